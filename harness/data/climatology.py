@@ -1,0 +1,64 @@
+"""The mean state of the training period, for anomalies and as a baseline forecast."""
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from harness.data.source import Source, stream
+
+ClimatologyKind = Literal["day_of_year_hour", "hour", "time_mean"]
+
+MIN_STATES = 5
+"""Fewest training states for one group: a mean of fewer is noisier than the coarser mean."""
+
+_CACHED_STATES = 8
+
+
+class Climatology:
+    """Mean of the training steps at the same day of the year and hour, at the same hour, or of all of them.
+
+    `kind` names the finest of the three for which every time of the source finds at least MIN_STATES training states.
+    29 February counts as 28 February.
+    """
+
+    def __init__(self, source: Source, training_steps: NDArray[np.int64]) -> None:
+        self._source = source
+        self._steps = training_steps
+        self.kind, self._group = _finest_grouping(source.times, training_steps)
+        self._mean_of_group = lru_cache(maxsize=max(_CACHED_STATES, self._few_groups()))(self._mean)
+
+    def at(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, C, H, W) mean states for these time indices of the source, in its units; NaN outside the mask."""
+        return np.stack([self._mean_of_group(int(self._group[index])) for index in indices])
+
+    def _few_groups(self) -> int:
+        return 0 if self.kind == "day_of_year_hour" else len(np.unique(self._group))
+
+    def _mean(self, group: int) -> NDArray[np.float32]:
+        members = self._steps[self._group[self._steps] == group]
+        total = np.zeros(self._source.mask.shape)
+        for _, fields in stream(self._source, members):
+            total += fields.sum(axis=0, dtype=np.float64)
+        return (total / len(members)).astype(np.float32)
+
+
+def _finest_grouping(
+    times: NDArray[np.datetime64], training_steps: NDArray[np.int64]
+) -> tuple[ClimatologyKind, NDArray[np.int64]]:
+    calendar = pd.DatetimeIndex(times)
+    time_of_day_s = (calendar - calendar.normalize()).total_seconds().to_numpy().astype(np.int64)
+    leap_day = (calendar.month == 2) & (calendar.day == 29)
+    day = calendar.month.to_numpy() * 100 + np.where(leap_day, 28, calendar.day)
+    groupings: tuple[tuple[ClimatologyKind, NDArray[np.int64]], ...] = (
+        ("day_of_year_hour", day * 86_400 + time_of_day_s),
+        ("hour", time_of_day_s),
+    )
+    for kind, group in groupings:
+        members = pd.Series(group[training_steps]).value_counts()
+        reached = members.reindex(np.unique(group), fill_value=0).min() >= MIN_STATES
+        if reached and len(np.unique(group)) > 1:
+            return kind, group
+    return "time_mean", np.zeros(len(times), dtype=np.int64)

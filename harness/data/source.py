@@ -1,0 +1,87 @@
+"""What every source of data offers, whether it is made at run time or read from an archive."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.config import ArchiveConfig, RossbyConfig
+from harness.errors import UserError
+
+BLOCK_BYTES = 64 * 2**20
+
+
+class Source(Protocol):
+    """Fields of C channels on a latitude-longitude grid of H rows and W columns at T regular times."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the C channels."""
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Units of the C channels."""
+
+    @property
+    def latitude(self) -> NDArray[np.float64]:
+        """(H,), degrees north, either direction."""
+
+    @property
+    def longitude(self) -> NDArray[np.float64]:
+        """(W,), degrees east."""
+
+    @property
+    def times(self) -> NDArray[np.datetime64]:
+        """(T,), datetime64[ns], regular."""
+
+    @property
+    def step(self) -> np.timedelta64:
+        """Time between two steps."""
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(C, H, W), True where a point counts; fixed for the run."""
+
+    @property
+    def valid_steps(self) -> NDArray[np.bool_]:
+        """(T,), False where a whole channel is missing."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of names, grid, times and values."""
+
+    def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Fields (n, C, H, W) at these time indices, in the order given, in `units`; NaN outside the mask."""
+
+
+def open_source(
+    config: RossbyConfig | ArchiveConfig, *, path: Path | None = None, grid: tuple[int, int] | None = None
+) -> Source:
+    """Open the data that `config` describes.
+
+    `path` is the DATA folder or file of an archive; `grid` is (H, W) of generated data.
+    Raises UserError where one of them is needed and not given, and whatever the source raises.
+    """
+    if isinstance(config, RossbyConfig):
+        if grid is None:
+            raise UserError("data of kind 'rossby' need a grid: the model's preset gives none")
+        from harness.data.rossby import RossbySource
+
+        return RossbySource(config, grid)
+    if path is None:
+        raise UserError("data of kind 'archive' need DATA=folder (or --data folder)")
+    from harness.data.archive import ArchiveSource
+
+    return ArchiveSource(config, path)
+
+
+def stream(
+    source: Source, indices: NDArray[np.int64], *, block_bytes: int = BLOCK_BYTES
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Read `indices` block by block: pairs of (n,) indices and (n, C, H, W) fields of at most `block_bytes`."""
+    steps_per_block = max(1, block_bytes // (4 * source.mask.size))
+    for begin in range(0, len(indices), steps_per_block):
+        block = indices[begin : begin + steps_per_block]
+        yield block, source.read(block)

@@ -1,0 +1,167 @@
+"""Windows (input, target) over a source: split by time, normalised, in the same order for every framework."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.data.climatology import Climatology
+from harness.data.config import SplitName, Splits
+from harness.data.normalisation import Normalisation, training_normalisation
+from harness.data.source import Source
+from harness.errors import UserError
+
+Fields = NDArray[np.float32]
+Indices = NDArray[np.int64]
+
+
+class Batch(NamedTuple):
+    """Normalised input and target, each (B, C, H, W) float32, C-contiguous, 0 at masked points."""
+
+    inputs: Fields
+    targets: Fields
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Initial states for a forecast and the truth to score it with.
+
+    `inputs` always has the full batch size B: a last batch that is short repeats its last state, and only the first
+    `samples` states count. `starts` (samples,) are their time indices. The methods below return (samples, C, H, W)
+    float32 in the source's units, NaN outside the mask; `lead` counts steps.
+    """
+
+    windows: "Windows"
+    inputs: Fields
+    starts: Indices
+
+    @property
+    def samples(self) -> int:
+        """Number of states that count."""
+        return len(self.starts)
+
+    def truth(self, lead: int) -> Fields:
+        """What happened `lead` steps after each start."""
+        return self.windows.source.read(self.starts + lead)
+
+    def persistence(self) -> Fields:
+        """The state at each start."""
+        return self.windows.source.read(self.starts)
+
+    def climatology(self, lead: int) -> Fields:
+        """The training climatology at the time of the truth."""
+        return self.windows.climatology.at(self.starts + lead)
+
+
+class Windows:
+    """Pairs of states `lead` steps apart, from one source.
+
+    A window lies inside one split and every step from its input to its target is valid.
+    """
+
+    def __init__(self, source: Source, splits: Splits) -> None:
+        self.source = source
+        self.ranges = split_ranges(len(source.times), splits)
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        """Mean and standard deviation of each channel over the training steps.
+
+        Raises UserError where a channel is constant.
+        """
+        return training_normalisation(self.source, self._valid_steps("train"))
+
+    @cached_property
+    def climatology(self) -> Climatology:
+        """Mean state of the training period; its `kind` says by what it is grouped."""
+        return Climatology(self.source, self._valid_steps("train"))
+
+    def lead_h(self, lead: int) -> float:
+        """Lead time of `lead` steps in hours."""
+        return float(lead * self.source.step / np.timedelta64(1, "h"))
+
+    def starts(self, split: SplitName, lead: int = 1) -> Indices:
+        """Time indices of the inputs of all windows of a split, in order.
+
+        Raises UserError where there is none.
+        """
+        steps = self.ranges[split]
+        gaps_before = np.concatenate([[0], np.cumsum(~self.source.valid_steps)])
+        candidates = np.arange(steps.start, max(steps.start, steps.stop - lead), dtype=np.int64)
+        starts = candidates[gaps_before[candidates + lead + 1] == gaps_before[candidates]]
+        if starts.size == 0:
+            raise UserError(
+                f"the {split} split has {len(steps)} steps, too few for a window of {lead + 1} valid steps: "
+                "use more data, other splits or a shorter lead time"
+            )
+        return starts
+
+    def batch_count(self, split: SplitName, batch_size: int, *, lead: int = 1) -> int:
+        """Number of batches that `batches` yields.
+
+        Raises UserError where the split is smaller than one batch.
+        """
+        windows = len(self.starts(split, lead))
+        if windows < batch_size:
+            raise UserError(f"the {split} split has {windows} windows, fewer than the batch size {batch_size}")
+        return windows // batch_size
+
+    def dropped(self, split: SplitName, batch_size: int, *, lead: int = 1) -> int:
+        """Number of windows in each epoch that fill no batch and are left out."""
+        return len(self.starts(split, lead)) - batch_size * self.batch_count(split, batch_size, lead=lead)
+
+    def batches(
+        self, split: SplitName, batch_size: int, *, epoch_seed: int | Sequence[int] | None = None, lead: int = 1
+    ) -> Iterator[Batch]:
+        """Full batches of windows whose target is `lead` steps after the input.
+
+        With `epoch_seed` (for example `(seed, epoch)`) the windows are shuffled by NumPy's default generator, without
+        it they come in order. The remainder that fills no batch is left out, because a compiled graph is built anew
+        for each shape. Raises UserError where the split is smaller than one batch.
+        """
+        count = self.batch_count(split, batch_size, lead=lead)
+        starts = self.starts(split, lead)
+        if epoch_seed is not None:
+            starts = np.random.default_rng(epoch_seed).permutation(starts)
+        return (self._batch(starts[k * batch_size : (k + 1) * batch_size], lead) for k in range(count))
+
+    def rollouts(self, split: SplitName, leads: Sequence[int], batch_size: int) -> Iterator[Rollout]:
+        """Every start of a split, in order, whose truth exists up to the longest of `leads` (in steps)."""
+        starts = self.starts(split, max(leads))
+        for begin in range(0, len(starts), batch_size):
+            chosen = starts[begin : begin + batch_size]
+            padded = np.pad(chosen, (0, batch_size - len(chosen)), mode="edge")
+            yield Rollout(self, self.normalise(self.source.read(padded)), chosen)
+
+    def normalise(self, fields: Fields) -> Fields:
+        """(n, C, H, W) in the source's units to zero mean and unit variance; 0 at masked points."""
+        scaled = (fields - self.normalisation.mean_per_point) / self.normalisation.std_per_point
+        return np.ascontiguousarray(np.where(self.source.mask, scaled, np.float32(0)), dtype=np.float32)
+
+    def denormalise(self, fields: Fields) -> Fields:
+        """The inverse of `normalise`: (n, C, H, W) in the source's units, NaN at masked points."""
+        physical = fields * self.normalisation.std_per_point + self.normalisation.mean_per_point
+        return np.where(self.source.mask, physical, np.float32(np.nan)).astype(np.float32)
+
+    def _valid_steps(self, split: SplitName) -> Indices:
+        steps = np.arange(self.ranges[split].start, self.ranges[split].stop, dtype=np.int64)
+        return steps[self.source.valid_steps[steps]]
+
+    def _batch(self, starts: Indices, lead: int) -> Batch:
+        steps, position = np.unique(np.concatenate([starts, starts + lead]), return_inverse=True)
+        fields = self.normalise(self.source.read(steps))
+        return Batch(fields[position[: len(starts)]], fields[position[len(starts) :]])
+
+
+def split_ranges(steps: int, splits: Splits) -> dict[SplitName, range]:
+    """Consecutive ranges of time indices: training first, then validation, then test; together all `steps`."""
+    train_end = round(steps * splits.train)
+    validation_end = round(steps * (splits.train + splits.validation))
+    return {
+        "train": range(train_end),
+        "validation": range(train_end, validation_end),
+        "test": range(validation_end, steps),
+    }
