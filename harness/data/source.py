@@ -1,5 +1,6 @@
 """What every source of data offers, whether it is made at run time or read from an archive."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -85,3 +86,10 @@ def stream(
     for begin in range(0, len(indices), steps_per_block):
         block = indices[begin : begin + steps_per_block]
         yield block, source.read(block)
+
+
+def describe_for_digest(source: Source) -> bytes:
+    """Names, units, grid and times of a source as bytes: the part of every fingerprint before the values."""
+    names = json.dumps({"channels": source.channels, "units": source.units}).encode()
+    times = source.times.astype("datetime64[ns]").astype(np.int64)
+    return b"".join([names, source.latitude.tobytes(), source.longitude.tobytes(), times.tobytes()])
