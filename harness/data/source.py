@@ -82,7 +82,8 @@ def stream(
     source: Source, indices: NDArray[np.int64], *, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Read `indices` block by block: pairs of (n,) indices and (n, C, H, W) fields of at most `block_bytes`."""
-    steps_per_block = max(1, block_bytes // (4 * source.mask.size))
+    step_bytes = 4 * len(source.channels) * len(source.latitude) * len(source.longitude)
+    steps_per_block = max(1, block_bytes // step_bytes)
     for begin in range(0, len(indices), steps_per_block):
         block = indices[begin : begin + steps_per_block]
         yield block, source.read(block)

@@ -1,0 +1,139 @@
+"""Checks of an archive before anything is trained on it: regular times, fixed gaps in space, finite values."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+
+Place = Callable[[int, int], str]
+"""Says which variable, file and step (channel index, time index) is meant."""
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,) and the SHA-256 (hex) of all values."""
+
+    mask: NDArray[np.bool_]
+    valid_steps: NDArray[np.bool_]
+    fingerprint: str
+
+
+def regular_step(times: NDArray[np.datetime64], file_of_step: Callable[[int], str]) -> np.timedelta64:
+    """The time between two steps of `times` (T,), datetime64[ns].
+
+    Raises UserError, with the file, where times do not increase, are missing or are not evenly spaced.
+    """
+    if len(times) < 2:
+        raise UserError(f"{file_of_step(0)}: {len(times)} time step, at least 2 are needed")
+    differences = np.diff(times)
+    values, counts = np.unique(differences, return_counts=True)
+    step = values[counts.argmax()]
+    if len(values) == 1 and step > np.timedelta64(0, "ns"):
+        return step
+    irregular = int(np.flatnonzero((differences != step) | (differences <= np.timedelta64(0, "ns")))[0])
+    before, after = (date_text(time) for time in times[irregular : irregular + 2])
+    where = file_of_step(irregular + 1)
+    if differences[irregular] <= np.timedelta64(0, "ns"):
+        raise UserError(f"{where}: times do not increase, {after} follows {before}")
+    if differences[irregular] % step == np.timedelta64(0, "ns"):
+        raise UserError(f"{where}: gap in time, nothing between {before} and {after} where the step is {_hours(step)}")
+    unusual = _hours(differences[irregular])
+    raise UserError(f"{where}: mixed time steps, {unusual} from {before} to {after}, elsewhere {_hours(step)}")
+
+
+class ValueScanner:
+    """Takes blocks of fields in time order and finds what is missing in them."""
+
+    def __init__(self, channels: int, place: Place, header: bytes) -> None:
+        self._place = place
+        self._digest = hashlib.sha256(header)
+        self._pattern: list[NDArray[np.bool_] | None] = [None] * channels
+        self._pattern_step = [0] * channels
+        self._missing: list[NDArray[np.bool_]] = []
+        self._steps = 0
+
+    def add(self, fields: NDArray[np.float32]) -> None:
+        """Take the next (n, C, H, W) fields.
+
+        Raises UserError at an infinite value, and at a point that is NaN at one step and not at another.
+        """
+        nan = np.isnan(fields)
+        self._digest.update(np.where(nan, np.float32(np.nan), fields).tobytes())
+        infinite = np.isinf(fields).any(axis=(2, 3))
+        if infinite.any():
+            step, channel = np.argwhere(infinite)[0]
+            raise UserError(f"{self._place(channel, self._steps + step)}: infinite value")
+        missing = nan.all(axis=(2, 3))
+        for channel in range(fields.shape[1]):
+            self._compare(channel, nan[:, channel], missing[:, channel])
+        self._missing.append(missing)
+        self._steps += len(fields)
+
+    def finish(self, points: Literal["mask", "error"], steps: Literal["drop", "error"]) -> Scan:
+        """Apply the policies for points and whole steps without values.
+
+        Raises UserError where a channel has no values at all, or something is missing where the policy is `error`.
+        """
+        missing = np.concatenate(self._missing)
+        masks = []
+        for channel, pattern in enumerate(self._pattern):
+            if pattern is None:
+                raise UserError(f"{self._place(channel, 0)}: NaN at all {self._steps} steps")
+            if points == "error" and pattern.any():
+                place = self._place(channel, self._pattern_step[channel])
+                raise UserError(f"{place}: NaN at {pattern.sum()} points ('missing: mask' leaves them out)")
+            masks.append(~pattern)
+        if steps == "error" and missing.any():
+            step, channel = np.argwhere(missing)[0]
+            raise UserError(f"{self._place(channel, step)}: NaN everywhere ('missing_steps: drop' leaves the step out)")
+        valid_steps = ~missing.any(axis=1)
+        if not valid_steps.any():
+            raise UserError(f"{self._place(0, 0)}: no step has values in every channel")
+        return Scan(np.stack(masks), valid_steps, self._digest.hexdigest())
+
+    def _compare(self, channel: int, nan: NDArray[np.bool_], missing: NDArray[np.bool_]) -> None:
+        present = np.flatnonzero(~missing)
+        if present.size == 0:
+            return
+        pattern = self._pattern[channel]
+        if pattern is None:
+            pattern = self._pattern[channel] = nan[present[0]]
+            self._pattern_step[channel] = self._steps + int(present[0])
+        changed = (nan[present] != pattern).any(axis=(1, 2))
+        if changed.any():
+            step = present[changed.argmax()]
+            row, column = np.argwhere(nan[step] != pattern)[0]
+            raise UserError(
+                f"{self._place(channel, self._steps + step)}: row {row}, column {column} is "
+                f"{'NaN' if nan[step, row, column] else 'a value'}, unlike at step {self._pattern_step[channel]}: "
+                "missing points must be the same at all steps"
+            )
+
+
+def check_latitude(latitude: NDArray[np.float64], place: str) -> None:
+    """Raise UserError where latitudes (H,) leave +-90 degrees or are not in order."""
+    differences = np.diff(latitude)
+    if not np.all(np.abs(latitude) <= 90.0 + 1e-6):
+        raise UserError(f"{place}: latitudes must lie between -90 and 90 degrees")
+    if not (np.all(differences > 0) or np.all(differences < 0)):
+        raise UserError(f"{place}: latitudes neither increase nor decrease from row to row")
+
+
+def check_same(name: str, values: NDArray[Any], reference: NDArray[Any], place: str, reference_place: str) -> None:
+    """Raise UserError where two files give different values for a coordinate."""
+    if not np.array_equal(values, reference):
+        raise UserError(f"{place}: its {name} differs from that in {reference_place}")
+
+
+def date_text(time: np.datetime64) -> str:
+    """A time to the minute."""
+    return str(np.datetime_as_string(time, unit="m"))
+
+
+def _hours(difference: np.timedelta64) -> str:
+    return f"{difference / np.timedelta64(1, 'h'):g} h"

@@ -1,0 +1,182 @@
+"""RMSE and anomaly correlation of forecasts: area-weighted, masked, added up over batches and ranks.
+
+Each sample gives, per channel, weighted means over the points that count. A `Statistics` holds their sums over samples,
+which add up, and the metrics are computed from the sums alone (as in WeatherBench-X: statistic, aggregation, metric).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+
+Weights = Literal["area", "fourcastnet"]
+RmseOrder = Literal["pooled", "per_sample"]
+Forecaster = Literal["model", "persistence", "climatology"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Sums over `samples` of what each sample gives, (C,) float64 each; `a + b` pools two batches or ranks."""
+
+    samples: int
+    squared_error: Array
+    root_squared_error: Array
+    correlation: Array
+
+    def __add__(self, other: "Statistics") -> "Statistics":
+        return Statistics(
+            self.samples + other.samples,
+            self.squared_error + other.squared_error,
+            self.root_squared_error + other.root_squared_error,
+            self.correlation + other.correlation,
+        )
+
+    def rmse(self, order: RmseOrder = "pooled") -> Array:
+        """Root mean squared error (C,) in the fields' units.
+
+        `pooled`: the mean over samples, then the root (WeatherBench 2). `per_sample`: the root of each sample, then the
+        mean (FourCastNet).
+        """
+        if order == "pooled":
+            return np.sqrt(self.squared_error / self.samples)
+        return self.root_squared_error / self.samples
+
+    def acc(self) -> Array:
+        """Mean over samples of the uncentred anomaly correlation (C,); NaN where an anomaly is 0 everywhere."""
+        return self.correlation / self.samples
+
+
+class Scorer:
+    """Compares forecasts with the truth on one grid.
+
+    `mask` (C, H, W) is True where a point counts, for each channel (so for each depth) apart. It comes from the truth
+    and stays fixed for the run.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[str],
+        latitude: NDArray[np.float64],
+        mask: NDArray[np.bool_],
+        *,
+        weights: Weights = "area",
+    ) -> None:
+        self.channels = tuple(channels)
+        self.weights: Weights = weights
+        self._mask = mask
+        self._row_weights = latitude_weights(latitude) if weights == "area" else fourcastnet_weights(len(latitude))
+        self._total_weight = mask.sum(axis=2) @ self._row_weights
+        for channel, points in zip(self.channels, mask.any(axis=(1, 2)), strict=True):
+            if not points:
+                raise UserError(f"channel {channel!r} has no point that counts: it cannot be scored")
+
+    def statistics(
+        self,
+        forecast: NDArray[np.floating],
+        truth: NDArray[np.floating],
+        climatology: NDArray[np.floating],
+        *,
+        lead_h: float,
+    ) -> Statistics:
+        """Statistics of (n, C, H, W) fields, all in the same units; what lies outside the mask is not looked at.
+
+        Raises UserError where a forecast is NaN or infinite at a point that counts: that run has failed.
+        """
+        self._check_finite(forecast, lead_h)
+        expected = np.where(self._mask, climatology, 0.0)
+        predicted = np.where(self._mask, forecast, 0.0)
+        observed = np.where(self._mask, truth, 0.0)
+        squared_error = self._mean(np.square(predicted - observed))
+        predicted -= expected
+        observed -= expected
+        with np.errstate(invalid="ignore"):
+            correlation = self._mean(predicted * observed) / np.sqrt(
+                self._mean(np.square(predicted)) * self._mean(np.square(observed))
+            )
+        return Statistics(
+            len(forecast), squared_error.sum(axis=0), np.sqrt(squared_error).sum(axis=0), correlation.sum(axis=0)
+        )
+
+    def _mean(self, values: Array) -> Array:
+        """Weighted mean (n, C) over the points that count of values (n, C, H, W) that are 0 elsewhere."""
+        return values.sum(axis=3, dtype=np.float64) @ self._row_weights / self._total_weight
+
+    def _check_finite(self, forecast: NDArray[np.floating], lead_h: float) -> None:
+        wrong = (~np.isfinite(forecast) & self._mask).any(axis=(2, 3))
+        if wrong.any():
+            sample, channel = np.argwhere(wrong)[0]
+            raise UserError(
+                f"the forecast is NaN or infinite at lead {lead_h:g} h, channel {self.channels[channel]!r}, "
+                f"sample {sample} of its batch: the run has failed"
+            )
+
+
+@dataclass(frozen=True)
+class Score:
+    """One line of a skill table; `rmse` in the channel's units, `acc` None where it is not defined."""
+
+    forecaster: Forecaster
+    channel: str
+    lead_h: float
+    samples: int
+    rmse: float
+    acc: float | None
+
+
+class SkillTable:
+    """Adds up the statistics of each forecaster and lead time."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+        self._sums: dict[tuple[Forecaster, float], Statistics] = {}
+
+    def add(
+        self,
+        forecaster: Forecaster,
+        lead_h: float,
+        forecast: NDArray[np.floating],
+        truth: NDArray[np.floating],
+        climatology: NDArray[np.floating],
+    ) -> None:
+        """Add a batch of (n, C, H, W) fields; raises what `Scorer.statistics` raises."""
+        batch = self.scorer.statistics(forecast, truth, climatology, lead_h=lead_h)
+        key = (forecaster, lead_h)
+        self._sums[key] = self._sums[key] + batch if key in self._sums else batch
+
+    def scores(self, order: RmseOrder = "pooled") -> list[Score]:
+        """One line for each forecaster, lead time and channel, in the order in which they were first added."""
+        return [
+            Score(forecaster, channel, lead_h, sums.samples, float(rmse), None if np.isnan(acc) else float(acc))
+            for (forecaster, lead_h), sums in self._sums.items()
+            for channel, rmse, acc in zip(self.scorer.channels, sums.rmse(order), sums.acc(), strict=True)
+        ]
+
+
+def latitude_weights(latitude: NDArray[np.float64]) -> Array:
+    """Area of each row (H,), mean 1: sin(upper bound) - sin(lower bound).
+
+    Bounds lie halfway between rows and, at the ends, as far outside as inside, clipped to +-90 degrees. Rows may run
+    in either direction.
+    """
+    if len(latitude) < 2:
+        return np.ones(len(latitude))
+    halfway = (latitude[1:] + latitude[:-1]) / 2
+    first, last = 2 * latitude[0] - halfway[0], 2 * latitude[-1] - halfway[-1]
+    bounds = np.clip(np.concatenate([[first], halfway, [last]]), -90.0, 90.0)
+    area = np.abs(np.diff(np.sin(np.radians(bounds))))
+    return area / area.mean()
+
+
+def fourcastnet_weights(rows: int) -> Array:
+    """Weights (H,) of the FourCastNet code: cos(latitude), mean 1, with the latitude 90 - 180 k / (H - 1) of row k.
+
+    Only for comparison with tables published that way: wrong on a grid that does not reach from pole to pole.
+    """
+    cosine = np.cos(np.radians(90.0 - np.arange(rows) * 180.0 / max(rows - 1, 1)))
+    return cosine / cosine.mean()
