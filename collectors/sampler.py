@@ -29,7 +29,7 @@ from collectors.samples import CounterReading, Header, counter_record, encode, r
 DEFAULT_PERIOD_S = 0.1
 PERIOD_BOUNDS_S = (0.01, 1.0)
 WATCH_PERIOD_S = 1.0
-PARENT_GRACE_S = 5.0
+PARENT_GRACE_S = 2.0
 PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 PARENT_SIGNAL = signal.SIGUSR1
