@@ -33,10 +33,13 @@ def open_lazily(path: Path, *, decode_times: bool = True) -> xr.Dataset:
     Raises UserError where the file is truncated or of another kind.
     """
     try:
-        if not _is_zarr(path):
-            _check_length(path)
-        engine = "zarr" if _is_zarr(path) else None
-        return xr.open_dataset(path, engine=engine, decode_times=decode_times, decode_timedelta=False)
+        if _is_zarr(path):
+            return xr.open_zarr(
+                path, chunks=None, consolidated=False, decode_times=decode_times, decode_timedelta=False
+            )
+        if not _is_complete(path):
+            raise ValueError("shorter than its header says")
+        return xr.open_dataset(path, decode_times=decode_times, decode_timedelta=False)
     except Exception as error:
         raise unreadable(path, error) from error
 
@@ -51,12 +54,13 @@ def _is_zarr(path: Path) -> bool:
     return path.is_dir() and any((path / marker).exists() for marker in _ZARR_MARKERS)
 
 
-def _check_length(path: Path) -> None:
-    """Raise ValueError where a NetCDF file of the classic format is shorter than its header says.
-
-    The NetCDF library reads the missing part as zeros.
-    """
+def _is_complete(path: Path) -> bool:
+    """False where a NetCDF file of the classic format lacks its end, which the NetCDF library reads as zeros."""
     with path.open("rb") as file:
-        classic = file.read(4) in _CLASSIC_NETCDF
-    if classic:
+        if file.read(4) not in _CLASSIC_NETCDF:
+            return True
+    try:
         netcdf_file(path, mmap=True).close()
+    except Exception:
+        return False
+    return True
