@@ -1,0 +1,231 @@
+import math
+
+import numpy as np
+import pytest
+import scores.continuous
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from shared import shared_path
+
+from harness.errors import UserError
+from harness.skill import Scorer, SkillTable, fourcastnet_weights, latitude_weights
+
+DIMENSIONS = ("time", "channel", "latitude", "longitude")
+
+
+def random_case(seed, samples=4, rows=6, columns=5, land=0.3):
+    """Forecast, truth, climatology (n, 2, H, W) with NaN on land, and the mask, different in each channel."""
+    rng = np.random.default_rng(seed)
+    mask = rng.random((2, rows, columns)) >= land
+    mask[:, 0, 0] = True
+    fields = rng.normal(280.0, 5.0, (3, samples, 2, rows, columns))
+    fields[2] = fields[2, :1]
+    return *np.where(mask, fields, np.nan), mask
+
+
+class TestWeights:
+    CLOSED_FORM = 3 * np.array(
+        [
+            1 - math.sqrt(3) / 2,
+            (math.sqrt(3) - 1) / 2,
+            1 / 2,
+            1 / 2,
+            (math.sqrt(3) - 1) / 2,
+            1 - math.sqrt(3) / 2,
+        ]
+    )
+
+    @pytest.mark.parametrize("direction", [1, -1])
+    def test_closed_form(self, direction):
+        rows = np.array([75.0, 45.0, 15.0, -15.0, -45.0, -75.0])[::direction]
+        np.testing.assert_allclose(latitude_weights(rows), self.CLOSED_FORM, rtol=1e-12)
+
+    def test_rows_at_the_poles_are_half_cells(self):
+        polar = 1 - math.cos(math.radians(22.5))
+        inner = math.cos(math.radians(22.5)) - math.cos(math.radians(67.5))
+        equator = 2 * math.cos(math.radians(67.5))
+        area = np.array([polar, inner, equator, inner, polar])
+        np.testing.assert_allclose(latitude_weights(np.array([90.0, 45, 0, -45, -90])), area / area.mean(), rtol=1e-12)
+
+    def test_a_cropped_grid_takes_its_own_latitudes(self):
+        area = np.diff(np.sin(np.radians([19.375, 20.625, 21.875, 23.125])))
+        np.testing.assert_allclose(latitude_weights(np.array([20.0, 21.25, 22.5])), area / area.mean(), rtol=1e-12)
+
+    def test_fourcastnet_agrees_away_from_the_poles_of_a_full_grid_only(self):
+        full = latitude_weights(np.linspace(90.0, -90.0, 721))
+        assert np.abs(fourcastnet_weights(721) - full)[1:-1].max() < 4e-6
+        assert fourcastnet_weights(721)[0] == pytest.approx(0.0, abs=1e-12)
+        cropped = latitude_weights(np.linspace(60.0, 20.0, 33))
+        assert np.abs(fourcastnet_weights(33) - cropped).max() > 0.5
+
+
+class TestByHand:
+    """Two rows of equal area at +-45 degrees, two columns, climatology 10; all numbers follow on paper."""
+
+    LATITUDE = np.array([45.0, -45.0])
+    CLIMATOLOGY = np.full((1, 1, 2, 2), 10.0)
+    TRUTH = np.array([[[[11.0, 12.0], [10.0, 8.0]]]])
+    FORECAST = np.array([[[[12.0, 11.0], [11.0, 9.0]]]])
+
+    def score(self, forecast, mask=((True, True), (True, True)), latitude=LATITUDE):
+        scorer = Scorer(["t"], latitude, np.array([mask]))
+        return scorer.statistics(forecast, self.TRUTH, self.CLIMATOLOGY, lead_h=6)
+
+    def test_all_points(self):
+        """Anomalies (1 2 0 -2) and (2 1 1 -1): products 6, squares 9 and 7; errors (1 -1 1 1)."""
+        statistics = self.score(self.FORECAST)
+        assert statistics.acc() == pytest.approx(6 / math.sqrt(63))
+        assert statistics.rmse() == pytest.approx(1.0)
+
+    def test_one_point_masked(self):
+        """Without the last point: products 4, squares 5 and 6."""
+        statistics = self.score(self.FORECAST, mask=((True, True), (True, False)))
+        assert statistics.acc() == pytest.approx(4 / math.sqrt(30))
+
+    def test_rows_of_different_area(self):
+        """Bounds at 90, 30 and -30 degrees: areas 1/2 and 1; errors 1 in the first row, 1 and 3 in the second."""
+        forecast = self.FORECAST + np.array([[[[0, 0], [0, 2.0]]]])
+        statistics = self.score(forecast, latitude=np.array([60.0, 0.0]))
+        assert statistics.rmse() == pytest.approx(math.sqrt((0.5 * (1 + 1) + 1 * (1 + 9)) / 3))
+        assert statistics.acc() == pytest.approx((0.5 * 4 - 2) / math.sqrt((0.5 * 5 + 4) * (0.5 * 5 + 2)), abs=1e-12)
+
+    def test_order_of_mean_and_root(self):
+        """Two samples with errors 1 and 3 everywhere: root of (1 + 9) / 2 against (1 + 3) / 2."""
+        both = self.score(self.TRUTH + 1.0) + self.score(self.TRUTH - 3.0)
+        assert both.rmse("pooled") == pytest.approx(math.sqrt(5))
+        assert both.rmse("per_sample") == pytest.approx(2)
+
+    def test_opposite_forecast(self):
+        assert self.score(20.0 - self.TRUTH).acc() == pytest.approx(-1.0)
+
+    def test_climatology_has_no_anomaly_to_correlate(self):
+        statistics = self.score(self.CLIMATOLOGY)
+        assert np.isnan(statistics.acc()).all()
+        assert statistics.rmse() == pytest.approx(math.sqrt(9 / 4))
+
+
+class TestAgainstOtherPackages:
+    @pytest.mark.parametrize("seed", range(3))
+    def test_rmse_of_the_scores_package(self, seed):
+        forecast, truth, climatology, mask = random_case(seed)
+        latitude = np.linspace(70.0, -10.0, 6)
+        statistics = Scorer(["a", "b"], latitude, mask).statistics(forecast, truth, climatology, lead_h=6)
+        for channel in range(2):
+            fields = [
+                xr.DataArray(field[:, channel], dims=("time", "latitude", "longitude"), coords={"latitude": latitude})
+                for field in (forecast, truth)
+            ]
+            weights = xr.DataArray(latitude_weights(latitude), coords={"latitude": latitude})
+            pooled = scores.continuous.rmse(*fields, weights=weights)
+            each = scores.continuous.rmse(*fields, weights=weights, preserve_dims="time")
+            assert statistics.rmse()[channel] == pytest.approx(float(pooled), rel=1e-9)
+            assert statistics.rmse("per_sample")[channel] == pytest.approx(float(each.mean()), rel=1e-9)
+
+    @pytest.mark.parametrize("seed", range(3))
+    def test_acc_of_weighted_means_of_xarray(self, seed):
+        forecast, truth, climatology, mask = random_case(seed)
+        latitude = np.linspace(-30.0, 80.0, 6)
+        statistics = Scorer(["a", "b"], latitude, mask).statistics(forecast, truth, climatology, lead_h=6)
+        weights = xr.DataArray(latitude_weights(latitude), dims="latitude")
+
+        def mean(values):
+            return xr.DataArray(values, dims=DIMENSIONS).weighted(weights).mean(("latitude", "longitude"))
+
+        predicted, observed = forecast - climatology, truth - climatology
+        acc = mean(predicted * observed) / np.sqrt(mean(predicted**2) * mean(observed**2))
+        np.testing.assert_allclose(statistics.acc(), acc.mean("time"), rtol=1e-9)
+
+
+class TestAddingUp:
+    @settings(deadline=None, max_examples=30)
+    @given(seed=st.integers(0, 1000), cut=st.integers(1, 6))
+    def test_unequal_batches_give_the_whole(self, seed, cut):
+        *fields, mask = random_case(seed, samples=7)
+        scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask)
+        whole = scorer.statistics(*fields, lead_h=6)
+        parts = [
+            scorer.statistics(*(field[piece] for field in fields), lead_h=6) for piece in (np.s_[:cut], np.s_[cut:])
+        ]
+        added = parts[0] + parts[1]
+        assert added.samples == 7
+        for order in ("pooled", "per_sample"):
+            np.testing.assert_allclose(added.rmse(order), whole.rmse(order), rtol=1e-12)
+        np.testing.assert_allclose(added.acc(), whole.acc(), rtol=1e-12)
+
+    def test_table_keeps_forecasters_and_lead_times_apart(self):
+        _, truth, climatology, mask = random_case(0)
+        table = SkillTable(Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask))
+        for batch in (np.s_[:3], np.s_[3:]):
+            for lead_h, error in ((6.0, 1.0), (12.0, 2.0)):
+                table.add("model", lead_h, truth[batch] + error, truth[batch], climatology[batch])
+            table.add("climatology", 6.0, climatology[batch], truth[batch], climatology[batch])
+        found = {(score.forecaster, score.lead_h, score.channel): score for score in table.scores()}
+        assert len(found) == 6
+        assert found["model", 6.0, "a"].rmse == pytest.approx(1.0)
+        assert found["model", 12.0, "b"].rmse == pytest.approx(2.0)
+        assert found["model", 12.0, "b"].samples == 4
+        assert found["climatology", 6.0, "a"].acc is None
+
+
+class TestMask:
+    @settings(deadline=None, max_examples=20)
+    @given(seed=st.integers(0, 1000), land=st.sampled_from([np.nan, 0.0, 1e30]))
+    def test_land_changes_nothing_whatever_is_written_there(self, seed, land):
+        *fields, mask = random_case(seed)
+        scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask)
+        reference = scorer.statistics(*fields, lead_h=6)
+        filled = scorer.statistics(*(np.where(mask, field, land) for field in fields), lead_h=6)
+        np.testing.assert_array_equal(filled.rmse(), reference.rmse())
+        np.testing.assert_array_equal(filled.acc(), reference.acc())
+
+    @pytest.mark.parametrize("value", [np.nan, np.inf])
+    def test_nan_on_a_wet_point_fails_the_run(self, value):
+        forecast, truth, climatology, mask = random_case(0)
+        forecast[2, 1, 0, 0] = value
+        scorer = Scorer(["so", "thetao"], np.linspace(50.0, -50.0, 6), mask)
+        with pytest.raises(UserError, match="forecast is NaN or infinite at lead 24 h, channel 'thetao', sample 2"):
+            scorer.statistics(forecast, truth, climatology, lead_h=24)
+
+    def test_channel_without_a_point_is_refused(self):
+        mask = np.ones((2, 3, 4), dtype=bool)
+        mask[1] = False
+        with pytest.raises(UserError, match="'b' has no point that counts"):
+            Scorer(["a", "b"], np.linspace(50.0, -50.0, 3), mask)
+
+
+class TestSignatureCase:
+    """One-day persistence of temperature in the Gulf of Oman (HYCOM, 65 % land) at the surface and at 800 m."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def gulf(cls):
+        with xr.open_dataset(shared_path("data/ocean/hycom_goo.nc")) as file:
+            return file.thetao.sel(depth=[0.0, 800.0]).load()
+
+    def score(self, gulf, fields, climatology, mask):
+        scorer = Scorer(["0 m", "800 m"], gulf.lat.values, mask)
+        climatology = np.broadcast_to(climatology, fields[1:].shape)
+        return scorer.statistics(fields[:-1], fields[1:], climatology, lead_h=24)
+
+    def test_land_masked(self, gulf):
+        fields = gulf.values
+        statistics = self.score(gulf, fields, fields.mean(axis=0), ~np.isnan(fields[0]))
+        np.testing.assert_allclose(statistics.acc(), [0.163, 0.086], atol=5e-4)
+        np.testing.assert_allclose(statistics.rmse("per_sample"), [0.353, 0.320], atol=5e-4)
+
+    def test_each_pair_at_the_surface(self, gulf):
+        fields = gulf.values
+        pairs = [self.score(gulf, fields[k : k + 2], fields.mean(axis=0), ~np.isnan(fields[0])) for k in range(5)]
+        np.testing.assert_allclose(
+            [pair.rmse()[0] for pair in pairs], [0.3457, 0.3527, 0.4190, 0.3541, 0.2923], atol=5e-5
+        )
+        np.testing.assert_allclose([pair.acc()[0] for pair in pairs], [0.001, 0.314, -0.055, 0.020, 0.533], atol=5e-4)
+
+    def test_land_filled_with_0_as_released_code_does(self, gulf):
+        """Anomalies against one number a channel, as of normalised fields, make the coastline the signal."""
+        filled = np.nan_to_num(gulf.values)
+        one_number = gulf.mean(("time", "lat", "lon")).values[:, None, None]
+        statistics = self.score(gulf, filled, one_number, np.ones(filled.shape[1:], dtype=bool))
+        np.testing.assert_allclose(statistics.acc(), [0.9999, 0.9998], atol=5e-5)
+        np.testing.assert_allclose(statistics.rmse("per_sample"), [0.257, 0.154], atol=5e-4)
