@@ -69,7 +69,7 @@ class RaplCollector:
 def _zone(path: Path) -> tuple[Path, Sensor] | None:
     """The sensor of a powercap zone, None for zones inside another and for control types."""
     try:
-        name = (path / "name").read_text(encoding="ascii", errors="replace").strip()
+        name = (path / "name").read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return None
     scope = SCOPE_OF_ZONE.get(name.split("-")[0])
@@ -105,4 +105,4 @@ def _read_error(zone: Path) -> str | None:
 
 
 def _read_number(path: Path) -> int:
-    return int(path.read_text(encoding="ascii"))
+    return int(path.read_text(encoding="utf-8"))

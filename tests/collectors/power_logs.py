@@ -26,9 +26,7 @@ def every(period_s: float, end_s: float, start_s: float = 0.0) -> list[float]:
 
 def readings(times_s: Iterable[float], power_w: Callable[[float], float | None], sensor: str = "gpu") -> list[Reading]:
     """Readings whose midpoints are the given times."""
-    return [
-        Reading(at_ns(t_s) - READ_NS, at_ns(t_s) + READ_NS, sensor, power_w(t_s), "ok", None) for t_s in times_s
-    ]
+    return [Reading(at_ns(t_s) - READ_NS, at_ns(t_s) + READ_NS, sensor, power_w(t_s), "ok", None) for t_s in times_s]
 
 
 def counters(

@@ -6,11 +6,12 @@ import itertools
 import random
 
 import pytest
-from collectors.base import Sensor
-from collectors.energy import EnergyAccount
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from power_logs import ANY_LENGTH, at_ns, counters, log_of, readings
+
+from collectors.base import Sensor
+from collectors.energy import EnergyAccount
 
 EDGES = st.lists(st.floats(0.0, 1.0), min_size=3, max_size=6, unique=True)
 
@@ -48,7 +49,7 @@ def account(*samples):
 def test_splitting_a_window_never_changes_the_sum(samples, edges):
     found = account(samples)
     times_ns = sorted({at_ns(edge * samples[2]) for edge in edges})
-    pairs = list(zip(times_ns[:-1], times_ns[1:], strict=True))
+    pairs = list(itertools.pairwise(times_ns))
     if not pairs:
         return
     parts_j = [found.window(t0_ns, t1_ns).energy_j for t0_ns, t1_ns in pairs]
