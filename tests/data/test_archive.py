@@ -167,18 +167,21 @@ class TestMissingValues:
 
 
 @pytest.mark.parametrize("layout", ["netcdf", "zarr"])
-def test_reading_a_window_takes_the_memory_of_a_window(tmp_path, layout):
+def test_opening_keeps_nothing_and_reading_takes_the_memory_of_a_window(tmp_path, layout):
     data = archive(steps=400, rows=60, columns=120)
     if layout == "netcdf":
         data.to_netcdf(tmp_path / "a.nc")
     else:
         data.chunk({"time": 1}).to_zarr(tmp_path / "a.zarr", consolidated=False)
     state_bytes = 2 * 60 * 120 * 4
-    source = ArchiveSource(mapping(files=["*.nc", "*.zarr"]), tmp_path)
     tracemalloc.start()
+    source = ArchiveSource(mapping(files=["*.nc", "*.zarr"]), tmp_path)
+    kept_bytes = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
     source.read([5, 200])
-    peak_bytes = tracemalloc.get_traced_memory()[1]
+    peak_bytes = tracemalloc.get_traced_memory()[1] - kept_bytes
     tracemalloc.stop()
+    assert kept_bytes < data.nbytes / 8
     assert peak_bytes < 12 * state_bytes < data.nbytes / 10
 
 
