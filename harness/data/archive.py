@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from harness.data.checks import Scan, ValueScanner, check_latitude, check_same, date_text, regular_step
 from harness.data.config import ArchiveConfig, Channel, RossbyConfig
 from harness.data.files import find_files, open_lazily, unreadable
-from harness.data.source import describe_for_digest, stream
+from harness.data.source import describe_for_digest, step_of_hours, stream
 from harness.errors import UserError
 
 
@@ -189,7 +189,7 @@ def _select(config: ArchiveConfig, file: Path, array: xr.DataArray, levels: list
 def _pieces(config: ArchiveConfig, arrays: dict[Path, xr.DataArray]) -> tuple[_Piece, ...]:
     """Pieces in order of time; a time axis from the configuration counts on from file to file, sorted by name."""
     if config.time is not None:
-        step = np.timedelta64(round(config.time.step_hours * 3_600_000_000_000), "ns")
+        step = step_of_hours(config.time.step_hours)
         pieces = []
         begin = 0
         for file, array in arrays.items():

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import lpmv
 
 from harness.data.config import RossbyConfig
-from harness.data.source import describe_for_digest
+from harness.data.source import describe_for_digest, step_of_hours
 
 EARTH_RADIUS_M = 6.371e6
 EARTH_ROTATION_RAD_S = 7.292e-5
@@ -64,7 +64,7 @@ class RossbySource:
         self.units = tuple(UNITS[channel] for channel in config.channels)
         self.latitude = 90.0 - (np.arange(rows) + 0.5) * 180.0 / rows
         self.longitude = np.arange(columns) * 360.0 / columns
-        self.step = np.timedelta64(round(config.step_hours * 3_600_000_000_000), "ns")
+        self.step = step_of_hours(config.step_hours)
         self.times = START + self.step * np.arange(config.time_steps)
         self.mask = np.ones((len(self.channels), rows, columns), dtype=np.bool_)
         self.valid_steps = np.ones(config.time_steps, dtype=np.bool_)

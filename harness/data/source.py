@@ -89,6 +89,11 @@ def stream(
         yield block, source.read(block)
 
 
+def step_of_hours(hours: float) -> np.timedelta64:
+    """A time step as timedelta64[ns]."""
+    return np.timedelta64(round(hours * 3_600_000_000_000), "ns")
+
+
 def describe_for_digest(source: Source) -> bytes:
     """Names, units, grid and times of a source as bytes: the part of every fingerprint before the values."""
     names = json.dumps({"channels": source.channels, "units": source.units}).encode()

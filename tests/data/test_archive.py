@@ -225,7 +225,8 @@ class TestStorm:
         assert match_mapping(folder, mappings) == "storm"
 
     def test_corners_are_masked_and_missing_steps_dropped(self, folder, mappings):
-        with warnings.catch_warnings(action="error"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
             source = open_source(mappings["storm"], path=folder)
         assert source.mask.shape == (6, 33, 36)
         assert source.mask.sum(axis=(1, 2)).tolist() == [33 * 36 - 224] * 6
