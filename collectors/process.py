@@ -81,8 +81,16 @@ class SamplerProcess:
             return cls(path, None, f"sampler could not be started: {error}")
         return cls(path, process)
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the sampler, also its process group; None where it could not be started."""
+        return None if self._process is None else self._process.pid
+
     def wait_ready(self, timeout_s: float = 10.0) -> bool:
-        """Waits until a first reading is written or it is known that there will be none. False on a timeout."""
+        """Waits until a first reading is written or it is known that there will be none. False on a timeout.
+
+        Call it before the worker starts, so that the worker's first window is bracketed.
+        """
         deadline_s = time.monotonic() + timeout_s
         while not self._exited():
             with contextlib.suppress(OSError):

@@ -50,8 +50,9 @@ class Registry:
 
 @dataclass(frozen=True)
 class Choice:
-    """The collector chosen, what it found, and for each one that was tried in vain the reason."""
+    """The collector chosen and the name it is registered by, what it found, and why those before it do not work."""
 
+    name: str | None
     collector: Collector | None
     probe: Probe
     reasons: dict[str, str] = field(default_factory=dict)
@@ -79,9 +80,9 @@ def choose(preferences: Sequence[str], registry: Registry | None = None) -> Choi
             continue
         found = probe_safely(collector)
         if found.works:
-            return Choice(collector, found, reasons)
+            return Choice(name, collector, found, reasons)
         reasons[name] = found.reason or ""
-    return Choice(None, Probe(reason=no_sensor_reason(reasons)), reasons)
+    return Choice(None, None, Probe(reason=no_sensor_reason(reasons)), reasons)
 
 
 def no_sensor_reason(reasons: Mapping[str, str]) -> str:

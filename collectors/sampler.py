@@ -18,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -72,6 +73,11 @@ class StopRequest:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if number != PARENT_SIGNAL and self.requested is None:
             self.requested = signal.Signals(number).name
+
+    def ignore(self) -> None:
+        """From now on signals do nothing: the log is complete and nothing is left to drain."""
+        for number in (*STOP_SIGNALS, PARENT_SIGNAL):
+            signal.signal(number, signal.SIG_IGN)
 
     def wait(self, seconds: float) -> None:
         """Sleeps, until a signal arrives at the latest."""
@@ -174,7 +180,7 @@ def header_of(choice: Choice, period_s: float | None) -> Header:
         except PackageNotFoundError:
             continue
     return Header(
-        collector=choice.collector.name if choice.collector else None,
+        collector=choice.name,
         sensors=choice.probe.sensors,
         reasons=choice.reasons,
         period_s=period_s,
@@ -205,7 +211,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     names = [name.strip() for name in options.collectors.split(",") if name.strip()]
     choice, period_s = choose_and_start(names, options.period_ms)
-    return sample(choice, writer, period_s, stop, options.parent_pid)
+    sample(choice, writer, period_s, stop, options.parent_pid)
+    stop.ignore()
+    return 0
 
 
 def choose_and_start(names: Sequence[str], period_ms: float | None) -> tuple[Choice, float]:
@@ -214,25 +222,25 @@ def choose_and_start(names: Sequence[str], period_ms: float | None) -> tuple[Cho
     while True:
         choice = choose(names, registry)
         reasons |= choice.reasons
-        choice = Choice(choice.collector, choice.probe, reasons)
+        choice = replace(choice, reasons=reasons)
         period_s = period_of(choice.probe.sensors) if period_ms is None else period_ms / 1000
-        if choice.collector is None:
+        if choice.collector is None or choice.name is None:
             return choice, period_s
         try:
             choice.collector.start(period_s)
             return choice, period_s
         except Exception as error:
-            reasons[choice.collector.name] = f"cannot start: {error}"
-            names = names[list(names).index(choice.collector.name) + 1 :]
+            reasons[choice.name] = f"cannot start: {error}"
+            names = names[names.index(choice.name) + 1 :]
 
 
-def sample(choice: Choice, writer: LineWriter, period_s: float, stop: StopRequest, parent_pid: int) -> int:
+def sample(choice: Choice, writer: LineWriter, period_s: float, stop: StopRequest, parent_pid: int) -> None:
     """Writes the whole log for a collector that was started, or the header alone where there is none."""
     collector, sensors = choice.collector, choice.probe.sensors
     if collector is None:
         writer.write(header_of(choice, None).to_dict())
         writer.write({"type": "end", "t_ns": time.monotonic_ns(), "reason": "no sensor"})
-        return 0
+        return
     writer.write(header_of(choice, period_s).to_dict())
     sampler = Sampler(collector, sensors, writer, period_s)
     reason = sampler.run(stop, parent_pid)
@@ -249,7 +257,6 @@ def sample(choice: Choice, writer: LineWriter, period_s: float, stop: StopReques
             "cpu_s": time.process_time(),
         }
     )
-    return 0
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def reading_record(reading: Reading) -> dict[str, Any]:
-    """The line of a power reading; fields that are None and not asked for are left out."""
+    """The line of a power reading. `raw` is left out where it is None, and what is not Unicode in it is replaced."""
     record: dict[str, Any] = {
         "type": "power",
         "t0_ns": reading.t0_ns,
@@ -106,7 +106,7 @@ def reading_record(reading: Reading) -> dict[str, Any]:
         "status": reading.status,
     }
     if reading.raw is not None:
-        record["raw"] = reading.raw
+        record["raw"] = reading.raw.encode("utf-8", "replace").decode()
     if reading.utilisation is not None:
         record["utilisation"] = reading.utilisation
     return record

@@ -1,0 +1,104 @@
+"""Collectors made for the tests, installed as a third party would: by an entry point of a distribution."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+LIVE = '''
+import os
+from pathlib import Path
+from collectors.rapl import RaplCollector
+
+
+class LiveCollector(RaplCollector):
+    """RAPL on the tree named by the environment."""
+
+    name = "live"
+
+    def __init__(self):
+        super().__init__(Path(os.environ["TEST_POWERCAP"]))
+'''
+
+FAULTY = """
+import os
+import subprocess
+import time
+from pathlib import Path
+from collectors.base import Probe, Sensor
+from collectors.null import NullCollector
+
+
+class Base(NullCollector):
+    def __init__(self):
+        super().__init__()
+
+    def probe(self):
+        return Probe((Sensor("gpu", "card", "instant", update_period_s=0.02),))
+
+
+class Hanging(Base):
+    name = "hanging"
+
+    def sample(self):
+        child = subprocess.Popen(["sleep", "600"])
+        Path(os.environ["TEST_CHILD_PID"]).write_text(str(child.pid))
+        time.sleep(600)
+
+
+class Raising(Base):
+    name = "raising"
+
+    def sample(self):
+        raise RuntimeError("device fell off the bus")
+
+
+class Unstartable(Base):
+    name = "registered by another name"
+
+    def start(self, period_s):
+        raise OSError("device is taken")
+
+
+class RaisingProbe(Base):
+    name = "raising-probe"
+
+    def probe(self):
+        raise KeyError("chip")
+"""
+
+ENTRY_POINTS = """
+[crosscast.collectors]
+live = live_collector:LiveCollector
+hanging = faulty_collectors:Hanging
+raising = faulty_collectors:Raising
+unstartable = faulty_collectors:Unstartable
+raising-probe = faulty_collectors:RaisingProbe
+unloadable = module_that_is_not_there:Collector
+"""
+
+
+@pytest.fixture(scope="session")
+def third_party(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder to put on the path that holds a distribution with collectors of its own."""
+    folder = tmp_path_factory.mktemp("third_party")
+    (folder / "live_collector.py").write_text(LIVE)
+    (folder / "faulty_collectors.py").write_text(FAULTY)
+    metadata = folder / "lab_collectors-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-collectors\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+    return folder
+
+
+@pytest.fixture
+def third_party_env(third_party: Path, tmp_path: Path) -> dict[str, str]:
+    """An environment in which those collectors are installed."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(third_party),
+        "TEST_POWERCAP": str(tmp_path / "powercap"),
+        "TEST_CHILD_PID": str(tmp_path / "child.pid"),
+    }
