@@ -5,16 +5,14 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from harness.scenario.schema import Frozen
 
 SplitName = Literal["train", "validation", "test"]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Splits(_Frozen):
+class Splits(Frozen):
     """Fractions of the time axis, in this order; they add up to 1."""
 
     train: float = Field(default=0.7, gt=0, lt=1)
@@ -29,7 +27,7 @@ class Splits(_Frozen):
         return self
 
 
-class RossbyConfig(_Frozen):
+class RossbyConfig(Frozen):
     """Rossby waves on the sphere, made at run time on the grid of the model's preset (see rossby.py)."""
 
     kind: Literal["rossby"]
@@ -49,7 +47,7 @@ class RossbyConfig(_Frozen):
         return _without_repeats(channels)
 
 
-class Dimensions(_Frozen):
+class Dimensions(Frozen):
     """Names of the dimensions in the files."""
 
     time: str = "time"
@@ -58,7 +56,7 @@ class Dimensions(_Frozen):
     level: str | None = None
 
 
-class TimeAxis(_Frozen):
+class TimeAxis(Frozen):
     """A time axis for files without a usable one: step k is at start + k * step_hours."""
 
     start: datetime
@@ -72,7 +70,7 @@ class TimeAxis(_Frozen):
         return start
 
 
-class Channel(_Frozen):
+class Channel(Frozen):
     """One channel: a variable of the files, at one level where the variable has levels."""
 
     name: str = Field(min_length=1)
@@ -89,7 +87,7 @@ class Channel(_Frozen):
         return files if files is None else _inside_folder(files)
 
 
-class ArchiveConfig(_Frozen):
+class ArchiveConfig(Frozen):
     """How the variables of a NetCDF or Zarr archive map to channels."""
 
     kind: Literal["archive"]

@@ -19,7 +19,7 @@ Indices = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Normalised input and target, each (B, C, H, W) float32, C-contiguous, 0 at masked points."""
+    """Normalised fields, float32, C-contiguous, 0 at masked points: inputs (B, C, H, W), targets (steps, B, C, H, W)."""
 
     inputs: Fields
     targets: Fields
@@ -57,7 +57,7 @@ class Rollout:
 
 
 class Windows:
-    """Pairs of states `lead` steps apart, from one source.
+    """Runs of states from one source: an input and the `lead` states after it.
 
     A window lies inside one split and every step from its input to its target is valid.
     """
@@ -116,7 +116,7 @@ class Windows:
     def batches(
         self, split: SplitName, batch_size: int, *, epoch_seed: int | Sequence[int] | None = None, lead: int = 1
     ) -> Iterator[Batch]:
-        """Full batches of windows whose target is `lead` steps after the input.
+        """Full batches of windows; the targets are the states 1 to `lead` steps after the input.
 
         With `epoch_seed` (for example `(seed, epoch)`) the windows are shuffled by NumPy's default generator, without
         it they come in order. The remainder that fills no batch is left out, because a compiled graph is built anew
@@ -151,9 +151,9 @@ class Windows:
         return steps[self.source.valid_steps[steps]]
 
     def _batch(self, starts: Indices, lead: int) -> Batch:
-        steps, position = np.unique(np.concatenate([starts, starts + lead]), return_inverse=True)
-        fields = self.normalise(self.source.read(steps))
-        return Batch(fields[position[: len(starts)]], fields[position[len(starts) :]])
+        steps, position = np.unique(starts + np.arange(lead + 1)[:, None], return_inverse=True)
+        fields = self.normalise(self.source.read(steps))[position.reshape(lead + 1, len(starts))]
+        return Batch(fields[0], fields[1:])
 
 
 def split_ranges(steps: int, splits: Splits) -> dict[SplitName, range]:

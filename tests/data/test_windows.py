@@ -93,10 +93,12 @@ class TestNormalisation:
 
 
 class TestBatches:
-    def test_target_is_lead_steps_after_input(self, array_source):
+    def test_targets_are_the_steps_after_the_input(self, array_source):
         windows = Windows(array_source(numbered(50)), SPLITS)
         for inputs, targets in windows.batches("train", 4, epoch_seed=(3, 0), lead=3):
-            np.testing.assert_array_equal(steps_of(windows, targets), steps_of(windows, inputs) + 3)
+            assert len(targets) == 3
+            for step, target in enumerate(targets, start=1):
+                np.testing.assert_array_equal(steps_of(windows, target), steps_of(windows, inputs) + step)
 
     def test_each_window_once_but_for_the_dropped_remainder(self, array_source):
         windows = Windows(array_source(numbered(50)), SPLITS)
@@ -110,11 +112,12 @@ class TestBatches:
         fields[:, 1, 2, :] = np.nan
         windows = Windows(array_source(fields), SPLITS)
         for batch in windows.batches("train", 4, epoch_seed=0):
+            assert batch.inputs.shape == (4, 2, 3, 4)
+            assert batch.targets.shape == (1, 4, 2, 3, 4)
             for array in batch:
-                assert array.shape == (4, 2, 3, 4)
                 assert array.dtype == np.float32
                 assert array.flags.c_contiguous
-                assert (array[:, 1, 2] == 0).all()
+                assert (array[..., 1, 2, :] == 0).all()
                 assert np.isfinite(array).all()
 
     def test_shuffling_follows_the_seed_alone(self, array_source):

@@ -1,0 +1,153 @@
+"""PyTorch behind the framework protocol: CPU, CUDA (DCU too, which presents itself as cuda) and torch_npu."""
+
+import importlib
+import importlib.metadata
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from harness.errors import UserError
+from harness.frameworks.base import Array, FrameworkDescription
+from harness.scenario.schema import OptimiserConfig
+
+EXTENSIONS = {"npu": "torch_npu"}
+
+
+def open_device(device: str, *, compiled: bool) -> "PyTorch":
+    """Open a device by its PyTorch name: cpu, cuda or npu.
+
+    Raises UserError where PyTorch does not see it.
+    """
+    if device in EXTENSIONS:
+        importlib.import_module(EXTENSIONS[device])
+    backend = None if device == "cpu" else getattr(torch, device)
+    if backend is not None and not backend.is_available():
+        raise UserError(f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices")
+    return PyTorch(device, backend, compiled=compiled)
+
+
+class PyTorch:
+    """A network in PyTorch; eager, or its forward passes through torch.compile."""
+
+    def __init__(self, device: str, backend: Any, *, compiled: bool) -> None:
+        self._device = torch.device(device)
+        self._backend = backend
+        self._compiled = compiled
+
+    def describe(self) -> FrameworkDescription:
+        """Versions, device and threads."""
+        packages = {"torch": torch.__version__}
+        if extension := EXTENSIONS.get(self._device.type):
+            packages[extension] = importlib.metadata.version(extension)
+        return FrameworkDescription(
+            name="pytorch",
+            version=torch.__version__,
+            build=torch.__config__.show().strip(),
+            device=self._device.type,
+            device_name="cpu" if self._backend is None else self._backend.get_device_name(),
+            driver=torch.version.cuda or torch.version.hip,
+            execution="compiled" if self._compiled else "eager",
+            threads=torch.get_num_threads(),
+            packages=packages,
+        )
+
+    def build(self, architecture: ModuleType, network: Any, grid: tuple[int, int], mask: NDArray[np.bool_]) -> None:
+        """Make the network for fields under a mask (C, H, W), which is True where a point counts."""
+        source = importlib.import_module(f"{architecture.__name__}.pytorch")
+        self._module: torch.nn.Module = source.build(network, grid, len(mask)).to(self._device)
+        self._forward = torch.compile(self._module) if self._compiled else self._module
+        self._loss = source.loss
+        self._mask = self.put(mask.astype(np.float32))
+
+    def load(self, weights: Mapping[str, Array]) -> None:
+        """Set every parameter.
+
+        Raises ValueError where names or shapes are not exactly those of the network.
+        """
+        own = dict(self._module.named_parameters())
+        if missing := own.keys() ^ weights.keys():
+            raise ValueError(f"parameters on one side only: {', '.join(sorted(missing))}")
+        with torch.no_grad():
+            for name, parameter in own.items():
+                if parameter.shape != weights[name].shape:
+                    raise ValueError(f"{name}: shape {weights[name].shape}, the network has {tuple(parameter.shape)}")
+                parameter.copy_(torch.from_numpy(weights[name]))
+
+    def weights(self) -> dict[str, Array]:
+        """Every parameter by name."""
+        return {name: self.get(parameter) for name, parameter in self._module.named_parameters()}
+
+    def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
+        """A fresh optimiser; step k of the stage uses learning_rates[k]."""
+        kind = torch.optim.Adam if optimiser.name == "adam" else torch.optim.AdamW
+        self._optimiser = kind(
+            self._module.parameters(),
+            betas=(optimiser.beta1, optimiser.beta2),
+            eps=optimiser.epsilon,
+            weight_decay=optimiser.weight_decay,
+            fused=self._device.type in ("cpu", "cuda"),
+        )
+        self._learning_rates = iter(learning_rates.tolist())
+        self._rollout_steps = rollout_steps
+
+    def put(self, array: Array) -> Tensor:
+        """A host array to the device."""
+        return torch.from_numpy(array).to(self._device)
+
+    def get(self, value: Tensor) -> Array:
+        """A device value to the host; waits for it."""
+        array: Array = value.detach().cpu().numpy()
+        return array
+
+    def train_step(self, x: Tensor, targets: Tensor) -> Tensor:
+        """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = next(self._learning_rates)
+        self._optimiser.zero_grad()
+        loss = self._one_ahead(x, targets[0]) if self._rollout_steps == 1 else self._rollout(x, targets)
+        loss.backward()
+        self._optimiser.step()
+        return loss.detach()
+
+    def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
+        """The loss of one step ahead, without an update."""
+        with torch.no_grad():
+            return self._one_ahead(x, target)
+
+    def gradients(self, x: Tensor, target: Tensor) -> tuple[float, dict[str, Array]]:
+        """The loss of one step ahead and its gradient by every parameter."""
+        self._module.zero_grad()
+        loss = self._one_ahead(x, target)
+        loss.backward()
+        return loss.item(), {name: self.get(p.grad) for name, p in self._module.named_parameters() if p.grad is not None}
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Fields (B, C, H, W) one step later."""
+        with torch.no_grad():
+            prediction: Tensor = self._forward(x)
+            return prediction
+
+    def synchronise(self) -> None:
+        """Wait until the device has finished."""
+        if self._backend is not None:
+            self._backend.synchronize()
+
+    def peak_memory_bytes(self) -> int | None:
+        """Peak memory allocated on the device since the start, None on a CPU."""
+        return None if self._backend is None else int(self._backend.max_memory_allocated())
+
+    def _one_ahead(self, x: Tensor, target: Tensor) -> Tensor:
+        loss: Tensor = self._loss(self._forward(x), target, self._mask)
+        return loss
+
+    def _rollout(self, x: Tensor, targets: Tensor) -> Tensor:
+        losses = []
+        for target in targets:
+            x = self._forward(x)
+            losses.append(self._loss(x, target, self._mask))
+        return torch.stack(losses).sum()

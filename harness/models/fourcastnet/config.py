@@ -1,0 +1,129 @@
+"""Hyperparameters of FourCastNet and what follows from them without a framework."""
+
+import math
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from harness.errors import UserError
+from harness.models.parameters import Parameter, count
+from harness.scenario.schema import Frozen, PositiveInt
+
+LAYER_NORM_EPSILON = 1e-6
+INITIAL_STD = 0.02
+
+
+class Network(Frozen):
+    """Hyperparameters, by the names of the reference's AFNO.yaml."""
+
+    variant: Literal["nvlabs"] = "nvlabs"
+    patch_size: PositiveInt
+    embed_dim: PositiveInt
+    depth: PositiveInt
+    mlp_ratio: float = Field(default=4.0, gt=0)
+    num_blocks: PositiveInt = 8
+    sparsity_threshold: float = Field(default=0.01, ge=0)
+    hard_thresholding_fraction: float = Field(default=1.0, gt=0, le=1)
+    spectral: Literal["dft", "fft"] = Field(
+        default="dft",
+        description="how the Fourier transform is computed: a product with the kept columns of the DFT matrix, or an FFT",
+    )
+
+    @model_validator(mode="after")
+    def _blocks_divide(self) -> "Network":
+        if self.embed_dim % self.num_blocks:
+            raise ValueError(f"num_blocks {self.num_blocks} does not divide embed_dim {self.embed_dim}")
+        return self
+
+    @property
+    def mlp_dim(self) -> int:
+        """Width of the hidden layer of the token MLP."""
+        return int(self.embed_dim * self.mlp_ratio)
+
+    def token_grid(self, grid: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        return grid[0] // self.patch_size, grid[1] // self.patch_size
+
+    def kept_modes(self, grid: tuple[int, int]) -> tuple[range, range]:
+        """Rows and columns of the `rfft2` spectrum that pass the mixer.
+
+        The reference applies `total_modes = H // 2 + 1` to both axes, so that on a wide token grid the highest
+        zonal modes are cut, and a hard_thresholding_fraction below 1 keeps the rows around the Nyquist row.
+        """
+        rows, columns = self.token_grid(grid)
+        total = rows // 2 + 1
+        kept = int(total * self.hard_thresholding_fraction)
+        return range(total - kept, min(total + kept, rows)), range(min(kept, columns // 2 + 1))
+
+
+def check_grid(network: Network, grid: tuple[int, int]) -> None:
+    """Raise UserError if the patches do not tile the grid (latitude rows, longitude columns) or no mode is kept."""
+    patch = network.patch_size
+    if grid[0] % patch or grid[1] % patch:
+        valid = [size for size in range(1, min(grid) + 1) if grid[0] % size == 0 and grid[1] % size == 0]
+        raise UserError(
+            f"patch_size {patch} does not divide the grid {grid[0]}x{grid[1]}; "
+            f"sizes that do: {', '.join(map(str, valid))}"
+        )
+    if not all(network.kept_modes(grid)):
+        raise UserError(
+            f"hard_thresholding_fraction {network.hard_thresholding_fraction} keeps no Fourier mode on "
+            f"{network.token_grid(grid)[0]} rows of patches; raise it"
+        )
+
+
+def parameters(network: Network, grid: tuple[int, int], channels: int) -> list[Parameter]:
+    """All trainable parameters for `channels` fields in and out.
+
+    The final LayerNorm of the reference, which its forward pass never uses, is left out. Its truncated normal cuts at
+    +-2, a hundred standard deviations away, and is drawn as a normal.
+    """
+    rows, columns = network.token_grid(grid)
+    width, hidden, patch = network.embed_dim, network.mlp_dim, network.patch_size
+    block = width // network.num_blocks
+    bound = 1 / math.sqrt(channels * patch**2)
+
+    def constant(name: str, size: int, value: float) -> Parameter:
+        return Parameter(name, (size,), "constant", value)
+
+    def normal(name: str, *shape: int) -> Parameter:
+        return Parameter(name, shape, "normal", INITIAL_STD)
+
+    found = [
+        normal("pos_embed", 1, rows * columns, width),
+        Parameter("patch_embed.proj.weight", (width, channels, patch, patch), "uniform", bound),
+        Parameter("patch_embed.proj.bias", (width,), "uniform", bound),
+    ]
+    for index in range(network.depth):
+        at = f"blocks.{index}"
+        found += [
+            constant(f"{at}.norm1.weight", width, 1.0),
+            constant(f"{at}.norm1.bias", width, 0.0),
+            normal(f"{at}.filter.w1", 2, network.num_blocks, block, block),
+            normal(f"{at}.filter.b1", 2, network.num_blocks, block),
+            normal(f"{at}.filter.w2", 2, network.num_blocks, block, block),
+            normal(f"{at}.filter.b2", 2, network.num_blocks, block),
+            constant(f"{at}.norm2.weight", width, 1.0),
+            constant(f"{at}.norm2.bias", width, 0.0),
+            normal(f"{at}.mlp.fc1.weight", hidden, width),
+            constant(f"{at}.mlp.fc1.bias", hidden, 0.0),
+            normal(f"{at}.mlp.fc2.weight", width, hidden),
+            constant(f"{at}.mlp.fc2.bias", width, 0.0),
+        ]
+    return [*found, normal("head.weight", channels * patch**2, width)]
+
+
+def describe(network: Network, grid: tuple[int, int], channels: int) -> dict[str, Any]:
+    """What makes two networks the same one: hyperparameters, grid, channels and the parameter list.
+
+    `spectral` is how, not what, and is left out.
+    """
+    found = parameters(network, grid, channels)
+    return {
+        "architecture": "fourcastnet",
+        "hyperparameters": network.model_dump(exclude={"spectral"}),
+        "grid": list(grid),
+        "channels": channels,
+        "parameters": count(found),
+        "layers": [[parameter.name, list(parameter.shape)] for parameter in found],
+    }

@@ -1,0 +1,264 @@
+"""FourCastNet in MindSpore.
+
+The same token order as in PyTorch, (w, h, B, C), with every product written as a 2-D or batched matrix product: on CPU
+anything wider falls back to a broadcast. LayerNorm and GELU are composed and carry their closed-form gradients, which
+is several times cheaper than the primitives or the gradients derived from the composition.
+"""
+
+import math
+
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+
+from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
+from harness.models.fourcastnet.spectral import transform_matrices
+
+
+def empty(*shape: int) -> Parameter:
+    """A parameter whose values are loaded later."""
+    return Parameter(Tensor(np.zeros(shape, np.float32)))
+
+
+class MatrixTransform(nn.Cell):
+    """The kept part of rfft2(norm="ortho") by matrix products."""
+
+    def __init__(self, token_grid: tuple[int, int], kept_rows: range, kept_columns: range) -> None:
+        super().__init__()
+        matrices = transform_matrices(token_grid, kept_rows, kept_columns)
+        self.h, self.w = token_grid
+        self.r, self.k = len(kept_rows), len(kept_columns)
+        self.columns, self.uncolumns = Tensor(matrices.columns), Tensor(matrices.uncolumns)
+        self.rows = Tensor(np.broadcast_to(matrices.rows, (self.k, *matrices.rows.shape)).copy())
+        self.unrows = Tensor(np.broadcast_to(matrices.unrows, (self.k, *matrices.unrows.shape)).copy())
+        self.matmul, self.bmm = ops.MatMul(), ops.BatchMatMul()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w, h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
+        batch, width = x.shape[2], x.shape[3]
+        x = self.matmul(self.columns, x.reshape(self.w, self.h * batch * width))
+        x = self.bmm(self.rows, x.reshape(self.k, 2 * self.h, batch * width))
+        return x.reshape(self.k, 2, self.r, batch, width)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(K, 2, R, B, C) to (w, h, B, C)."""
+        batch, width = x.shape[3], x.shape[4]
+        x = self.bmm(self.unrows, x.reshape(self.k, 2 * self.r, batch * width))
+        x = self.matmul(self.uncolumns, x.reshape(2 * self.k, self.h * batch * width))
+        return x.reshape(self.w, self.h, batch, width)
+
+
+class FastTransform(nn.Cell):
+    """The kept part of rfft2(norm="ortho") by MindSpore's FFT."""
+
+    def __init__(self, token_grid: tuple[int, int], kept_rows: range, kept_columns: range) -> None:
+        super().__init__()
+        self.h, self.w = token_grid
+        self.first, self.last = kept_rows.start, kept_rows.stop
+        self.k = len(kept_columns)
+        self.complex = ops.Complex()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w, h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
+        spectrum = ops.rfft2(x, dim=(1, 0), norm="ortho")[: self.k, self.first : self.last]
+        return ops.stack((ops.real(spectrum), ops.imag(spectrum)), axis=1)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(K, 2, R, B, C) to (w, h, B, C)."""
+        padding = (0, 0, 0, 0, self.first, self.h - self.last, 0, self.w // 2 + 1 - self.k)
+        spectrum = self.complex(ops.pad(x[:, 0], padding), ops.pad(x[:, 1], padding))
+        return ops.irfft2(spectrum, s=(self.h, self.w), dim=(1, 0), norm="ortho")
+
+
+TRANSFORMS = {"dft": MatrixTransform, "fft": FastTransform}
+
+
+class AFNO2D(nn.Cell):
+    """Token mixer: a two-layer complex MLP, block-diagonal over channels, on the kept Fourier modes; with its own skip."""
+
+    def __init__(self, network: Network, grid: tuple[int, int]) -> None:
+        super().__init__()
+        blocks, size = network.num_blocks, network.embed_dim // network.num_blocks
+        self.blocks, self.size = blocks, size
+        self.w1, self.b1 = empty(2, blocks, size, size), empty(2, blocks, size)
+        self.w2, self.b2 = empty(2, blocks, size, size), empty(2, blocks, size)
+        self.transform = TRANSFORMS[network.spectral](network.token_grid(grid), *network.kept_modes(grid))
+        self.bmm, self.shrink = ops.BatchMatMul(), ops.SoftShrink(network.sparsity_threshold)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w, h, B, C) to the same."""
+        modes = self.transform(x)
+        k, _, r, batch, width = modes.shape
+        z = modes.reshape(k, 2, r, batch, self.blocks, self.size).transpose(4, 0, 2, 3, 1, 5)
+        z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
+        z = ops.relu(self.bmm(z, complex_matrix(self.w1)) + complex_bias(self.b1))
+        z = self.shrink(self.bmm(z, complex_matrix(self.w2)) + complex_bias(self.b2))
+        z = z.reshape(self.blocks, k, r, batch, 2, self.size).transpose(1, 4, 2, 3, 0, 5)
+        return self.transform.inverse(z.reshape(k, 2, r, batch, width)) + x
+
+
+def complex_matrix(w: Tensor) -> Tensor:
+    """(2, blocks, in, out), real and imaginary, to the real (blocks, 2 in, 2 out) that acts on [real | imaginary]."""
+    return ops.concat((ops.concat((w[0], w[1]), -1), ops.concat((-w[1], w[0]), -1)), -2)
+
+
+def complex_bias(b: Tensor) -> Tensor:
+    """(2, blocks, out) to (blocks, 1, 2 out)."""
+    return ops.concat((b[0], b[1]), -1).expand_dims(1)
+
+
+class Standardise(nn.Cell):
+    """(x - mean) / sqrt(variance + epsilon) over the last axis, with the biased variance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mean = ops.ReduceMean(keep_dims=True)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(..., C) to the same."""
+        centred = x - self.mean(x, -1)
+        return centred * ops.rsqrt(self.mean(ops.square(centred), -1) + LAYER_NORM_EPSILON)
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """rsqrt(variance + epsilon) * (dout - mean(dout) - out * mean(dout * out))."""
+        scale = ops.rsqrt(self.mean(ops.square(x - self.mean(x, -1)), -1) + LAYER_NORM_EPSILON)
+        return (scale * (dout - self.mean(dout, -1) - out * self.mean(dout * out, -1)),)
+
+
+class LayerNorm(nn.Cell):
+    """Normalisation over the last axis with scale and shift."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.weight, self.bias = empty(width), empty(width)
+        self.standardise = Standardise()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(..., C) to the same."""
+        return self.standardise(x) * self.weight + self.bias
+
+
+class GELU(nn.Cell):
+    """x * Phi(x) with the normal distribution function Phi from erf."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Any shape to the same."""
+        return x * (0.5 + 0.5 * ops.erf(x * math.sqrt(0.5)))
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """dout * (Phi(x) + x * phi(x)) with the normal density phi."""
+        distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
+        density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return (dout * (distribution + x * density),)
+
+
+class Linear(nn.Cell):
+    """A dense layer on (tokens, features) with the weight as (out, in)."""
+
+    def __init__(self, features: int, out: int, *, has_bias: bool = True) -> None:
+        super().__init__()
+        self.weight = empty(out, features)
+        self.bias = empty(out) if has_bias else None
+        self.matmul, self.add = ops.MatMul(transpose_b=True), ops.BiasAdd()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(tokens, in) to (tokens, out)."""
+        x = self.matmul(x, self.weight)
+        return x if self.bias is None else self.add(x, self.bias)
+
+
+class MLP(nn.Cell):
+    """Two dense layers with the exact (erf) GELU between."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.fc1 = Linear(network.embed_dim, network.mlp_dim)
+        self.fc2 = Linear(network.mlp_dim, network.embed_dim)
+        self.gelu = GELU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(tokens, C) to the same."""
+        return self.fc2(self.gelu(self.fc1(x)))
+
+
+class Block(nn.Cell):
+    """Mixer and MLP, each after a LayerNorm and with a skip of its own (double skip)."""
+
+    def __init__(self, network: Network, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = LayerNorm(network.embed_dim), LayerNorm(network.embed_dim)
+        self.filter, self.mlp = AFNO2D(network, grid), MLP(network)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w, h, B, C) to the same."""
+        w, h, batch, width = x.shape
+        x = x + self.filter(self.norm1(x))
+        return x + self.mlp(self.norm2(x).reshape(w * h * batch, width)).reshape(w, h, batch, width)
+
+
+class Convolution(nn.Cell):
+    """Weight and bias of a convolution with kernel = stride = patch, applied to patches as a matrix product."""
+
+    def __init__(self, channels: int, out: int, patch: int) -> None:
+        super().__init__()
+        self.weight, self.bias = empty(out, channels, patch, patch), empty(out)
+        self.out = out
+        self.matmul, self.add = ops.MatMul(transpose_b=True), ops.BiasAdd()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(tokens, channels * patch * patch) to (tokens, out)."""
+        return self.add(self.matmul(x, self.weight.reshape(self.out, -1)), self.bias)
+
+
+class PatchEmbed(nn.Cell):
+    """Patches of the grid to tokens."""
+
+    def __init__(self, network: Network, channels: int) -> None:
+        super().__init__()
+        self.patch = network.patch_size
+        self.proj = Convolution(channels, network.embed_dim, network.patch_size)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) to (w, h, B, C)."""
+        batch, channels, height, width = x.shape
+        p = self.patch
+        h, w = height // p, width // p
+        x = x.reshape(batch, channels, h, p, w, p).transpose(4, 2, 0, 1, 3, 5)
+        return self.proj(x.reshape(w * h * batch, channels * p * p)).reshape(w, h, batch, -1)
+
+
+class FourCastNet(nn.Cell):
+    """Fields (B, channels, H, W) to the fields one step later."""
+
+    def __init__(self, network: Network, grid: tuple[int, int], channels: int) -> None:
+        super().__init__()
+        self.patch, self.channels, self.width = network.patch_size, channels, network.embed_dim
+        self.rows, self.columns = network.token_grid(grid)
+        self.pos_embed = empty(1, self.rows * self.columns, network.embed_dim)
+        self.patch_embed = PatchEmbed(network, channels)
+        self.blocks = nn.CellList([Block(network, grid) for _ in range(network.depth)])
+        self.head = Linear(network.embed_dim, channels * network.patch_size**2, has_bias=False)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) to the same."""
+        batch, p = x.shape[0], self.patch
+        x = self.patch_embed(x) + self.pos_embed.reshape(self.rows, self.columns, 1, self.width).swapaxes(0, 1)
+        for block in self.blocks:
+            x = block(x)
+        x = self.head(x.reshape(self.rows * self.columns * batch, self.width))
+        x = x.reshape(self.columns, self.rows, batch, p, p, self.channels).transpose(2, 5, 1, 3, 0, 4)
+        return x.reshape(batch, self.channels, self.rows * p, self.columns * p)
+
+
+def build(network: Network, grid: tuple[int, int], channels: int) -> nn.Cell:
+    """The network with weights of zero."""
+    return FourCastNet(network, grid, channels)
+
+
+def loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Relative L2 norm of the error over a whole sample, mean over the batch.
+
+    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W) with 1 where a point counts; `target` is 0 elsewhere.
+    """
+    batch = target.shape[0]
+    error = ops.square((prediction - target) * mask).reshape(batch, -1).sum(-1)
+    return ops.mean(ops.sqrt(error / ops.square(target).reshape(batch, -1).sum(-1)))

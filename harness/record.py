@@ -1,0 +1,252 @@
+"""The record of one launch: the contract between measuring and everything that is made of measurements."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from harness.errors import UserError
+from harness.frameworks.base import FrameworkDescription
+from harness.scenario.matrix import Scenario
+from harness.scenario.schema import Frozen
+
+SCHEMA_VERSION = 1
+FILE_NAME = "record.json"
+
+Status = Literal["completed", "failed", "crashed", "out_of_memory", "timed_out", "interrupted"]
+
+
+class Environment(Frozen):
+    """The machine and the software around a launch; None where it could not be found out."""
+
+    crosscast_version: str
+    git_commit: str | None
+    git_dirty: bool | None
+    python: str
+    platform: str
+    host: str = Field(description="SHA-256 of the host name, 12 hex digits")
+    container: str | None
+    cpu_name: str
+    cpu_count: int
+    cpu_mhz: float | None
+    cpu_mhz_max: float | None
+    memory_bytes: int
+    packages: str = Field(description="SHA-256 of the list of installed packages and versions")
+    visible_devices: str | None = Field(description="value of the chip's visible-devices variable")
+    threads: dict[str, str] = Field(description="thread settings found in the environment variables")
+    accelerator: dict[str, str] = Field(description="name, driver, clocks, power cap and memory as the driver tells them")
+
+
+class Fingerprints(Frozen):
+    """What two records must share to be compared; SHA-256 in hex."""
+
+    data: str
+    initial_weights: str
+    architecture: str
+
+
+class Startup(Frozen):
+    """Seconds from the start of the worker, each part apart."""
+
+    import_s: float
+    data_ready_s: float
+    model_built_s: float
+
+
+class Epoch(Frozen):
+    """One epoch: for each step the time to have the batch on the device, the time of the step, and its loss."""
+
+    data_s: tuple[float, ...]
+    step_s: tuple[float, ...]
+    loss: tuple[float, ...]
+    validation_loss: float
+    validation_s: float
+
+    @property
+    def epoch_s(self) -> float:
+        """Data and steps; validation is not part of it."""
+        return sum(self.data_s) + sum(self.step_s)
+
+
+class TrainingStage(Frozen):
+    """The epochs of a stage; the first step of the first epoch holds the compilation."""
+
+    name: str
+    rollout_steps: int
+    dropped_samples: int = Field(description="samples of each epoch that fill no batch")
+    samples_per_epoch: int
+    epochs: tuple[Epoch, ...]
+    steady_from_step: int | None = Field(description="first step of the steady state, None if it was never reached")
+
+    @property
+    def first_step_s(self) -> float:
+        """The step that includes compilation."""
+        return self.epochs[0].step_s[0]
+
+
+class Latency(Frozen):
+    """Single-step inference at a fixed batch size; `step_s` starts where the steady state does."""
+
+    batch_size: int
+    first_step_s: float
+    warmup_steps: int
+    steady: bool = Field(description="False if the steady state was never reached; step_s then holds the last steps")
+    step_s: tuple[float, ...]
+
+
+class SkillScore(Frozen):
+    """RMSE (in the variable's units) and ACC of a forecaster at a lead time; acc None where it is not defined."""
+
+    forecaster: Literal["model", "persistence", "climatology"]
+    variable: str
+    units: str
+    lead_h: float
+    samples: int
+    rmse: float
+    acc: float | None
+
+
+class Skill(Frozen):
+    """Scores of the rollout on the test period, with the definitions they follow."""
+
+    weights: str
+    rmse_order: str
+    acc: str
+    climatology: str
+    scores: tuple[SkillScore, ...]
+
+
+class Memory(Frozen):
+    """Peak memory in bytes; device None where the framework keeps no count."""
+
+    process_rss_bytes: int
+    device_bytes: int | None
+
+
+class Phase(Frozen):
+    """A part of the launch on the monotonic clock of its machine."""
+
+    name: str
+    t0_ns: int
+    t1_ns: int
+    work: int = Field(default=0, description="steps done in it")
+    samples: int = Field(default=0, description="samples that passed in it")
+
+
+class PhaseEnergy(Frozen):
+    """Energy of a phase; the fields of `window` are those of collectors.energy.WindowEnergy."""
+
+    phase: str
+    window: dict[str, Any]
+
+
+class Energy(Frozen):
+    """Energy by phase; `reason` says why there is none."""
+
+    collector: str | None
+    reason: str | None
+    phases: tuple[PhaseEnergy, ...] = ()
+
+
+class Load(Frozen):
+    """What else the machine was doing just before the launch."""
+
+    load_average_1min: float
+    cpu_count: int
+    foreign: bool = Field(description="the load average was above the cores that were free of work of this bench")
+
+
+class Measurements(Frozen):
+    """What the worker measured; parts it did not reach are None."""
+
+    framework: FrameworkDescription | None = None
+    fingerprints: Fingerprints | None = None
+    parameters: int | None = None
+    startup: Startup | None = None
+    training: tuple[TrainingStage, ...] = ()
+    inference: Latency | None = None
+    skill: Skill | None = None
+    memory: Memory | None = None
+    phases: tuple[Phase, ...] = ()
+
+
+class Record(Frozen):
+    """One launch."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    scenario: Scenario
+    cell: str
+    launch: int = Field(description="number of the launch in its cell; its seed is scenario.seed + launch")
+    attempt: str
+    bench: str = Field(description="identifier of the bench command that made the launch")
+    order: int = Field(description="position of the launch in that bench")
+    started_at: str = Field(description="UTC, ISO 8601")
+    duration_s: float
+    status: Status
+    reason: str | None
+    environment: Environment
+    load: Load
+    measurements: Measurements
+    energy: Energy
+
+    @property
+    def seed(self) -> int:
+        """Seed of the initial weights and the order of the samples."""
+        return self.scenario.seed + self.launch
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old content or all of the new, never a part.
+
+    Raises UserError where the folder cannot be written or the disk is full; nothing is left behind then.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(f"{path}: cannot be written: {error.strerror}; free space or choose another --results") from None
+
+
+def save(record: Record, folder: Path) -> Path:
+    """Write record.json into the folder of the launch; raises what `write_atomically` raises."""
+    path = folder / FILE_NAME
+    write_atomically(path, record.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def load(path: Path) -> Record:
+    """Read a record.
+
+    Raises UserError where the file cannot be read, is damaged or of a newer schema.
+    """
+    import json
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged: not JSON ({error}); remove it or run that launch again") from None
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: schema version {version} is newer than {SCHEMA_VERSION}, the newest this crosscast reads; upgrade crosscast"
+        )
+    try:
+        return Record.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: damaged: {field or 'record'}: {first['msg']}; remove it or run that launch again") from None

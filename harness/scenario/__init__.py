@@ -1,0 +1,1 @@
+"""What to run: the files of scenarios/, read, checked and expanded into launches."""

@@ -1,0 +1,83 @@
+"""Where the files of scenarios/ are and how a name or a path becomes a checked value."""
+
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from harness.data.config import DataConfig
+from harness.errors import UserError
+from harness.models import architecture
+from harness.scenario.loading import load, nearest
+from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig
+
+ROOT = Path(__file__).resolve().parents[2] / "scenarios"
+
+Kind = Literal["chips", "models", "suites", "data"]
+
+
+class NamedPreset(NamedTuple):
+    """A preset of a model file, with the names it was found under."""
+
+    model: str
+    name: str
+    config: ModelConfig[Any]
+    preset: Preset[Any]
+
+
+def names(kind: Kind) -> list[str]:
+    """Names of the files of a kind."""
+    return sorted(path.stem for path in (ROOT / kind).glob("*.yaml"))
+
+
+def path_of(kind: Kind, name: str) -> Path:
+    """The file that a name in scenarios/, or a path ending in .yaml, stands for.
+
+    Raises UserError with the nearest valid name.
+    """
+    if name.endswith((".yaml", ".yml")):
+        path = Path(name)
+        if not path.is_file():
+            raise UserError(f"{name}: no such file")
+        return path
+    path = ROOT / kind / f"{name}.yaml"
+    if name not in names(kind):
+        raise UserError(f"{kind.removesuffix('s')} {name!r}: no such file in scenarios/{kind}; {nearest(name, names(kind))}")
+    return path
+
+
+def chip(name: str) -> ChipConfig:
+    """A chip by name or path."""
+    return load(path_of("chips", name), ChipConfig)
+
+
+def suite(name: str) -> SuiteConfig:
+    """A suite by name or path."""
+    return load(path_of("suites", name), SuiteConfig)
+
+
+def data(name: str) -> Any:
+    """A data set's mapping by name or path."""
+    return load(path_of("data", name), DataConfig)
+
+
+def model(name: str) -> ModelConfig[Any]:
+    """A model by name or path, its networks checked by the architecture they name."""
+    path = path_of("models", name)
+    return load(path, ModelConfig[architecture(_architecture_name(path)).Network])
+
+
+def preset(model_name: str, preset_name: str) -> NamedPreset:
+    """One preset of a model.
+
+    Raises UserError with the nearest valid name.
+    """
+    found = model(model_name)
+    if preset_name not in found.presets:
+        raise UserError(f"model {model_name!r} has no preset {preset_name!r}; {nearest(preset_name, found.presets)}")
+    return NamedPreset(Path(model_name).stem, preset_name, found, found.presets[preset_name])
+
+
+def _architecture_name(path: Path) -> str:
+    name = load(path, dict[str, Any]).get("architecture")
+    if not isinstance(name, str):
+        raise UserError(f"{path}:1: architecture: required, the name of an entry point in crosscast.models")
+    return name

@@ -1,0 +1,227 @@
+"""A suite on a chip, expanded into cells and launches."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from harness.data.config import ArchiveConfig, DataConfig
+from harness.errors import UserError
+from harness.models import architecture
+from harness.scenario import catalogue
+from harness.scenario.loading import nearest
+from harness.scenario.schema import (
+    ChipConfig,
+    Execution,
+    FrameworkName,
+    Frozen,
+    InferenceConfig,
+    Precision,
+    SuiteConfig,
+    SuiteModel,
+    TrainingConfig,
+)
+
+
+class Scenario(Frozen):
+    """Everything that defines a cell of the comparison but the seed: model, framework, chip, data and settings."""
+
+    suite: str
+    model: str
+    architecture: str
+    preset: str
+    framework: FrameworkName
+    execution: Execution
+    precision: Precision
+    chip: str
+    device: str
+    data_name: str
+    data: DataConfig
+    data_root: str | None
+    grid: tuple[int, int]
+    channels: tuple[str, ...]
+    network: dict[str, Any]
+    training: TrainingConfig
+    inference: InferenceConfig
+    seed: int
+    time_limit_s: float
+
+    @property
+    def cell(self) -> str:
+        """A readable name of the cell that no other cell shares: what differs in it changes the trailing digest."""
+        content = self.model_dump(mode="json", exclude={"time_limit_s"})
+        digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        return f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}.{self.data_name}.{digest}"
+
+
+class Absent(Frozen):
+    """A cell that cannot exist or cannot run here, and why."""
+
+    model: str
+    preset: str
+    framework: FrameworkName
+    execution: Execution
+    chip: str
+    data_name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options of `crosscast bench` select from a suite."""
+
+    chip: str = "cpu"
+    suite: str = "smoke"
+    model: str | None = None
+    framework: str | None = None
+    preset: str | None = None
+    data: Path | None = None
+    mapping: str | None = None
+    repeats: int | None = None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The cells of a bench in the order of the suite, and how often each is launched."""
+
+    suite: str
+    launches: int
+    baseline: FrameworkName
+    cells: tuple[Scenario, ...]
+    absent: tuple[Absent, ...]
+
+
+def expand(selection: Selection) -> Matrix:
+    """Read the files that a selection names, check them together and list the cells.
+
+    Raises UserError for anything that does not exist or does not fit: names, the grid of the data and the patches.
+    """
+    suite = catalogue.suite(selection.suite)
+    chip = catalogue.chip(selection.chip)
+    suite_name, chip_name = Path(selection.suite).stem, Path(selection.chip).stem
+    data_name, data_config, data_root = _data(selection, suite)
+    frameworks = [entry for entry in suite.frameworks if selection.framework in (None, entry.framework)]
+    if not frameworks:
+        valid = {entry.framework for entry in suite.frameworks}
+        raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {nearest(str(selection.framework), valid)}")
+    cells: list[Scenario] = []
+    absent: list[Absent] = []
+    for entry in _models(selection, suite, suite_name):
+        found = catalogue.preset(entry.model, entry.preset)
+        grid, channels = _grid_and_channels(data_config, data_root, found.preset.grid)
+        network = _network(found, data_config, data_name, grid)
+        for framework in frameworks:
+            key = {
+                "model": found.model,
+                "preset": found.name,
+                "framework": framework.framework,
+                "execution": framework.execution,
+                "chip": chip_name,
+                "data_name": data_name,
+            }
+            reason = cannot_run(chip, framework.framework)
+            if reason is not None:
+                absent.append(Absent(**key, reason=reason))
+                continue
+            cells.append(
+                Scenario(
+                    **key,
+                    suite=suite_name,
+                    architecture=found.config.architecture,
+                    precision=suite.precision,
+                    device=chip.frameworks[framework.framework].device,
+                    data=data_config,
+                    data_root=data_root,
+                    grid=grid,
+                    channels=channels,
+                    network=network,
+                    training=found.preset.training,
+                    inference=found.preset.inference,
+                    seed=suite.seed,
+                    time_limit_s=suite.time_limit_s,
+                )
+            )
+    return Matrix(suite_name, selection.repeats or suite.launches, suite.baseline, tuple(cells), tuple(absent))
+
+
+def cannot_run(chip: ChipConfig, framework: FrameworkName) -> str | None:
+    """Why a framework cannot run on a chip in this Python, None if nothing speaks against it."""
+    from importlib.util import find_spec
+
+    entry = chip.frameworks.get(framework)
+    if entry is None:
+        return f"the chip's file says nothing of {framework}"
+    if entry.unavailable is not None:
+        return entry.unavailable
+    missing = [package for package in entry.packages if find_spec(package) is None]
+    if missing:
+        return f"{' and '.join(missing)} not installed; {entry.obtain}"
+    if chip.device_nodes is not None and not any(Path("/").glob(chip.device_nodes.lstrip("/"))):
+        return f"no {chip.title} here: {chip.device_nodes} does not exist"
+    return None
+
+
+def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequence[SuiteModel]:
+    if selection.model is None:
+        chosen = suite.models
+    elif selection.model.endswith((".yaml", ".yml")):
+        chosen = (SuiteModel(model=selection.model, preset=selection.preset or suite.models[0].preset),)
+    else:
+        chosen = tuple(entry for entry in suite.models if entry.model == selection.model)
+        if not chosen:
+            valid = {entry.model for entry in suite.models}
+            raise UserError(f"model {selection.model!r} is not in suite {suite_name!r}; {nearest(selection.model, valid)}")
+    if selection.preset is None:
+        return chosen
+    return tuple(dict.fromkeys(SuiteModel(model=entry.model, preset=selection.preset) for entry in chosen))
+
+
+def _data(selection: Selection, suite: SuiteConfig) -> tuple[str, Any, str | None]:
+    if selection.data is None:
+        name = selection.mapping or suite.data
+        config = catalogue.data(name)
+        if isinstance(config, ArchiveConfig):
+            raise UserError(f"data {name!r} are read from an archive: give its folder or file with DATA=")
+        return Path(name).stem, config, None
+    from harness.data.archive import match_mapping
+
+    root = selection.data.expanduser()
+    if not root.exists():
+        raise UserError(f"DATA={root}: no such file or folder")
+    mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
+    name = selection.mapping or match_mapping(
+        root, {name: config for name, config in mappings.items() if isinstance(config, ArchiveConfig)}
+    )
+    return Path(name).stem, catalogue.data(name), str(root.resolve())
+
+
+def _grid_and_channels(
+    config: Any, root: str | None, preset_grid: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[str, ...]]:
+    if not isinstance(config, ArchiveConfig):
+        return preset_grid, tuple(config.channels)
+    from harness.data.source import open_source
+
+    source = open_source(config, path=Path(root) if root else None)
+    return (len(source.latitude), len(source.longitude)), source.channels
+
+
+def _network(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
+    package = architecture(found.config.architecture)
+    overrides = data.model_overrides.get(found.config.architecture, {}) if isinstance(data, ArchiveConfig) else {}
+    try:
+        network = package.Network.model_validate({**found.preset.network.model_dump(), **overrides})
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise UserError(f"data {data_name!r}: model_overrides.{found.config.architecture}.{field}: {first['msg']}") from None
+    try:
+        package.check_grid(network, grid)
+    except UserError as error:
+        raise UserError(f"{found.model} {found.name} on data {data_name!r}: {error}") from None
+    settings: dict[str, Any] = network.model_dump(mode="json")
+    return settings

@@ -1,0 +1,169 @@
+"""What the files in scenarios/chips, scenarios/models and scenarios/suites may say."""
+
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+FrameworkName = Literal["pytorch", "mindspore"]
+Execution = Literal["eager", "compiled"]
+Precision = Literal["fp32"]
+
+NetworkT = TypeVar("NetworkT", bound=BaseModel)
+
+PositiveInt = Annotated[int, Field(gt=0)]
+
+
+class Frozen(BaseModel):
+    """A value that refuses unknown fields and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Figure(Frozen):
+    """A figure of a data sheet and where it was read; null where no reliable source gives one."""
+
+    value: float | None
+    source: str
+
+
+class PeakRates(Frozen):
+    """Dense peak rates in TFLOP/s, by number format."""
+
+    fp64: Figure | None = None
+    fp32: Figure | None = None
+    tf32: Figure | None = None
+    fp16: Figure | None = None
+    bf16: Figure | None = None
+
+
+class FrameworkOnChip(Frozen):
+    """How a framework names the chip, or why it cannot run there."""
+
+    device: str | None = Field(default=None, description="the framework's name of the device: cuda, npu, Ascend, cpu")
+    packages: tuple[str, ...] = Field(default=(), description="import names that must be installed")
+    obtain: str = Field(default="", description="how to get the packages on a host with this chip")
+    unavailable: str | None = Field(default=None, description="why this framework cannot run on the chip")
+
+    @model_validator(mode="after")
+    def _device_or_reason(self) -> "FrameworkOnChip":
+        if (self.device is None) == (self.unavailable is None):
+            raise ValueError("give either device or unavailable")
+        return self
+
+
+class ChipConfig(Frozen):
+    """One chip: everything the harness must know to run on it and to judge the result."""
+
+    title: str
+    vendor: str
+    device_name: str | None = Field(
+        default=None, description="regular expression found in the name that the framework gives the device"
+    )
+    device_nodes: str | None = Field(default=None, description="glob of device files that exist where the chip does")
+    visible_devices: str | None = Field(default=None, description="environment variable that selects devices")
+    power_collectors: tuple[str, ...] = Field(description="power collectors in order of preference")
+    memory_gib: Figure
+    bandwidth_gb_s: Figure
+    power_cap_w: Figure
+    peak_tflops: PeakRates
+    frameworks: dict[FrameworkName, FrameworkOnChip]
+    verified: str = Field(description="what has been run on this chip with this harness, or that nothing has")
+
+
+class OptimiserConfig(Frozen):
+    """Adam (weight_decay 0) or AdamW with decoupled decay, as in torch.optim."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    beta1: float = Field(default=0.9, ge=0, lt=1)
+    beta2: float = Field(default=0.999, ge=0, lt=1)
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _adam_has_no_decay(self) -> "OptimiserConfig":
+        if self.name == "adam" and self.weight_decay:
+            raise ValueError("adam takes no weight_decay (the coupled form is not offered): use adamw")
+        return self
+
+
+class Stage(Frozen):
+    """A part of the training with its own schedule and a fresh optimiser."""
+
+    name: str
+    epochs: PositiveInt
+    learning_rate: float = Field(gt=0)
+    schedule: Literal["constant", "cosine"] = "cosine"
+    rollout_steps: PositiveInt = Field(default=1, description="autoregressive steps whose losses are added")
+
+
+class TrainingConfig(Frozen):
+    """How the model is trained."""
+
+    batch_size: PositiveInt
+    optimiser: OptimiserConfig = OptimiserConfig()
+    stages: tuple[Stage, ...] = Field(min_length=1)
+
+
+class InferenceConfig(Frozen):
+    """How single-step latency is measured and which lead times are scored."""
+
+    batch_size: PositiveInt = 1
+    min_steps: PositiveInt = Field(default=20, description="timed steps at least, after the steady state is reached")
+    max_steps: PositiveInt = Field(default=200, description="steps after which the steady state counts as never reached")
+    lead_steps: tuple[PositiveInt, ...] = Field(default=(1, 2, 4), min_length=1)
+    rollout_batch_size: PositiveInt = 4
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "InferenceConfig":
+        if list(self.lead_steps) != sorted(set(self.lead_steps)):
+            raise ValueError("lead_steps must rise")
+        if self.max_steps < self.min_steps:
+            raise ValueError("max_steps must be at least min_steps")
+        return self
+
+
+class Preset(Frozen, Generic[NetworkT]):
+    """One size of a model: grid, network, training and inference."""
+
+    description: str = ""
+    grid: tuple[PositiveInt, PositiveInt] = Field(description="latitude rows, longitude columns")
+    network: NetworkT
+    training: TrainingConfig
+    inference: InferenceConfig = InferenceConfig()
+
+
+class ModelConfig(Frozen, Generic[NetworkT]):
+    """A model's presets; `architecture` names the entry point in the group crosscast.models."""
+
+    title: str
+    architecture: str
+    source: str = Field(description="paper and code that the network follows")
+    presets: dict[str, Preset[NetworkT]] = Field(min_length=1)
+
+
+class SuiteModel(Frozen):
+    """A model and the preset at which the suite runs it."""
+
+    model: str
+    preset: str
+
+
+class SuiteFramework(Frozen):
+    """A framework and how it executes: op by op, or as a compiled graph."""
+
+    framework: FrameworkName
+    execution: Execution
+
+
+class SuiteConfig(Frozen):
+    """The cells of a bench: every model in every framework, on one chip and one data set."""
+
+    description: str = ""
+    models: tuple[SuiteModel, ...] = Field(min_length=1)
+    frameworks: tuple[SuiteFramework, ...] = Field(min_length=1)
+    data: str = "rossby"
+    precision: Precision = "fp32"
+    launches: PositiveInt = Field(default=5, description="process launches a cell; 3 are needed for an interval")
+    seed: int = Field(default=0, ge=0, description="launch k draws weights and sample order from seed + k")
+    time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended and recorded as such")
+    baseline: FrameworkName = Field(default="pytorch", description="the cell to which the others are compared")
