@@ -131,8 +131,8 @@ class Phase(Frozen):
     name: str
     t0_ns: int
     t1_ns: int
-    work: int = Field(default=0, description="steps done in it")
-    samples: int = Field(default=0, description="samples that passed in it")
+    steps: int
+    samples: int = Field(description="samples that passed in all its steps")
 
 
 class PhaseEnergy(Frozen):
@@ -151,11 +151,12 @@ class Energy(Frozen):
 
 
 class Load(Frozen):
-    """What else the machine was doing just before the launch."""
+    """What else the machine was doing."""
 
-    load_average_1min: float
+    load_average_1min: float = Field(description="just before the launch; holds what the launch before left")
     cpu_count: int
-    foreign: bool = Field(description="the load average was above the cores that were free of work of this bench")
+    foreign_cores: float = Field(description="mean cores busy during the launch with anything but it")
+    foreign: bool = Field(description="foreign_cores was above the allowance: the times are suspect")
 
 
 class Measurements(Frozen):
@@ -175,7 +176,7 @@ class Measurements(Frozen):
 class Record(Frozen):
     """One launch."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     scenario: Scenario
     cell: str
     launch: int = Field(description="number of the launch in its cell; its seed is scenario.seed + launch")

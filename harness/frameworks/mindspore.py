@@ -56,7 +56,7 @@ class Rollout(nn.Cell):
         """The scalar loss against targets (steps, B, C, H, W)."""
         total = Tensor(0.0, ms.float32)
         for step in range(self.steps):
-            x = self.network(x)
+            x = self.network(x) * self.mask
             total = total + self.loss(x, targets[step], self.mask)
         return total
 

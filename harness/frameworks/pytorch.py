@@ -148,6 +148,6 @@ class PyTorch:
     def _rollout(self, x: Tensor, targets: Tensor) -> Tensor:
         losses = []
         for target in targets:
-            x = self._forward(x)
+            x = self._forward(x) * self._mask
             losses.append(self._loss(x, target, self._mask))
         return torch.stack(losses).sum()

@@ -1,5 +1,6 @@
 """Where the files of scenarios/ are and how a name or a path becomes a checked value."""
 
+import re
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -81,3 +82,10 @@ def _architecture_name(path: Path) -> str:
     if not isinstance(name, str):
         raise UserError(f"{path}:1: architecture: required, the name of an entry point in crosscast.models")
     return name
+
+
+def check_device(chip_name: str, device_name: str) -> None:
+    """Raise UserError where the device that a framework opened is not the chip."""
+    expected = chip(chip_name).device_name
+    if expected is not None and not re.search(expected, device_name):
+        raise UserError(f"the device here is {device_name!r}, not a {chip_name}; choose CHIP= accordingly")

@@ -1,0 +1,114 @@
+"""The command line: parse, call one function, print."""
+
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from harness import __version__
+from harness.errors import UserError
+
+INTERRUPTED = 130
+
+results_option = click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of records, tables and figures.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="crosscast")
+def cli() -> None:
+    """Speed, skill and joules of weather and ocean AI models, across chips and frameworks."""
+
+
+@cli.command()
+@click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
+@click.option("--suite", default="smoke", show_default=True, help="Suite: a name in scenarios/suites or a YAML file.")
+@click.option("--model", help="Only this model of the suite, or a YAML file of your own.")
+@click.option("--framework", help="Only this framework: pytorch or mindspore.")
+@click.option("--preset", help="This preset of the models instead of the suite's.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder or file of an archive instead of the suite's data.")
+@click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
+@click.option("--repeats", type=click.IntRange(min=1), help="Launches a cell instead of the suite's number.")
+@click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
+@results_option
+def bench(
+    chip: str,
+    suite: str,
+    model: str | None,
+    framework: str | None,
+    preset: str | None,
+    data: Path | None,
+    mapping: str | None,
+    repeats: int | None,
+    fresh: bool,
+    results: Path,
+) -> None:
+    """Train and run every model of a suite in every framework and compare them."""
+    from harness.launch import bench as benches
+    from harness.scenario.matrix import Selection
+
+    console = Console()
+    selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats)
+    outcome = benches.bench(selection, results, console, fresh=fresh)
+    _report(results, outcome.suite, None, console)
+    if outcome.failed:
+        raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete; run again to repeat them")
+
+
+@cli.command()
+@click.option("--suite", help="Only this suite; default: all that have records.")
+@click.option("--baseline", help="Cell to compare with, such as pytorch; default: the suite's.")
+@results_option
+def tables(suite: str | None, baseline: str | None, results: Path) -> None:
+    """Tables and figures from the records alone."""
+    _report(results, suite, baseline, Console())
+
+
+@cli.command("list")
+def list_() -> None:
+    """Suites, models and chips, and which frameworks can run here."""
+    from harness.scenario.overview import overview
+
+    console = Console()
+    for table in overview():
+        console.print(table)
+
+
+@cli.command()
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where to write them; default: scenarios/schemas of this checkout."
+)
+def schemas(folder: Path | None) -> None:
+    """Write the JSON Schemas of the scenario files, for completion in editors."""
+    from harness.scenario.catalogue import ROOT
+    from harness.scenario.export import write_schemas
+
+    for path in write_schemas(folder or ROOT / "schemas"):
+        click.echo(path)
+
+
+def _report(results: Path, suite: str | None, baseline: str | None, console: Console) -> None:
+    from harness.analysis.report import report
+
+    report(results, suite=suite, baseline=baseline, console=console)
+
+
+def main() -> None:
+    """Entry point: a user's mistake is one line on stderr and exit status 2, an interrupt is 130."""
+    try:
+        cli.main(standalone_mode=False)
+    except UserError as error:
+        click.echo(f"crosscast: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        click.echo(f"crosscast: {error.format_message()}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("crosscast: interrupted; run the same command again to go on", err=True)
+        sys.exit(INTERRUPTED)

@@ -1,0 +1,1 @@
+"""Where launches run: planned in order, each as a child process, each leaving a record."""

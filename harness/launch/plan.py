@@ -1,0 +1,53 @@
+"""Which launches a bench makes, in which order, and what a worker is told."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from harness.record import write_atomically
+from harness.scenario.matrix import Scenario
+from harness.scenario.schema import Frozen
+
+FILE_NAME = "launch.json"
+
+
+class LaunchPlan(Frozen):
+    """One launch to make; written to the launch's folder for the worker."""
+
+    scenario: Scenario
+    launch: int
+    order: int
+    bench: str
+    attempt: str
+    progress_fd: int = -1
+    parent_pid: int = -1
+
+    @property
+    def seed(self) -> int:
+        """Seed of the initial weights and the order of the samples."""
+        return self.scenario.seed + self.launch
+
+    def folder(self, results: Path) -> Path:
+        """Where the launch leaves its files; the attempt keeps it apart from any other on any machine."""
+        return results / self.scenario.suite / self.scenario.cell / f"{self.launch:02d}-{self.attempt}"
+
+    def write(self, folder: Path) -> None:
+        """Write launch.json."""
+        write_atomically(folder / FILE_NAME, self.model_dump_json())
+
+    @staticmethod
+    def read(folder: Path) -> "LaunchPlan":
+        """Read launch.json."""
+        return LaunchPlan.model_validate(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
+
+
+def interleave(cells: Sequence[Scenario], launches: int, bench: str) -> list[LaunchPlan]:
+    """All launches of all cells, A B B A ..., so that a drift of the machine falls on all cells alike."""
+    pairs = [
+        (cell, launch) for launch in range(launches) for cell in (cells if launch % 2 == 0 else tuple(reversed(cells)))
+    ]
+    return [
+        LaunchPlan(scenario=cell, launch=launch, order=order, bench=bench, attempt=uuid4().hex[:8])
+        for order, (cell, launch) in enumerate(pairs)
+    ]

@@ -1,0 +1,63 @@
+"""Live progress of a bench: all launches and the one that runs, with the time left."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from harness.launch.plan import LaunchPlan
+from harness.record import Record
+
+
+class BenchProgress:
+    """Two bars on a terminal; elsewhere a line for each launch that ends."""
+
+    def __init__(self, console: Console, launches: int) -> None:
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._launches = launches
+        self._ended = 0
+        self._all = self._bars.add_task(f"{launches} launches", total=launches)
+        self._one = self._bars.add_task("", total=1, visible=False)
+        self._label = ""
+
+    def __enter__(self) -> "BenchProgress":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def begin(self, plan: LaunchPlan) -> None:
+        """A launch starts."""
+        cell = plan.scenario
+        self._label = f"{cell.model} {cell.framework} {cell.execution} #{plan.launch + 1}"
+        self._bars.reset(self._one, total=1, description=self._label, visible=True)
+
+    def update(self, text: str, fraction: float) -> None:
+        """The launch got on."""
+        self._bars.update(self._one, completed=fraction, description=f"{self._label}: {text}")
+        self._bars.update(self._all, completed=self._ended + fraction)
+
+    def end(self, record: Record) -> None:
+        """The launch is over."""
+        self._ended += 1
+        self._bars.update(self._all, completed=self._ended)
+        outcome = "completed" if record.status == "completed" else f"{record.status}: {record.reason}"
+        self.say(f"{self._ended}/{self._launches} {self._label}: {outcome} ({record.duration_s:.0f} s)")
+
+    def say(self, line: str) -> None:
+        """A line above the bars."""
+        self._console.print(line, markup=False, highlight=False)

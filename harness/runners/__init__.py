@@ -1,0 +1,1 @@
+"""Plain loops over the framework protocol: training, inference latency, scored rollout."""

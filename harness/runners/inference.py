@@ -1,0 +1,79 @@
+"""Inference: latency of a single step, and an autoregressive rollout scored by lead time."""
+
+from time import perf_counter
+
+import numpy as np
+
+from harness.data.windows import Windows
+from harness.frameworks.base import Framework
+from harness.record import Latency, Skill, SkillScore
+from harness.runners.reporter import Reporter
+from harness.runners.steady import steady_from
+from harness.scenario.schema import InferenceConfig
+from harness.skill import Scorer, SkillTable
+
+
+def latency(framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter) -> Latency:
+    """Repeat one step from a state on the device until the times are steady, then `min_steps` times more."""
+    state = next(windows.rollouts("test", (1,), config.batch_size)).inputs
+    x = framework.put(state)
+    framework.synchronise()
+    times_s: list[float] = []
+    steady: int | None = None
+    with reporter.phase("inference") as work:
+        while len(times_s) < config.max_steps and (steady is None or len(times_s) - steady < config.min_steps):
+            begun_s = perf_counter()
+            framework.predict(x)
+            framework.synchronise()
+            times_s.append(perf_counter() - begun_s)
+            if steady is None:
+                steady = steady_from(times_s, start=1)
+            reporter.tell("inference", steps=1)
+        work.steps, work.samples = len(times_s), len(times_s) * config.batch_size
+    first = len(times_s) - config.min_steps if steady is None else steady
+    return Latency(
+        batch_size=config.batch_size,
+        first_step_s=times_s[0],
+        warmup_steps=first,
+        steady=steady is not None,
+        step_s=tuple(times_s[first:]),
+    )
+
+
+def rollout(framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter) -> Skill:
+    """Forecast from every start of the test period and score model, persistence and climatology at each lead time.
+
+    Raises UserError where a forecast is not finite.
+    """
+    source = windows.source
+    table = SkillTable(Scorer(source.channels, source.latitude, source.mask))
+    units = dict(zip(source.channels, source.units, strict=True))
+    for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size):
+        state = start.inputs
+        for lead in range(1, config.lead_steps[-1] + 1):
+            state = np.where(source.mask, framework.get(framework.predict(framework.put(state))), np.float32(0))
+            if lead not in config.lead_steps:
+                continue
+            truth, climatology, lead_h = start.truth(lead), start.climatology(lead), windows.lead_h(lead)
+            table.add("model", lead_h, windows.denormalise(state)[: start.samples], truth, climatology)
+            table.add("persistence", lead_h, start.persistence(), truth, climatology)
+            table.add("climatology", lead_h, climatology, truth, climatology)
+        reporter.tell("rollout", steps=1)
+    return Skill(
+        weights=table.scorer.weights,
+        rmse_order="pooled",
+        acc="uncentred, per time, then averaged",
+        climatology=f"training period, by {windows.climatology.kind}",
+        scores=tuple(
+            SkillScore(
+                forecaster=score.forecaster,
+                variable=score.channel,
+                units=units[score.channel],
+                lead_h=score.lead_h,
+                samples=score.samples,
+                rmse=score.rmse,
+                acc=score.acc,
+            )
+            for score in table.scores("pooled")
+        ),
+    )

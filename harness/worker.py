@@ -1,0 +1,147 @@
+"""One launch of one scenario in a process of its own: `python -m harness.worker FOLDER`.
+
+Reads launch.json in the folder, writes measurements.json there as they come, and tells its progress on the file
+descriptor that launch.json names. Everything it prints goes to its log.
+"""
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import traceback
+from pathlib import Path
+from time import perf_counter
+
+from harness.errors import UserError
+from harness.frameworks import open_framework
+from harness.launch.plan import LaunchPlan
+from harness.models import architecture
+from harness.models.parameters import draw, fingerprint
+from harness.record import Fingerprints, Measurements, Memory, Startup, write_atomically
+from harness.runners.reporter import Reporter
+from harness.scenario import catalogue
+
+FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
+PR_SET_PDEATHSIG = 1
+OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "memory not enough")
+
+
+def main(folder: Path, begun_s: float) -> int:
+    """Run the launch in `folder`; the exit status says how it ended."""
+    plan = LaunchPlan.read(folder)
+    end_with_parent(plan.parent_pid)
+    with os.fdopen(plan.progress_fd, "w", encoding="utf-8") as stream:
+        reporter = Reporter(stream)
+        try:
+            measure(plan, folder, reporter, begun_s)
+        except UserError as error:
+            reporter.fail("failed", str(error))
+            return USER_ERROR
+        except (MemoryError, RuntimeError) as error:
+            traceback.print_exc()
+            out_of_memory = isinstance(error, MemoryError) or any(w in str(error).lower() for w in OUT_OF_MEMORY_WORDS)
+            reporter.fail("out_of_memory" if out_of_memory else "crashed", one_line(error))
+            return OUT_OF_MEMORY if out_of_memory else FAILED
+        except Exception as error:
+            traceback.print_exc()
+            reporter.fail("crashed", one_line(error))
+            return FAILED
+    return 0
+
+
+def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) -> None:
+    """Build, train and infer; what has been measured is on disk after each part."""
+    scenario, seed = plan.scenario, plan.seed
+    reporter.tell("starting")
+    framework = open_framework(scenario.framework, scenario.device, compiled=scenario.execution == "compiled")
+    description = framework.describe()
+    catalogue.check_device(scenario.chip, description.device_name)
+    imported_s = perf_counter()
+
+    reporter.tell("reading data")
+    from harness.data.source import open_source
+    from harness.data.windows import Windows
+    from harness.runners import inference, training
+
+    path = None if scenario.data_root is None else Path(scenario.data_root)
+    source = open_source(scenario.data, path=path, grid=scenario.grid)
+    windows = Windows(source, scenario.data.splits)
+    windows.normalise(source.read([0]))
+    data_fingerprint = source.fingerprint
+    data_ready_s = perf_counter()
+
+    reporter.tell("building")
+    package = architecture(scenario.architecture)
+    network = package.Network.model_validate(scenario.network)
+    parameters = package.parameters(network, scenario.grid, len(scenario.channels))
+    weights = draw(parameters, seed)
+    framework.build(package, network, scenario.grid, source.mask)
+    framework.load(weights)
+    framework.synchronise()
+    built_s = perf_counter()
+
+    described = package.describe(network, scenario.grid, len(scenario.channels))
+    measured = Measurements(
+        framework=description,
+        fingerprints=Fingerprints(
+            data=data_fingerprint, initial_weights=fingerprint(weights), architecture=digest(described)
+        ),
+        parameters=described["parameters"],
+        startup=Startup(
+            import_s=imported_s - begun_s, data_ready_s=data_ready_s - imported_s, model_built_s=built_s - data_ready_s
+        ),
+    )
+    write_measurements(folder, measured, reporter)
+
+    rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
+    reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
+    measured = measured.model_copy(
+        update={"training": training.train(framework, windows, scenario.training, seed, reporter)}
+    )
+    write_measurements(folder, measured, reporter)
+    measured = measured.model_copy(
+        update={"inference": inference.latency(framework, windows, scenario.inference, reporter)}
+    )
+    write_measurements(folder, measured, reporter)
+    skill = inference.rollout(framework, windows, scenario.inference, reporter)
+    framework.synchronise()
+    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    memory = Memory(process_rss_bytes=peak_kib * 1024, device_bytes=framework.peak_memory_bytes())
+    write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
+
+
+def write_measurements(folder: Path, measured: Measurements, reporter: Reporter) -> None:
+    """Write what has been measured so far."""
+    measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
+    write_atomically(folder / "measurements.json", measured.model_dump_json())
+
+
+def digest(content: object) -> str:
+    """SHA-256 (hex) of JSON content."""
+    import hashlib
+    import json
+
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def one_line(error: Exception) -> str:
+    """Type and first line of an error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
+def end_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when the launcher ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent_pid:
+            os._exit(FAILED)
+
+
+if __name__ == "__main__":
+    begun = perf_counter()
+    code = main(Path(sys.argv[1]), begun)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    sys.exit(code)
