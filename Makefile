@@ -1,0 +1,62 @@
+# Set-up and everyday commands: `make help` lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV = .venv
+VENV_ACCELERATOR = .venv-accelerator
+
+# Any chip but the CPU comes with a vendor's image; tables and lists need no framework and take what there is.
+bench_venv := $(if $(filter-out cpu,$(CHIP)),$(VENV_ACCELERATOR),$(VENV))
+any_venv := $(firstword $(wildcard $(bench_venv) $(VENV_ACCELERATOR)) $(bench_venv))
+
+option = $(if $(2), --$(1) '$(2)')
+results_options = $(call option,suite,$(SUITE))$(call option,results,$(RESULTS))
+bench_options = $(call option,chip,$(CHIP))$(call option,model,$(MODEL))$(call option,framework,$(FRAMEWORK))$\
+	$(call option,preset,$(PRESET))$(call option,data,$(DATA))$(call option,mapping,$(MAPPING))$\
+	$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
+
+.PHONY: help venv bench tables list schemas test lint benchmarks lock clean $(VENV) $(VENV_ACCELERATOR)
+
+help: ## List the targets and variables
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= REPEATS= RESULTS= FRESH=1;"
+	@echo "PYTHON= names the Python to set up with, 3.10 to 3.12."
+
+venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
+
+bench: $(bench_venv) ## Train, run and compare the models of a suite
+	@$</bin/crosscast bench$(bench_options)
+
+tables: $(any_venv) ## Print and write the tables and figures of the records
+	@$</bin/crosscast tables$(results_options)
+
+list: $(any_venv) ## Show suites, models, chips and what can run here
+	@$</bin/crosscast list
+
+schemas: $(any_venv) ## Write the JSON Schemas of the scenario files
+	@$</bin/crosscast schemas
+
+test: lint ## Check the style and types, then run the tests
+	$(VENV)/bin/pytest
+
+lint: $(VENV) ## Check style and types
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+
+benchmarks: $(VENV) ## Measure the harness itself
+	$(VENV)/bin/pytest tests/benchmarks
+
+lock: ## Pin what pyproject.toml newly needs in constraints.txt (needs uv; delete the file first to renew all pins)
+	printf 'hatchling\neditables\n' | uv pip compile --quiet --universal --python-version 3.10 --all-extras \
+		--no-annotate --custom-compile-command 'make lock' --output-file constraints.txt pyproject.toml -
+
+clean: ## Remove the virtual environments and caches; records stay
+	rm -rf $(VENV) $(VENV_ACCELERATOR) $(VENV).lock $(VENV_ACCELERATOR).lock
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks kernel_meta rank_*
+	find harness collectors scenarios tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV):
+	@$(PYTHON) harness/setup_venv.py $@
+
+$(VENV_ACCELERATOR):
+	@$(PYTHON) harness/setup_venv.py --accelerator $@

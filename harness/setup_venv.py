@@ -1,0 +1,271 @@
+"""Make the virtual environment of `make`: run with the system's Python, standard library only.
+
+A plain environment gets both frameworks and the development tools. With --accelerator the frameworks come with the
+vendor's image: the environment sees the system's packages, adds only what is missing and replaces none of them.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+PYPROJECT = PROJECT / "pyproject.toml"
+CONSTRAINTS = PROJECT / "constraints.txt"
+PINS = {"PIP_CONSTRAINT": CONSTRAINTS.as_uri(), "PIP_BUILD_CONSTRAINT": CONSTRAINTS.as_uri()}
+PYTHON_NAME = f"python3.{sys.version_info.minor}"
+PYTHON = Path(sys.prefix, "bin", PYTHON_NAME)
+VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
+INTERRUPTED = 130
+
+LIST_DISTRIBUTIONS = """
+import importlib.metadata, json
+found = {}
+for distribution in importlib.metadata.distributions():
+    if distribution.metadata["Name"]:
+        place = distribution.version, str(distribution.locate_file(""))
+        found.setdefault(distribution.metadata["Name"], place)
+print(json.dumps(found))
+"""
+
+LIST_CORE_REQUIREMENTS = """
+import importlib.metadata, json
+print(json.dumps([line for line in importlib.metadata.requires("crosscast") or () if "extra ==" not in line]))
+"""
+
+
+class SetupError(Exception):
+    """A reason, in one line, why the environment cannot be made."""
+
+
+class PinConflict(SetupError):
+    """Pinned versions that do not fit a requirement."""
+
+
+def main() -> None:
+    """Entry point: one line on stderr where the environment cannot be made, silence where it is up to date."""
+    parser = argparse.ArgumentParser(description="Make the virtual environment of crosscast.")
+    parser.add_argument("folder", type=Path, help="folder of the environment")
+    parser.add_argument("--accelerator", action="store_true", help="see and keep the packages of the system")
+    arguments = parser.parse_args()
+    folder = Path.cwd() / arguments.folder
+    try:
+        _check_version()
+        _leave_environment(folder)
+        set_up(folder, accelerator=arguments.accelerator)
+    except (SetupError, OSError) as error:
+        sys.exit(f"crosscast: cannot make {arguments.folder}: {error}")
+    except KeyboardInterrupt:
+        print(f"crosscast: interrupted; {arguments.folder} is made anew next time", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+
+
+def set_up(folder: Path, *, accelerator: bool) -> None:
+    """Bring the environment up to date; its stamp is written last, so that a half-made one is never taken for good."""
+    wanted = _wanted_stamp(folder, accelerator)
+    if _read_stamp(folder) == wanted:
+        return
+    with _lock(folder):
+        made = _read_stamp(folder)
+        if made == wanted:
+            return
+        if made is not None and {**made, "inputs": ""} == {**wanted, "inputs": ""}:
+            print(f"updating {folder.name}", flush=True)
+            _stamp_path(folder).unlink()
+        else:
+            cost = "about half a minute, 0.6 GB" if accelerator else "two or three minutes, 4 GB"
+            _check_tools("pip" if accelerator else "ensurepip")
+            print(f"making {folder.name}: {cost}", flush=True)
+            _create(folder, accelerator)
+        _log_path(folder).write_text("")
+        if accelerator:
+            _install_beside_system(folder)
+        else:
+            _pip(folder, "-e", ".[pytorch,mindspore,dev]", **PINS)
+        _stamp_path(folder).write_text(json.dumps(wanted, indent=2))
+
+
+def _check_version() -> None:
+    bounds = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"', PYPROJECT.read_text(), re.MULTILINE)
+    if bounds and not int(bounds[1]) <= sys.version_info.minor < int(bounds[2]):
+        newest = f"3.{int(bounds[2]) - 1}"
+        raise SetupError(
+            f"this is Python {sys.version.split()[0]}, and 3.{bounds[1]} to {newest} will do: "
+            f"name one, as in PYTHON=python{newest}"
+        )
+
+
+def _check_tools(installer: str) -> None:
+    missing = [name for name in ("venv", installer) if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SetupError(
+            f"{PYTHON} lacks {' and '.join(missing)}: install the system's packages for it "
+            f"(Debian and Ubuntu: {PYTHON_NAME}-venv python3-pip)"
+        )
+
+
+def _leave_environment(folder: Path) -> None:
+    """Start again with the Python that made the active environment, where that one is ours."""
+    active = _read_stamp(Path(sys.prefix))
+    if active is not None:
+        os.execv(active["python"], [active["python"], *sys.argv])
+    if Path(sys.prefix) == folder.resolve():
+        raise SetupError("it is active and must be made anew: deactivate it first")
+
+
+def _wanted_stamp(folder: Path, accelerator: bool) -> dict[str, str]:
+    """What the environment is made of: changed inputs are installed over it, any other change starts it anew."""
+    inputs = b"\0".join(path.read_bytes() for path in (PYPROJECT, CONSTRAINTS, Path(__file__)))
+    return {
+        "folder": str(folder),
+        "python": str(PYTHON),
+        "version": sys.version,
+        "system": _digest("\n".join(_system_metadata()).encode()) if accelerator else "not seen",
+        "inputs": _digest(inputs),
+    }
+
+
+def _system_metadata() -> list[str]:
+    """The metadata folders of the system's distributions: their names hold the versions."""
+    return sorted(str(path) for entry in sys.path[1:] for path in Path(entry).glob("*.*-info"))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _stamp_path(folder: Path) -> Path:
+    return folder / "setup.json"
+
+
+def _log_path(folder: Path) -> Path:
+    return folder / "setup.log"
+
+
+def _read_stamp(folder: Path) -> dict[str, str] | None:
+    try:
+        stamp: dict[str, str] = json.loads(_stamp_path(folder).read_text())
+    except (OSError, ValueError):
+        return None
+    return stamp
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """One set-up of a folder at a time, where the file system knows locks."""
+    with folder.with_name(f"{folder.name}.lock").open("w") as file:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _create(folder: Path, accelerator: bool) -> None:
+    import venv
+
+    if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
+        raise SetupError("the folder holds something else: move that away")
+    try:
+        venv.create(folder, clear=True, symlinks=True, system_site_packages=accelerator, with_pip=not accelerator)
+    except subprocess.CalledProcessError as error:
+        raise SetupError(f"pip cannot be put into it: {error}") from None
+    if accelerator and sys.prefix != sys.base_prefix:
+        _see_parent_environment(folder)
+
+
+def _see_parent_environment(folder: Path) -> None:
+    """Some images keep the framework in a virtual environment, which system_site_packages does not reach."""
+    import site
+
+    line = f"import site; [site.addsitedir(path) for path in {site.getsitepackages()!r}]\n"
+    (folder / "lib" / PYTHON_NAME / "site-packages" / "image.pth").write_text(line)
+
+
+def _install_beside_system(folder: Path) -> None:
+    """Install what the system lacks, with all that it has pinned; pins of ours that do not fit give way."""
+    system = _distributions(PYTHON)
+    _pip(folder, "--no-deps", "-e", ".", **PINS)
+    requirements = json.loads(_output(_python(folder), LIST_CORE_REQUIREMENTS))
+    system_pins = {name: f"{name}=={version}" for name, (version, _) in system.items() if VERSION.fullmatch(version)}
+    our_pins = [line for line in CONSTRAINTS.read_text().splitlines() if _name(line) not in system]
+    pins = folder / "constraints.txt"
+    try:
+        pins.write_text("\n".join([*system_pins.values(), *our_pins]))
+        _pip(folder, "-c", str(pins), *requirements)
+    except PinConflict:
+        print("constraints.txt does not fit the system's packages: taking other versions", flush=True)
+        pins.write_text("\n".join(system_pins.values()))
+        _pip(folder, "-c", str(pins), *requirements)
+    seen = _distributions(_python(folder))
+    hidden = sorted(name for name in system if seen.get(name) != system[name])
+    if hidden:
+        raise SetupError(f"these packages of the system would be hidden: {', '.join(hidden)}")
+
+
+def _python(folder: Path) -> Path:
+    return folder / "bin" / PYTHON_NAME
+
+
+def _output(python: Path, code: str) -> str:
+    return subprocess.run([python, "-c", code], cwd="/", check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _distributions(python: Path) -> dict[str, list[str]]:
+    """Version and place of every distribution that this Python sees, crosscast aside."""
+    found = json.loads(_output(python, LIST_DISTRIBUTIONS))
+    return {_name(name): place for name, place in found.items() if _name(name) != "crosscast"}
+
+
+def _name(requirement: str) -> str:
+    match = re.match(r"[\w.-]*", requirement)
+    return re.sub(r"[-_.]+", "-", match[0] if match else "").lower()
+
+
+def _pip(folder: Path, *arguments: str, **environment: str) -> None:
+    command = [str(_python(folder)), "-m", "pip", "install", "--progress-bar", "off", *arguments]
+    settings = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **environment}
+    log = _log_path(folder)
+    with log.open("a") as file:
+        start = file.tell()
+        failed = subprocess.run(
+            command, cwd=PROJECT, env={**os.environ, **settings}, stdout=file, stderr=subprocess.STDOUT
+        ).returncode
+    if failed:
+        text = log.read_text()[start:]
+        conflict = _conflict(text)
+        if conflict:
+            raise PinConflict(conflict)
+        raise SetupError(f"{_reason(text)} (log: {log})")
+
+
+def _conflict(text: str) -> str | None:
+    """Which pin does not fit which requirement, and the way out, from what pip says when it finds no solution."""
+    block = re.search(r"The conflict is caused by:\n(( {4}.+\n)+)", text)
+    pin = re.search(r"The user requested \(constraint\) (\S+)==(\S+)", block[1]) if block else None
+    if not block or not pin:
+        return None
+    need = next(line.strip() for line in block[1].splitlines() if "(constraint)" not in line)
+    need = need.replace("The user requested", "crosscast needs").replace("depends on", "needs")
+    requirement = need.split(" needs ")[1]
+    return (
+        f"{pin[1]} {pin[2]} does not fit, {need}: change it in the system "
+        f"({PYTHON} -m pip install '{requirement}') or take an image that has it"
+    )
+
+
+def _reason(text: str) -> str:
+    if "connection broken" in text:
+        return "pip reaches no package index"
+    lines = text.strip().splitlines() or ["pip failed"]
+    return next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
+
+
+if __name__ == "__main__":
+    main()
