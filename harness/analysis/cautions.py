@@ -1,0 +1,105 @@
+"""What a reader of the tables must be warned of, computed from the records."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from harness.analysis.cells import Cell, Group
+from harness.analysis.fairness import Comparison
+from harness.analysis.metrics import steady_state_problems
+from harness.analysis.statistics import MIN_LAUNCHES
+from harness.record import Record
+
+SAME_BUILD = ("crosscast_version", "git_commit")
+SAME_ENVIRONMENT = (
+    *SAME_BUILD,
+    "python",
+    "platform",
+    "container",
+    "cpu_name",
+    "cpu_count",
+    "cpu_mhz_max",
+    "memory_bytes",
+    "packages",
+    "visible_devices",
+    "threads",
+    "accelerator",
+)
+
+
+def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
+    """One line each, most grave first; empty where there is nothing to say."""
+    ran = [cell for cell in group.cells if cell.launches]
+    lines = [line for cell in ran for line in _of_cell(group.label(cell), cell)]
+    lines += [line for cell in ran for line in _of_comparison(group.label(cell), comparisons[cell])]
+    return tuple(lines)
+
+
+def _of_cell(label: str, cell: Cell) -> Iterable[str]:
+    launches = cell.launches
+    if len(launches) < MIN_LAUNCHES:
+        yield f"{label}: {len(launches)} of the {MIN_LAUNCHES} launches that an interval needs"
+    if foreign := [record.launch for record in launches if record.load.foreign]:
+        yield f"{label}: other work ran beside {_launches(foreign)}"
+    unsteady: dict[str, list[int]] = {}
+    for record in launches:
+        for part in steady_state_problems(record):
+            unsteady.setdefault(part, []).append(record.launch)
+    for part, numbers in unsteady.items():
+        yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
+    if dirty := [record.launch for record in launches if record.environment.git_dirty]:
+        yield f"{label}: made from a checkout with uncommitted changes: {_launches(dirty)}"
+    for name in SAME_ENVIRONMENT:
+        values = _distinct(_environment(record, name) for record in launches)
+        if len(values) > 1:
+            yield f"{label}: {name.replace('_', ' ')} differs between its launches: {_either(values)}"
+
+
+def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
+    baseline = comparison.baseline
+    if baseline is None or comparison.is_baseline or not baseline.launches:
+        return
+    numbers = {record.launch for record in comparison.cell.launches}
+    unpaired = numbers ^ {record.launch for record in baseline.launches}
+    if unpaired and comparison.fair:
+        yield f"{label}: no ratio from {_launches(sorted(unpaired))}, which only one of it and its baseline completed"
+    for name in SAME_ENVIRONMENT:
+        ours = _distinct(_environment(record, name) for record in comparison.cell.launches)
+        theirs = _distinct(_environment(record, name) for record in baseline.launches)
+        if not all(value in theirs for value in ours) or not all(value in ours for value in theirs):
+            yield f"{label}: {name.replace('_', ' ')} is {_either(ours)}, of its baseline {_either(theirs)}"
+    ours, theirs = _framework_threads(comparison.cell), _framework_threads(baseline)
+    if ours != theirs:
+        yield f"{label}: the framework's threads are {_either(ours)}, of its baseline {_either(theirs)}"
+
+
+def _environment(record: Record, name: str) -> Any:
+    return getattr(record.environment, name)
+
+
+def _framework_threads(cell: Cell) -> list[Any]:
+    frameworks = (record.measurements.framework for record in cell.launches)
+    return _distinct(framework.threads for framework in frameworks if framework)
+
+
+def _distinct(values: Iterable[Any]) -> list[Any]:
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found
+
+
+def _either(values: Sequence[Any]) -> str:
+    return " or ".join(_words(value) for value in values) or "unknown"
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "unknown"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={entry}" for name, entry in sorted(value.items())) or "not set"
+    return f"{value[:12]}..." if isinstance(value, str) and len(value) >= 40 and value.isalnum() else str(value)
+
+
+def _launches(numbers: Sequence[int]) -> str:
+    return f"launch{'es' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"

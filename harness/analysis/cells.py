@@ -1,0 +1,197 @@
+"""Records of a results folder, put together as the cells of a comparison."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from harness import record as records
+from harness.errors import UserError
+from harness.record import Record
+from harness.scenario.matrix import Absent, Scenario
+
+ABSENT_FILE_NAME = "absent.json"
+
+Place = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A scenario on one host.
+
+    `launches` holds the newest completed record of each launch number, in order of the number. `failed_attempts` holds
+    every record that is not completed, in order of time. Two cells are equal only if they are the same object.
+    """
+
+    key: str
+    host: str
+    scenario: Scenario
+    launches: tuple[Record, ...]
+    failed_attempts: tuple[Record, ...]
+
+    @property
+    def label(self) -> str:
+        """Framework and execution: short, and shared by cells that differ in other settings."""
+        return f"{self.scenario.framework} {self.scenario.execution}"
+
+    @property
+    def by_launch(self) -> dict[int, Record]:
+        """Completed records by launch number."""
+        return {record.launch: record for record in self.launches}
+
+    @property
+    def failed_launches(self) -> tuple[Record, ...]:
+        """The newest record of each launch number that has no completed one."""
+        completed = {record.launch for record in self.launches}
+        failed = {record.launch: record for record in self.failed_attempts if record.launch not in completed}
+        return tuple(failed[number] for number in sorted(failed))
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells that stand in one table: the same model, preset, chip, data and host.
+
+    `host` is None where no cell has run.
+    """
+
+    model: str
+    preset: str
+    chip: str
+    data_name: str
+    host: str | None
+    cells: tuple[Cell, ...]
+    absent: tuple[Absent, ...]
+
+    @property
+    def title(self) -> str:
+        """Model, preset, chip, data and host in words."""
+        host = f"host {self.host}" if self.host else "no host"
+        return f"{self.model} {self.preset}, chip {self.chip}, data {self.data_name}, {host}"
+
+    def label(self, cell: Cell) -> str:
+        """A label that no other cell of the group shares."""
+        twins = [other for other in self.cells if other.label == cell.label]
+        return cell.label if len(twins) == 1 else f"{cell.label} {cell.key.rsplit('.', 1)[-1]}"
+
+
+@dataclass(frozen=True)
+class Results:
+    """The content of a results folder; `problems` names each file that could not be used, and why, in one line."""
+
+    cells: tuple[Cell, ...]
+    absent: tuple[tuple[str, Absent], ...]
+    problems: tuple[str, ...]
+
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """Names of the suites, sorted."""
+        return tuple(sorted({cell.scenario.suite for cell in self.cells} | {suite for suite, _ in self.absent}))
+
+    def of_suite(self, suite: str) -> "Results":
+        """The cells of one suite; all problems stay."""
+        return Results(
+            tuple(cell for cell in self.cells if cell.scenario.suite == suite),
+            tuple((name, absent) for name, absent in self.absent if name == suite),
+            self.problems,
+        )
+
+    def groups(self) -> tuple[Group, ...]:
+        """Cells and absent cells by model, preset, chip, data and host.
+
+        An absent cell stands beside every host that ran cells of its model, preset, chip and data; it is left out where
+        records of the same cell exist.
+        """
+        hosts: dict[Place, set[str]] = defaultdict(set)
+        cells: dict[tuple[Place, str], list[Cell]] = defaultdict(list)
+        absent: dict[Place, list[Absent]] = defaultdict(list)
+        for cell in self.cells:
+            place = _place(cell.scenario)
+            hosts[place].add(cell.host)
+            cells[place, cell.host].append(cell)
+        ran = {(_place(cell.scenario), cell.label) for cell in self.cells}
+        for _, entry in self.absent:
+            if (_place(entry), f"{entry.framework} {entry.execution}") not in ran:
+                absent[_place(entry)].append(entry)
+        found = []
+        for place in sorted(hosts.keys() | absent.keys()):
+            missing = tuple(dict.fromkeys(absent[place]))
+            found += [Group(*place, host, tuple(cells[place, host]), missing) for host in sorted(hosts[place])]
+            if not hosts[place]:
+                found.append(Group(*place, None, (), missing))
+        return tuple(found)
+
+
+def load_results(results: Path) -> Results:
+    """Read every record and every list of absent cells under a folder.
+
+    Names of folders are only places: suite, cell and launch are read from the records. Raises UserError where the
+    folder does not exist; files that cannot be used are named in `problems`.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such folder of results")
+    problems: list[str] = []
+    found: list[Record] = []
+    for path in sorted(results.rglob(records.FILE_NAME)):
+        try:
+            found.append(_load_record(path))
+        except UserError as error:
+            problems.append(str(error))
+    absent: list[tuple[str, Absent]] = []
+    for path in sorted(results.rglob(ABSENT_FILE_NAME)):
+        try:
+            absent += [(path.parent.resolve().name, entry) for entry in _load_absent(path)]
+        except UserError as error:
+            problems.append(str(error))
+    return Results(_cells(found), tuple(absent), tuple(problems))
+
+
+def _load_record(path: Path) -> Record:
+    record = records.load(path)
+    suite = record.scenario.suite
+    if Path(suite).name != suite:
+        raise UserError(f"{path}: damaged: scenario.suite: {suite!r} is not a name; remove it or run that launch again")
+    return record
+
+
+def _load_absent(path: Path) -> Sequence[Absent]:
+    try:
+        return TypeAdapter(list[Absent]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        raise UserError(f"{path}: damaged: {error.errors()[0]['msg']}; run the bench again to renew it") from None
+
+
+def _cells(found: Iterable[Record]) -> tuple[Cell, ...]:
+    by_cell: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+    for record in found:
+        by_cell[record.scenario.suite, record.cell, record.environment.host].append(record)
+    cells = []
+    for (_, key, host), members in by_cell.items():
+        attempts = sorted({record.attempt: record for record in members}.values(), key=_age)
+        completed = {record.launch: record for record in attempts if record.status == "completed"}
+        cells.append(
+            Cell(
+                key=key,
+                host=host,
+                scenario=attempts[-1].scenario,
+                launches=tuple(completed[number] for number in sorted(completed)),
+                failed_attempts=tuple(record for record in attempts if record.status != "completed"),
+            )
+        )
+    return tuple(sorted(cells, key=lambda cell: (_first_order(cell), cell.key, cell.host)))
+
+
+def _first_order(cell: Cell) -> int:
+    return min(record.order for record in (*cell.launches, *cell.failed_attempts))
+
+
+def _age(record: Record) -> tuple[datetime, str]:
+    return datetime.fromisoformat(record.started_at), record.attempt
+
+
+def _place(entry: Scenario | Absent) -> Place:
+    return entry.model, entry.preset, entry.chip, entry.data_name

@@ -1,0 +1,101 @@
+"""Energy and mean power of each cell, or why there is none."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from harness.analysis.cells import Cell, Group
+from harness.analysis.fairness import Comparison
+from harness.analysis.metrics import EnergyUse, energy_uses
+from harness.analysis.number_format import MISSING
+from harness.analysis.statistics import Estimate
+from harness.analysis.table_parts import (
+    INTERVALS,
+    estimate,
+    estimate_columns,
+    estimate_text,
+    group_columns,
+    group_title,
+)
+from harness.analysis.tables import Section, Table
+
+COLUMNS = ("activity", "cell", "n", "valid windows", "mean power, W", "energy, J", "per", "why not")
+DEFINITIONS = (
+    "Gross energy of the devices of the job, idle power included, from valid windows only; n counts launches with one.",
+    INTERVALS,
+)
+
+
+def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
+    """Build the table; a cell without a sensor is a row with the reason."""
+    sections, data = [], []
+    for group in groups:
+        rows = []
+        for cell in group.cells:
+            for activity, uses in _by_activity(cell).items():
+                rows.append(_row(group, cell, activity, uses))
+                data.append(_data_row(group, cell, activity, uses))
+            for reason in _reasons_for_none(cell):
+                rows.append(("all", group.label(cell), "0", "0 of 0", MISSING, MISSING, MISSING, reason))
+                data.append({**group_columns(group), "cell": group.label(cell), "cell_key": cell.key, "reason": reason})
+        for entry in group.absent:
+            label, reason = f"{entry.framework} {entry.execution}", f"did not run: {entry.reason}"
+            rows.append(("all", label, "0", "0 of 0", MISSING, MISSING, MISSING, reason))
+            data.append({**group_columns(group), "cell": label, "reason": reason})
+        sections.append(Section(group_title(group, comparisons), pd.DataFrame(rows, columns=list(COLUMNS))))
+    return Table("energy", f"Energy, suite {suite}", tuple(sections), pd.DataFrame(data), DEFINITIONS)
+
+
+def _by_activity(cell: Cell) -> dict[str, list[EnergyUse]]:
+    found: dict[str, list[EnergyUse]] = {}
+    for record in cell.launches:
+        for use in energy_uses(record):
+            found.setdefault(use.activity, []).append(use)
+    return found
+
+
+def _reasons_for_none(cell: Cell) -> tuple[str, ...]:
+    if not cell.launches:
+        return ("did not run: no launch completed",)
+    without = [record for record in cell.launches if not energy_uses(record)]
+    return tuple(dict.fromkeys(record.energy.reason or "no window was recorded" for record in without))
+
+
+def _row(group: Group, cell: Cell, activity: str, uses: Sequence[EnergyUse]) -> tuple[str, ...]:
+    power_w, energy_j = _estimates(uses)
+    return (
+        activity,
+        group.label(cell),
+        str(energy_j.launches if energy_j else 0),
+        f"{sum(use.valid_windows for use in uses)} of {sum(use.windows for use in uses)}",
+        estimate_text(power_w),
+        estimate_text(energy_j),
+        uses[0].unit,
+        "; ".join(_reasons(uses)) or MISSING,
+    )
+
+
+def _data_row(group: Group, cell: Cell, activity: str, uses: Sequence[EnergyUse]) -> dict[str, object]:
+    power_w, energy_j = _estimates(uses)
+    return {
+        **group_columns(group),
+        "cell": group.label(cell),
+        "cell_key": cell.key,
+        "activity": activity,
+        "per": uses[0].unit,
+        "launches": energy_j.launches if energy_j else 0,
+        "windows": sum(use.windows for use in uses),
+        "valid_windows": sum(use.valid_windows for use in uses),
+        **estimate_columns("mean_power_w", power_w),
+        **estimate_columns("energy_j", energy_j),
+        "reason": "; ".join(_reasons(uses)) or None,
+    }
+
+
+def _estimates(uses: Sequence[EnergyUse]) -> tuple[Estimate | None, Estimate | None]:
+    powers_w = estimate(use.mean_power_w for use in uses if use.mean_power_w is not None)
+    return powers_w, estimate(use.energy_j for use in uses if use.energy_j is not None)
+
+
+def _reasons(uses: Sequence[EnergyUse]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(reason for use in uses for reason in use.reasons))

@@ -1,0 +1,160 @@
+"""Which two cells may be compared, and with which baseline."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from harness.analysis.cells import Cell
+from harness.errors import UserError
+from harness.scenario.loading import nearest
+from harness.scenario.schema import Execution, FrameworkName
+
+SAME_SETTINGS = ("model", "architecture", "preset", "precision", "grid", "channels", "network", "training", "seed")
+SAME_INFERENCE_SETTINGS = ("batch_size", "lead_steps")
+SAME_FINGERPRINTS = ("data", "architecture", "initial_weights")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A cell and its baseline; `refusal` lists what forbids the comparison and is empty where it is fair."""
+
+    cell: Cell
+    baseline: Cell | None
+    refusal: tuple[str, ...]
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the cell is its own baseline."""
+        return self.cell is self.baseline
+
+    @property
+    def fair(self) -> bool:
+        """Whether there is a baseline other than the cell itself and nothing forbids the ratio."""
+        return self.baseline is not None and not self.is_baseline and not self.refusal
+
+
+@dataclass(frozen=True)
+class BaselineName:
+    """A baseline as the user names it: `pytorch`, `pytorch-compiled`, `a100/pytorch`.
+
+    Without a chip it is the cell on the same chip and host; without an execution an eager cell goes before a compiled.
+    """
+
+    framework: str
+    execution: str | None = None
+    chip: str | None = None
+
+    @staticmethod
+    def parse(text: str, cells: Sequence[Cell]) -> "BaselineName":
+        """Read a name; raises UserError where no cell bears it."""
+        chip, _, name = text.rpartition("/")
+        framework, _, execution = name.partition("-")
+        _check("framework", framework, get_args(FrameworkName))
+        if execution:
+            _check("execution", execution, get_args(Execution))
+        chips = {cell.scenario.chip for cell in cells}
+        if chip and chip not in chips:
+            raise UserError(f"baseline {text!r}: no records of chip {chip!r}; {nearest(chip, chips)}")
+        found = BaselineName(framework, execution or None, chip or None)
+        if not any(found._names(cell, cell) for cell in cells):
+            labels = {f"{cell.scenario.chip}/{cell.label.replace(' ', '-')}" for cell in cells}
+            raise UserError(f"baseline {text!r}: no records of such a cell; {nearest(text, labels)}")
+        return found
+
+    def compare(self, cell: Cell, cells: Iterable[Cell]) -> Comparison:
+        """Choose the baseline of a cell among all cells and say what forbids the comparison.
+
+        Among several, cells with completed launches go first, then those that differ least, then those of the same
+        host, then eager ones.
+        """
+        candidates = [other for other in cells if self._names(other, cell)]
+        if not candidates:
+            return Comparison(cell, None, (f"no baseline {self} with the same model, preset and data",))
+        differing = {id(other): differences(cell, other) for other in candidates}
+        baseline = min(
+            candidates,
+            key=lambda other: (
+                not other.launches,
+                len(differing[id(other)]),
+                other.host != cell.host,
+                other.scenario.execution != "eager",
+                other.key,
+            ),
+        )
+        return Comparison(cell, baseline, () if baseline is cell else differing[id(baseline)])
+
+    def _names(self, other: Cell, cell: Cell) -> bool:
+        ours, theirs = cell.scenario, other.scenario
+        return (
+            theirs.framework == self.framework
+            and self.execution in (None, theirs.execution)
+            and theirs.chip == (self.chip or ours.chip)
+            and (self.chip is not None or other.host == cell.host)
+            and (theirs.model, theirs.preset, theirs.data_name) == (ours.model, ours.preset, ours.data_name)
+        )
+
+    def __str__(self) -> str:
+        chip = f"{self.chip}/" if self.chip else ""
+        return chip + (f"{self.framework}-{self.execution}" if self.execution else self.framework)
+
+
+def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
+    """What differs, or is not known, of the things that two compared cells must share.
+
+    These are the settings of model, training, precision and inference, and the fingerprints of data, architecture and,
+    launch by launch, initial weights. Framework, execution, chip and host may differ.
+    """
+    if cell is baseline:
+        return ()
+    found = list(_setting_differences(cell, baseline))
+    pairs = sorted(cell.by_launch.keys() & baseline.by_launch.keys())
+    if not pairs:
+        return (*found, "no launch number completed in both")
+    for name in SAME_FINGERPRINTS:
+        ours, theirs = _fingerprints(cell, pairs, name), _fingerprints(baseline, pairs, name)
+        unknown = [number for number in pairs if ours[number] is None or theirs[number] is None]
+        unequal = [number for number in pairs if number not in unknown and ours[number] != theirs[number]]
+        title = name.replace("_", " ")
+        if unknown:
+            found.append(f"{title}: fingerprint not recorded (launches {_listed(unknown)})")
+        if unequal:
+            found.append(f"{title}: fingerprints differ (launches {_listed(unequal)})")
+    return tuple(found)
+
+
+def _setting_differences(cell: Cell, baseline: Cell) -> Iterable[str]:
+    ours, theirs = (_settings(other) for other in (cell, baseline))
+    for name in sorted(ours.keys() | theirs.keys()):
+        if ours.get(name) != theirs.get(name):
+            yield f"{name}: {ours.get(name)} here, {theirs.get(name)} in the baseline"
+
+
+def _settings(cell: Cell) -> dict[str, Any]:
+    content = cell.scenario.model_dump(mode="json")
+    inference = {name: content["inference"][name] for name in SAME_INFERENCE_SETTINGS}
+    return dict(_flat({**{name: content[name] for name in SAME_SETTINGS}, "inference": inference}))
+
+
+def _flat(content: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
+    if isinstance(content, Mapping):
+        for name, value in content.items():
+            yield from _flat(value, f"{prefix}.{name}" if prefix else name)
+    elif isinstance(content, list) and any(isinstance(value, Mapping) for value in content):
+        for number, value in enumerate(content):
+            yield from _flat(value, f"{prefix}[{number}]")
+    else:
+        yield prefix, content
+
+
+def _fingerprints(cell: Cell, launches: Sequence[int], name: str) -> dict[int, str | None]:
+    found = {number: cell.by_launch[number].measurements.fingerprints for number in launches}
+    return {number: getattr(entry, name) if entry else None for number, entry in found.items()}
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _check(what: str, name: str, valid: Sequence[str]) -> None:
+    if name not in valid:
+        raise UserError(f"baseline: unknown {what} {name!r}; {nearest(name, valid)}")

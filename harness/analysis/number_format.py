@@ -1,0 +1,48 @@
+"""Numbers for people: units of a readable size, digits that follow the interval."""
+
+import math
+
+MISSING = "\N{EN DASH}"
+SIGNIFICANT_DIGITS = 4
+
+SCALES = {
+    "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
+    "bytes": ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB")),
+    "fraction": ((1e-2, "%"),),
+}
+
+
+def readable_unit(unit: str, largest: float) -> tuple[float, str]:
+    """Divisor and name of the unit in which the largest value is at least 1.
+
+    The smallest unit where none is, the largest for 0.
+    """
+    scales = SCALES.get(unit, ((1.0, unit),))
+    if not largest:
+        return scales[0]
+    return next((scale for scale in scales if abs(largest) >= scale[0]), scales[-1])
+
+
+def with_interval(value: float, low: float | None, high: float | None, *, sign: bool = False) -> str:
+    """A value and its interval, as `1.23 [1.21, 1.26]`, with as many digits as the interval bears.
+
+    They are those of the Particle Data Group: two digits of its half width if that begins with 100 to 354, else one.
+    The value keeps 4 significant digits at most, and that many without an interval or with one of no width.
+    """
+    flag = "+" if sign else ""
+    decimals = _decimals(value, low, high)
+    shown, *bounds = (
+        f"{round(number, decimals) + 0.0:{flag}.{decimals}f}" for number in (value, low, high) if number is not None
+    )
+    return f"{shown} [{', '.join(bounds)}]" if bounds else shown
+
+
+def _decimals(value: float, low: float | None, high: float | None) -> int:
+    magnitude = math.floor(math.log10(abs(value))) if value else 0
+    half_width = (high - low) / 2 if low is not None and high is not None else 0.0
+    at_most = max(0, SIGNIFICANT_DIGITS - 1 - magnitude)
+    if half_width <= 0:
+        return at_most
+    exponent = math.floor(math.log10(half_width))
+    digits = 2 if half_width / 10.0**exponent < 3.55 else 1
+    return max(0, min(digits - 1 - exponent, at_most))

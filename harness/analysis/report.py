@@ -1,0 +1,68 @@
+"""All tables and figures of a results folder, on the terminal and as files beside the records."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from harness.analysis.cautions import cautions
+from harness.analysis.cells import Results, load_results
+from harness.analysis.energy_table import energy_table
+from harness.analysis.fairness import BaselineName
+from harness.analysis.figures import write_loss_curves
+from harness.analysis.skill_table import skill_table
+from harness.analysis.speed_table import speed_table
+from harness.analysis.tables import print_table, print_warnings, write_table
+from harness.errors import UserError
+from harness.scenario.loading import nearest
+
+DEFAULT_BASELINE = BaselineName("pytorch")
+
+
+def report(results: Path, *, suite: str | None, baseline: str | None, console: Console) -> None:
+    """Print the tables of one suite or of all, and write them, as Markdown and CSV, and the loss curves.
+
+    Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
+    default is the PyTorch cell of the same chip and host. Damaged records are named as warnings. Raises UserError
+    where there is no record, where no cell bears the name of the suite or the baseline, and where a file cannot be
+    written.
+    """
+    found = load_results(results)
+    _check(results, found, suite)
+    print_warnings(found.problems, console)
+    paths = [
+        path
+        for name in found.suites
+        if suite in (None, name)
+        for path in _report_suite(results / name, found.of_suite(name), baseline, console)
+    ]
+    console.print(Text("\nWritten:"))
+    for path in paths:
+        console.print(Text(f"  {path}"), soft_wrap=True)
+
+
+def _report_suite(folder: Path, found: Results, baseline: str | None, console: Console) -> list[Path]:
+    suite = folder.name
+    name = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
+    comparisons = {cell: name.compare(cell, found.cells) for cell in found.cells}
+    groups = found.groups()
+    warnings = [
+        f"{group.title}: {line}" if len(groups) > 1 else line
+        for group in groups
+        for line in cautions(group, comparisons)
+    ]
+    paths: list[Path] = []
+    for build in (speed_table, skill_table, energy_table):
+        table = build(suite, groups, comparisons)
+        print_table(table, console)
+        paths += write_table(table, [*found.problems, *warnings], folder / "tables")
+    print_warnings(warnings, console)
+    return [*paths, *write_loss_curves(groups, folder / "figures")]
+
+
+def _check(results: Path, found: Results, suite: str | None) -> None:
+    if not found.cells and not found.absent:
+        damaged = f"; {len(found.problems)} cannot be used, the first: {found.problems[0]}" if found.problems else ""
+        raise UserError(f"{results}: no records to report{damaged}; run crosscast bench first")
+    if suite is not None and suite not in found.suites:
+        raise UserError(f"{results}: no records of suite {suite!r}; {nearest(suite, found.suites)}")

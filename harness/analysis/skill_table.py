@@ -1,0 +1,276 @@
+"""RMSE and ACC by variable and lead time, beside persistence and climatology, and the deviation of the port."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from harness.analysis.cells import Cell, Group
+from harness.analysis.fairness import Comparison
+from harness.analysis.number_format import MISSING, with_interval
+from harness.analysis.statistics import Deviation, difference, equivalence, relative_deviation, summarise
+from harness.analysis.table_parts import (
+    INTERVALS,
+    estimate,
+    estimate_columns,
+    estimate_text,
+    group_columns,
+    group_title,
+    marked,
+)
+from harness.analysis.tables import Section, Table
+from harness.record import Record, Skill, SkillScore
+
+DEFINITIONS = (
+    INTERVALS,
+    "Beats persistence: the model's RMSE is below that of persistence in all launches (yes), in none (no) or in some.",
+    "Deviation: mean over launches of the same number (and so the same initial weights) of RMSE / RMSE of the baseline "
+    "- 1, with Student's 90 % interval (n pairs); equivalent if it lies within +-5 % (two one-sided tests at 5 %), not "
+    "equivalent if all of it lies outside, undecided otherwise.",
+)
+REFERENCES = ("persistence", "climatology")
+
+
+@dataclass(frozen=True)
+class ScoreKey:
+    """What is scored: a variable at a lead time in hours."""
+
+    variable: str
+    units: str
+    lead_h: float
+
+    @property
+    def variable_title(self) -> str:
+        """Variable and unit."""
+        return f"{self.variable}, {self.units}"
+
+
+class CellScores:
+    """The scores of a cell's launches, found by forecaster, variable and lead time."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._scores = {record.launch: _scores(record) for record in cell.launches if record.measurements.skill}
+        first = next(iter(self._scores.values()), {})
+        self.keys = tuple(dict.fromkeys(key for _, key in first))
+
+    @property
+    def launches(self) -> int:
+        """Launches that have scores."""
+        return len(self._scores)
+
+    def rmse(self, forecaster: str, key: ScoreKey) -> dict[int, float]:
+        """RMSE by launch number, in the variable's units."""
+        found = {launch: scores.get((forecaster, key)) for launch, scores in self._scores.items()}
+        return {launch: score.rmse for launch, score in found.items() if score}
+
+    def acc(self, forecaster: str, key: ScoreKey) -> dict[int, float]:
+        """ACC by launch number, of the launches where it is defined."""
+        found = {launch: scores.get((forecaster, key)) for launch, scores in self._scores.items()}
+        return {launch: score.acc for launch, score in found.items() if score and score.acc is not None}
+
+    def launches_better_than(self, reference: str, key: ScoreKey) -> int:
+        """Launches in which the model's RMSE is below that of the reference."""
+        model, other = self.rmse("model", key), self.rmse(reference, key)
+        return sum(model[launch] < other[launch] for launch in model if launch in other)
+
+
+def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
+    """Build the table; `comparisons` holds one entry for each cell."""
+    sections: list[Section] = []
+    rows: list[dict[str, object]] = []
+    for group in groups:
+        scores = {cell: found for cell in group.cells if (found := CellScores(cell)).launches}
+        title = group_title(group, comparisons)
+        if not scores:
+            sections.append(Section(title, pd.DataFrame([("no launch was scored",)], columns=["skill"])))
+            continue
+        keys = tuple(dict.fromkeys(key for found in scores.values() for key in found.keys))
+        sections.append(_rmse_section(title, group, scores, keys))
+        sections.append(_acc_section(group, scores, keys))
+        sections += _deviation_sections(group, scores, keys, comparisons)
+        rows += _data_rows(group, scores, keys, comparisons)
+    return Table("skill", f"Skill, suite {suite}", tuple(sections), pd.DataFrame(rows), DEFINITIONS)
+
+
+def _rmse_section(title: str, group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> Section:
+    rows = []
+    shown = next(iter(scores.values()))
+    for key in keys:
+        row = {"variable": key.variable_title, "lead, h": f"{key.lead_h:g}"}
+        row |= {group.label(cell): _text(found.rmse("model", key)) for cell, found in scores.items()}
+        row |= {name: _reference(shown.rmse(name, key)) for name in REFERENCES}
+        row["beats persistence"] = _joined(
+            {group.label(cell): _beats(found, "persistence", key) for cell, found in scores.items()}
+        )
+        rows.append(row)
+    notes = [
+        _summary(group.label(cell), found, reference) for cell, found in scores.items() for reference in REFERENCES
+    ]
+    notes += _reference_problems(group, scores, keys)
+    return Section(f"RMSE: {title}", pd.DataFrame(rows), (*notes, *_definitions(scores)))
+
+
+def _acc_section(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> Section:
+    rows = []
+    for key in keys:
+        row = {"variable": key.variable, "lead, h": f"{key.lead_h:g}"}
+        row |= {group.label(cell): _text(found.acc("model", key)) for cell, found in scores.items()}
+        found = next(iter(scores.values()))
+        row["persistence"] = _reference(found.acc("persistence", key))
+        rows.append(row)
+    note = "The ACC of climatology is not defined: its anomaly is 0."
+    return Section(f"ACC: {group.title}", pd.DataFrame(rows), (note, *_definitions(scores)))
+
+
+def _deviation_sections(
+    group: Group,
+    scores: Mapping[Cell, CellScores],
+    keys: Sequence[ScoreKey],
+    comparisons: Mapping[Cell, Comparison],
+) -> list[Section]:
+    sections = []
+    for cell, ours in scores.items():
+        comparison = comparisons[cell]
+        if comparison.baseline is None or comparison.is_baseline:
+            continue
+        title = f"Deviation of {group.label(cell)} from {comparison.baseline.label}: {group.title}"
+        if refusal := skill_refusal(comparison):
+            sections.append(Section(title, pd.DataFrame({"deviation": ["refused"]}), refusal))
+            continue
+        theirs = CellScores(comparison.baseline)
+        rows = [_deviation_row(ours, theirs, key) for key in keys]
+        sections.append(Section(title, pd.DataFrame(rows)))
+    return sections
+
+
+def _deviation_row(ours: CellScores, theirs: CellScores, key: ScoreKey) -> dict[str, str]:
+    rmse = relative_deviation(ours.rmse("model", key), theirs.rmse("model", key))
+    acc = difference(ours.acc("model", key), theirs.acc("model", key))
+    return {
+        "variable": key.variable,
+        "lead, h": f"{key.lead_h:g}",
+        "n": str(rmse.pairs if rmse else 0),
+        "RMSE deviation, % [90 %]": _deviation(rmse, percent=True),
+        "RMSE": equivalence(rmse) if rmse else MISSING,
+        "ACC difference [90 %]": _deviation(acc),
+    }
+
+
+def skill_refusal(comparison: Comparison) -> tuple[str, ...]:
+    """What forbids comparing the skill of a cell with its baseline's: all of `refusal`, and unequal definitions."""
+    if comparison.baseline is None:
+        return comparison.refusal
+    ours, theirs = (_definition_lines(cell) for cell in (comparison.cell, comparison.baseline))
+    missing = () if theirs else ("the baseline has no scores",)
+    unequal = ("the skill is defined differently",) if theirs and ours != theirs else ()
+    return (*comparison.refusal, *missing, *unequal)
+
+
+def _scores(record: Record) -> dict[tuple[str, ScoreKey], SkillScore]:
+    skill = record.measurements.skill
+    entries = skill.scores if skill else ()
+    return {(score.forecaster, ScoreKey(score.variable, score.units, score.lead_h)): score for score in entries}
+
+
+def _text(values: Mapping[int, float]) -> str:
+    return estimate_text(estimate(values.values()))
+
+
+def _reference(values: Mapping[int, float]) -> str:
+    return with_interval(summarise(list(values.values())).median, None, None) if values else MISSING
+
+
+def _deviation(found: Deviation | None, *, percent: bool = False) -> str:
+    return marked(found.mean, found.low, found.high, 0.01 if percent else 1.0, sign=True) if found else MISSING
+
+
+def _beats(scores: CellScores, reference: str, key: ScoreKey) -> str:
+    better, launches = scores.launches_better_than(reference, key), len(scores.rmse("model", key))
+    if better in (0, launches):
+        return "yes" if better else "no"
+    return f"{better} of {launches}"
+
+
+def _joined(answers: Mapping[str, str]) -> str:
+    if len(set(answers.values())) == 1:
+        return next(iter(answers.values()))
+    return ", ".join(f"{label}: {answer}" for label, answer in answers.items())
+
+
+def _summary(label: str, scores: CellScores, reference: str) -> str:
+    beaten = sum(_beats(scores, reference, key) == "yes" for key in scores.keys)
+    return f"{label} beats {reference} in every launch at {beaten} of {len(scores.keys)} variables and lead times."
+
+
+def _reference_problems(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> tuple[str, ...]:
+    first, *others = scores.items()
+    return tuple(
+        f"Persistence of {group.label(cell)} differs from that shown, of {group.label(first[0])}: other data."
+        for cell, found in others
+        if any(
+            set(found.rmse("persistence", key).values()) != set(first[1].rmse("persistence", key).values())
+            for key in keys
+        )
+    )
+
+
+def _definitions(scores: Mapping[Cell, CellScores]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(line for cell in scores for line in _definition_lines(cell)))
+
+
+def _definition_lines(cell: Cell) -> tuple[str, ...]:
+    skills = (record.measurements.skill for record in cell.launches)
+    return tuple(dict.fromkeys(_definition(skill) for skill in skills if skill))
+
+
+def _definition(skill: Skill) -> str:
+    return f"Weights: {skill.weights}. RMSE: {skill.rmse_order}. ACC: {skill.acc}. Climatology: {skill.climatology}."
+
+
+def _data_rows(
+    group: Group,
+    scores: Mapping[Cell, CellScores],
+    keys: Sequence[ScoreKey],
+    comparisons: Mapping[Cell, Comparison],
+) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for cell, found in scores.items():
+        comparison = comparisons[cell]
+        refusal = skill_refusal(comparison)
+        theirs = CellScores(comparison.baseline) if comparison.baseline and comparison.fair and not refusal else None
+        for forecaster in ("model", *REFERENCES):
+            for key in keys:
+                row = {
+                    **group_columns(group),
+                    "cell": group.label(cell),
+                    "cell_key": cell.key,
+                    "forecaster": forecaster,
+                    "variable": key.variable,
+                    "units": key.units,
+                    "lead_h": key.lead_h,
+                    "launches": len(found.rmse(forecaster, key)),
+                    **estimate_columns("rmse", estimate(found.rmse(forecaster, key).values())),
+                    **estimate_columns("acc", estimate(found.acc(forecaster, key).values())),
+                }
+                if forecaster == "model":
+                    row["launches_better_than_persistence"] = found.launches_better_than("persistence", key)
+                    row["launches_better_than_climatology"] = found.launches_better_than("climatology", key)
+                    row |= _deviation_columns(found, theirs, key)
+                    row["refusal"] = "; ".join(refusal) or None
+                rows.append(row)
+    return rows
+
+
+def _deviation_columns(ours: CellScores, theirs: CellScores | None, key: ScoreKey) -> dict[str, object]:
+    rmse = relative_deviation(ours.rmse("model", key), theirs.rmse("model", key)) if theirs else None
+    acc = difference(ours.acc("model", key), theirs.acc("model", key)) if theirs else None
+    return {
+        "rmse_deviation_fraction": rmse.mean if rmse else None,
+        "rmse_deviation_low90_fraction": rmse.low if rmse else None,
+        "rmse_deviation_high90_fraction": rmse.high if rmse else None,
+        "rmse_deviation_pairs": rmse.pairs if rmse else None,
+        "rmse_equivalence": equivalence(rmse) if rmse else None,
+        "acc_difference": acc.mean if acc else None,
+        "acc_difference_low90": acc.low if acc else None,
+        "acc_difference_high90": acc.high if acc else None,
+    }

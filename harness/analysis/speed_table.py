@@ -1,0 +1,200 @@
+"""Time and memory of each cell, and their ratio to the baseline."""
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from harness.analysis.cells import Cell, Group
+from harness.analysis.fairness import Comparison
+from harness.analysis.metrics import Metric, launch_metrics
+from harness.analysis.number_format import MISSING, readable_unit
+from harness.analysis.statistics import Ratio, ratio_of_medians, summarise
+from harness.analysis.table_parts import (
+    INTERVALS,
+    estimate,
+    estimate_columns,
+    estimate_text,
+    failure_lines,
+    group_columns,
+    group_title,
+    marked,
+)
+from harness.analysis.tables import Section, Table
+
+COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")
+DEFINITIONS = (
+    INTERVALS,
+    "Ratio: median of the cell / median of the baseline over launches of the same number, with its paired interval.",
+    "Verdict on times, and on rates by their inverse: equivalent if the interval lies within 1/1.05 to 1.05, faster or "
+    "slower if it lies outside, undecided if it crosses a bound.",
+    "Epoch: data and steps without validation; the first of a stage, which holds the compilation, is left out where "
+    "there are more. Training total: data and steps of all epochs. Step times are medians of the steady state. Memory: "
+    "peak of the process, and of the device where the framework counts it.",
+    "Whether a parity check of the two implementations passed is not part of the records: it is one of the tests.",
+)
+
+LaunchMetrics = Mapping[str, Mapping[int, Metric]]
+
+
+def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
+    """Build the table; `comparisons` holds one entry for each cell."""
+    metrics = {cell: _by_name(cell) for cell in comparisons}
+    sections = tuple(_section(group, comparisons, metrics) for group in groups)
+    rows = [row for group in groups for row in _data_rows(group, comparisons, metrics)]
+    return Table("speed", f"Speed and memory, suite {suite}", sections, pd.DataFrame(rows), DEFINITIONS)
+
+
+def _by_name(cell: Cell) -> LaunchMetrics:
+    found: dict[str, dict[int, Metric]] = {}
+    for record in cell.launches:
+        for metric in launch_metrics(record):
+            found.setdefault(metric.name, {})[record.launch] = metric
+    return found
+
+
+def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, LaunchMetrics]) -> Section:
+    ran = [cell for cell in group.cells if cell.launches]
+    names = dict.fromkeys(name for cell in ran for name, values in metrics[cell].items() if _shown(values))
+    rows = [row for name in names for row in _quantity_rows(group, ran, name, comparisons, metrics)]
+    rows += [
+        ("all", group.label(cell), "0", f"did not run: {_reason(cell)}", MISSING, MISSING)
+        for cell in group.cells
+        if not cell.launches
+    ]
+    rows += [
+        ("all", f"{entry.framework} {entry.execution}", "0", f"did not run: {entry.reason}", MISSING, MISSING)
+        for entry in group.absent
+    ]
+    notes = [
+        f"Ratio refused for {group.label(cell)}: {difference}"
+        for cell in ran
+        for difference in comparisons[cell].refusal
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return Section(group_title(group, comparisons), frame, (*notes, *failure_lines(group)))
+
+
+def _quantity_rows(
+    group: Group,
+    cells: Sequence[Cell],
+    name: str,
+    comparisons: Mapping[Cell, Comparison],
+    metrics: Mapping[Cell, LaunchMetrics],
+) -> list[tuple[str, ...]]:
+    present = [cell for cell in cells if name in metrics[cell]]
+    values = {cell: _values(metrics[cell], name) for cell in present}
+    metric = next(iter(metrics[present[0]][name].values()))
+    largest = max((summarise(list(known.values())).median for known in values.values() if known), default=0.0)
+    divisor, unit = readable_unit(metric.unit, largest)
+    rows: list[tuple[str, ...]] = []
+    for cell in present:
+        ratio = _ratio(metrics, comparisons[cell], name)
+        rows.append(
+            (
+                f"{metric.title}, {unit}",
+                group.label(cell),
+                str(len(values[cell])),
+                _median(metrics[cell][name], values[cell], divisor),
+                *_ratio_cells(metric, comparisons[cell], ratio, has_value=bool(values[cell])),
+            )
+        )
+    return rows
+
+
+def _median(metrics: Mapping[int, Metric], values: Mapping[int, float], divisor: float) -> str:
+    if not values:
+        reasons = dict.fromkeys(metric.reason for metric in metrics.values() if metric.reason)
+        return f"{MISSING} {'; '.join(reasons)}"
+    return estimate_text(estimate(values.values()), divisor)
+
+
+def _ratio_cells(metric: Metric, comparison: Comparison, ratio: Ratio | None, *, has_value: bool) -> tuple[str, str]:
+    if metric.kind == "plain":
+        return MISSING, MISSING
+    if comparison.is_baseline:
+        return "1" if has_value else MISSING, "baseline"
+    if comparison.refusal:
+        return "refused", "see below"
+    if ratio is None:
+        return MISSING, MISSING
+    return marked(ratio.ratio, ratio.low, ratio.high), _verdict(metric, ratio) or MISSING
+
+
+def _verdict(metric: Metric, ratio: Ratio) -> str | None:
+    swapped = {"faster": "slower", "slower": "faster"}
+    if metric.kind == "rate":
+        return swapped.get(ratio.verdict, ratio.verdict)
+    return ratio.verdict if metric.kind == "cost" else None
+
+
+def _ratio(metrics: Mapping[Cell, LaunchMetrics], comparison: Comparison, name: str) -> Ratio | None:
+    if comparison.baseline is None or not comparison.fair:
+        return None
+    return ratio_of_medians(_values(metrics[comparison.cell], name), _values(metrics[comparison.baseline], name))
+
+
+def _values(metrics: LaunchMetrics, name: str) -> dict[int, float]:
+    entries = metrics.get(name, {})
+    return {launch: metric.value for launch, metric in entries.items() if metric.value is not None}
+
+
+def _shown(values: Mapping[int, Metric]) -> bool:
+    return next(iter(values.values())).kind != "detail"
+
+
+def _reason(cell: Cell) -> str:
+    newest = cell.failed_attempts[-1]
+    return f"{newest.status}: {newest.reason}" if newest.reason else newest.status
+
+
+def _data_rows(
+    group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, LaunchMetrics]
+) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for cell in group.cells:
+        comparison = comparisons[cell]
+        baseline = comparison.baseline
+        row: dict[str, object] = {
+            **group_columns(group),
+            "cell": group.label(cell),
+            "cell_key": cell.key,
+            "launches": len(cell.launches),
+            "reason": None if cell.launches else _reason(cell),
+            "baseline": f"{baseline.scenario.chip}/{baseline.label}" if baseline else None,
+            "baseline_key": baseline.key if baseline else None,
+            "refusal": "; ".join(comparison.refusal) or None,
+        }
+        for name in metrics[cell]:
+            row |= _data_columns(name, metrics, comparison)
+        rows.append(row)
+    rows += [
+        {
+            **group_columns(group),
+            "cell": f"{entry.framework} {entry.execution}",
+            "launches": 0,
+            "reason": entry.reason,
+        }
+        for entry in group.absent
+    ]
+    return rows
+
+
+def _data_columns(name: str, metrics: Mapping[Cell, LaunchMetrics], comparison: Comparison) -> dict[str, object]:
+    entries = metrics[comparison.cell][name]
+    values = _values(metrics[comparison.cell], name)
+    columns: dict[str, object] = {
+        **estimate_columns(name, estimate(values.values())),
+        f"{name}_launches": len(values),
+        f"{name}_missing": None if values else "; ".join(dict.fromkeys(m.reason for m in entries.values() if m.reason)),
+    }
+    metric = next(iter(entries.values()))
+    if metric.kind in ("plain", "detail"):
+        return columns
+    ratio = _ratio(metrics, comparison, name)
+    return columns | {
+        f"{name}_ratio": ratio.ratio if ratio else None,
+        f"{name}_ratio_low95": ratio.low if ratio else None,
+        f"{name}_ratio_high95": ratio.high if ratio else None,
+        f"{name}_ratio_pairs": ratio.pairs if ratio else None,
+        f"{name}_verdict": _verdict(metric, ratio) if ratio else None,
+    }

@@ -1,0 +1,79 @@
+"""What all tables share: estimates as text and columns, titles of groups, and what did not run."""
+
+from collections.abc import Iterable, Mapping
+
+from harness.analysis.cells import Cell, Group
+from harness.analysis.fairness import Comparison
+from harness.analysis.number_format import MISSING, with_interval
+from harness.analysis.statistics import Estimate, summarise
+
+INTERVALS = "Median over launches (n) with the 95 % BCa bootstrap interval; without interval where n < 3 (marked *)."
+
+
+def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
+    """Model, preset, chip, data, host, precision and baseline, and a word where executions differ."""
+    precisions = dict.fromkeys(cell.scenario.precision for cell in group.cells)
+    baselines = dict.fromkeys(
+        _baseline_label(group, comparison.baseline)
+        for cell in group.cells
+        if (comparison := comparisons[cell]).baseline is not None
+    )
+    executions = dict.fromkeys(cell.scenario.execution for cell in group.cells)
+    parts = [group.title]
+    parts += ["/".join(precisions)] if precisions else []
+    parts += [f"baseline {' and '.join(baselines)}" if baselines else "no baseline"]
+    parts += [f"execution differs: {' and '.join(executions)}"] if len(executions) > 1 else []
+    return "; ".join(parts)
+
+
+def estimate(values: Iterable[float]) -> Estimate | None:
+    """The summary of one value a launch; None where there is none."""
+    known = list(values)
+    return summarise(known) if known else None
+
+
+def estimate_text(found: Estimate | None, divisor: float = 1.0) -> str:
+    """Median and interval, divided to a readable unit; marked with * where there are too few launches for one."""
+    return marked(found.median, found.low, found.high, divisor) if found else MISSING
+
+
+def marked(value: float, low: float | None, high: float | None, divisor: float = 1.0, *, sign: bool = False) -> str:
+    """A value with its interval, all divided, or with * where it has none."""
+    if low is None or high is None:
+        return f"{with_interval(value / divisor, None, None, sign=sign)} *"
+    return with_interval(value / divisor, low / divisor, high / divisor, sign=sign)
+
+
+def estimate_columns(name: str, found: Estimate | None) -> dict[str, object]:
+    """Median and bounds of the 95 % interval as columns of a file."""
+    return {
+        name: found.median if found else None,
+        f"{name}_low95": found.low if found else None,
+        f"{name}_high95": found.high if found else None,
+    }
+
+
+def group_columns(group: Group) -> dict[str, object]:
+    """The columns by which files tell groups apart."""
+    return {
+        "model": group.model,
+        "preset": group.preset,
+        "chip": group.chip,
+        "data": group.data_name,
+        "host": group.host,
+    }
+
+
+def failure_lines(group: Group) -> tuple[str, ...]:
+    """One line for each launch that no attempt completed."""
+    return tuple(
+        f"{group.label(cell)}, launch {record.launch} {record.status.replace('_', ' ')}: {record.reason or 'no reason'}"
+        for cell in group.cells
+        for record in cell.failed_launches
+    )
+
+
+def _baseline_label(group: Group, baseline: Cell | None) -> str:
+    if baseline is None or baseline in group.cells:
+        return group.label(baseline) if baseline else ""
+    return f"{baseline.label} on {baseline.scenario.chip} (host {baseline.host})"

@@ -1,0 +1,197 @@
+"""Records made by hand, with chosen numbers."""
+
+import json
+from pathlib import Path
+
+from harness.data.config import RossbyConfig
+from harness.frameworks.base import FrameworkDescription
+from harness.record import (
+    Energy,
+    Environment,
+    Epoch,
+    Fingerprints,
+    Latency,
+    Load,
+    Measurements,
+    Memory,
+    Record,
+    Skill,
+    SkillScore,
+    Startup,
+    TrainingStage,
+    save,
+)
+from harness.scenario.matrix import Absent, Scenario
+from harness.scenario.schema import InferenceConfig, Stage, TrainingConfig
+
+
+def make_scenario(framework="pytorch", execution="eager", **changes):
+    """A scenario of two epochs at most; `changes` replace its fields."""
+    content = {
+        "suite": "smoke",
+        "model": "fourcastnet",
+        "architecture": "fourcastnet",
+        "preset": "tiny",
+        "framework": framework,
+        "execution": execution,
+        "precision": "fp32",
+        "chip": "cpu",
+        "device": "cpu",
+        "data_name": "rossby",
+        "data": RossbyConfig(kind="rossby"),
+        "data_root": None,
+        "grid": (32, 64),
+        "channels": ("u", "z"),
+        "network": {"patch_size": 4, "depth": 2},
+        "training": TrainingConfig(batch_size=8, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),)),
+        "inference": InferenceConfig(),
+        "seed": 100,
+        "time_limit_s": 60.0,
+    }
+    return Scenario(**content | changes)
+
+
+def make_epoch(step_s=(0.5, 0.5), data_s=(0.1, 0.1), loss=(0.4, 0.2), validation_loss=0.25):
+    """An epoch; by default 1.2 s long, with a mean loss of 0.3."""
+    return Epoch(data_s=data_s, step_s=step_s, loss=loss, validation_loss=validation_loss, validation_s=0.05)
+
+
+def make_stage(*epochs, name="pretrain", steady_from_step=2):
+    """A training stage with 8 samples a step."""
+    return TrainingStage(
+        name=name,
+        rollout_steps=1,
+        dropped_samples=0,
+        samples_per_epoch=8 * len(epochs[0].step_s),
+        epochs=epochs,
+        steady_from_step=steady_from_step,
+    )
+
+
+def make_skill(rmse, *, acc=0.9, persistence=2.0, climatology=3.0, lead_h=6.0, variable="u"):
+    """Scores of one variable at one lead time."""
+    values = {"model": (rmse, acc), "persistence": (persistence, 0.7), "climatology": (climatology, None)}
+    return Skill(
+        weights="area",
+        rmse_order="pooled",
+        acc="uncentred",
+        climatology="training period, by time mean",
+        scores=tuple(
+            SkillScore(
+                forecaster=name, variable=variable, units="m/s", lead_h=lead_h, samples=9, rmse=value, acc=correlation
+            )
+            for name, (value, correlation) in values.items()
+        ),
+    )
+
+
+def make_measurements(*, step_s=0.5, launch=0, rmse=1.0, **changes):
+    """All parts of a launch whose steady training step takes `step_s` and whose inference step takes a tenth of it."""
+    first = make_epoch(step_s=(9.0, step_s))
+    content = {
+        "framework": FrameworkDescription(
+            name="pytorch",
+            version="2.9",
+            build="cpu",
+            device="cpu",
+            device_name="some CPU",
+            driver=None,
+            execution="eager",
+            threads=2,
+            packages={},
+        ),
+        "fingerprints": Fingerprints(data="d" * 64, initial_weights=f"{launch:064x}", architecture="a" * 64),
+        "parameters": 1000,
+        "startup": Startup(import_s=1.0, data_ready_s=0.2, model_built_s=0.3),
+        "training": (make_stage(first, *[make_epoch(step_s=(step_s, step_s))] * 2),),
+        "inference": Latency(batch_size=1, first_step_s=0.7, warmup_steps=3, steady=True, step_s=(step_s / 10,) * 5),
+        "skill": make_skill(rmse),
+        "memory": Memory(process_rss_bytes=512 * 2**20, device_bytes=None),
+    }
+    return Measurements(**content | changes)
+
+
+def make_environment(**changes):
+    """The environment of a launch."""
+    content = {
+        "crosscast_version": "0.1.0",
+        "git_commit": "c" * 40,
+        "git_dirty": False,
+        "python": "3.11.9",
+        "platform": "Linux",
+        "host": "aaaabbbbcccc",
+        "container": None,
+        "cpu_name": "some CPU",
+        "cpu_count": 2,
+        "cpu_mhz": 2000.0,
+        "cpu_mhz_max": 3000.0,
+        "memory_bytes": 8 * 2**30,
+        "packages": "p" * 64,
+        "visible_devices": None,
+        "threads": {},
+        "accelerator": {},
+    }
+    return Environment(**content | changes)
+
+
+def make_record(framework="pytorch", launch=0, *, scenario=None, host="aaaabbbbcccc", foreign=False, **changes):
+    """A completed record of a launch, of a cell that `framework` or `scenario` names."""
+    scenario = scenario or make_scenario(framework, "eager" if framework == "pytorch" else "compiled")
+    content = {
+        "scenario": scenario,
+        "cell": scenario.cell,
+        "launch": launch,
+        "attempt": f"{framework}{launch}",
+        "bench": "b1",
+        "order": launch,
+        "started_at": f"2026-01-01T00:{launch:02d}:00+00:00",
+        "duration_s": 10.0,
+        "status": "completed",
+        "reason": None,
+        "environment": make_environment(host=host),
+        "load": Load(load_average_1min=0.1, cpu_count=2, foreign_cores=0.5 if foreign else 0.0, foreign=foreign),
+        "measurements": make_measurements(launch=launch),
+        "energy": Energy(collector=None, reason="no sensor: rapl: no powercap tree"),
+    }
+    return Record(**content | changes)
+
+
+def make_failure(framework="mindspore", launch=0, *, reason="killed: out of memory", **changes):
+    """A record of a launch that did not complete."""
+    content = {"status": "out_of_memory", "reason": reason, "attempt": f"{framework}{launch}-failed"}
+    return make_record(framework, launch, measurements=Measurements(), **content | changes)
+
+
+class ResultsFolder:
+    """Writes records where a bench would."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        path.mkdir()
+
+    def add(self, *records):
+        """Save records; returns the path of the last."""
+        for record in records:
+            folder = (
+                self.path
+                / record.scenario.suite
+                / record.cell
+                / f"{record.launch:02d}-{record.attempt}-{record.environment.host}"
+            )
+            folder.mkdir(parents=True)
+            path = save(record, folder)
+        return path
+
+    def add_absent(self, *, suite="smoke", reason="mindspore not installed", **changes):
+        """Save a list of one absent cell."""
+        content = {
+            "model": "fourcastnet",
+            "preset": "tiny",
+            "framework": "mindspore",
+            "execution": "compiled",
+            "chip": "cpu",
+            "data_name": "rossby",
+        }
+        entry = Absent(**content | changes, reason=reason)
+        (self.path / suite).mkdir(exist_ok=True)
+        (self.path / suite / "absent.json").write_text(json.dumps([entry.model_dump()]))
