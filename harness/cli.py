@@ -32,7 +32,7 @@ def cli() -> None:
 @click.option("--model", help="Only this model of the suite, or a YAML file of your own.")
 @click.option("--framework", help="Only this framework: pytorch or mindspore.")
 @click.option("--preset", help="This preset of the models instead of the suite's.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder or file of an archive instead of the suite's data.")
+@click.option("--data", type=click.Path(path_type=Path), help="Folder or file of an archive.")
 @click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
 @click.option("--repeats", type=click.IntRange(min=1), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
@@ -58,7 +58,7 @@ def bench(
     outcome = benches.bench(selection, results, console, fresh=fresh)
     _report(results, outcome.suite, None, console)
     if outcome.failed:
-        raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete; run again to repeat them")
+        raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete; run again to try them")
 
 
 @cli.command()
@@ -82,7 +82,9 @@ def list_() -> None:
 
 @cli.command()
 @click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where to write them; default: scenarios/schemas of this checkout."
+    "--folder",
+    type=click.Path(path_type=Path),
+    help="Where to write them; default: scenarios/schemas here.",
 )
 def schemas(folder: Path | None) -> None:
     """Write the JSON Schemas of the scenario files, for completion in editors."""

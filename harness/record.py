@@ -36,7 +36,7 @@ class Environment(Frozen):
     packages: str = Field(description="SHA-256 of the list of installed packages and versions")
     visible_devices: str | None = Field(description="value of the chip's visible-devices variable")
     threads: dict[str, str] = Field(description="thread settings found in the environment variables")
-    accelerator: dict[str, str] = Field(description="name, driver, clocks, power cap and memory as the driver tells them")
+    accelerator: dict[str, str] = Field(description="names, clocks, caps and memory as the driver tells them")
 
 
 class Fingerprints(Frozen):
@@ -217,7 +217,7 @@ def write_atomically(path: Path, text: str) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}; free space or choose another --results") from None
+        raise UserError(f"{path}: cannot be written: {error.strerror}; free space or choose other RESULTS=") from None
 
 
 def save(record: Record, folder: Path) -> Path:
@@ -239,15 +239,15 @@ def load(path: Path) -> Record:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"{path}: damaged: not JSON ({error}); remove it or run that launch again") from None
+        raise UserError(f"{path}: damaged: not JSON ({error}); remove it or run it again") from None
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
         raise UserError(
-            f"{path}: schema version {version} is newer than {SCHEMA_VERSION}, the newest this crosscast reads; upgrade crosscast"
+            f"{path}: schema version {version}, but {SCHEMA_VERSION} is the newest that is read here; upgrade crosscast"
         )
     try:
         return Record.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: damaged: {field or 'record'}: {first['msg']}; remove it or run that launch again") from None
+        raise UserError(f"{path}: damaged: {field or 'record'}: {first['msg']}; remove it or run it again") from None

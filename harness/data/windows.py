@@ -19,7 +19,7 @@ Indices = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Normalised fields, float32, C-contiguous, 0 at masked points: inputs (B, C, H, W), targets (steps, B, C, H, W)."""
+    """Normalised float32 fields, 0 at masked points: inputs (B, C, H, W), targets (steps, B, C, H, W), C-contiguous."""
 
     inputs: Fields
     targets: Fields

@@ -22,6 +22,8 @@ from harness.scenario.schema import OptimiserConfig
 def open_device(device: str, *, compiled: bool) -> "MindSpore":
     """Open a device by its MindSpore name: CPU or Ascend.
 
+    The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU operators run one
+    after the other, each on all cores: a fifth faster than side by side.
     Raises UserError where this build of MindSpore cannot use it.
     """
     try:
@@ -30,6 +32,9 @@ def open_device(device: str, *, compiled: bool) -> "MindSpore":
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
     ms.set_context(mode=ms.GRAPH_MODE if compiled else ms.PYNATIVE_MODE)
+    if device == "CPU":
+        ms.set_context(inter_op_parallel_num=1)
+    ms.runtime.synchronize()
     return MindSpore(device, compiled=compiled)
 
 
@@ -54,18 +59,20 @@ class Rollout(nn.Cell):
 
     def construct(self, x: Tensor, targets: Tensor) -> Tensor:
         """The scalar loss against targets (steps, B, C, H, W)."""
-        total = Tensor(0.0, ms.float32)
-        for step in range(self.steps):
-            x = self.network(x) * self.mask
-            total = total + self.loss(x, targets[step], self.mask)
+        states = ops.unstack(targets)
+        x = self.network(x)
+        total = self.loss(x, states[0], self.mask)
+        for step in range(1, self.steps):
+            x = self.network(x * self.mask)
+            total = total + self.loss(x, states[step], self.mask)
         return total
 
 
 class TrainStep(nn.Cell):
     """Loss, gradients and one Adam or AdamW update.
 
-    The fused kernel has no bias correction and adds epsilon to the uncorrected root, so that with
-    c = sqrt(1 - beta2^t) the settings lr c / (1 - beta1^t), eps c and decay (1 - beta1^t) / c give torch.optim's update.
+    The fused kernel has no bias correction and adds epsilon to the uncorrected root, so that with c = sqrt(1 - beta2^t)
+    the settings lr c / (1 - beta1^t), eps c and decay (1 - beta1^t) / c give the update of torch.optim.
     """
 
     def __init__(self, loss: nn.Cell, optimiser: OptimiserConfig) -> None:
@@ -153,14 +160,8 @@ class MindSpore:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        loss = (
-            self._one_ahead
-            if rollout_steps == 1
-            else Rollout(self._network, self._loss, self._mask, rollout_steps)
-        )
-        self._train_step = TrainStep(loss, optimiser)
+        self._train_step = TrainStep(Rollout(self._network, self._loss, self._mask, rollout_steps), optimiser)
         self._train_step.set_train()
-        self._rollout_steps = rollout_steps
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
     def put(self, array: Array) -> Tensor:
@@ -175,7 +176,7 @@ class MindSpore:
     def train_step(self, x: Tensor, targets: Tensor) -> Tensor:
         """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
         settings = [Tensor(value, ms.float32) for value in next(self._settings)]
-        return self._train_step(x, targets[0] if self._rollout_steps == 1 else targets, *settings)
+        return self._train_step(x, targets, *settings)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without an update."""

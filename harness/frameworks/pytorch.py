@@ -27,7 +27,9 @@ def open_device(device: str, *, compiled: bool) -> "PyTorch":
         importlib.import_module(EXTENSIONS[device])
     backend = None if device == "cpu" else getattr(torch, device)
     if backend is not None and not backend.is_available():
-        raise UserError(f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices")
+        raise UserError(
+            f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
+        )
     return PyTorch(device, backend, compiled=compiled)
 
 
@@ -93,7 +95,6 @@ class PyTorch:
             fused=self._device.type in ("cpu", "cuda"),
         )
         self._learning_rates = iter(learning_rates.tolist())
-        self._rollout_steps = rollout_steps
 
     def put(self, array: Array) -> Tensor:
         """A host array to the device."""
@@ -109,7 +110,7 @@ class PyTorch:
         for group in self._optimiser.param_groups:
             group["lr"] = next(self._learning_rates)
         self._optimiser.zero_grad()
-        loss = self._one_ahead(x, targets[0]) if self._rollout_steps == 1 else self._rollout(x, targets)
+        loss = self._rollout(x, targets)
         loss.backward()
         self._optimiser.step()
         return loss.detach()
@@ -124,7 +125,9 @@ class PyTorch:
         self._module.zero_grad()
         loss = self._one_ahead(x, target)
         loss.backward()
-        return loss.item(), {name: self.get(p.grad) for name, p in self._module.named_parameters() if p.grad is not None}
+        return loss.item(), {
+            name: self.get(p.grad) for name, p in self._module.named_parameters() if p.grad is not None
+        }
 
     def predict(self, x: Tensor) -> Tensor:
         """Fields (B, C, H, W) one step later."""
@@ -146,8 +149,9 @@ class PyTorch:
         return loss
 
     def _rollout(self, x: Tensor, targets: Tensor) -> Tensor:
-        losses = []
-        for target in targets:
-            x = self._forward(x) * self._mask
-            losses.append(self._loss(x, target, self._mask))
-        return torch.stack(losses).sum()
+        x = self._forward(x)
+        loss: Tensor = self._loss(x, targets[0], self._mask)
+        for target in targets[1:]:
+            x = self._forward(x * self._mask)
+            loss = loss + self._loss(x, target, self._mask)
+        return loss

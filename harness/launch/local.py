@@ -61,15 +61,13 @@ def launch(plan: LaunchPlan, results: Path, chip: ChipConfig, environment: Envir
         return _launch(plan, folder, chip, environment, progress)
     except OSError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise UserError(f"{folder}: cannot be written: {error.strerror}; free space or choose another RESULTS=") from None
+        raise UserError(f"{folder}: cannot be written: {error.strerror}; free space or choose other RESULTS=") from None
     except UserError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
-def _launch(
-    plan: LaunchPlan, folder: Path, chip: ChipConfig, environment: Environment, progress: Progress
-) -> Record:
+def _launch(plan: LaunchPlan, folder: Path, chip: ChipConfig, environment: Environment, progress: Progress) -> Record:
     started = datetime.now(timezone.utc)
     load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
     child_environment = worker_environment(os.environ)

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 from harness.data.config import DataConfig
 from harness.errors import UserError
@@ -41,7 +41,9 @@ def path_of(kind: Kind, name: str) -> Path:
         return path
     path = ROOT / kind / f"{name}.yaml"
     if name not in names(kind):
-        raise UserError(f"{kind.removesuffix('s')} {name!r}: no such file in scenarios/{kind}; {nearest(name, names(kind))}")
+        raise UserError(
+            f"{kind.removesuffix('s')} {name!r}: no such file in scenarios/{kind}; {nearest(name, names(kind))}"
+        )
     return path
 
 
@@ -63,7 +65,8 @@ def data(name: str) -> Any:
 def model(name: str) -> ModelConfig[Any]:
     """A model by name or path, its networks checked by the architecture they name."""
     path = path_of("models", name)
-    return load(path, ModelConfig[architecture(_architecture_name(path)).Network])
+    model_config: Any = ModelConfig
+    return cast(ModelConfig[Any], load(path, model_config[architecture(_architecture_name(path)).Network]))
 
 
 def preset(model_name: str, preset_name: str) -> NamedPreset:
@@ -78,7 +81,8 @@ def preset(model_name: str, preset_name: str) -> NamedPreset:
 
 
 def _architecture_name(path: Path) -> str:
-    name = load(path, dict[str, Any]).get("architecture")
+    content: dict[str, Any] = load(path, dict[str, Any])
+    name = content.get("architecture")
     if not isinstance(name, str):
         raise UserError(f"{path}:1: architecture: required, the name of an entry point in crosscast.models")
     return name

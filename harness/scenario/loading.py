@@ -132,4 +132,8 @@ def _fields_beside(kind: Any, location: Location) -> list[str]:
 
 def json_schema(kind: type[BaseModel] | Any, title: str) -> dict[str, Any]:
     """The JSON Schema of a kind of file, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **TypeAdapter(kind).json_schema(), "title": title}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **TypeAdapter(kind).json_schema(),
+        "title": title,
+    }

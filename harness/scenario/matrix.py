@@ -5,9 +5,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from harness.data.config import ArchiveConfig, DataConfig
 from harness.errors import UserError
@@ -26,22 +26,31 @@ from harness.scenario.schema import (
     TrainingConfig,
 )
 
+if TYPE_CHECKING:
+    from harness.data.source import Source
 
-class Scenario(Frozen):
-    """Everything that defines a cell of the comparison but the seed: model, framework, chip, data and settings."""
 
-    suite: str
+class Cell(Frozen):
+    """What is compared: a model in a framework on a chip and on data."""
+
     model: str
-    architecture: str
     preset: str
     framework: FrameworkName
     execution: Execution
-    precision: Precision
     chip: str
-    device: str
     data_name: str
+
+
+class Scenario(Cell):
+    """Everything that defines a cell but the seed of a launch."""
+
+    suite: str
+    architecture: str
+    precision: Precision
+    device: str
     data: DataConfig
     data_root: str | None
+    data_digest: str | None = Field(description="fingerprint of the archive; None for generated data")
     grid: tuple[int, int]
     channels: tuple[str, ...]
     network: dict[str, Any]
@@ -52,21 +61,15 @@ class Scenario(Frozen):
 
     @property
     def cell(self) -> str:
-        """A readable name of the cell that no other cell shares: what differs in it changes the trailing digest."""
-        content = self.model_dump(mode="json", exclude={"time_limit_s"})
+        """A readable name that no other cell shares: whatever changes a measurement changes the digest at its end."""
+        content = self.model_dump(mode="json", exclude={"time_limit_s", "data_root"})
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}.{self.data_name}.{digest}"
 
 
-class Absent(Frozen):
+class Absent(Cell):
     """A cell that cannot exist or cannot run here, and why."""
 
-    model: str
-    preset: str
-    framework: FrameworkName
-    execution: Execution
-    chip: str
-    data_name: str
     reason: str
 
 
@@ -107,15 +110,18 @@ def expand(selection: Selection) -> Matrix:
     frameworks = [entry for entry in suite.frameworks if selection.framework in (None, entry.framework)]
     if not frameworks:
         valid = {entry.framework for entry in suite.frameworks}
-        raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {nearest(str(selection.framework), valid)}")
+        hint = nearest(str(selection.framework), valid)
+        raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {hint}")
+    archive = _open_archive(data_config, data_root)
     cells: list[Scenario] = []
     absent: list[Absent] = []
     for entry in _models(selection, suite, suite_name):
         found = catalogue.preset(entry.model, entry.preset)
-        grid, channels = _grid_and_channels(data_config, data_root, found.preset.grid)
+        grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
+        channels = data_config.channels if archive is None else archive.channels
         network = _network(found, data_config, data_name, grid)
         for framework in frameworks:
-            key = {
+            cell = {
                 "model": found.model,
                 "preset": found.name,
                 "framework": framework.framework,
@@ -125,26 +131,25 @@ def expand(selection: Selection) -> Matrix:
             }
             reason = cannot_run(chip, framework.framework)
             if reason is not None:
-                absent.append(Absent(**key, reason=reason))
+                absent.append(Absent.model_validate({**cell, "reason": reason}))
                 continue
-            cells.append(
-                Scenario(
-                    **key,
-                    suite=suite_name,
-                    architecture=found.config.architecture,
-                    precision=suite.precision,
-                    device=chip.frameworks[framework.framework].device,
-                    data=data_config,
-                    data_root=data_root,
-                    grid=grid,
-                    channels=channels,
-                    network=network,
-                    training=found.preset.training,
-                    inference=found.preset.inference,
-                    seed=suite.seed,
-                    time_limit_s=suite.time_limit_s,
-                )
-            )
+            settings = {
+                "suite": suite_name,
+                "architecture": found.config.architecture,
+                "precision": suite.precision,
+                "device": chip.frameworks[framework.framework].device,
+                "data": data_config,
+                "data_root": data_root,
+                "data_digest": None if archive is None else archive.fingerprint,
+                "grid": grid,
+                "channels": channels,
+                "network": network,
+                "training": found.preset.training,
+                "inference": found.preset.inference,
+                "seed": suite.seed,
+                "time_limit_s": suite.time_limit_s,
+            }
+            cells.append(Scenario.model_validate({**cell, **settings}))
     return Matrix(suite_name, selection.repeats or suite.launches, suite.baseline, tuple(cells), tuple(absent))
 
 
@@ -174,7 +179,8 @@ def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequen
         chosen = tuple(entry for entry in suite.models if entry.model == selection.model)
         if not chosen:
             valid = {entry.model for entry in suite.models}
-            raise UserError(f"model {selection.model!r} is not in suite {suite_name!r}; {nearest(selection.model, valid)}")
+            hint = nearest(selection.model, valid)
+            raise UserError(f"model {selection.model!r} is not in suite {suite_name!r}; {hint}")
     if selection.preset is None:
         return chosen
     return tuple(dict.fromkeys(SuiteModel(model=entry.model, preset=selection.preset) for entry in chosen))
@@ -199,15 +205,12 @@ def _data(selection: Selection, suite: SuiteConfig) -> tuple[str, Any, str | Non
     return Path(name).stem, catalogue.data(name), str(root.resolve())
 
 
-def _grid_and_channels(
-    config: Any, root: str | None, preset_grid: tuple[int, int]
-) -> tuple[tuple[int, int], tuple[str, ...]]:
-    if not isinstance(config, ArchiveConfig):
-        return preset_grid, tuple(config.channels)
+def _open_archive(config: Any, root: str | None) -> "Source | None":
+    if root is None or not isinstance(config, ArchiveConfig):
+        return None
     from harness.data.source import open_source
 
-    source = open_source(config, path=Path(root) if root else None)
-    return (len(source.latitude), len(source.longitude)), source.channels
+    return open_source(config, path=Path(root))
 
 
 def _network(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
@@ -218,7 +221,8 @@ def _network(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tupl
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
-        raise UserError(f"data {data_name!r}: model_overrides.{found.config.architecture}.{field}: {first['msg']}") from None
+        where = f"data {data_name!r}: model_overrides.{found.config.architecture}.{field}"
+        raise UserError(f"{where}: {first['msg']}") from None
     try:
         package.check_grid(network, grid)
     except UserError as error:

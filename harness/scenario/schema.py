@@ -108,8 +108,8 @@ class InferenceConfig(Frozen):
     """How single-step latency is measured and which lead times are scored."""
 
     batch_size: PositiveInt = 1
-    min_steps: PositiveInt = Field(default=20, description="timed steps at least, after the steady state is reached")
-    max_steps: PositiveInt = Field(default=200, description="steps after which the steady state counts as never reached")
+    min_steps: PositiveInt = Field(default=20, description="timed steps after the steady state is reached")
+    max_steps: PositiveInt = Field(default=200, description="steps after which it counts as never reached")
     lead_steps: tuple[PositiveInt, ...] = Field(default=(1, 2, 4), min_length=1)
     rollout_batch_size: PositiveInt = 4
 
@@ -165,5 +165,5 @@ class SuiteConfig(Frozen):
     precision: Precision = "fp32"
     launches: PositiveInt = Field(default=5, description="process launches a cell; 3 are needed for an interval")
     seed: int = Field(default=0, ge=0, description="launch k draws weights and sample order from seed + k")
-    time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended and recorded as such")
+    time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended")
     baseline: FrameworkName = Field(default="pytorch", description="the cell to which the others are compared")

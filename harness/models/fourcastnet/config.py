@@ -26,7 +26,7 @@ class Network(Frozen):
     hard_thresholding_fraction: float = Field(default=1.0, gt=0, le=1)
     spectral: Literal["dft", "fft"] = Field(
         default="dft",
-        description="how the Fourier transform is computed: a product with the kept columns of the DFT matrix, or an FFT",
+        description="how the Fourier transform is computed: by the kept columns of the DFT matrix, or an FFT",
     )
 
     @model_validator(mode="after")

@@ -1,22 +1,15 @@
 """FourCastNet in MindSpore.
 
 The same token order as in PyTorch, (w, h, B, C), with every product written as a 2-D or batched matrix product: on CPU
-anything wider falls back to a broadcast. LayerNorm and GELU are composed and carry their closed-form gradients, which
-is several times cheaper than the primitives or the gradients derived from the composition.
+anything wider falls back to a broadcast.
 """
 
-import math
-
 import numpy as np
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Tensor, nn, ops
 
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
 from harness.models.fourcastnet.spectral import transform_matrices
-
-
-def empty(*shape: int) -> Parameter:
-    """A parameter whose values are loaded later."""
-    return Parameter(Tensor(np.zeros(shape, np.float32)))
+from harness.models.layers.mindspore import GELU, BatchedLinearFunction, LayerNorm, Linear, LinearFunction, empty
 
 
 class MatrixTransform(nn.Cell):
@@ -48,7 +41,10 @@ class MatrixTransform(nn.Cell):
 
 
 class FastTransform(nn.Cell):
-    """The kept part of rfft2(norm="ortho") by MindSpore's FFT."""
+    """The kept part of rfft2(norm="ortho") by MindSpore's FFT.
+
+    Zeros are concatenated, not padded: the gradient of ops.pad is wrong from the second call of a compiled graph on.
+    """
 
     def __init__(self, token_grid: tuple[int, int], kept_rows: range, kept_columns: range) -> None:
         super().__init__()
@@ -64,36 +60,40 @@ class FastTransform(nn.Cell):
 
     def inverse(self, x: Tensor) -> Tensor:
         """(K, 2, R, B, C) to (w, h, B, C)."""
-        padding = (0, 0, 0, 0, self.first, self.h - self.last, 0, self.w // 2 + 1 - self.k)
-        spectrum = self.complex(ops.pad(x[:, 0], padding), ops.pad(x[:, 1], padding))
-        return ops.irfft2(spectrum, s=(self.h, self.w), dim=(1, 0), norm="ortho")
+        batch, width = x.shape[3], x.shape[4]
+        above = ops.zeros((self.k, 2, self.first, batch, width))
+        below = ops.zeros((self.k, 2, self.h - self.last, batch, width))
+        cut = ops.zeros((self.w // 2 + 1 - self.k, 2, self.h, batch, width))
+        x = ops.concat((ops.concat((above, x, below), 2), cut), 0)
+        return ops.irfft2(self.complex(x[:, 0], x[:, 1]), s=(self.h, self.w), dim=(1, 0), norm="ortho")
 
 
-TRANSFORMS = {"dft": MatrixTransform, "fft": FastTransform}
+TRANSFORMS: dict[str, type[MatrixTransform] | type[FastTransform]] = {"dft": MatrixTransform, "fft": FastTransform}
 
 
 class AFNO2D(nn.Cell):
-    """Token mixer: a two-layer complex MLP, block-diagonal over channels, on the kept Fourier modes; with its own skip."""
+    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the kept Fourier modes."""
 
     def __init__(self, network: Network, grid: tuple[int, int]) -> None:
         super().__init__()
         blocks, size = network.num_blocks, network.embed_dim // network.num_blocks
         self.blocks, self.size = blocks, size
+        self.h, self.w = network.token_grid(grid)
         self.w1, self.b1 = empty(2, blocks, size, size), empty(2, blocks, size)
         self.w2, self.b2 = empty(2, blocks, size, size), empty(2, blocks, size)
         self.transform = TRANSFORMS[network.spectral](network.token_grid(grid), *network.kept_modes(grid))
-        self.bmm, self.shrink = ops.BatchMatMul(), ops.SoftShrink(network.sparsity_threshold)
+        self.linear, self.shrink = BatchedLinearFunction(), ops.SoftShrink(network.sparsity_threshold)
 
     def construct(self, x: Tensor) -> Tensor:
-        """(w, h, B, C) to the same."""
-        modes = self.transform(x)
+        """(w h B, C) to the same."""
+        modes = self.transform(x.reshape(self.w, self.h, -1, x.shape[-1]))
         k, _, r, batch, width = modes.shape
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).transpose(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
-        z = ops.relu(self.bmm(z, complex_matrix(self.w1)) + complex_bias(self.b1))
-        z = self.shrink(self.bmm(z, complex_matrix(self.w2)) + complex_bias(self.b2))
+        z = ops.relu(self.linear(z, complex_matrix(self.w1), complex_bias(self.b1)))
+        z = self.shrink(self.linear(z, complex_matrix(self.w2), complex_bias(self.b2)))
         z = z.reshape(self.blocks, k, r, batch, 2, self.size).transpose(1, 4, 2, 3, 0, 5)
-        return self.transform.inverse(z.reshape(k, 2, r, batch, width)) + x
+        return self.transform.inverse(z.reshape(k, 2, r, batch, width)).reshape(x.shape) + x
 
 
 def complex_matrix(w: Tensor) -> Tensor:
@@ -104,66 +104,6 @@ def complex_matrix(w: Tensor) -> Tensor:
 def complex_bias(b: Tensor) -> Tensor:
     """(2, blocks, out) to (blocks, 1, 2 out)."""
     return ops.concat((b[0], b[1]), -1).expand_dims(1)
-
-
-class Standardise(nn.Cell):
-    """(x - mean) / sqrt(variance + epsilon) over the last axis, with the biased variance."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.mean = ops.ReduceMean(keep_dims=True)
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(..., C) to the same."""
-        centred = x - self.mean(x, -1)
-        return centred * ops.rsqrt(self.mean(ops.square(centred), -1) + LAYER_NORM_EPSILON)
-
-    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """rsqrt(variance + epsilon) * (dout - mean(dout) - out * mean(dout * out))."""
-        scale = ops.rsqrt(self.mean(ops.square(x - self.mean(x, -1)), -1) + LAYER_NORM_EPSILON)
-        return (scale * (dout - self.mean(dout, -1) - out * self.mean(dout * out, -1)),)
-
-
-class LayerNorm(nn.Cell):
-    """Normalisation over the last axis with scale and shift."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.weight, self.bias = empty(width), empty(width)
-        self.standardise = Standardise()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(..., C) to the same."""
-        return self.standardise(x) * self.weight + self.bias
-
-
-class GELU(nn.Cell):
-    """x * Phi(x) with the normal distribution function Phi from erf."""
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Any shape to the same."""
-        return x * (0.5 + 0.5 * ops.erf(x * math.sqrt(0.5)))
-
-    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """dout * (Phi(x) + x * phi(x)) with the normal density phi."""
-        distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
-        density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-        return (dout * (distribution + x * density),)
-
-
-class Linear(nn.Cell):
-    """A dense layer on (tokens, features) with the weight as (out, in)."""
-
-    def __init__(self, features: int, out: int, *, has_bias: bool = True) -> None:
-        super().__init__()
-        self.weight = empty(out, features)
-        self.bias = empty(out) if has_bias else None
-        self.matmul, self.add = ops.MatMul(transpose_b=True), ops.BiasAdd()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(tokens, in) to (tokens, out)."""
-        x = self.matmul(x, self.weight)
-        return x if self.bias is None else self.add(x, self.bias)
 
 
 class MLP(nn.Cell):
@@ -185,14 +125,14 @@ class Block(nn.Cell):
 
     def __init__(self, network: Network, grid: tuple[int, int]) -> None:
         super().__init__()
-        self.norm1, self.norm2 = LayerNorm(network.embed_dim), LayerNorm(network.embed_dim)
+        self.norm1 = LayerNorm(network.embed_dim, LAYER_NORM_EPSILON)
+        self.norm2 = LayerNorm(network.embed_dim, LAYER_NORM_EPSILON)
         self.filter, self.mlp = AFNO2D(network, grid), MLP(network)
 
     def construct(self, x: Tensor) -> Tensor:
-        """(w, h, B, C) to the same."""
-        w, h, batch, width = x.shape
+        """(w h B, C) to the same."""
         x = x + self.filter(self.norm1(x))
-        return x + self.mlp(self.norm2(x).reshape(w * h * batch, width)).reshape(w, h, batch, width)
+        return x + self.mlp(self.norm2(x))
 
 
 class Convolution(nn.Cell):
@@ -202,11 +142,11 @@ class Convolution(nn.Cell):
         super().__init__()
         self.weight, self.bias = empty(out, channels, patch, patch), empty(out)
         self.out = out
-        self.matmul, self.add = ops.MatMul(transpose_b=True), ops.BiasAdd()
+        self.function = LinearFunction()
 
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, channels * patch * patch) to (tokens, out)."""
-        return self.add(self.matmul(x, self.weight.reshape(self.out, -1)), self.bias)
+        return self.function(x, self.weight.reshape(self.out, -1), self.bias)
 
 
 class PatchEmbed(nn.Cell):
@@ -242,10 +182,10 @@ class FourCastNet(nn.Cell):
         """(B, channels, H, W) to the same."""
         batch, p = x.shape[0], self.patch
         x = self.patch_embed(x) + self.pos_embed.reshape(self.rows, self.columns, 1, self.width).swapaxes(0, 1)
+        x = x.reshape(self.columns * self.rows * batch, self.width)
         for block in self.blocks:
             x = block(x)
-        x = self.head(x.reshape(self.rows * self.columns * batch, self.width))
-        x = x.reshape(self.columns, self.rows, batch, p, p, self.channels).transpose(2, 5, 1, 3, 0, 4)
+        x = self.head(x).reshape(self.columns, self.rows, batch, p, p, self.channels).transpose(2, 5, 1, 3, 0, 4)
         return x.reshape(batch, self.channels, self.rows * p, self.columns * p)
 
 
@@ -257,7 +197,7 @@ def build(network: Network, grid: tuple[int, int], channels: int) -> nn.Cell:
 def loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Relative L2 norm of the error over a whole sample, mean over the batch.
 
-    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W) with 1 where a point counts; `target` is 0 elsewhere.
+    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W), 1 where a point counts; `target` is 0 elsewhere.
     """
     batch = target.shape[0]
     error = ops.square((prediction - target) * mask).reshape(batch, -1).sum(-1)

@@ -62,11 +62,11 @@ class FastTransform(nn.Module):
         return torch.fft.irfft2(spectrum, s=(self.h, self.w), dim=(1, 0), norm="ortho")
 
 
-TRANSFORMS = {"dft": MatrixTransform, "fft": FastTransform}
+TRANSFORMS: dict[str, type[MatrixTransform] | type[FastTransform]] = {"dft": MatrixTransform, "fft": FastTransform}
 
 
 class AFNO2D(nn.Module):
-    """Token mixer: a two-layer complex MLP, block-diagonal over channels, on the kept Fourier modes; with its own skip."""
+    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the kept Fourier modes."""
 
     def __init__(self, network: Network, grid: tuple[int, int]) -> None:
         super().__init__()
@@ -175,9 +175,7 @@ def build(network: Network, grid: tuple[int, int], channels: int) -> nn.Module:
 def loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     """Relative L2 norm of the error over a whole sample, mean over the batch.
 
-    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W) with 1 where a point counts; `target` is 0 elsewhere.
+    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W), 1 where a point counts; `target` is 0 elsewhere.
     """
     error = ((prediction - target) * mask).flatten(1)
     return (error.norm(dim=1) / target.flatten(1).norm(dim=1)).mean()
-
-

@@ -6,7 +6,7 @@ parts are rows of real matrices, so that a framework needs nothing but matrix pr
     columns  (2K, w)   fields to (K, real | imaginary) of every row
     rows     (2R, 2h)  (real | imaginary, h) to (real | imaginary, R), for each of the K columns
     unrows   (2h, 2R)  back
-    uncolumns (w, 2K)  back to real fields, the imaginary part of the zeroth and the Nyquist column dropped as `irfft` does
+    uncolumns (w, 2K)  back to real fields; as in `irfft`, imaginary parts of the zeroth and Nyquist column drop out
 """
 
 from typing import NamedTuple

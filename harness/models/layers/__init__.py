@@ -1,0 +1,1 @@
+"""Layers that a framework lacks or runs slowly, composed from what it runs fast."""
