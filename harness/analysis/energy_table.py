@@ -16,6 +16,7 @@ from harness.analysis.table_parts import (
     estimate_text,
     group_columns,
     group_title,
+    why_not,
 )
 from harness.analysis.tables import Section, Table
 
@@ -56,7 +57,7 @@ def _by_activity(cell: Cell) -> dict[str, list[EnergyUse]]:
 
 def _reasons_for_none(cell: Cell) -> tuple[str, ...]:
     if not cell.launches:
-        return ("did not run: no launch completed",)
+        return (why_not(cell),)
     without = [record for record in cell.launches if not energy_uses(record)]
     return tuple(dict.fromkeys(record.energy.reason or "no window was recorded" for record in without))
 

@@ -34,7 +34,7 @@ def write_loss_curves(groups: Sequence[Group], folder: Path) -> tuple[Path, ...]
     """
     by_subject: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
     for group in groups:
-        if any(record.measurements.training for cell in group.cells for record in cell.launches):
+        if _trained(group):
             by_subject[group.model, group.preset, group.data_name].append(group)
     paths: list[Path] = []
     for subject, members in by_subject.items():
@@ -56,7 +56,7 @@ def loss_data(groups: Sequence[Group]) -> pd.DataFrame:
     chips = {group.chip for group in groups}
     frames = []
     for group in groups:
-        for cell in group.cells:
+        for cell in _trained(group):
             parts = [group.label(cell)]
             parts += [group.chip] if len(chips) > 1 else []
             parts += [f"host {group.host}"] if len(hosts) > 1 else []
@@ -87,6 +87,10 @@ def loss_figure(data: pd.DataFrame, title: str) -> Figure:
         axes.grid(visible=True, color="0.9", linewidth=0.6)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
+
+
+def _trained(group: Group) -> list[Cell]:
+    return [cell for cell in group.cells if any(record.measurements.training for record in cell.launches)]
 
 
 def _draw_cell(axes: Axes, rows: pd.DataFrame, label: str, number: int) -> None:

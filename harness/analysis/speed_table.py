@@ -18,6 +18,7 @@ from harness.analysis.table_parts import (
     group_columns,
     group_title,
     marked,
+    why_not,
 )
 from harness.analysis.tables import Section, Table
 
@@ -57,9 +58,7 @@ def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapp
     names = dict.fromkeys(name for cell in ran for name, values in metrics[cell].items() if _shown(values))
     rows = [row for name in names for row in _quantity_rows(group, ran, name, comparisons, metrics)]
     rows += [
-        ("all", group.label(cell), "0", f"did not run: {_reason(cell)}", MISSING, MISSING)
-        for cell in group.cells
-        if not cell.launches
+        ("all", group.label(cell), "0", why_not(cell), MISSING, MISSING) for cell in group.cells if not cell.launches
     ]
     rows += [
         ("all", f"{entry.framework} {entry.execution}", "0", f"did not run: {entry.reason}", MISSING, MISSING)
@@ -142,11 +141,6 @@ def _shown(values: Mapping[int, Metric]) -> bool:
     return next(iter(values.values())).kind != "detail"
 
 
-def _reason(cell: Cell) -> str:
-    newest = cell.failed_attempts[-1]
-    return f"{newest.status}: {newest.reason}" if newest.reason else newest.status
-
-
 def _data_rows(
     group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, LaunchMetrics]
 ) -> list[dict[str, object]]:
@@ -159,7 +153,7 @@ def _data_rows(
             "cell": group.label(cell),
             "cell_key": cell.key,
             "launches": len(cell.launches),
-            "reason": None if cell.launches else _reason(cell),
+            "reason": None if cell.launches else why_not(cell),
             "baseline": f"{baseline.scenario.chip}/{baseline.label}" if baseline else None,
             "baseline_key": baseline.key if baseline else None,
             "refusal": "; ".join(comparison.refusal) or None,
@@ -172,7 +166,7 @@ def _data_rows(
             **group_columns(group),
             "cell": f"{entry.framework} {entry.execution}",
             "launches": 0,
-            "reason": entry.reason,
+            "reason": f"did not run: {entry.reason}",
         }
         for entry in group.absent
     ]

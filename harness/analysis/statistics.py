@@ -6,6 +6,7 @@ The unit of replication is the process launch: every value here is one launch's.
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -65,7 +66,7 @@ def summarise(values: Sequence[float]) -> Estimate:
     if not len(values):
         raise ValueError("no values to summarise")
     sample = np.asarray(values, dtype=np.float64)
-    low, high = _interval((sample,), np.median) if len(sample) >= MIN_LAUNCHES else (None, None)
+    low, high = _interval(np.median, tuple(sample)) if len(sample) >= MIN_LAUNCHES else (None, None)
     return Estimate(float(np.median(sample)), low, high, len(sample))
 
 
@@ -81,7 +82,7 @@ def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], 
     ours = np.array([costs[number] for number in numbers])
     theirs = np.array([baseline[number] for number in numbers])
     enough = len(numbers) >= MIN_LAUNCHES
-    low, high = _interval((ours, theirs), _median_over_median) if enough else (None, None)
+    low, high = _interval(_median_over_median, tuple(ours), tuple(theirs)) if enough else (None, None)
     return Ratio(float(_median_over_median(ours, theirs)), low, high, len(numbers), verdict(low, high, margin))
 
 
@@ -144,7 +145,8 @@ def _median_over_median(ours: Array, theirs: Array, axis: int = -1) -> Any:
     return np.median(ours, axis=axis) / np.median(theirs, axis=axis)
 
 
-def _interval(samples: tuple[Array, ...], statistic: Callable[..., Any]) -> tuple[float, float]:
+@lru_cache(maxsize=4096)
+def _interval(statistic: Callable[..., Any], *samples: tuple[float, ...]) -> tuple[float, float]:
     for method in ("BCa", "percentile"):
         with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore", stats.DegenerateDataWarning)

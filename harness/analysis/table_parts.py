@@ -6,6 +6,7 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Estimate, summarise
+from harness.record import Record
 
 INTERVALS = "Median over launches (n) with the 95 % BCa bootstrap interval; without interval where n < 3 (marked *)."
 
@@ -67,10 +68,20 @@ def group_columns(group: Group) -> dict[str, object]:
 def failure_lines(group: Group) -> tuple[str, ...]:
     """One line for each launch that no attempt completed."""
     return tuple(
-        f"{group.label(cell)}, launch {record.launch} {record.status.replace('_', ' ')}: {record.reason or 'no reason'}"
+        f"{group.label(cell)}, launch {record.launch} {_status(record)}"
         for cell in group.cells
         for record in cell.failed_launches
     )
+
+
+def why_not(cell: Cell) -> str:
+    """How the newest attempt of a cell without a completed launch ended."""
+    return f"did not run: {_status(cell.failed_attempts[-1])}"
+
+
+def _status(record: Record) -> str:
+    status = record.status.replace("_", " ")
+    return f"{status}: {record.reason}" if record.reason else status
 
 
 def _baseline_label(group: Group, baseline: Cell | None) -> str:

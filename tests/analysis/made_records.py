@@ -40,6 +40,7 @@ def make_scenario(framework="pytorch", execution="eager", **changes):
         "data_name": "rossby",
         "data": RossbyConfig(kind="rossby"),
         "data_root": None,
+        "data_digest": None,
         "grid": (32, 64),
         "channels": ("u", "z"),
         "network": {"patch_size": 4, "depth": 2},

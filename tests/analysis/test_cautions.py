@@ -1,0 +1,64 @@
+import pytest
+from made_records import (
+    make_environment,
+    make_measurements,
+    make_record,
+)
+from reports import add_pair, read, run
+
+from harness.record import Latency
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch):
+    monkeypatch.setattr("harness.analysis.report.write_loss_curves", lambda groups, folder: ())
+
+
+class TestWarnings:
+    def test_none_without_cause(self, results):
+        add_pair(results)
+        assert "warning" not in run(results)
+        assert "## Warnings" not in read(results, "speed")[1]
+
+    @pytest.mark.parametrize(
+        ("changes", "expected"),
+        [
+            ({"foreign": True}, "mindspore compiled: other work ran beside launch 1"),
+            (
+                {"environment": make_environment(git_dirty=True)},
+                "mindspore compiled: made from a checkout with uncommitted changes: launch 1",
+            ),
+            (
+                {"environment": make_environment(git_commit="e" * 40)},
+                "mindspore compiled: git commit differs between its launches: cccccccccccc... or eeeeeeeeeeee...",
+            ),
+            (
+                {"environment": make_environment(threads={"OMP_NUM_THREADS": "1"})},
+                "mindspore compiled: threads is not set or OMP_NUM_THREADS=1, of its baseline not set",
+            ),
+            (
+                {
+                    "measurements": make_measurements(
+                        launch=1,
+                        inference=Latency(batch_size=1, first_step_s=1.0, warmup_steps=9, steady=False, step_s=(0.1,)),
+                    )
+                },
+                "mindspore compiled: the step time of inference never settled in launch 1",
+            ),
+        ],
+    )
+    def test_cause_is_named(self, results, changes, expected):
+        results.add(*[make_record("pytorch", launch) for launch in range(3)])
+        results.add(make_record("mindspore", 0), make_record("mindspore", 1, **changes), make_record("mindspore", 2))
+        assert f"warning: {expected}" in run(results)
+        for name in ("speed", "skill", "energy"):
+            assert f"- {expected}" in read(results, name)[1]
+
+    def test_a_damaged_record_is_named_and_the_rest_reported(self, results):
+        add_pair(results, launches=range(4))
+        damaged = results.add(make_record("pytorch", 4))
+        damaged.write_text('{"schema_version": 1, "scen')
+        output = run(results)
+        assert f"warning: {damaged}: damaged" in output
+        assert str(damaged) in read(results, "speed")[1]
+        assert read(results, "speed")[0].loc["pytorch eager", "launches"] == 4

@@ -1,0 +1,137 @@
+import json
+
+import pytest
+from made_records import make_failure, make_record, make_scenario
+
+from harness.analysis.cells import load_results
+from harness.errors import UserError
+from harness.scenario.schema import Stage, TrainingConfig
+
+
+def test_launches_of_a_cell_in_order_of_their_number(results):
+    results.add(*[make_record("pytorch", launch) for launch in (2, 0, 1)], make_record("mindspore", 0))
+    pytorch, mindspore = sorted(load_results(results.path).cells, key=lambda cell: -len(cell.launches))
+    assert (pytorch.label, mindspore.label) == ("pytorch eager", "mindspore compiled")
+    assert [record.launch for record in pytorch.launches] == [0, 1, 2]
+
+
+def test_the_newest_completed_attempt_counts(results):
+    results.add(
+        make_record("pytorch", 0, attempt="newest", started_at="2026-01-03T00:00:00+00:00", duration_s=3.0),
+        make_record("pytorch", 0, attempt="oldest", started_at="2026-01-01T00:00:00+00:00", duration_s=1.0),
+        make_record("pytorch", 0, attempt="middle", started_at="2026-01-02T23:00:00-05:00", duration_s=4.0),
+    )
+    (cell,) = load_results(results.path).cells
+    assert [record.attempt for record in cell.launches] == ["middle"]
+
+
+def test_a_failed_attempt_after_a_completed_one_does_not_undo_it(results):
+    results.add(
+        make_record("mindspore", 0),
+        make_failure("mindspore", 0, started_at="2026-02-01T00:00:00+00:00", reason="killed"),
+        make_failure("mindspore", 1, reason="first"),
+        make_failure("mindspore", 1, reason="second", attempt="again", started_at="2026-02-01T00:00:00+00:00"),
+    )
+    (cell,) = load_results(results.path).cells
+    assert [record.launch for record in cell.launches] == [0]
+    assert len(cell.failed_attempts) == 3
+    assert [(record.launch, record.reason) for record in cell.failed_launches] == [(1, "second")]
+
+
+def test_hosts_stay_apart(results):
+    results.add(*[make_record("pytorch", launch, host=host) for host in ("a" * 12, "b" * 12) for launch in (0, 1)])
+    groups = load_results(results.path).groups()
+    assert [group.host for group in groups] == ["a" * 12, "b" * 12]
+    assert [len(group.cells[0].launches) for group in groups] == [2, 2]
+
+
+def test_the_content_counts_and_not_the_folder(results):
+    path = results.add(make_record("pytorch", 0))
+    path.parent.parent.parent.rename(results.path / "copied from elsewhere")
+    found = load_results(results.path)
+    assert found.suites == ("smoke",)
+    assert found.cells[0].launches[0].launch == 0
+
+
+def test_a_record_copied_twice_counts_once(results, tmp_path):
+    path = results.add(make_record("pytorch", 0))
+    copy = results.path / "copy"
+    copy.mkdir()
+    (copy / "record.json").write_text(path.read_text())
+    (cell,) = load_results(results.path).cells
+    assert len(cell.launches) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("{", "not JSON"),
+        ("", "not JSON"),
+        ("[]", "damaged"),
+        ('{"schema_version": 2}', "schema version 2"),
+        ('{"schema_version": 1}', "scenario: Field required"),
+    ],
+)
+def test_a_damaged_or_newer_record_is_named_and_the_others_count(results, content, expected):
+    damaged = results.add(make_record("pytorch", 0), make_record("pytorch", 1))
+    damaged.write_text(content)
+    found = load_results(results.path)
+    (problem,) = found.problems
+    assert str(damaged) in problem
+    assert expected in problem
+    assert "\n" not in problem
+    assert [record.launch for record in found.cells[0].launches] == [0]
+
+
+def test_a_suite_that_would_lead_outside_is_refused(results):
+    path = results.add(make_record("pytorch", 0))
+    content = json.loads(path.read_text())
+    content["scenario"]["suite"] = "../elsewhere"
+    path.write_text(json.dumps(content))
+    found = load_results(results.path)
+    assert found.cells == ()
+    assert "../elsewhere" in found.problems[0]
+
+
+def test_no_such_folder(tmp_path):
+    with pytest.raises(UserError, match="no such folder"):
+        load_results(tmp_path / "nothing")
+
+
+class TestAbsent:
+    def test_beside_every_host(self, results):
+        results.add(make_record("pytorch", 0, host="a" * 12), make_record("pytorch", 0, host="b" * 12))
+        results.add_absent(reason="not installed")
+        groups = load_results(results.path).groups()
+        assert [[entry.reason for entry in group.absent] for group in groups] == [["not installed"]] * 2
+
+    def test_alone(self, results):
+        results.add_absent(chip="dcu-z100l", reason="no MindSpore for this chip")
+        (group,) = load_results(results.path).groups()
+        assert (group.host, group.cells, group.chip) == (None, (), "dcu-z100l")
+
+    def test_not_where_the_cell_has_records(self, results):
+        results.add(make_record("mindspore", 0))
+        results.add_absent()
+        (group,) = load_results(results.path).groups()
+        assert group.absent == ()
+
+    def test_a_damaged_list_is_named(self, results):
+        results.add_absent()
+        path = results.path / "smoke" / "absent.json"
+        path.write_text('[{"model": "fourcastnet"}]')
+        found = load_results(results.path)
+        assert found.absent == ()
+        assert str(path) in found.problems[0]
+
+
+def test_cells_of_one_label_get_labels_of_their_own(results):
+    other = make_scenario(
+        training=TrainingConfig(batch_size=16, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),))
+    )
+    results.add(make_record("pytorch", 0), make_record("pytorch", 0, scenario=other), make_record("mindspore", 0))
+    (group,) = load_results(results.path).groups()
+    labels = [group.label(cell) for cell in group.cells]
+    assert len(set(labels)) == 3
+    assert "mindspore compiled" in labels
+    assert f"pytorch eager {other.cell[-8:]}" in labels

@@ -1,0 +1,157 @@
+import pytest
+from made_records import make_failure, make_measurements, make_record, make_scenario
+
+from harness.analysis.cells import load_results
+from harness.analysis.fairness import BaselineName, differences
+from harness.errors import UserError
+from harness.record import Fingerprints
+from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
+
+
+def mindspore(**changes):
+    return make_scenario("mindspore", "compiled", **changes)
+
+
+def fingerprinted(launch, **changes):
+    content = {"data": "d" * 64, "initial_weights": f"{launch:064x}", "architecture": "a" * 64} | changes
+    return make_measurements(fingerprints=Fingerprints(**content))
+
+
+def cells_of(results, *records):
+    results.add(*records)
+    return {cell.label: cell for cell in load_results(results.path).cells}
+
+
+def differences_to_pytorch(results, *records):
+    cells = cells_of(results, *[make_record("pytorch", launch) for launch in range(2)], *records)
+    return differences(cells["mindspore compiled"], cells["pytorch eager"])
+
+
+def test_framework_execution_and_chip_may_differ(results):
+    scenario = mindspore(chip="a100", device="cuda", data_root="elsewhere", time_limit_s=1.0)
+    assert differences_to_pytorch(results, *[make_record("mindspore", n, scenario=scenario) for n in range(2)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        (
+            {"training": TrainingConfig(batch_size=16, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),))},
+            "training.batch_size: 16 here, 8 in the baseline",
+        ),
+        (
+            {
+                "training": TrainingConfig(
+                    batch_size=8,
+                    optimiser=OptimiserConfig(name="adamw", weight_decay=0.1),
+                    stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),),
+                )
+            },
+            "training.optimiser.weight_decay: 0.1 here, 0.0 in the baseline",
+        ),
+        (
+            {"training": TrainingConfig(batch_size=8, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-2),))},
+            "training.stages[0].learning_rate: 0.01 here, 0.001 in the baseline",
+        ),
+        ({"network": {"patch_size": 8, "depth": 2}}, "network.patch_size: 8 here, 4 in the baseline"),
+        ({"grid": (16, 32)}, "grid: [16, 32] here, [32, 64] in the baseline"),
+        ({"seed": 5}, "seed: 5 here, 100 in the baseline"),
+    ],
+)
+def test_unequal_settings_are_named(results, changes, expected):
+    found = differences_to_pytorch(results, make_record("mindspore", 0, scenario=mindspore(**changes)))
+    assert expected in found
+
+
+@pytest.mark.parametrize("name", ["data", "architecture", "initial_weights"])
+def test_unequal_fingerprints_are_named_by_launch(results, name):
+    found = differences_to_pytorch(
+        results,
+        make_record("mindspore", 0),
+        make_record("mindspore", 1, measurements=fingerprinted(1, **{name: "f" * 64})),
+    )
+    assert found == (f"{name.replace('_', ' ')}: fingerprints differ (launches 1)",)
+
+
+def test_weights_are_compared_launch_by_launch(results):
+    swapped = [make_record("mindspore", n, measurements=fingerprinted(1 - n)) for n in range(2)]
+    assert differences_to_pytorch(results, *swapped) == ("initial weights: fingerprints differ (launches 0, 1)",)
+
+
+def test_an_unknown_fingerprint_is_no_equality(results):
+    unknown = make_record("mindspore", 0, measurements=make_measurements(fingerprints=None))
+    assert "data: fingerprint not recorded (launches 0)" in differences_to_pytorch(results, unknown)
+
+
+def test_no_common_launch(results):
+    assert differences_to_pytorch(results, make_record("mindspore", 5)) == ("no launch number completed in both",)
+
+
+class TestBaseline:
+    def test_on_the_same_chip_and_host(self, results):
+        results.add(*[make_record(name, 0, host=host) for name in ("pytorch", "mindspore") for host in ("a", "b")])
+        cells = load_results(results.path).cells
+        for cell in cells:
+            comparison = BaselineName("pytorch").compare(cell, cells)
+            assert comparison.baseline.host == cell.host
+            assert comparison.is_baseline == (cell.label == "pytorch eager")
+            assert comparison.fair == (cell.label == "mindspore compiled")
+
+    def test_on_another_chip(self, results):
+        a100 = make_scenario(chip="a100", device="cuda")
+        cells = cells_of(results, make_record("pytorch", 0, scenario=a100, host="b"), make_record("mindspore", 0))
+        name = BaselineName.parse("a100/pytorch", list(cells.values()))
+        comparison = name.compare(cells["mindspore compiled"], cells.values())
+        assert comparison.baseline is cells["pytorch eager"]
+        assert comparison.fair
+
+    def test_the_least_different_cell_is_chosen(self, results):
+        batch_16 = {
+            "training": TrainingConfig(batch_size=16, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),))
+        }
+        results.add(
+            make_record("pytorch", 0),
+            make_record("pytorch", 0, scenario=make_scenario(**batch_16)),
+            make_record("mindspore", 0, scenario=mindspore(**batch_16)),
+        )
+        cells = load_results(results.path).cells
+        for cell in cells:
+            comparison = BaselineName("pytorch").compare(cell, cells)
+            assert comparison.refusal == ()
+            assert comparison.baseline.scenario.training == cell.scenario.training
+
+    def test_eager_goes_before_compiled(self, results):
+        cells = cells_of(
+            results,
+            make_record("pytorch", 0, scenario=make_scenario(execution="compiled")),
+            make_record("pytorch", 0),
+        )
+        for cell in cells.values():
+            assert BaselineName("pytorch").compare(cell, cells.values()).baseline is cells["pytorch eager"]
+        compiled = BaselineName.parse("pytorch-compiled", list(cells.values()))
+        assert compiled.compare(cells["pytorch eager"], cells.values()).baseline is cells["pytorch compiled"]
+
+    def test_none_to_be_found(self, results):
+        cells = cells_of(results, make_record("mindspore", 0))
+        comparison = BaselineName("pytorch").compare(cells["mindspore compiled"], cells.values())
+        assert comparison.baseline is None
+        assert comparison.refusal
+
+    def test_one_that_never_completed(self, results):
+        cells = cells_of(results, make_record("mindspore", 0), make_failure("pytorch", 0))
+        comparison = BaselineName("pytorch").compare(cells["mindspore compiled"], cells.values())
+        assert comparison.refusal == ("no launch number completed in both",)
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("pytorc", "unknown framework 'pytorc'; did you mean 'pytorch'"),
+            ("pytorch-eeger", "unknown execution 'eeger'; did you mean 'eager'"),
+            ("a100/pytorch", "no records of chip 'a100'; choose from: cpu"),
+            ("cpu/mindspore", "no records of such a cell; (did you mean 'cpu/pytorch-eager'|choose from)"),
+        ],
+    )
+    def test_bad_names(self, results, text, expected):
+        cells = cells_of(results, make_record("pytorch", 0))
+        with pytest.raises(UserError, match=expected):
+            BaselineName.parse(text, list(cells.values()))

@@ -1,0 +1,125 @@
+import pytest
+from made_records import make_epoch, make_failure, make_measurements, make_record, make_stage
+
+from harness.analysis.metrics import energy_uses, launch_metrics, steady_state_problems
+from harness.record import Energy, Latency, Memory, Phase, PhaseEnergy
+
+
+def metrics_of(**changes):
+    return {metric.name: metric for metric in launch_metrics(make_record(measurements=make_measurements(**changes)))}
+
+
+def values_of(**changes):
+    return {name: metric.value for name, metric in metrics_of(**changes).items()}
+
+
+EPOCHS = (
+    make_epoch(step_s=(20.0, 1.0), data_s=(1.0, 1.0)),
+    make_epoch(step_s=(2.0, 4.0), data_s=(0.5, 0.5)),
+    make_epoch(step_s=(3.0, 4.0), data_s=(1.0, 1.0)),
+    make_epoch(step_s=(8.0, 9.0), data_s=(1.0, 2.0)),
+)
+
+
+class TestTraining:
+    def test_the_first_epoch_with_the_compilation_is_left_out(self):
+        assert values_of(training=(make_stage(*EPOCHS),))["epoch_s"] == 9.0
+
+    def test_a_single_epoch_counts(self):
+        assert values_of(training=(make_stage(EPOCHS[0]),))["epoch_s"] == 23.0
+
+    def test_the_total_holds_every_epoch(self):
+        assert values_of(training=(make_stage(*EPOCHS),))["training_s"] == 23.0 + 7.0 + 9.0 + 20.0
+
+    def test_steps_of_the_steady_state(self):
+        values = values_of(training=(make_stage(*EPOCHS, steady_from_step=3),))
+        assert values["train_step_s"] == 4.0
+        assert values["train_step_iqr_s"] == 8.0 - 4.0
+        assert values["first_step_s"] == 20.0
+
+    def test_no_steady_state_is_no_value(self):
+        metric = metrics_of(training=(make_stage(*EPOCHS, steady_from_step=None),))["train_step_s"]
+        assert (metric.value, metric.reason) == (None, "steady state never reached")
+
+    def test_data_share_and_rate_are_ratios_of_sums(self):
+        values = values_of(training=(make_stage(*EPOCHS),))
+        assert values["data_share_fraction"] == pytest.approx((1 + 2 + 3) / (7 + 9 + 20))
+        assert values["train_rate_samples_per_s"] == pytest.approx(3 * 16 / 36)
+        harmonic = 3 / sum(epoch_s / 16 for epoch_s in (7, 9, 20))
+        assert values["train_rate_samples_per_s"] == pytest.approx(harmonic)
+
+    def test_stages_stand_apart(self):
+        values = values_of(training=(make_stage(*EPOCHS[:2]), make_stage(*EPOCHS[2:], name="finetune")))
+        assert (values["epoch_pretrain_s"], values["epoch_finetune_s"]) == (7.0, 20.0)
+        assert (values["first_step_pretrain_s"], values["first_step_finetune_s"]) == (20.0, 3.0)
+        assert values["training_s"] == 59.0
+        assert "epoch_s" not in values
+
+    def test_what_a_launch_did_not_reach_is_none_with_a_reason(self):
+        metrics = {metric.name: metric for metric in launch_metrics(make_failure())}
+        for name in ("epoch_s", "training_s", "train_step_s", "inference_step_s", "process_rss_bytes"):
+            assert metrics[name].value is None
+            assert metrics[name].reason
+
+
+class TestInference:
+    LATENCY = Latency(batch_size=4, first_step_s=3.0, warmup_steps=1, steady=True, step_s=(0.1, 0.2, 0.9))
+
+    def test_values(self):
+        values = values_of(inference=self.LATENCY)
+        assert values["inference_step_s"] == 0.2
+        assert values["inference_first_step_s"] == 3.0
+        assert values["inference_rate_samples_per_s"] == pytest.approx(12 / 1.2)
+
+    def test_never_steady_is_told(self):
+        unsteady = self.LATENCY.model_copy(update={"steady": False})
+        measured = make_measurements(inference=unsteady, training=(make_stage(*EPOCHS, steady_from_step=None),))
+        assert steady_state_problems(make_record(measurements=measured)) == ("training pretrain", "inference")
+        assert steady_state_problems(make_record()) == ()
+
+
+def test_uncounted_device_memory_is_none_and_not_0():
+    metric = metrics_of(memory=Memory(process_rss_bytes=5, device_bytes=None))["device_bytes"]
+    assert (metric.value, metric.reason) == (None, "the framework keeps no count")
+    assert values_of(memory=Memory(process_rss_bytes=5, device_bytes=7))["device_bytes"] == 7
+
+
+class TestEnergy:
+    @staticmethod
+    def window(energy_j, duration_s, reasons=()):
+        return {"energy_j": energy_j, "duration_s": duration_s, "valid": not reasons, "reasons": list(reasons)}
+
+    def record(self, *windows, inference):
+        names = [f"train pretrain {number}" for number in range(len(windows))]
+        phases = [Phase(name=name, t0_ns=0, t1_ns=1, steps=2, samples=16) for name in names]
+        phases.append(Phase(name="inference", t0_ns=0, t1_ns=1, steps=50, samples=50))
+        entries = [PhaseEnergy(phase=name, window=window) for name, window in zip(names, windows, strict=True)]
+        entries.append(PhaseEnergy(phase="inference", window=inference))
+        epochs = [make_epoch() for _ in windows]
+        return make_record(
+            measurements=make_measurements(training=(make_stage(*epochs),), phases=tuple(phases)),
+            energy=Energy(collector="nvml", reason=None, phases=tuple(entries)),
+        )
+
+    def test_energy_of_an_epoch_and_a_step_from_valid_windows(self):
+        record = self.record(
+            self.window(9000.0, 10.0),
+            self.window(100.0, 10.0),
+            self.window(300.0, 20.0),
+            self.window(5.0, 1.0, ["nvml0: window of 1 s: too short"]),
+            inference=self.window(25.0, 5.0),
+        )
+        training, inference = energy_uses(record)
+        assert (training.energy_j, training.mean_power_w) == (200.0, pytest.approx(400 / 30))
+        assert (training.windows, training.valid_windows, training.unit) == (3, 2, "epoch")
+        assert training.reasons == ("nvml0: window of 1 s: too short",)
+        assert (inference.energy_j, inference.mean_power_w, inference.unit) == (0.5, 5.0, "step")
+
+    def test_no_valid_window_is_no_value(self):
+        bad = self.window(None, 1.0, ["the sampler died"])
+        for use in energy_uses(self.record(bad, bad, inference=bad)):
+            assert (use.energy_j, use.mean_power_w, use.valid_windows) == (None, None, 0)
+            assert use.reasons == ("the sampler died",)
+
+    def test_no_sensor(self):
+        assert energy_uses(make_record()) == ()

@@ -1,0 +1,43 @@
+import pytest
+
+from harness.analysis.number_format import readable_unit, with_interval
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((1.23456, 1.2299, 1.2401), "1.235 [1.230, 1.240]"),
+        ((1.23456, 1.20, 1.26), "1.235 [1.200, 1.260]"),
+        ((1.23456, 1.15, 1.31), "1.23 [1.15, 1.31]"),
+        ((919.34, 918.7, 920.8), "919.3 [918.7, 920.8]"),
+        ((919.34, 700.0, 1100.0), "919 [700, 1100]"),
+        ((512.0, 512.0, 512.0), "512.0 [512.0, 512.0]"),
+        ((0.0123456, None, None), "0.01235"),
+        ((123456.0, None, None), "123456"),
+        ((0.0, -0.5, 0.5), "0.0 [-0.5, 0.5]"),
+        ((0.0, None, None), "0.000"),
+    ],
+)
+def test_digits_follow_the_interval(numbers, expected):
+    assert with_interval(*numbers) == expected
+
+
+def test_signs_but_no_negative_zero():
+    assert with_interval(0.02, -0.01, 0.9, sign=True) == "+0.0 [+0.0, +0.9]"
+
+
+@pytest.mark.parametrize(
+    ("unit", "largest", "expected"),
+    [
+        ("s", 12.0, (1.0, "s")),
+        ("s", 0.2, (1e-3, "ms")),
+        ("s", 2e-5, (1e-6, "µs")),
+        ("s", 2e-9, (1e-6, "µs")),
+        ("bytes", 3 * 2.0**20, (2.0**20, "MiB")),
+        ("bytes", 0.0, (2.0**30, "GiB")),
+        ("fraction", 0.001, (0.01, "%")),
+        ("samples/s", 5.0, (1.0, "samples/s")),
+    ],
+)
+def test_units_of_readable_size(unit, largest, expected):
+    assert readable_unit(unit, largest) == expected

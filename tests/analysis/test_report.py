@@ -1,0 +1,64 @@
+import pytest
+from made_records import (
+    make_record,
+    make_scenario,
+)
+from reports import add_pair, run
+
+from harness.errors import UserError
+
+
+class TestFolders:
+    def test_no_record(self, results):
+        with pytest.raises(UserError, match="no records"):
+            run(results)
+
+    def test_damaged_records_alone(self, results):
+        results.add(make_record()).write_text("{")
+        with pytest.raises(UserError, match=r"1 cannot be used, the first: .*record\.json: damaged"):
+            run(results)
+
+    def test_an_unknown_suite(self, results):
+        results.add(make_record())
+        with pytest.raises(UserError, match="no records of suite 'smok'; did you mean 'smoke'"):
+            run(results, suite="smok")
+
+    def test_an_unknown_baseline(self, results):
+        results.add(make_record())
+        with pytest.raises(UserError, match="unknown framework 'jax'"):
+            run(results, baseline="jax")
+
+    def test_one_suite_of_two(self, results):
+        results.add(make_record(), make_record(scenario=make_scenario(suite="paper")))
+        run(results, suite="paper")
+        assert (results.path / "paper" / "tables" / "speed.csv").exists()
+        assert not (results.path / "smoke" / "tables").exists()
+
+    def test_a_folder_that_cannot_be_made(self, results):
+        results.add(make_record())
+        (results.path / "smoke" / "tables").write_text("in the way")
+        with pytest.raises(UserError, match="tables: cannot be made"):
+            run(results)
+
+    def test_a_figure_that_cannot_be_written(self, results):
+        results.add(make_record())
+        (results.path / "smoke" / "figures" / "loss-fourcastnet-tiny-rossby.pdf").mkdir(parents=True)
+        with pytest.raises(UserError, match=r"loss-fourcastnet-tiny-rossby\.pdf: cannot be written"):
+            run(results)
+        left = [path.name for path in (results.path / "smoke" / "figures").glob(".*")]
+        assert left == []
+
+    def test_the_files_written_are_listed(self, results):
+        add_pair(results, launches=range(3))
+        output = run(results)
+        written = {path for folder in ("tables", "figures") for path in (results.path / "smoke" / folder).iterdir()}
+        assert len(written) == 9
+        assert all(str(path) in output for path in written)
+
+    def test_again_gives_the_same_files(self, results):
+        add_pair(results, launches=range(3))
+        run(results)
+        tables = results.path / "smoke" / "tables"
+        before = {path.name: path.read_bytes() for path in tables.iterdir()}
+        run(results)
+        assert {path.name: path.read_bytes() for path in tables.iterdir()} == before

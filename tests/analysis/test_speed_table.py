@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+from made_records import (
+    make_failure,
+    make_measurements,
+    make_record,
+    make_scenario,
+)
+from reports import add_pair, read, run
+
+from harness.scenario.schema import Stage, TrainingConfig
+
+BATCH_16 = TrainingConfig(batch_size=16, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),))
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch):
+    monkeypatch.setattr("harness.analysis.report.write_loss_curves", lambda groups, folder: ())
+
+
+class TestSpeed:
+    def test_values_and_ratio(self, results):
+        add_pair(results)
+        run(results)
+        speed, markdown = read(results, "speed")
+        assert speed.loc["pytorch eager", "train_step_s"] == 0.51
+        assert speed.loc["pytorch eager", "epoch_s"] == pytest.approx(2 * 0.51 + 0.2)
+        assert speed.loc["pytorch eager", "inference_step_s"] == pytest.approx(0.051)
+        assert speed.loc["pytorch eager", "process_rss_bytes"] == 512 * 2**20
+        assert speed.loc["pytorch eager", "import_s"] == 1.0
+        port = speed.loc["mindspore compiled"]
+        assert port["train_step_s_ratio"] == pytest.approx(1.5)
+        assert port["train_step_s_ratio_low95"] == pytest.approx(1.5)
+        assert port["epoch_s_ratio"] == pytest.approx((1.5 * 1.02 + 0.2) / 1.22)
+        assert port["train_step_s_verdict"] == "slower"
+        assert port["train_rate_samples_per_s_ratio"] < 1
+        assert port["train_rate_samples_per_s_verdict"] == "slower"
+        assert port["train_step_s_launches"] == 5
+        assert "| train step, ms" in markdown
+        assert "execution differs" in markdown
+
+    def test_uncounted_memory_is_empty_and_has_its_reason(self, results):
+        add_pair(results)
+        output = run(results)
+        speed, markdown = read(results, "speed")
+        assert np.isnan(speed.loc["pytorch eager", "device_bytes"])
+        assert speed.loc["pytorch eager", "device_bytes_missing"] == "the framework keeps no count"
+        assert "the framework keeps no count" in markdown
+        assert "keeps no count" in output
+
+    def test_fewer_than_three_launches_are_marked(self, results):
+        add_pair(results, launches=range(2))
+        output = run(results)
+        speed, markdown = read(results, "speed")
+        assert np.isnan(speed.loc["pytorch eager", "epoch_s_low95"])
+        assert speed.loc["mindspore compiled", "epoch_s_verdict"] == "undecided"
+        assert "1.220 *" in markdown
+        assert "2 of the 3 launches that an interval needs" in output
+
+    def test_unfair_pairs_are_refused_with_what_differs(self, results):
+        scenario = make_scenario("mindspore", "compiled", training=BATCH_16)
+        for launch in range(3):
+            results.add(make_record("pytorch", launch), make_record("mindspore", launch, scenario=scenario))
+        output = run(results)
+        speed, markdown = read(results, "speed")
+        assert not any(speed.loc["mindspore compiled", column] > 0 for column in speed if column.endswith("_ratio"))
+        expected = "training.batch_size: 16 here, 8 in the baseline"
+        assert speed.loc["mindspore compiled", "refusal"] == expected
+        assert f"Ratio refused for mindspore compiled: {expected}" in markdown
+        assert f"Ratio refused for mindspore compiled: {expected}" in output
+        assert "refused" in read(results, "skill")[1]
+
+    def test_cells_that_did_not_run_are_rows_with_reasons(self, results):
+        results.add(*[make_record("pytorch", launch) for launch in range(3)])
+        results.add(make_failure("mindspore", 0, reason="killed | out of memory"))
+        results.add_absent(execution="eager", reason="mindspore [cpu] not installed")
+        output = run(results, width=200)
+        speed, markdown = read(results, "speed")
+        assert speed.loc["mindspore compiled", "launches"] == 0
+        assert speed.loc["mindspore compiled", "reason"] == "did not run: out of memory: killed | out of memory"
+        assert speed.loc["mindspore eager", "reason"] == "did not run: mindspore [cpu] not installed"
+        assert "did not run: mindspore [cpu] not installed" in output
+        assert "killed \\| out of memory" in markdown
+        assert "did not run: mindspore [cpu] not installed" in read(results, "energy")[1]
+
+    def test_a_launch_that_failed_is_told_and_leaves_the_pairs(self, results):
+        add_pair(results, launches=range(4))
+        results.add(make_record("pytorch", 4), make_failure("mindspore", 4, reason="killed by signal 9"))
+        output = run(results, width=200)
+        speed, _ = read(results, "speed")
+        assert speed.loc["mindspore compiled", "epoch_s_ratio_pairs"] == 4
+        assert "mindspore compiled, launch 4 out of memory: killed by signal 9" in output
+        assert "no ratio from launch 4" in output
+
+    def test_hosts_have_tables_of_their_own(self, results):
+        for host in ("a" * 12, "b" * 12):
+            results.add(*[make_record(name, n, host=host) for name in ("pytorch", "mindspore") for n in range(3)])
+        run(results)
+        speed, markdown = read(results, "speed")
+        assert sorted(speed["host"]) == ["a" * 12] * 2 + ["b" * 12] * 2
+        assert markdown.count("\n## fourcastnet tiny") == 2
+
+    def test_another_chip_as_baseline(self, results):
+        a100 = make_scenario(chip="a100", device="cuda")
+        for launch in range(3):
+            fast = make_measurements(launch=launch, step_s=0.05)
+            results.add(
+                make_record("pytorch", launch),
+                make_record("pytorch", launch, scenario=a100, host="b" * 12, measurements=fast),
+            )
+        run(results, baseline="a100/pytorch")
+        speed, markdown = read(results, "speed")
+        cpu = speed[speed["chip"] == "cpu"].loc["pytorch eager"]
+        assert cpu["train_step_s_ratio"] == pytest.approx(10.0)
+        assert f"baseline pytorch eager on a100 (host {'b' * 12})" in markdown
