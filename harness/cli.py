@@ -98,7 +98,9 @@ def schemas(folder: Path | None) -> None:
 def _report(results: Path, suite: str | None, baseline: str | None, console: Console) -> None:
     from harness.analysis.report import report
 
-    report(results, suite=suite, baseline=baseline, console=console)
+    unusable = report(results, suite=suite, baseline=baseline, console=console)
+    if unusable:
+        raise UserError(f"{len(unusable)} of the records could not be used: {'; '.join(unusable)}")
 
 
 def main() -> None:

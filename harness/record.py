@@ -198,7 +198,7 @@ class Record(Frozen):
         return self.scenario.seed + self.launch
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old content or all of the new, never a part.
 
     Raises UserError where the folder cannot be written or the disk is full; nothing is left behind then.
@@ -209,8 +209,8 @@ def write_atomically(path: Path, text: str) -> None:
         raise UserError(f"{path}: cannot be written: {error.strerror}") from None
     temporary = Path(name)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)

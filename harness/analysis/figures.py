@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.tables import make_folder
-from harness.errors import UserError
 from harness.record import Record, write_atomically
 
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -146,14 +146,10 @@ def _stage_starts(data: pd.DataFrame) -> list[int]:
 def _save(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for suffix in ("pdf", "png"):
+        drawn = BytesIO()
+        with mpl.rc_context(STYLE):
+            figure.savefig(drawn, format=suffix, dpi=PNG_DPI)
         path = stem.with_name(f"{stem.name}.{suffix}")
-        unfinished = path.with_name(f".{path.name}")
-        try:
-            with mpl.rc_context(STYLE):
-                figure.savefig(unfinished, format=suffix, dpi=PNG_DPI)
-            unfinished.replace(path)
-        except OSError as error:
-            unfinished.unlink(missing_ok=True)
-            raise UserError(f"{path}: cannot be written: {error.strerror}") from None
+        write_atomically(path, drawn.getvalue())
         paths.append(path)
     return paths

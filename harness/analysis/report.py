@@ -19,13 +19,13 @@ from harness.scenario.loading import nearest
 DEFAULT_BASELINE = BaselineName("pytorch")
 
 
-def report(results: Path, *, suite: str | None, baseline: str | None, console: Console) -> None:
+def report(results: Path, *, suite: str | None, baseline: str | None, console: Console) -> tuple[str, ...]:
     """Print the tables of one suite or of all, and write them, as Markdown and CSV, and the loss curves.
 
     Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
-    default is the PyTorch cell of the same chip and host. Damaged records are named as warnings. Raises UserError
-    where there is no record, where no cell bears the name of the suite or the baseline, and where a file cannot be
-    written.
+    default is the PyTorch cell of the same chip and host. Returns the records that could not be used, each in a line
+    that says why. Raises UserError where there is no record, where no cell bears the name of the suite or the
+    baseline, and where a file cannot be written.
     """
     found = load_results(results)
     _check(results, found, suite)
@@ -39,6 +39,7 @@ def report(results: Path, *, suite: str | None, baseline: str | None, console: C
     console.print(Text("\nWritten:"))
     for path in paths:
         console.print(Text(f"  {path}"), soft_wrap=True)
+    return tuple(found.problems)
 
 
 def _report_suite(folder: Path, found: Results, baseline: str | None, console: Console) -> list[Path]:

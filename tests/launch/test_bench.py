@@ -1,0 +1,190 @@
+"""Benches with real workers: what they leave, what a second run does, and what each kind of death costs."""
+
+import os
+import resource
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from itertools import pairwise
+
+import psutil
+import pytest
+
+from tests.launch.conftest import command, records
+
+pytestmark = pytest.mark.slow
+
+
+class TestCompleted:
+    @pytest.fixture
+    def bench(self, write_suite, crosscast, tmp_path):
+        suite = write_suite(
+            frameworks=[
+                {"framework": "pytorch", "execution": "eager"},
+                {"framework": "mindspore", "execution": "compiled"},
+            ]
+        )
+        done = crosscast("bench", "--suite", suite, "--repeats", 2)
+        assert done.returncode == 0, done.stderr
+        return suite, done, records(tmp_path / "results")
+
+    def test_leaves_comparable_records_and_does_nothing_twice(self, bench, crosscast, tmp_path):
+        suite, done, made = bench
+        assert [(r["scenario"]["framework"], r["launch"], r["status"]) for r in made] == [
+            (framework, launch, "completed") for framework in ("mindspore", "pytorch") for launch in (0, 1)
+        ]
+        order = [r["scenario"]["framework"] for r in sorted(made, key=lambda r: r["order"])]
+        assert order == ["pytorch", "mindspore", "mindspore", "pytorch"]
+
+        by_launch = {launch: [r["measurements"] for r in made if r["launch"] == launch] for launch in (0, 1)}
+        for one, other in by_launch.values():
+            assert one["fingerprints"] == other["fingerprints"]
+            losses = [[e["loss"] for e in m["training"][0]["epochs"]] for m in (one, other)]
+            for mine, theirs in zip(losses[0], losses[1], strict=True):
+                assert mine == pytest.approx(theirs, rel=1e-5)
+        assert by_launch[0][0]["fingerprints"]["initial_weights"] != by_launch[1][0]["fingerprints"]["initial_weights"]
+
+        for record in made:
+            phases = record["measurements"]["phases"]
+            assert [p["name"] for p in phases] == ["train pretrain 0", "train pretrain 1", "inference"]
+            assert all(a["t1_ns"] <= b["t0_ns"] for a, b in pairwise(phases))
+            epoch = record["measurements"]["training"][0]["epochs"][1]
+            inside_s = sum(epoch["data_s"]) + sum(epoch["step_s"])
+            assert inside_s <= (phases[1]["t1_ns"] - phases[1]["t0_ns"]) / 1e9
+            assert record["energy"]["collector"] is not None or record["energy"]["reason"].startswith("no sensor")
+        assert "pytorch" in done.stdout
+        assert (tmp_path / "results" / "micro" / "tables" / "speed.md").exists()
+
+        again = crosscast("bench", "--suite", suite, "--repeats", 2)
+        assert again.returncode == 0, again.stderr
+        assert "4 of 4 launches are done already" in again.stdout
+        assert records(tmp_path / "results") == made
+
+
+class TestLaunchThatDies:
+    def wait_for_worker(self, bench: subprocess.Popen) -> psutil.Process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            for child in psutil.Process(bench.pid).children():
+                with suppress(psutil.Error):
+                    if "harness.worker" in " ".join(child.cmdline()):
+                        return child
+            time.sleep(0.05)
+        raise AssertionError("no worker was started")
+
+    @pytest.fixture
+    def start(self, tmp_path):
+        started = []
+
+        def run(*arguments: object) -> subprocess.Popen:
+            process = subprocess.Popen(
+                command(*arguments),
+                cwd=tmp_path,
+                env={**os.environ, "TMPDIR": str(tmp_path)},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.append(process)
+            return process
+
+        yield run
+        for process in started:
+            process.kill()
+            process.communicate()
+
+    def test_killed_worker_costs_its_launch_alone_and_is_made_up_for(self, write_suite, start, crosscast, tmp_path):
+        suite = write_suite()
+        bench = start("bench", "--suite", suite, "--repeats", 2)
+        self.wait_for_worker(bench).send_signal(signal.SIGKILL)
+        _, stderr = bench.communicate(timeout=120)
+        assert bench.returncode == 2
+        assert stderr == "crosscast: 1 of 2 launches did not complete; run again to try them\n"
+        first, second = records(tmp_path / "results")
+        assert (first["status"], second["status"]) == ("crashed", "completed")
+        assert first["reason"].startswith("killed by SIGKILL")
+
+        assert crosscast("bench", "--suite", suite, "--repeats", 2).returncode == 0
+        statuses = [(r["launch"], r["status"]) for r in records(tmp_path / "results")]
+        assert sorted(statuses) == [(0, "completed"), (0, "crashed"), (1, "completed")]
+
+    def test_interrupt_leaves_a_record_and_no_process(self, write_suite, start, tmp_path):
+        bench = start("bench", "--suite", write_suite())
+        worker = self.wait_for_worker(bench)
+        time.sleep(0.5)
+        bench.send_signal(signal.SIGINT)
+        _, stderr = bench.communicate(timeout=60)
+        assert bench.returncode == 130
+        assert stderr.strip() == "crosscast: interrupted; run the same command again to go on"
+        assert not worker.is_running()
+        (record,) = records(tmp_path / "results")
+        assert (record["status"], record["reason"]) == ("interrupted", "interrupted by the user")
+
+    def test_killed_bench_takes_its_worker_along(self, write_suite, start):
+        bench = start("bench", "--suite", write_suite())
+        worker = self.wait_for_worker(bench)
+        time.sleep(1.0)
+        bench.kill()
+        bench.communicate()
+        worker.wait(timeout=10)
+
+    def test_hang_ends_at_the_time_limit(self, write_suite, crosscast, tmp_path):
+        done = crosscast("bench", "--suite", write_suite(time_limit_s=0.5))
+        assert done.returncode == 2
+        (record,) = records(tmp_path / "results")
+        assert (record["status"], record["reason"]) == ("timed_out", "not done after the time limit of 0.5 s")
+        assert record["duration_s"] < 15
+
+    def test_lack_of_memory_is_told_as_such(self, write_suite, crosscast, tmp_path):
+        network = {"patch_size": 2, "embed_dim": 8192, "depth": 4, "num_blocks": 2, "mlp_ratio": 16}
+        done = crosscast(
+            "bench",
+            "--suite",
+            write_suite(preset={"network": network}),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30)),
+        )
+        assert done.returncode == 2
+        (record,) = records(tmp_path / "results")
+        assert record["status"] == "out_of_memory", record["reason"]
+
+
+def test_two_benches_into_one_folder_lose_nothing_and_share_the_work(write_suite, tmp_path):
+    suite = write_suite()
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    arguments = command("bench", "--suite", suite, "--repeats", 3)
+    benches = [
+        subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for bench in benches:
+        _, stderr = bench.communicate(timeout=200)
+        assert bench.returncode == 0, stderr
+    made = records(tmp_path / "results")
+    assert [(r["launch"], r["status"]) for r in made] == [(launch, "completed") for launch in range(3)]
+
+
+def test_full_disk_is_one_line_and_leaves_earlier_records_alone(write_suite, crosscast, tmp_path):
+    suite = write_suite()
+    results = tmp_path / "small"
+    results.mkdir()
+    script = f'mount -t tmpfs -o size=56k none {results} && cp -r "$1"/. {results} && shift && "$@"; code=$?; '
+    script += f"find {results} -name '*.json*' | sort; exit $code"
+    probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(results)], capture_output=True)
+    if probe.returncode:
+        pytest.skip(f"no private mounts here: {probe.stderr.decode().strip()}")
+    assert crosscast("bench", "--suite", suite).returncode == 0
+    kept = sorted(p.relative_to(tmp_path / "results") for p in (tmp_path / "results").glob("*/*/*/record.json"))
+    source = tmp_path / "earlier"
+    (source / kept[0].parent).mkdir(parents=True)
+    (tmp_path / "results" / kept[0]).rename(source / kept[0])
+    done = crosscast(
+        "bench", "--suite", suite, "--repeats", 9, "--results", results,
+        prefix=("unshare", "-rm", "sh", "-c", script, "sh", str(source)),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "No space left on device" in done.stderr
+    left = [line for line in done.stdout.splitlines() if line.startswith(str(results))]
+    assert str(results / kept[0]) in left
+    assert all(line.endswith(("record.json", "absent.json")) for line in left), left

@@ -1,0 +1,185 @@
+"""The command line on mistakes of its user: one line that says what to do, exit status 2, nothing written."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from harness import cli
+from tests.analysis.made_records import make_record
+from tests.shared import REPOSITORY
+
+
+@pytest.fixture
+def fail(tmp_path, capsys, monkeypatch):
+    """Run a command that must fail; returns its one line. The results folder must not have been made."""
+
+    def run(*arguments: object) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["crosscast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code == 2
+        stderr = capsys.readouterr().err
+        assert stderr.startswith("crosscast: ")
+        assert stderr.count("\n") == 1
+        assert not (tmp_path / "results").exists()
+        return stderr.removeprefix("crosscast: ").rstrip("\n")
+
+    return run
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("option", "wrong", "meant"),
+        [
+            ("--chip", "ascend910", "ascend910b"),
+            ("--suite", "smok", "smoke"),
+            ("--model", "fourcastnt", "fourcastnet"),
+            ("--framework", "torch", "pytorch"),
+            ("--preset", "tinny", "tiny"),
+        ],
+    )
+    def test_unknown_name_is_answered_with_the_nearest(self, fail, option, wrong, meant):
+        message = fail("bench", option, wrong)
+        assert repr(wrong) in message
+        assert repr(meant) in message
+
+    def test_unknown_command_and_option(self, fail):
+        assert "No such command 'bensh'" in fail("bensh")
+        assert "No such option" in fail("bench", "--chips", "cpu")
+
+    def test_zero_repeats(self, fail):
+        assert "--repeats" in fail("bench", "--repeats", "0")
+
+    def test_chip_that_is_not_here_names_every_framework_and_why(self, fail):
+        message = fail("bench", "--chip", "dcu-z100l")
+        assert "pytorch: no Hygon DCU Z100L here: /dev/kfd does not exist" in message
+        assert "mindspore: MindSpore has no DCU back end" in message
+
+    def test_framework_that_is_not_installed_comes_with_the_way_to_get_it(self, fail, tmp_path):
+        chip = yaml.safe_load((REPOSITORY / "scenarios/chips/cpu.yaml").read_text())
+        for framework in chip["frameworks"].values():
+            framework["packages"] = ["a_framework_nobody_has"]
+        path = tmp_path / "bare.yaml"
+        path.write_text(yaml.safe_dump(chip))
+        message = fail("bench", "--chip", path)
+        assert "pytorch: a_framework_nobody_has not installed; run: make venv" in message
+
+
+class TestFiles:
+    def test_suite_with_a_wrong_type_names_file_line_and_field(self, fail, tmp_path):
+        suite = tmp_path / "mine.yaml"
+        suite.write_text(
+            (REPOSITORY / "scenarios/suites/smoke.yaml").read_text().replace("launches: 5", "launches: lots")
+        )
+        line = next(n for n, text in enumerate(suite.read_text().splitlines(), 1) if "lots" in text)
+        assert fail("bench", "--suite", suite).startswith(f"{suite}:{line}: launches: ")
+
+    def test_grid_that_the_patch_does_not_divide(self, fail, tmp_path):
+        model = tmp_path / "odd.yaml"
+        text = (REPOSITORY / "scenarios/models/fourcastnet.yaml").read_text()
+        model.write_text(text.replace("grid: [32, 64]", "grid: [33, 64]"))
+        message = fail("bench", "--model", model)
+        assert "patch_size 4 does not divide the grid 33x64; sizes that do: 1" in message
+
+    def test_results_that_cannot_be_written(self, fail, tmp_path):
+        blocker = tmp_path / "file"
+        blocker.write_text("")
+        assert "Not a directory" in fail("bench", "--results", blocker / "results")
+
+    def test_tables_of_nothing(self, fail, tmp_path):
+        assert "no records" in fail("tables", "--results", tmp_path)
+
+
+class TestData:
+    @pytest.fixture
+    def archive(self, tmp_path):
+        """A folder with one NetCDF file and the mapping that fits it."""
+        folder = tmp_path / "archive"
+        folder.mkdir()
+        times = np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(6, "h")
+        coordinates = {"time": times, "latitude": np.linspace(-70.0, 70.0, 8), "longitude": np.arange(16) * 22.5}
+        values = np.random.default_rng(0).normal(size=(40, 8, 16))
+        xr.Dataset({"t2m": (list(coordinates), values)}, coordinates).to_netcdf(folder / "a.nc")
+        mapping = tmp_path / "mapping.yaml"
+        channels = [{"name": "t", "variable": "t2m", "units": "K"}]
+        mapping.write_text(yaml.safe_dump({"kind": "archive", "files": "*.nc", "channels": channels}))
+        return folder, mapping
+
+    def change(self, file: Path, function) -> None:
+        with xr.open_dataset(file) as opened:
+            changed = function(opened.load())
+        changed.to_netcdf(file)
+
+    def test_truncated_file(self, fail, archive):
+        folder, mapping = archive
+        file = folder / "a.nc"
+        file.write_bytes(file.read_bytes()[:-4000])
+        assert str(file) in fail("bench", "--data", folder, "--mapping", mapping)
+
+    def test_variable_that_is_missing(self, fail, archive):
+        folder, mapping = archive
+        self.change(folder / "a.nc", lambda dataset: dataset.rename(t2m="skt"))
+        message = fail("bench", "--data", folder, "--mapping", mapping)
+        assert "t2m" in message
+        assert str(folder) in message
+
+    def test_value_that_is_missing(self, fail, archive):
+        folder, mapping = archive
+        self.change(folder / "a.nc", lambda dataset: dataset.where(dataset.time != dataset.time[7]))
+        message = fail("bench", "--data", folder, "--mapping", mapping)
+        assert "NaN" in message
+        assert "t2m" in message
+        assert "step 7" in message
+
+    def test_folder_that_no_mapping_fits(self, fail, archive):
+        assert "mapping" in fail("bench", "--data", archive[0])
+
+    def test_folder_that_does_not_exist(self, fail):
+        assert "DATA=nowhere: no such file or folder" in fail("bench", "--data", "nowhere")
+
+
+class TestRecords:
+    @pytest.fixture
+    def results(self, tmp_path):
+        """A good record, and one that says it is of a later schema."""
+        folder = tmp_path / "kept" / "smoke" / "cell"
+        (folder / "00-good").mkdir(parents=True)
+        record = make_record()
+        (folder / "00-good" / "record.json").write_text(record.model_dump_json())
+        shutil.copytree(folder / "00-good", folder / "01-later")
+        later = json.loads(record.model_dump_json()) | {"schema_version": 99, "launch": 1}
+        (folder / "01-later" / "record.json").write_text(json.dumps(later))
+        return tmp_path / "kept"
+
+    def test_newer_schema_is_named_and_the_rest_is_tabulated(self, fail, results):
+        before = {path: path.read_bytes() for path in results.glob("*/*/*/record.json")}
+        message = fail("tables", "--results", results)
+        assert "01-later/record.json: schema version 99" in message
+        assert "upgrade crosscast" in message
+        assert (results / "smoke" / "tables" / "speed.md").exists()
+        assert {path: path.read_bytes() for path in results.glob("*/*/*/record.json")} == before
+
+
+class TestList:
+    def run(self, *arguments: str) -> str:
+        command = [sys.executable, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=REPOSITORY).stdout
+
+    def test_names_everything_and_says_why_a_pair_cannot_run(self):
+        shown = " ".join(self.run("-m", "harness", "list").split())
+        for name in ("smoke", "paper", "fourcastnet", "rossby", "storm", "ascend910b", "dcu-z100l", "cpu"):
+            assert name in shown
+        assert "no DCU" in shown
+
+    def test_imports_nothing_slow(self):
+        code = "import sys; from harness.scenario.overview import overview; overview(); print(*sys.modules)"
+        loaded = set(self.run("-c", code).split())
+        assert not loaded & {"torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib"}
