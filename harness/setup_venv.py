@@ -81,7 +81,7 @@ def set_up(folder: Path, *, accelerator: bool) -> None:
             print(f"updating {folder.name}", flush=True)
             _stamp_path(folder).unlink()
         else:
-            cost = "about half a minute, 0.6 GB" if accelerator else "two or three minutes, 4 GB"
+            cost = "about a minute, 0.7 GB" if accelerator else "two or three minutes, 4 GB"
             _check_tools("pip" if accelerator else "ensurepip")
             print(f"making {folder.name}: {cost}", flush=True)
             _create(folder, accelerator)
@@ -184,8 +184,8 @@ def _see_parent_environment(folder: Path) -> None:
     """Some images keep the framework in a virtual environment, which system_site_packages does not reach."""
     import site
 
-    line = f"import site; [site.addsitedir(path) for path in {site.getsitepackages()!r}]\n"
-    (folder / "lib" / PYTHON_NAME / "site-packages" / "image.pth").write_text(line)
+    lines = [f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages([sys.prefix])]
+    (folder / "lib" / PYTHON_NAME / "site-packages" / "image.pth").write_text("".join(lines))
 
 
 def _install_beside_system(folder: Path) -> None:
@@ -200,9 +200,9 @@ def _install_beside_system(folder: Path) -> None:
         pins.write_text("\n".join([*system_pins.values(), *our_pins]))
         _pip(folder, "-c", str(pins), *requirements)
     except PinConflict:
-        print("constraints.txt does not fit the system's packages: taking other versions", flush=True)
         pins.write_text("\n".join(system_pins.values()))
         _pip(folder, "-c", str(pins), *requirements)
+        print("constraints.txt does not fit the system's packages: other versions were taken")
     seen = _distributions(_python(folder))
     hidden = sorted(name for name in system if seen.get(name) != system[name])
     if hidden:

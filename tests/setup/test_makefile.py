@@ -1,0 +1,70 @@
+"""What `make` offers and hands on."""
+
+import re
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def make(*arguments):
+    return subprocess.run(["make", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+
+
+def recipe(*arguments):
+    return make("--dry-run", *arguments).stdout.splitlines()
+
+
+def test_help_is_the_default_and_lists_every_target():
+    phony = re.search(r"^\.PHONY: (.*)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)[1]
+    targets = {name for name in phony.split() if "$" not in name}
+    listed = set(re.findall(r"^  make (\w+) +\w", make().stdout, re.MULTILINE))
+    assert listed == targets
+    assert {"venv", "bench", "tables", "list", "test", "lint", "schemas", "benchmarks", "clean"} < targets
+
+
+def test_bench_hands_on_only_what_is_set():
+    assert recipe("bench") == ["python3 harness/setup_venv.py .venv", ".venv/bin/crosscast bench"]
+    assert recipe(
+        "bench",
+        "SUITE=smoke",
+        "MODEL=fourcastnet",
+        "FRAMEWORK=pytorch",
+        "PRESET=tiny",
+        "DATA=/my data,old/x.nc",
+        "MAPPING=storm",
+        "REPEATS=3",
+        "RESULTS=out",
+        "FRESH=1",
+    )[-1] == (
+        ".venv/bin/crosscast bench --model 'fourcastnet' --framework 'pytorch' --preset 'tiny' "
+        "--data '/my data,old/x.nc' --mapping 'storm' --repeats '3' --suite 'smoke' --results 'out' --fresh"
+    )
+
+
+@pytest.mark.parametrize(("chip", "folder"), [("cpu", ".venv"), ("a100", ".venv-accelerator")])
+def test_chip_chooses_the_environment(chip, folder):
+    assert recipe("bench", f"CHIP={chip}")[-1] == f"{folder}/bin/crosscast bench --chip '{chip}'"
+
+
+def test_tests_always_run_in_the_pinned_environment():
+    assert recipe("test", "CHIP=a100")[-1] == ".venv/bin/pytest"
+
+
+def test_unknown_chip_is_the_bench_s_own_error():
+    bench = make("bench", "CHIP=nonsense", "PYTHON=true", f"VENV_ACCELERATOR={sys.prefix}")
+    assert bench.returncode != 0
+    assert re.match(r"crosscast: .*nonsense", bench.stderr)
+
+
+def test_every_requirement_is_pinned():
+    pinned = {name(line) for line in (REPOSITORY / "constraints.txt").read_text().splitlines() if "==" in line}
+    assert {name(line) for line in [*metadata.requires("crosscast"), "hatchling"]} <= pinned
+
+
+def name(requirement):
+    return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", requirement)[0]).lower()

@@ -1,0 +1,120 @@
+"""The plain environment: made once, brought up to date, never half-made."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+PINNED = {"crosscast-0.1.0", "devtool-1.0", "mindspore-2.10.0", "oceanlib-1.5", "torch-2.13.0", "wavelib-2.5"}
+
+
+def only_line(text: str) -> str:
+    (line,) = text.splitlines()
+    return line
+
+
+def test_environment_is_made_once_and_then_follows_the_project(project):
+    made = project.set_up(".venv")
+    assert made.returncode == 0, made.stderr
+    assert only_line(made.stdout).startswith("making .venv: ")
+    assert project.installed(".venv") == PINNED
+
+    log = project.folder / ".venv" / "setup.log"
+    before = log.stat().st_mtime_ns
+    again = project.set_up(".venv")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    active = project.set_up(".venv", python=project.folder / ".venv" / "bin" / "python")
+    assert (active.returncode, active.stdout, active.stderr) == (0, "", "")
+    assert log.stat().st_mtime_ns == before
+
+    project.replace("pyproject.toml", '"wavelib>=2"', '"wavelib>=2", "tidelib"')
+    updated = project.set_up(".venv")
+    assert (updated.returncode, only_line(updated.stdout)) == (0, "updating .venv")
+    assert project.installed(".venv") == PINNED | {"tidelib-1.0"}
+
+    project.replace("constraints.txt", "oceanlib==1.5", "oceanlib==1.0")
+    project.replace("constraints.txt", "wavelib==2.5", "wavelib==2.1")
+    assert project.set_up(".venv").returncode == 0
+    assert {"oceanlib-1.0", "wavelib-2.1"} < project.installed(".venv")
+
+
+def test_pins_hold_for_the_build_too(project):
+    project.replace("constraints.txt", "hatchling==", "hatchling==0.0.")
+    refused = project.set_up(".venv")
+    assert refused.returncode == 1
+    assert "hatchling" in only_line(refused.stderr)
+
+
+def test_interrupted_set_up_is_made_anew(project):
+    process = project.start(".venv")
+    while not (project.folder / ".venv" / "setup.log").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    leftover = project.folder / ".venv" / "leftover"
+    leftover.touch()
+
+    made = project.set_up(".venv")
+    assert made.returncode == 0, made.stderr
+    assert only_line(made.stdout).startswith("making .venv: ")
+    assert not leftover.exists()
+    assert project.installed(".venv") == PINNED
+
+
+def test_ctrl_c_is_one_line(project):
+    process = project.start(".venv")
+    while not (project.folder / ".venv" / "setup.log").exists():
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert only_line(err) == "crosscast: interrupted; .venv is made anew next time"
+
+
+def test_failure_is_one_line_with_the_log(project):
+    project.replace("pyproject.toml", '"wavelib>=2"', '"no-such-package-of-crosscast"')
+    failed = project.set_up(".venv")
+    assert failed.returncode == 1
+    line = only_line(failed.stderr)
+    assert line.startswith("crosscast: cannot make .venv: ")
+    assert "no-such-package-of-crosscast" in line
+    assert Path(line.split("(log: ")[1].rstrip(")")).is_file()
+
+
+def test_two_set_ups_at_once_make_one_environment(project):
+    processes = [project.start(".venv") for _ in range(2)]
+    printed = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert only_line("".join(printed)).startswith("making .venv: ")
+    assert project.installed(".venv") == PINNED
+
+
+def test_unfit_python_is_one_line(project):
+    minor = sys.version_info.minor
+    project.replace("pyproject.toml", ">=3.10,<3.13", f">=3.{minor + 1},<3.{minor + 3}")
+    refused = project.set_up(".venv")
+    assert refused.returncode == 1
+    assert only_line(refused.stderr).endswith(
+        f"this is Python {'.'.join(map(str, sys.version_info[:3]))}, and 3.{minor + 1} to 3.{minor + 2} will do: "
+        f"name one, as in PYTHON=python3.{minor + 2}"
+    )
+
+
+def test_python_without_pip_is_one_line(project, tmp_path):
+    subprocess.run([project.python, "-m", "venv", "--without-pip", tmp_path / "bare"], check=True)
+    refused = project.set_up("--accelerator", ".venv-accelerator", python=tmp_path / "bare" / "bin" / "python")
+    assert refused.returncode == 1
+    assert " lacks pip: install " in only_line(refused.stderr)
+
+
+def test_folder_of_something_else_is_left_alone(project):
+    notes = project.folder / "notes" / "thesis.txt"
+    notes.parent.mkdir()
+    notes.write_text("years of work")
+    refused = project.set_up("notes")
+    assert refused.returncode == 1
+    assert "holds something else" in only_line(refused.stderr)
+    assert notes.read_text() == "years of work"

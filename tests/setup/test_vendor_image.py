@@ -1,0 +1,97 @@
+"""On an accelerator host the framework comes with the vendor's image, and all that is in the image stays as it is."""
+
+import subprocess
+
+import pytest
+from conftest import PYTHON_NAME
+from fake_wheels import make_wheel, unpack
+
+VENV = ".venv-accelerator"
+
+
+class Image:
+    """A vendor's image: a Python and the folder of its packages."""
+
+    def __init__(self, packages, wheels):
+        self.packages = packages
+        self.wheels = wheels
+
+    def add(self, name, version):
+        unpack(make_wheel(self.wheels, name, version), self.packages)
+
+    def content(self):
+        return {path: path.stat().st_mtime_ns for path in self.packages.rglob("*") if "__pycache__" not in path.parts}
+
+
+@pytest.fixture
+def image(project, tmp_path):
+    """An image that keeps its packages outside the Python that sees them."""
+    project.environment = {"PYTHONUSERBASE": str(tmp_path / "image")}
+    return furnish(tmp_path)
+
+
+@pytest.fixture
+def image_in_environment(project, tmp_path):
+    """An image that keeps its packages in a virtual environment of its own."""
+    subprocess.run([project.python, "-m", "venv", tmp_path / "image"], check=True)
+    project.python = tmp_path / "image" / "bin" / "python"
+    return furnish(tmp_path)
+
+
+def furnish(folder):
+    (folder / "vendor").mkdir()
+    image = Image(folder / "image" / "lib" / PYTHON_NAME / "site-packages", folder / "vendor")
+    image.add("torch", "2.5.0a0+872d972e41.nv24.08")
+    return image
+
+
+def set_up(project):
+    return project.set_up("--accelerator", VENV)
+
+
+def where(project, module):
+    return project.evaluate(VENV, f"import {module}; print({module}.VERSION, {module}.__file__)")
+
+
+@pytest.mark.parametrize("kind", ["image", "image_in_environment"])
+def test_packages_of_the_image_are_seen_and_kept(project, kind, request):
+    image = request.getfixturevalue(kind)
+    image.add("wavelib", "2.4")
+    before = image.content()
+    made = set_up(project)
+    assert made.returncode == 0, made.stderr
+    assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.5"}
+    assert where(project, "torch") == f"2.5.0a0+872d972e41.nv24.08 {image.packages}/torch.py"
+    assert where(project, "wavelib") == f"2.4 {image.packages}/wavelib.py"
+    assert image.content() == before
+
+    again = set_up(project)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_changed_image_is_set_up_anew(project, image):
+    assert set_up(project).returncode == 0
+    assert "wavelib-2.5" in project.installed(VENV)
+    image.add("wavelib", "2.4")
+    made = set_up(project)
+    assert (made.returncode, made.stdout.startswith("making ")) == (0, True)
+    assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.5"}
+
+
+def test_pins_give_way_to_the_image(project, image):
+    image.add("wavelib", "2.1")
+    made = set_up(project)
+    assert made.returncode == 0, made.stderr
+    assert "constraints.txt does not fit the system's packages" in made.stdout
+    assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.0"}
+    assert where(project, "wavelib").startswith("2.1 ")
+
+
+def test_conflict_names_package_need_and_way_out(project, image):
+    image.add("wavelib", "1.0")
+    refused = set_up(project)
+    assert (refused.returncode, refused.stdout.count("\n")) == (1, 1)
+    (line,) = refused.stderr.splitlines()
+    assert "wavelib 1.0 does not fit, crosscast needs wavelib>=2: " in line
+    assert "pip install 'wavelib>=2'" in line
+    assert not (project.folder / VENV / "setup.json").exists()
