@@ -97,6 +97,12 @@ class TestBaseline:
             assert comparison.is_baseline == (cell.label == "pytorch eager")
             assert comparison.fair == (cell.label == "mindspore compiled")
 
+    def test_not_on_another_host_unless_a_chip_is_named(self, results):
+        cells = cells_of(results, make_record("pytorch", 0, host="a"), make_record("mindspore", 0, host="b"))
+        ours = cells["mindspore compiled"]
+        assert BaselineName("pytorch").compare(ours, cells.values()).baseline is None
+        assert BaselineName("pytorch", chip="cpu").compare(ours, cells.values()).baseline is cells["pytorch eager"]
+
     def test_on_another_chip(self, results):
         a100 = make_scenario(chip="a100", device="cuda")
         cells = cells_of(results, make_record("pytorch", 0, scenario=a100, host="b"), make_record("mindspore", 0))
