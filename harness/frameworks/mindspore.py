@@ -34,7 +34,7 @@ def open_device(device: str, *, compiled: bool) -> "MindSpore":
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
     ms.set_context(mode=ms.GRAPH_MODE if compiled else ms.PYNATIVE_MODE)
     if device == "CPU":
-        ms.set_context(inter_op_parallel_num=1)
+        ms.runtime.dispatch_threads_num(1)
         if not compiled:
             ms.runtime.launch_blocking()
     ms.runtime.synchronize()
@@ -107,10 +107,13 @@ class TrainStep(nn.Cell):
 
 
 def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(steps, 3): rate, epsilon and decay for every step of the kernel in TrainStep."""
+    """(steps, 3): rate, epsilon and decay for every step of the kernel in TrainStep.
+
+    The betas are rounded as the kernel rounds them, so that the correction undoes exactly what it does.
+    """
     step = np.arange(1, len(learning_rates) + 1)
-    first = 1 - optimiser.beta1**step
-    root = np.sqrt(1 - optimiser.beta2**step)
+    first = 1 - float(np.float32(optimiser.beta1)) ** step
+    root = np.sqrt(1 - float(np.float32(optimiser.beta2)) ** step)
     decay = optimiser.weight_decay * first / root
     return np.stack([learning_rates * root / first, optimiser.epsilon * root, decay], axis=1)
 

@@ -1,0 +1,117 @@
+"""What the tests ask of the frameworks: networks with weights, batches and training stages."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+ADAM = {"name": "adam"}
+ADAMW = {"name": "adamw", "weight_decay": 0.1, "beta2": 0.95}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of the training; the learning rate falls along a cosine."""
+
+    optimiser: dict
+    rollout_steps: int = 1
+    steps: int = 50
+    learning_rate: float = 1e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that a framework is given; arrays by the names that drive.py reads."""
+
+    network: dict
+    grid: tuple[int, int]
+    arrays: dict
+    stages: tuple[Stage, ...] = ()
+    architecture: str = "harness.models.fourcastnet"
+
+    @property
+    def weights(self):
+        return {name.removeprefix("weights/"): v for name, v in self.arrays.items() if name.startswith("weights/")}
+
+    def with_weights(self, weights):
+        others = {name: values for name, values in self.arrays.items() if not name.startswith("weights/")}
+        return replace(self, arrays={**others, **{f"weights/{name}": values for name, values in weights.items()}})
+
+
+def shapes(network, grid, channels):
+    """Names and shapes as in the reference's afnonet.py."""
+    width, p, blocks = network["embed_dim"], network["patch_size"], network.get("num_blocks", 8)
+    size, hidden = width // blocks, int(width * network.get("mlp_ratio", 4.0))
+    found = {
+        "pos_embed": (1, (grid[0] // p) * (grid[1] // p), width),
+        "patch_embed.proj.weight": (width, channels, p, p),
+        "patch_embed.proj.bias": (width,),
+        "head.weight": (channels * p * p, width),
+    }
+    for at in (f"blocks.{index}" for index in range(network["depth"])):
+        found |= {f"{at}.{norm}.{part}": (width,) for norm in ("norm1", "norm2") for part in ("weight", "bias")}
+        found |= {f"{at}.filter.{w}": (2, blocks, size, size) for w in ("w1", "w2")}
+        found |= {f"{at}.filter.{b}": (2, blocks, size) for b in ("b1", "b2")}
+        found |= {f"{at}.mlp.fc1.weight": (hidden, width), f"{at}.mlp.fc1.bias": (hidden,)}
+        found |= {f"{at}.mlp.fc2.weight": (width, hidden), f"{at}.mlp.fc2.bias": (width,)}
+    return found
+
+
+def fourcastnet(network, grid, *stages, channels=3, batch=2):
+    """Weights that leave no part of the network small, four batches under a mask, targets for two steps ahead."""
+    random = np.random.default_rng(0)
+    mask = random.random((channels, *grid)) > 0.15
+    arrays = {
+        "mask": mask,
+        "inputs": (random.standard_normal((4, batch, channels, *grid)) * mask).astype(np.float32),
+        "targets": (random.standard_normal((4, 2, batch, channels, *grid)) * mask).astype(np.float32),
+    }
+    for name, shape in shapes(network, grid, channels).items():
+        centre = 1.0 if name.endswith(("norm1.weight", "norm2.weight")) else 0.0
+        spread = 0.3 if ".filter." in name else 0.1
+        arrays[f"weights/{name}"] = (centre + spread * random.standard_normal(shape)).astype(np.float32)
+    return Case(network, grid, arrays, stages)
+
+
+THIRDS = {"patch_size": 3, "embed_dim": 32, "depth": 2, "num_blocks": 4}
+ODD = {"patch_size": 2, "embed_dim": 24, "depth": 1, "num_blocks": 3, "mlp_ratio": 2.0}
+FULL = {"patch_size": 2, "embed_dim": 32, "depth": 1, "sparsity_threshold": 0.2}
+HALF = {**FULL, "hard_thresholding_fraction": 0.5}
+
+FOURCASTNET = {
+    "tokens-11x12": fourcastnet(THIRDS, (33, 36), Stage(ADAM)),
+    "tokens-7x9": fourcastnet(ODD, (14, 18), Stage(ADAMW)),
+    "tokens-7x9-fft": fourcastnet({**ODD, "spectral": "fft"}, (14, 18), Stage(ADAMW)),
+    "half-the-modes": fourcastnet(HALF, (12, 40), Stage(ADAMW, rollout_steps=2), batch=1),
+    "half-the-modes-fft": fourcastnet({**HALF, "spectral": "fft"}, (12, 40), batch=1),
+    "tall": fourcastnet(FULL, (32, 12)),
+}
+TRAINED = [name for name, case in FOURCASTNET.items() if case.stages]
+
+
+def linear():
+    """Gradients from a hundredth of epsilon to a hundred, with changes of sign and, in the last channel, a mask."""
+    random = np.random.default_rng(1)
+    scale = np.array([1e-10, 1e-8, 1e-6, 1e-3, 1.0, 100.0, 1.0])[:, None, None]
+    arrays = {
+        "mask": np.array([True] * 6 + [False])[:, None, None],
+        "inputs": ((random.standard_normal((7, 2, 7, 1, 1)) + 0.3) * scale).astype(np.float32),
+        "targets": random.standard_normal((7, 2, 2, 7, 1, 1)).astype(np.float32),
+        "weights/weight": random.standard_normal(7).astype(np.float32),
+    }
+    stages = (
+        Stage(ADAM, steps=40, learning_rate=1e-2),
+        Stage(ADAMW, steps=40, learning_rate=1e-2),
+        Stage({**ADAMW, "epsilon": 1e-5}, steps=20, learning_rate=1e-2, rollout_steps=2),
+    )
+    return Case({}, (1, 1), arrays, stages, architecture="linear")
+
+
+LINEAR = {"linear": linear()}
+
+_TINY = fourcastnet({"patch_size": 2, "embed_dim": 8, "depth": 1}, (4, 4))
+WRONG_WEIGHTS = {
+    "head.weight": _TINY.with_weights({k: v for k, v in _TINY.weights.items() if k != "head.weight"}),
+    "norm.weight": _TINY.with_weights({**_TINY.weights, "norm.weight": np.ones(8, np.float32)}),
+    "pos_embed": _TINY.with_weights({**_TINY.weights, "pos_embed": _TINY.weights["pos_embed"].transpose(0, 2, 1)}),
+}
+"""Weights that no network may accept, by the name that is missing, that it does not have, or whose shape is another."""
