@@ -1,17 +1,26 @@
 """YAML files to checked values, with errors that name file, line and field."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import DatetimeSchema
 
 from harness.errors import UserError
 
 T = TypeVar("T")
 Location = Sequence[int | str]
+
+Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
 
 
 def load(path: Path, kind: type[T] | Any) -> T:
@@ -25,59 +34,87 @@ def load(path: Path, kind: type[T] | Any) -> T:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_repeated_keys(path, root)
-        value = yaml.safe_load(text)
+        loader = Loader(text)
+        root = loader.get_single_node()
+        _check_keys(path, root)
+        value = None if root is None else loader.construct_document(root)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     try:
-        return TypeAdapter(kind).validate_python(value)
+        found: T = adapter(kind).validate_python(value)
+        return found
     except ValidationError as error:
         raise UserError(_first_error(path, root, error, kind)) from None
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that names the closest valid name, or all of them where none is close."""
-    names = sorted(valid)
-    close = difflib.get_close_matches(name, names, n=1)
+    names = {each.casefold(): each for each in sorted(valid)}
+    close = difflib.get_close_matches(name.casefold(), names, n=1)
     if close:
-        return f"did you mean {close[0]!r}?"
-    return f"choose from: {', '.join(names)}" if names else "none are defined"
+        return f"did you mean {names[close[0]]!r}?"
+    return f"choose from: {', '.join(names.values())}" if names else "none are defined"
 
 
-def _refuse_repeated_keys(path: Path, node: yaml.Node | None) -> None:
+def _check_keys(path: Path, node: yaml.Node | None, around: tuple[yaml.Node, ...] = ()) -> None:
+    """Refuse keys that are given twice or are no plain names, and aliases of a node inside itself."""
+    if node in around:
+        raise UserError(f"{path}:{node.start_mark.line + 1}: not valid here: the anchor is used inside itself")
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, child in node.value:
+            at = f"{path}:{key.start_mark.line + 1}"
+            if not isinstance(key, yaml.ScalarNode):
+                raise UserError(f"{at}: the name of a field must be plain text")
             if key.value in seen:
-                raise UserError(f"{path}:{key.start_mark.line + 1}: {key.value}: given twice, remove one")
+                raise UserError(f"{at}: {key.value}: given twice, remove one")
             seen.add(key.value)
-            _refuse_repeated_keys(path, child)
+            _check_keys(path, child, (*around, node))
     elif isinstance(node, yaml.SequenceNode):
         for child in node.value:
-            _refuse_repeated_keys(path, child)
+            _check_keys(path, child, (*around, node))
 
 
 def _first_error(path: Path, root: yaml.Node | None, error: ValidationError, kind: Any) -> str:
     errors = error.errors(include_url=False)
     first = errors[0]
-    line, field = _find(root, first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        unknown = str(first["loc"][-1])
-        message = f"unknown field; {nearest(unknown, _fields_beside(kind, first['loc']))}"
-    elif first["type"] == "literal_error":
-        valid = [part.strip("' ") for part in first["ctx"]["expected"].replace(" or ", ", ").split(", ")]
-        message = f"{first['input']!r} is not one of them; {nearest(str(first['input']), valid)}"
-    elif first["type"] == "missing":
-        message = "required, but missing"
-    elif not isinstance(first["input"], dict | list):
-        message = f"{message}, not {first['input']!r}"
+    location = tuple(part for part in first["loc"] if part != "[key]")
+    if first["type"].startswith("union_tag"):
+        location = (*location, first["ctx"]["discriminator"].strip("'"))
+    line, field = _find(root, location)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{path}:{line}: {field or 'file'}: {message}{more}"
+    return f"{path}:{line}: {field or 'file'}: {_message(first, location, kind)}{more}"
+
+
+def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
+    given, context = error["input"], error.get("ctx", {})
+    match error["type"]:
+        case "extra_forbidden":
+            return f"unknown field; {nearest(str(location[-1]), _fields_beside(kind, location))}"
+        case "missing" | "union_tag_not_found":
+            return "required, but missing"
+        case "literal_error":
+            return f"{given!r} is not one of them; {nearest(str(given), _quoted(context['expected']))}"
+        case "union_tag_invalid":
+            return (
+                f"{context['tag']!r} is not one of them; {nearest(context['tag'], _quoted(context['expected_tags']))}"
+            )
+        case "model_type" | "dict_type":
+            message = "Input should be fields and their values"
+        case "tuple_type" | "list_type":
+            message = "Input should be a list"
+        case _:
+            message = error["msg"].removeprefix("Value error, ")
+    if given is None:
+        return f"{message}, but nothing is given"
+    return message if isinstance(given, dict | list) else f"{message}, not {given!r}"
+
+
+def _quoted(expected: str) -> list[str]:
+    return re.findall("'([^']*)'", expected)
 
 
 def _find(root: yaml.Node | None, location: Location) -> tuple[int, str]:
@@ -130,10 +167,15 @@ def _fields_beside(kind: Any, location: Location) -> list[str]:
     return sorted({name for place in places for name in place.get("properties", {})})
 
 
+class YamlSchema(GenerateJsonSchema):
+    """JSON Schema with times as YAML writes them, which need no T and no time zone."""
+
+    def datetime_schema(self, schema: DatetimeSchema) -> JsonSchemaValue:
+        """Any text; the format date-time would refuse `2000-01-01 00:00:00`."""
+        return {"type": "string"}
+
+
 def json_schema(kind: type[BaseModel] | Any, title: str) -> dict[str, Any]:
     """The JSON Schema of a kind of file, for editors."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **TypeAdapter(kind).json_schema(),
-        "title": title,
-    }
+    schema = TypeAdapter(kind).json_schema(schema_generator=YamlSchema)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": title}

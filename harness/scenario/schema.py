@@ -16,7 +16,7 @@ PositiveInt = Annotated[int, Field(gt=0)]
 class Frozen(BaseModel):
     """A value that refuses unknown fields and never changes."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Figure(Frozen):
