@@ -66,10 +66,10 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
         ours = _distinct(_environment(record, name) for record in comparison.cell.launches)
         theirs = _distinct(_environment(record, name) for record in baseline.launches)
         if not all(value in theirs for value in ours) or not all(value in ours for value in theirs):
-            yield f"{label}: {name.replace('_', ' ')} is {_either(ours)}, of its baseline {_either(theirs)}"
+            yield f"{label}: {name.replace('_', ' ')}: {_either(ours)} here, {_either(theirs)} in the baseline"
     ours, theirs = _framework_threads(comparison.cell), _framework_threads(baseline)
     if ours != theirs:
-        yield f"{label}: the framework's threads are {_either(ours)}, of its baseline {_either(theirs)}"
+        yield f"{label}: threads of the framework: {_either(ours)} here, {_either(theirs)} in the baseline"
 
 
 def _environment(record: Record, name: str) -> Any:

@@ -21,6 +21,8 @@ from harness.analysis.table_parts import (
 from harness.analysis.tables import Section, Table
 
 COLUMNS = ("activity", "cell", "n", "valid windows", "mean power, W", "energy, J", "per", "why not")
+COLUMNS_WITHOUT_ENERGY = ("cell", "energy, J", "why not")
+NO_ACTIVITY = "all"
 DEFINITIONS = (
     "Gross energy of the devices of the job, idle power included, from valid windows only; n counts launches with one.",
     INTERVALS,
@@ -37,13 +39,15 @@ def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell,
                 rows.append(_row(group, cell, activity, uses))
                 data.append(_data_row(group, cell, activity, uses))
             for reason in _reasons_for_none(cell):
-                rows.append(("all", group.label(cell), "0", "0 of 0", MISSING, MISSING, MISSING, reason))
+                rows.append((NO_ACTIVITY, group.label(cell), "0", "0 of 0", MISSING, MISSING, MISSING, reason))
                 data.append({**group_columns(group), "cell": group.label(cell), "cell_key": cell.key, "reason": reason})
         for entry in group.absent:
             label, reason = f"{entry.framework} {entry.execution}", f"did not run: {entry.reason}"
-            rows.append(("all", label, "0", "0 of 0", MISSING, MISSING, MISSING, reason))
+            rows.append((NO_ACTIVITY, label, "0", "0 of 0", MISSING, MISSING, MISSING, reason))
             data.append({**group_columns(group), "cell": label, "reason": reason})
-        sections.append(Section(group_title(group, comparisons), pd.DataFrame(rows, columns=list(COLUMNS))))
+        frame = pd.DataFrame(rows, columns=list(COLUMNS))
+        columns = list(COLUMNS if (frame["activity"] != NO_ACTIVITY).any() else COLUMNS_WITHOUT_ENERGY)
+        sections.append(Section(group_title(group, comparisons), frame[columns]))
     return Table("energy", f"Energy, suite {suite}", tuple(sections), pd.DataFrame(data), DEFINITIONS)
 
 

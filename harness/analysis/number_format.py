@@ -12,25 +12,30 @@ SCALES = {
 }
 
 
-def readable_unit(unit: str, largest: float) -> tuple[float, str]:
-    """Divisor and name of the unit in which the largest value is at least 1.
+def readable_unit(unit: str, typical: float) -> tuple[float, str]:
+    """Divisor and name of the unit in which a typical value is at least 1.
 
     The smallest unit where none is, the largest for 0.
     """
     scales = SCALES.get(unit, ((1.0, unit),))
-    if not largest:
+    if not typical:
         return scales[0]
-    return next((scale for scale in scales if abs(largest) >= scale[0]), scales[-1])
+    return next((scale for scale in scales if abs(typical) >= scale[0]), scales[-1])
 
 
-def with_interval(value: float, low: float | None, high: float | None, *, sign: bool = False) -> str:
+def with_interval(
+    value: float, low: float | None, high: float | None, *, sign: bool = False, max_decimals: int | None = None
+) -> str:
     """A value and its interval, as `1.23 [1.21, 1.26]`, with as many digits as the interval bears.
 
     They are those of the Particle Data Group: two digits of its half width if that begins with 100 to 354, else one.
-    The value keeps 4 significant digits at most, and that many without an interval or with one of no width.
+    The value keeps 2 to 4 significant digits, and 4 without an interval or with one of no width.
+    `max_decimals` bounds what stands behind the point.
     """
     flag = "+" if sign else ""
     decimals = _decimals(value, low, high)
+    if max_decimals is not None:
+        decimals = min(decimals, max_decimals)
     shown, *bounds = (
         f"{round(number, decimals) + 0.0:{flag}.{decimals}f}" for number in (value, low, high) if number is not None
     )
@@ -40,9 +45,9 @@ def with_interval(value: float, low: float | None, high: float | None, *, sign: 
 def _decimals(value: float, low: float | None, high: float | None) -> int:
     magnitude = math.floor(math.log10(abs(value))) if value else 0
     half_width = (high - low) / 2 if low is not None and high is not None else 0.0
-    at_most = max(0, SIGNIFICANT_DIGITS - 1 - magnitude)
+    at_least, at_most = max(0, 1 - magnitude), max(0, SIGNIFICANT_DIGITS - 1 - magnitude)
     if half_width <= 0:
         return at_most
     exponent = math.floor(math.log10(half_width))
     digits = 2 if half_width / 10.0**exponent < 3.55 else 1
-    return max(0, min(digits - 1 - exponent, at_most))
+    return max(at_least, min(digits - 1 - exponent, at_most))

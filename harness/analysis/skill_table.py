@@ -1,6 +1,6 @@
 """RMSE and ACC by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -8,15 +8,15 @@ import pandas as pd
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.number_format import MISSING, with_interval
-from harness.analysis.statistics import Deviation, difference, equivalence, relative_deviation, summarise
+from harness.analysis.statistics import difference, equivalence, relative_deviation, summarise
 from harness.analysis.table_parts import (
     INTERVALS,
+    deviation_text,
     estimate,
     estimate_columns,
     estimate_text,
     group_columns,
     group_title,
-    marked,
 )
 from harness.analysis.tables import Section, Table
 from harness.record import Record, Skill, SkillScore
@@ -84,7 +84,7 @@ def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
         if not scores:
             sections.append(Section(title, pd.DataFrame([("no launch was scored",)], columns=["skill"])))
             continue
-        keys = tuple(dict.fromkeys(key for found in scores.values() for key in found.keys))
+        keys = _by_variable(key for found in scores.values() for key in found.keys)
         sections.append(_rmse_section(title, group, scores, keys))
         sections.append(_acc_section(group, scores, keys))
         sections += _deviation_sections(group, scores, keys, comparisons)
@@ -150,9 +150,9 @@ def _deviation_row(ours: CellScores, theirs: CellScores, key: ScoreKey) -> dict[
         "variable": key.variable,
         "lead, h": f"{key.lead_h:g}",
         "n": str(rmse.pairs if rmse else 0),
-        "RMSE deviation, % [90 %]": _deviation(rmse, percent=True),
+        "RMSE deviation, % [90 %]": deviation_text(rmse, percent=True),
         "RMSE": equivalence(rmse) if rmse else MISSING,
-        "ACC difference [90 %]": _deviation(acc),
+        "ACC difference [90 %]": deviation_text(acc),
     }
 
 
@@ -172,16 +172,18 @@ def _scores(record: Record) -> dict[tuple[str, ScoreKey], SkillScore]:
     return {(score.forecaster, ScoreKey(score.variable, score.units, score.lead_h)): score for score in entries}
 
 
+def _by_variable(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
+    unique = tuple(dict.fromkeys(keys))
+    variables = tuple(dict.fromkeys(key.variable for key in unique))
+    return tuple(sorted(unique, key=lambda key: (variables.index(key.variable), key.lead_h)))
+
+
 def _text(values: Mapping[int, float]) -> str:
     return estimate_text(estimate(values.values()))
 
 
 def _reference(values: Mapping[int, float]) -> str:
     return with_interval(summarise(list(values.values())).median, None, None) if values else MISSING
-
-
-def _deviation(found: Deviation | None, *, percent: bool = False) -> str:
-    return marked(found.mean, found.low, found.high, 0.01 if percent else 1.0, sign=True) if found else MISSING
 
 
 def _beats(scores: CellScores, reference: str, key: ScoreKey) -> str:

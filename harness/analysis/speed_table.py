@@ -1,6 +1,7 @@
 """Time and memory of each cell, and their ratio to the baseline."""
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 
 import pandas as pd
 
@@ -29,8 +30,9 @@ DEFINITIONS = (
     "Verdict on times, and on rates by their inverse: equivalent if the interval lies within 1/1.05 to 1.05, faster or "
     "slower if it lies outside, undecided if it crosses a bound.",
     "Epoch: data and steps without validation; the first of a stage, which holds the compilation, is left out where "
-    "there are more. Training total: data and steps of all epochs. Step times are medians of the steady state. Memory: "
-    "peak of the process, and of the device where the framework counts it.",
+    "there are more. Training total: data and steps of all epochs. Step times are medians of the steady state. Rate: "
+    "samples by the sum of their times, so the harmonic mean. Memory: peak of the process, "
+    "and of the device where the framework counts it.",
     "Whether a parity check of the two implementations passed is not part of the records: it is one of the tests.",
 )
 
@@ -83,8 +85,8 @@ def _quantity_rows(
     present = [cell for cell in cells if name in metrics[cell]]
     values = {cell: _values(metrics[cell], name) for cell in present}
     metric = next(iter(metrics[present[0]][name].values()))
-    largest = max((summarise(list(known.values())).median for known in values.values() if known), default=0.0)
-    divisor, unit = readable_unit(metric.unit, largest)
+    medians = [summarise(list(known.values())).median for known in values.values() if known]
+    divisor, unit = readable_unit(metric.unit, sqrt(min(medians) * max(medians)) if medians else 0.0)
     rows: list[tuple[str, ...]] = []
     for cell in present:
         ratio = _ratio(metrics, comparisons[cell], name)

@@ -5,10 +5,13 @@ from collections.abc import Iterable, Mapping
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.number_format import MISSING, with_interval
-from harness.analysis.statistics import Estimate, summarise
+from harness.analysis.statistics import Deviation, Estimate, summarise
 from harness.record import Record
 
-INTERVALS = "Median over launches (n) with the 95 % BCa bootstrap interval; without interval where n < 3 (marked *)."
+INTERVALS = (
+    "Median over launches (n) with the 95 % BCa bootstrap interval; without interval where n < 3 (marked *). With few "
+    "launches it covers the true median less often: at most 75 % of the time with 3, 94 % with 5."
+)
 
 
 def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
@@ -38,11 +41,21 @@ def estimate_text(found: Estimate | None, divisor: float = 1.0) -> str:
     return marked(found.median, found.low, found.high, divisor) if found else MISSING
 
 
-def marked(value: float, low: float | None, high: float | None, divisor: float = 1.0, *, sign: bool = False) -> str:
+def marked(value: float, low: float | None, high: float | None, divisor: float = 1.0) -> str:
     """A value with its interval, all divided, or with * where it has none."""
     if low is None or high is None:
-        return f"{with_interval(value / divisor, None, None, sign=sign)} *"
-    return with_interval(value / divisor, low / divisor, high / divisor, sign=sign)
+        return f"{with_interval(value / divisor, None, None)} *"
+    return with_interval(value / divisor, low / divisor, high / divisor)
+
+
+def deviation_text(found: Deviation | None, *, percent: bool = False) -> str:
+    """A signed deviation and its interval to two decimals of a percent or four; marked with * where it has none."""
+    if found is None:
+        return MISSING
+    factor, decimals = (100.0, 2) if percent else (1.0, 4)
+    low, high = (None if bound is None else bound * factor for bound in (found.low, found.high))
+    text = with_interval(found.mean * factor, low, high, sign=True, max_decimals=decimals)
+    return text if low is not None else f"{text} *"
 
 
 def estimate_columns(name: str, found: Estimate | None) -> dict[str, object]:

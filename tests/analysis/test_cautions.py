@@ -34,7 +34,7 @@ class TestWarnings:
             ),
             (
                 {"environment": make_environment(threads={"OMP_NUM_THREADS": "1"})},
-                "mindspore compiled: threads is not set or OMP_NUM_THREADS=1, of its baseline not set",
+                "mindspore compiled: threads: not set or OMP_NUM_THREADS=1 here, not set in the baseline",
             ),
             (
                 {

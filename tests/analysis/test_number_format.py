@@ -14,6 +14,7 @@ from harness.analysis.number_format import readable_unit, with_interval
         ((512.0, 512.0, 512.0), "512.0 [512.0, 512.0]"),
         ((0.0123456, None, None), "0.01235"),
         ((123456.0, None, None), "123456"),
+        ((0.26, 0.12, 10.4), "0.26 [0.12, 10.40]"),
         ((0.0, -0.5, 0.5), "0.0 [-0.5, 0.5]"),
         ((0.0, None, None), "0.000"),
     ],
@@ -23,7 +24,7 @@ def test_digits_follow_the_interval(numbers, expected):
 
 
 def test_signs_but_no_negative_zero():
-    assert with_interval(0.02, -0.01, 0.9, sign=True) == "+0.0 [+0.0, +0.9]"
+    assert with_interval(0.02, -0.01, 0.9, sign=True, max_decimals=1) == "+0.0 [+0.0, +0.9]"
 
 
 @pytest.mark.parametrize(
