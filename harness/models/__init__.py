@@ -20,6 +20,6 @@ def architecture(name: str) -> ModuleType:
     """
     found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
-        raise UserError(f"architecture {name!r}: not registered under {GROUP}; {nearest(name, found)}")
+        raise UserError(f"no architecture {name!r} is registered under {GROUP}; {nearest(name, found)}")
     module: ModuleType = found[name].load()
     return module

@@ -2,7 +2,10 @@
 
 import re
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, cast
+from types import ModuleType
+from typing import Annotated, Any, Literal, NamedTuple, cast
+
+from pydantic import AfterValidator, BaseModel
 
 from harness.data.config import DataConfig
 from harness.errors import UserError
@@ -65,8 +68,9 @@ def data(name: str) -> Any:
 def model(name: str) -> ModelConfig[Any]:
     """A model by name or path, its networks checked by the architecture they name."""
     path = path_of("models", name)
+    head: _Head = load(path, _Head)
     model_config: Any = ModelConfig
-    return cast(ModelConfig[Any], load(path, model_config[architecture(_architecture_name(path)).Network]))
+    return cast(ModelConfig[Any], load(path, model_config[head.architecture.Network]))
 
 
 def preset(model_name: str, preset_name: str) -> NamedPreset:
@@ -80,16 +84,21 @@ def preset(model_name: str, preset_name: str) -> NamedPreset:
     return NamedPreset(Path(model_name).stem, preset_name, found, found.presets[preset_name])
 
 
-def _architecture_name(path: Path) -> str:
-    content: dict[str, Any] = load(path, dict[str, Any])
-    name = content.get("architecture")
-    if not isinstance(name, str):
-        raise UserError(f"{path}:1: architecture: required, the name of an entry point in crosscast.models")
-    return name
-
-
 def check_device(chip_name: str, device_name: str) -> None:
     """Raise UserError where the device that a framework opened is not the chip."""
     expected = chip(chip_name).device_name
     if expected is not None and not re.search(expected, device_name):
         raise UserError(f"the device here is {device_name!r}, not a {chip_name}; choose CHIP= accordingly")
+
+
+def _registered(name: Any) -> ModuleType:
+    try:
+        return architecture(str(name))
+    except UserError as error:
+        raise ValueError(str(error)) from None
+
+
+class _Head(BaseModel):
+    """What a model's file must say before the rest can be checked."""
+
+    architecture: Annotated[Any, AfterValidator(_registered)]

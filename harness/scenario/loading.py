@@ -79,8 +79,9 @@ def _check_keys(path: Path, node: yaml.Node | None, around: tuple[yaml.Node, ...
 
 
 def _first_error(path: Path, root: yaml.Node | None, error: ValidationError, kind: Any) -> str:
+    """The first unknown field, whose correct spelling may be what else is missing; without one, the first error."""
     errors = error.errors(include_url=False)
-    first = errors[0]
+    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
     location = tuple(part for part in first["loc"] if part != "[key]")
     if first["type"].startswith("union_tag"):
         location = (*location, first["ctx"]["discriminator"].strip("'"))
@@ -106,8 +107,10 @@ def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
             message = "Input should be fields and their values"
         case "tuple_type" | "list_type":
             message = "Input should be a list"
+        case "value_error":
+            return error["msg"].removeprefix("Value error, ")
         case _:
-            message = error["msg"].removeprefix("Value error, ")
+            message = error["msg"]
     if given is None:
         return f"{message}, but nothing is given"
     return message if isinstance(given, dict | list) else f"{message}, not {given!r}"
@@ -135,10 +138,11 @@ def _find(root: yaml.Node | None, location: Location) -> tuple[int, str]:
             else:
                 if part == location[-1]:
                     parts.append(str(part))
-        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-            node = node.value[part]
-            line = node.start_mark.line + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
             parts.append(str(part))
+            if part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line + 1
     return line, ".".join(parts)
 
 

@@ -1,0 +1,36 @@
+"""The JSON Schemas of the files in scenarios/, which editors complete and check by."""
+
+import json
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from harness.data.config import DataConfig
+from harness.models import GROUP, architecture
+from harness.scenario.loading import json_schema
+from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
+
+
+def schemas() -> dict[str, dict[str, Any]]:
+    """JSON Schemas by file stem: the three kinds of file of fixed form, and one for every architecture's models."""
+    model_config: Any = ModelConfig
+    return {
+        "chip": json_schema(ChipConfig, "A chip"),
+        "suite": json_schema(SuiteConfig, "A suite"),
+        "data": json_schema(DataConfig, "A data set"),
+        **{
+            name: json_schema(model_config[architecture(name).Network], f"A {name} model")
+            for name in sorted({entry.name for entry in entry_points(group=GROUP)})
+        },
+    }
+
+
+def write_schemas(folder: Path) -> list[Path]:
+    """Write every schema as NAME.json into a folder; the paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for name, schema in schemas().items():
+        path = folder / f"{name}.json"
+        path.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+        paths.append(path)
+    return paths

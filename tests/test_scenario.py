@@ -1,0 +1,297 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+from shared import REPOSITORY
+
+from harness.data.config import DataConfig
+from harness.errors import UserError
+from harness.models.fourcastnet import Network
+from harness.scenario import catalogue
+from harness.scenario.export import write_schemas
+from harness.scenario.loading import load, nearest
+from harness.scenario.matrix import Scenario, Selection, expand
+from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
+
+SCENARIOS = REPOSITORY / "scenarios"
+
+SUITE = """\
+description: two lines on
+models:
+  - {model: fourcastnet, preset: tiny}
+frameworks:
+  - framework: pytorch
+    execution: eager
+  - framework: mindspore
+    execution: compiled
+launches: 3
+"""
+CHIP = (SCENARIOS / "chips/cpu.yaml").read_text()
+MODEL = (SCENARIOS / "models/fourcastnet.yaml").read_text()
+ROSSBY = (SCENARIOS / "data/rossby.yaml").read_text()
+STORM = (SCENARIOS / "data/storm.yaml").read_text()
+
+READERS = {
+    SUITE: catalogue.suite,
+    CHIP: catalogue.chip,
+    MODEL: catalogue.model,
+    ROSSBY: catalogue.data,
+    STORM: catalogue.data,
+}
+
+
+def line_of(text, part):
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+@pytest.mark.parametrize("kind", ["chip", "model", "suite", "data"])
+def test_every_file_of_the_repository_loads(kind):
+    plural = {"data": "data"}.get(kind, f"{kind}s")
+    found = catalogue.names(plural)
+    assert found == sorted(path.stem for path in (SCENARIOS / plural).iterdir())
+    for name in found:
+        getattr(catalogue, kind)(name)
+
+
+def test_every_model_and_data_set_of_every_suite_exists():
+    for suite in map(catalogue.suite, catalogue.names("suites")):
+        assert suite.data in catalogue.names("data")
+        for entry in suite.models:
+            catalogue.preset(entry.model, entry.preset)
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "field", "complaint"),
+    [
+        (SUITE, "launches: 3", "launches: three", "launches", "integer.*not 'three'"),
+        (SUITE, "launches: 3", "launches: 0", "launches", "greater than 0, not 0"),
+        (SUITE, "launches: 3", "launches: [3]", "launches", "valid integer"),
+        (SUITE, "launches: 3", "launches:", "launches", "valid integer, but nothing is given"),
+        (SUITE, "launches: 3", "lanches: 3", "lanches", "unknown field; did you mean 'launches'"),
+        (SUITE, "launches: 3", "launches: 3\nLAUNCHES: 4", "LAUNCHES", "unknown field; did you mean 'launches'"),
+        (SUITE, "launches: 3", "launches: 3\nlaunches: 4", "launches", "given twice"),
+        (SUITE, "execution: compiled", "execution: compilde", "frameworks.1.execution", "did you mean 'compiled'"),
+        (SUITE, "execution: compiled", "exection: eager", "frameworks.1.exection", "did you mean 'execution'"),
+        (SUITE, "preset: tiny", "preset: 7", "models.0.preset", "string, not 7"),
+        (SUITE, "preset: tiny", "presets: tiny", "models.0.presets", "did you mean 'preset'"),
+        (SUITE, "launches: 3", "precision: fp16", "precision", "'fp16' is not one of them; choose from: fp32"),
+        (CHIP, "{device: CPU", "{divice: CPU", "frameworks.mindspore.divice", "did you mean 'device'"),
+        (CHIP, "mindspore: {device", "mindspor: {device", "frameworks.mindspor", "did you mean 'mindspore'"),
+        (CHIP, "power_collectors: [rapl]", "power_collectors: rapl", "power_collectors", "a list, not 'rapl'"),
+        (CHIP, "peak_tflops: {}", "peak_tflops: {fp23: 1}", "peak_tflops.fp23", "did you mean 'fp32'"),
+        (CHIP, "peak_tflops: {}", "peak_tflops: {fp32: 1}", "peak_tflops.fp32", "fields and their values, not 1"),
+        (MODEL, "depth: 2}", "dept: 2}", "presets.tiny.network.dept", "did you mean 'depth'"),
+        (
+            MODEL,
+            "embed_dim: 64,",
+            "embed_dim: 60,",
+            "presets.tiny.network",
+            "num_blocks 8 does not divide embed_dim 60",
+        ),
+        (MODEL, "grid: [32, 64]", "grid: [32, -64]", "presets.tiny.grid.1", "greater than 0, not -64"),
+        (MODEL, "grid: [32, 64]", "grid: [32]", "presets.tiny.grid.1", "required, but missing"),
+        (MODEL, "epochs: 12,", "epochs: many,", "presets.tiny.training.stages.0.epochs", "integer.*not 'many'"),
+        (MODEL, "lead_steps: [1, 2, 4, 8],", "lead_steps: [2, 1],", "presets.tiny.inference", "lead_steps must rise"),
+        (MODEL, "architecture: fourcastnet", "architecture: forcastnet", "architecture", "did you mean 'fourcastnet'"),
+        (MODEL, "architecture: fourcastnet", "architecture: 4", "architecture", "no architecture '4'"),
+        (ROSSBY, "kind: rossby", "kind: rosby", "kind", "'rosby' is not one of them; did you mean 'rossby'"),
+        (ROSSBY, "seed: 1", "sed: 1", "sed", "did you mean 'seed'"),
+        (
+            ROSSBY,
+            "channels: [u, v, z, t]",
+            "channels: [u, v, z, q]",
+            "channels.3",
+            "'q' is not one of them; choose from",
+        ),
+        (ROSSBY, "splits: {train: 0.7,", "splits: {train: 0.8,", "splits", "must add up to 1, not 1.1"),
+        (STORM, "units: Pa", "unit: Pa", "channels.0.unit", "did you mean 'units'"),
+        (STORM, "start: 1996-01-05 00:00:00", "start: soon", "time.start", "datetime.*not 'soon'"),
+    ],
+)
+def test_a_mistake_is_told_with_file_line_and_field(tmp_path, text, old, new, field, complaint):
+    assert text.count(old) >= 1
+    wrong = text.replace(old, new, 1)
+    path = tmp_path / "wrong.yaml"
+    path.write_text(wrong)
+    line = line_of(wrong, new.splitlines()[-1])
+    with pytest.raises(UserError, match=rf"^{re.escape(f'{path}:{line}: {field}: ')}.*{complaint}") as raised:
+        READERS[text](str(path))
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "without", "expected"),
+    [
+        (SUITE, "    execution: eager\n", "5: frameworks.0.execution: required, but missing"),
+        (SUITE, "models:\n  - {model: fourcastnet, preset: tiny}\n", "1: models: required, but missing"),
+        (MODEL, "architecture: fourcastnet\n", "1: architecture: required, but missing"),
+        (ROSSBY, "kind: rossby\n", "1: kind: required, but missing"),
+    ],
+)
+def test_a_missing_field_is_told_where_it_belongs(tmp_path, text, without, expected):
+    assert without in text
+    path = tmp_path / "wrong.yaml"
+    path.write_text(text.replace(without, ""))
+    with pytest.raises(UserError, match=f"^{re.escape(f'{path}:{expected}')}"):
+        READERS[text](str(path))
+
+
+def test_several_mistakes_are_counted(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(SUITE.replace("launches: 3", "launches: 0\nlunches: 2\nseed: -1"))
+    with pytest.raises(UserError, match=r":10: lunches: .* \(and 2 more\)$"):
+        catalogue.suite(str(path))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"models: [a\nlaunches: 3\n", ":2: not valid YAML: "),
+        (b"a: 1\n\tb: 2\n", ":2: not valid YAML: "),
+        (b"a: *nowhere\n", ":1: not valid YAML: "),
+        (b"a: !!python/object:os.system {}\n", ":1: not valid YAML: "),
+        (b"---\na: 1\n---\nb: 2\n", ":3: not valid YAML: "),
+        (b"a: \x07\n", ": not valid YAML: "),
+        (b"description: \xff\xfe\n", ": cannot be read: "),
+        (b"models: 1\n[a, b]: 2\n", ":2: the name of a field must be plain text"),
+        (b"models: 1\n{a: b}: 2\n", ":2: the name of a field must be plain text"),
+        (b"a: 1\nmodels: &m\n  - *m\n", ":2: not valid here: the anchor is used inside itself"),
+        (b"", ":1: file: .*nothing is given"),
+        (b"- a\n", ":1: file: Input should be fields and their values"),
+        (b"just words\n", ":1: file: Input should be fields and their values, not 'just words'"),
+    ],
+)
+def test_what_is_no_yaml_mapping_is_one_clear_line(tmp_path, content, expected):
+    path = tmp_path / "wrong.yaml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=f"^{re.escape(str(path))}{expected}") as raised:
+        load(path, SuiteConfig)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_number_without_a_point_before_its_exponent_is_a_number(tmp_path):
+    path = tmp_path / "model.yaml"
+    path.write_text(MODEL.replace("learning_rate: 2.0e-3", "learning_rate: 2e-3"))
+    assert catalogue.model(str(path)).presets["tiny"].training.stages[0].learning_rate == 0.002
+
+
+@pytest.mark.parametrize(
+    ("call", "complaint"),
+    [
+        (lambda: catalogue.chip("a10"), "chip 'a10'.*did you mean 'a100'"),
+        (lambda: catalogue.chip("CPU"), "did you mean 'cpu'"),
+        (lambda: catalogue.suite("smokes"), "suite 'smokes'.*did you mean 'smoke'"),
+        (lambda: catalogue.suite("../suites/smoke"), "suite '../suites/smoke'.*choose from: paper, smoke"),
+        (lambda: catalogue.data("qqq"), "data 'qqq'.*choose from: rossby, storm"),
+        (lambda: catalogue.model("forecastnet"), "model 'forecastnet'.*did you mean 'fourcastnet'"),
+        (lambda: catalogue.preset("fourcastnet", "papers"), "no preset 'papers'; did you mean 'paper'"),
+        (lambda: catalogue.suite("absent.yaml"), "absent.yaml: no such file"),
+        (lambda: expand(Selection(model="fourcast")), "not in suite 'smoke'; did you mean 'fourcastnet'"),
+        (lambda: expand(Selection(preset="tinny")), "no preset 'tinny'; did you mean 'tiny'"),
+        (lambda: expand(Selection(framework="torch")), "framework 'torch' is not in suite"),
+        (lambda: expand(Selection(mapping="storm")), "give its folder or file with DATA="),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(call, complaint):
+    with pytest.raises(UserError, match=complaint):
+        call()
+
+
+def test_without_a_near_name_all_are_listed():
+    assert nearest("xyz", ["b", "a"]) == "choose from: a, b"
+    assert nearest("xyz", []) == "none are defined"
+
+
+def test_a_patch_that_does_not_divide_the_grid_lists_those_that_do(tmp_path):
+    (tmp_path / "odd.yaml").write_text(MODEL.replace("patch_size: 4,", "patch_size: 5,", 1))
+    complaint = (
+        "odd tiny on data 'rossby': patch_size 5 does not divide the grid 32x64; sizes that do: 1, 2, 4, 8, 16, 32$"
+    )
+    with pytest.raises(UserError, match=complaint):
+        expand(Selection(model=str(tmp_path / "odd.yaml"), preset="tiny"))
+
+
+def scenario():
+    return expand(Selection()).cells[0]
+
+
+def changed(value):
+    """Every copy of a JSON value in which one leaf is another; empty and null leaves are left alone."""
+    if isinstance(value, dict):
+        yield from ({**value, key: other} for key, child in value.items() for other in changed(child))
+    elif isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from ([*value[:index], other, *value[index + 1 :]] for other in changed(child))
+    elif isinstance(value, int | float):
+        yield value + 1
+    elif isinstance(value, str):
+        yield f"{value}x"
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
+def test_every_setting_is_part_of_the_name_of_a_cell():
+    content = scenario().model_dump(mode="json")
+    free = {"time_limit_s", "data_root"}
+    names = [scenario().cell]
+    for field in content.keys() - free:
+        names += [Scenario.model_construct(**{**content, field: other}).cell for other in changed(content[field])]
+    assert len(names) > 40
+    assert len(set(names)) == len(names)
+
+
+def test_the_name_of_a_cell_does_not_depend_on_what_changes_no_measurement():
+    first = scenario()
+    other = first.model_copy(update={"time_limit_s": 1.0, "data_root": "/elsewhere"})
+    reordered = first.model_copy(update={"network": dict(reversed(list(first.network.items())))})
+    assert first.cell == other.cell == reordered.cell == scenario().cell
+
+
+def test_the_cells_of_a_suite_have_different_names():
+    cells = expand(Selection()).cells
+    assert len({cell.cell for cell in cells}) == len(cells) == 2
+    assert all(re.fullmatch(r"[\w.-]+", cell.cell) for cell in cells)
+
+
+def test_schemas_in_the_repository_are_up_to_date(tmp_path):
+    written = write_schemas(tmp_path / "new")
+    committed = SCENARIOS / "schemas"
+    assert {path.name for path in written} == {path.name for path in committed.iterdir()}
+    for path in written:
+        hint = "run: crosscast schemas"
+        assert path.read_text() == (committed / path.name).read_text(), hint
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_the_first_line_of_a_file_names_a_schema_that_has_its_fields(path):
+    text = path.read_text()
+    named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
+    schema = json.loads((path.parent / named[1]).read_text())
+    options = [schema["$defs"][option["$ref"].rsplit("/", 1)[-1]] for option in schema.get("oneOf", [])] or [schema]
+    fields = yaml.safe_load(text).keys()
+    assert any(fields <= option["properties"].keys() and set(option["required"]) <= fields for option in options)
+
+
+@pytest.mark.parametrize("kind", [ChipConfig, SuiteConfig, DataConfig, ModelConfig[Network]])
+def test_schemas_forbid_the_unknown_and_describe_themselves(kind):
+    name = {ChipConfig: "chip", SuiteConfig: "suite", DataConfig: "data"}.get(kind, "fourcastnet")
+    schema = json.loads((SCENARIOS / f"schemas/{name}.json").read_text())
+    objects = [part for part in [schema, *schema["$defs"].values()] if "properties" in part]
+    assert objects
+    assert all(part["additionalProperties"] is False for part in objects)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["$defs"].keys() == TypeAdapter(kind).json_schema()["$defs"].keys()
+
+
+def test_times_of_data_sets_may_be_written_as_yaml_writes_them():
+    schema = json.loads((SCENARIOS / "schemas/data.json").read_text())
+    assert schema["$defs"]["TimeAxis"]["properties"]["start"] == {"title": "Start", "type": "string"}
+
+
+def test_files_beside_the_repository_are_named_by_their_path(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(SUITE)
+    assert expand(Selection(suite=str(path))).suite == "mine"
+    assert isinstance(catalogue.path_of("suites", str(path)), Path)
