@@ -63,7 +63,7 @@ def bench(
 
 @cli.command()
 @click.option("--suite", help="Only this suite; default: all that have records.")
-@click.option("--baseline", help="Cell to compare with, such as pytorch; default: the suite's.")
+@click.option("--baseline", help="Cell to compare with, such as pytorch; default: PyTorch on the same chip.")
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     """Tables and figures from the records alone."""

@@ -136,7 +136,7 @@ class MindSpore:
             device_name="cpu" if on_cpu else ms.hal.get_device_name(0),
             driver=None,
             execution="compiled" if self._compiled else "eager",
-            threads=None,
+            threads=ms.get_context("runtime_num_threads"),
             packages={"mindspore": ms.__version__},
         )
 

@@ -93,7 +93,6 @@ class Matrix:
 
     suite: str
     launches: int
-    baseline: FrameworkName
     cells: tuple[Scenario, ...]
     absent: tuple[Absent, ...]
 
@@ -150,7 +149,7 @@ def expand(selection: Selection) -> Matrix:
                 "time_limit_s": suite.time_limit_s,
             }
             cells.append(Scenario.model_validate({**cell, **settings}))
-    return Matrix(suite_name, selection.repeats or suite.launches, suite.baseline, tuple(cells), tuple(absent))
+    return Matrix(suite_name, selection.repeats or suite.launches, tuple(cells), tuple(absent))
 
 
 def cannot_run(chip: ChipConfig, framework: FrameworkName) -> str | None:

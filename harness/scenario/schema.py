@@ -166,4 +166,3 @@ class SuiteConfig(Frozen):
     launches: PositiveInt = Field(default=5, description="process launches a cell; 3 are needed for an interval")
     seed: int = Field(default=0, ge=0, description="launch k draws weights and sample order from seed + k")
     time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended")
-    baseline: FrameworkName = Field(default="pytorch", description="the cell to which the others are compared")

@@ -56,9 +56,7 @@ def step(framework, windows) -> dict[str, float]:
 
 def overhead(framework, windows) -> dict[str, float]:
     """A step as the runner times it, and the runner's whole loop less its data, over the same steps in a bare loop."""
-    batches = [
-        (framework.put(inputs), framework.put(targets)) for inputs, targets in windows.batches("train", BATCH)
-    ]
+    batches = [(framework.put(inputs), framework.put(targets)) for inputs, targets in windows.batches("train", BATCH)]
     reporter = Reporter()
 
     def bare() -> float:

@@ -48,9 +48,7 @@ def test_mindspore_against_pytorch(benchmark, network):
 @pytest.mark.parametrize("framework", [PYTORCH, MINDSPORE], ids=["pytorch", "mindspore"])
 def test_overhead_of_the_runner(benchmark, framework):
     """A step inside the runner over the same step in a bare loop."""
-    benchmark.extra_info.update(
-        benchmark.pedantic(lambda: drive("overhead", framework, NETWORKS["tiny"]), rounds=1)
-    )
+    benchmark.extra_info.update(benchmark.pedantic(lambda: drive("overhead", framework, NETWORKS["tiny"]), rounds=1))
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -60,7 +58,10 @@ def test_transform_by_matrix_against_fft_in_pytorch(benchmark, network):
     def compare() -> list[tuple[dict[str, float], dict[str, float]]]:
         settings = NETWORKS[network]
         return [
-            (drive("step", PYTORCH, settings | {"spectral": "dft"}), drive("step", PYTORCH, settings | {"spectral": "fft"}))
+            (
+                drive("step", PYTORCH, settings | {"spectral": "dft"}),
+                drive("step", PYTORCH, settings | {"spectral": "fft"}),
+            )
             for _ in range(3)
         ]
 
