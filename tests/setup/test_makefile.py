@@ -1,5 +1,6 @@
 """What `make` offers and hands on."""
 
+import os
 import re
 import subprocess
 import sys
@@ -12,7 +13,8 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def make(*arguments):
-    return subprocess.run(["make", *arguments], cwd=REPOSITORY, capture_output=True, text=True)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    return subprocess.run(["make", *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
 
 
 def recipe(*arguments):
