@@ -19,6 +19,7 @@ from harness.launch.worker_process import Ending, Progress, run_worker, worker_e
 from harness.record import Energy, Environment, Load, Measurements, PhaseEnergy, Record, save
 from harness.scenario.schema import ChipConfig
 
+DEVICES_PER_LAUNCH = 1
 FOREIGN_CORES_ALLOWED = 0.25
 
 
@@ -104,7 +105,7 @@ def _energy(folder: Path, outcome: SamplerOutcome, measurements: Measurements) -
             (folder / name).unlink(missing_ok=True)
         return Energy(collector=None, reason=outcome.reason)
     log = to_parquet(folder / "power.jsonl", folder / "power.parquet")
-    account = EnergyAccount(log)
+    account = EnergyAccount(log, device_count=DEVICES_PER_LAUNCH)
     return Energy(
         collector=outcome.collector,
         reason=outcome.reason,
