@@ -47,7 +47,19 @@ class SetupError(Exception):
 
 
 class PinConflict(SetupError):
-    """Pinned versions that do not fit a requirement."""
+    """A pinned version that does not fit a need, or that no index offers."""
+
+    def __init__(self, name: str, version: str, need: str) -> None:
+        super().__init__(f"pip finds no {name}=={version} where {need}")
+        self.name, self.version, self.need = name, version, need
+
+    def way_out(self) -> str:
+        """The line to print where the version is the system's."""
+        requirement = self.need.split(" needs ")[1]
+        return (
+            f"the system's {self.name} {self.version} does not fit, {self.need}: change it there "
+            f"({PYTHON} -m pip install '{requirement}') or take an image that has it"
+        )
 
 
 def main() -> None:
@@ -61,7 +73,7 @@ def main() -> None:
         _check_version()
         _leave_environment(folder)
         set_up(folder, accelerator=arguments.accelerator)
-    except (SetupError, OSError) as error:
+    except (SetupError, OSError, subprocess.SubprocessError) as error:
         sys.exit(f"crosscast: cannot make {arguments.folder}: {error}")
     except KeyboardInterrupt:
         print(f"crosscast: interrupted; {arguments.folder} is made anew next time", file=sys.stderr)
@@ -172,10 +184,7 @@ def _create(folder: Path, accelerator: bool) -> None:
 
     if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
         raise SetupError("the folder holds something else: move that away")
-    try:
-        venv.create(folder, clear=True, symlinks=True, system_site_packages=accelerator, with_pip=not accelerator)
-    except subprocess.CalledProcessError as error:
-        raise SetupError(f"pip cannot be put into it: {error}") from None
+    venv.create(folder, clear=True, symlinks=True, system_site_packages=accelerator, with_pip=not accelerator)
     if accelerator and sys.prefix != sys.base_prefix:
         _see_parent_environment(folder)
 
@@ -201,7 +210,10 @@ def _install_beside_system(folder: Path) -> None:
         _pip(folder, "-c", str(pins), *requirements)
     except PinConflict:
         pins.write_text("\n".join(system_pins.values()))
-        _pip(folder, "-c", str(pins), *requirements)
+        try:
+            _pip(folder, "-c", str(pins), *requirements)
+        except PinConflict as conflict:
+            raise SetupError(conflict.way_out()) from None
         print("constraints.txt does not fit the system's packages: other versions were taken")
     seen = _distributions(_python(folder))
     hidden = sorted(name for name in system if seen.get(name) != system[name])
@@ -238,33 +250,22 @@ def _pip(folder: Path, *arguments: str, **environment: str) -> None:
             command, cwd=PROJECT, env={**os.environ, **settings}, stdout=file, stderr=subprocess.STDOUT
         ).returncode
     if failed:
-        text = log.read_text()[start:]
-        conflict = _conflict(text)
-        if conflict:
-            raise PinConflict(conflict)
-        raise SetupError(f"{_reason(text)} (log: {log})")
+        raise _failure(log.read_bytes()[start:].decode(errors="replace"), log)
 
 
-def _conflict(text: str) -> str | None:
-    """Which pin does not fit which requirement, and the way out, from what pip says when it finds no solution."""
+def _failure(text: str, log: Path) -> SetupError:
+    """What pip's output says went wrong."""
+    if "connection broken" in text:
+        return SetupError("pip reaches no package index: see to the network or to pip's configuration")
     block = re.search(r"The conflict is caused by:\n(( {4}.+\n)+)", text)
     pin = re.search(r"The user requested \(constraint\) (\S+)==(\S+)", block[1]) if block else None
-    if not block or not pin:
-        return None
-    need = next(line.strip() for line in block[1].splitlines() if "(constraint)" not in line)
-    need = need.replace("The user requested", "crosscast needs").replace("depends on", "needs")
-    requirement = need.split(" needs ")[1]
-    return (
-        f"{pin[1]} {pin[2]} does not fit, {need}: change it in the system "
-        f"({PYTHON} -m pip install '{requirement}') or take an image that has it"
-    )
-
-
-def _reason(text: str) -> str:
-    if "connection broken" in text:
-        return "pip reaches no package index"
+    if block and pin:
+        need = next(line.strip() for line in block[1].splitlines() if "(constraint)" not in line)
+        need = need.replace("The user requested", "crosscast needs").replace("depends on", "needs")
+        return PinConflict(pin[1], pin[2], need)
     lines = text.strip().splitlines() or ["pip failed"]
-    return next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
+    reason = next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
+    return SetupError(f"{reason} (log: {log})")
 
 
 if __name__ == "__main__":

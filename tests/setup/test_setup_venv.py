@@ -44,7 +44,7 @@ def test_pins_hold_for_the_build_too(project):
     project.replace("constraints.txt", "hatchling==", "hatchling==0.0.")
     refused = project.set_up(".venv")
     assert refused.returncode == 1
-    assert "hatchling" in only_line(refused.stderr)
+    assert "pip finds no hatchling==0.0." in only_line(refused.stderr)
 
 
 def test_interrupted_set_up_is_made_anew(project):
@@ -82,6 +82,14 @@ def test_failure_is_one_line_with_the_log(project):
     assert line.startswith("crosscast: cannot make .venv: ")
     assert "no-such-package-of-crosscast" in line
     assert Path(line.split("(log: ")[1].rstrip(")")).is_file()
+
+
+def test_no_package_index_is_one_line(project):
+    project.environment = {"PIP_NO_INDEX": "0", "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "1"}
+    project.environment["PIP_FIND_LINKS"] = ""
+    failed = project.set_up(".venv")
+    assert failed.returncode == 1
+    assert "pip reaches no package index" in only_line(failed.stderr)
 
 
 def test_two_set_ups_at_once_make_one_environment(project):
