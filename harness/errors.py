@@ -1,5 +1,17 @@
-"""The one exception that a user's mistake may raise."""
+"""What a user's mistake is answered with."""
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
     """What is wrong, where, and what to do, in one line; the command line prints it and exits with 2."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint that names the closest valid name, or all of them where none is close."""
+    names = {each.casefold(): each for each in sorted(valid)}
+    close = difflib.get_close_matches(name.casefold(), names, n=1)
+    if close:
+        return f"did you mean {names[close[0]]!r}?"
+    return f"choose from: {', '.join(names.values())}" if names else "none are defined"

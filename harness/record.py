@@ -9,8 +9,8 @@ from pydantic import Field, ValidationError
 
 from harness.errors import UserError
 from harness.frameworks.base import FrameworkDescription
+from harness.frozen import Frozen
 from harness.scenario.matrix import Scenario
-from harness.scenario.schema import Frozen
 
 SCHEMA_VERSION = 1
 FILE_NAME = "record.json"

@@ -60,7 +60,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     imported_s = perf_counter()
 
     reporter.tell("reading data")
-    from harness.data.source import open_source
+    from harness.data.opening import open_source
     from harness.data.windows import Windows
     from harness.runners import inference, training
 

@@ -8,11 +8,11 @@ from pydantic import TypeAdapter
 from shared import REPOSITORY
 
 from harness.data.config import DataConfig
-from harness.errors import UserError
+from harness.errors import UserError, nearest
 from harness.models.fourcastnet import Network
 from harness.scenario import catalogue
 from harness.scenario.export import write_schemas
-from harness.scenario.loading import load, nearest
+from harness.scenario.loading import load
 from harness.scenario.matrix import Scenario, Selection, expand
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
 

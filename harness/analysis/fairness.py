@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from harness.analysis.cells import Cell
-from harness.errors import UserError
-from harness.scenario.loading import nearest
+from harness.errors import UserError, nearest
 from harness.scenario.schema import Execution, FrameworkName
 
 SAME_SETTINGS = ("model", "architecture", "preset", "precision", "grid", "channels", "network", "training", "seed")

@@ -13,8 +13,7 @@ from harness.analysis.figures import write_loss_curves
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
 from harness.analysis.tables import print_table, print_warnings, write_table
-from harness.errors import UserError
-from harness.scenario.loading import nearest
+from harness.errors import UserError, nearest
 
 DEFAULT_BASELINE = BaselineName("pytorch")
 

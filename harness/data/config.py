@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from harness.scenario.schema import Frozen
+from harness.frozen import Frozen
 
 SplitName = Literal["train", "validation", "test"]
 

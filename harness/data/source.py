@@ -2,14 +2,10 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-
-from harness.data.config import ArchiveConfig, RossbyConfig
-from harness.errors import UserError
 
 BLOCK_BYTES = 64 * 2**20
 
@@ -55,27 +51,6 @@ class Source(Protocol):
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields (n, C, H, W) at these time indices, in the order given, in `units`; NaN outside the mask."""
-
-
-def open_source(
-    config: RossbyConfig | ArchiveConfig, *, path: Path | None = None, grid: tuple[int, int] | None = None
-) -> Source:
-    """Open the data that `config` describes.
-
-    `path` is the DATA folder or file of an archive; `grid` is (H, W) of generated data.
-    Raises UserError where one of them is needed and not given, and whatever the source raises.
-    """
-    if isinstance(config, RossbyConfig):
-        if grid is None:
-            raise UserError("data of kind 'rossby' need a grid: the model's preset gives none")
-        from harness.data.rossby import RossbySource
-
-        return RossbySource(config, grid)
-    if path is None:
-        raise UserError("data of kind 'archive' need DATA=folder (or --data folder)")
-    from harness.data.archive import ArchiveSource
-
-    return ArchiveSource(config, path)
 
 
 def stream(

@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.scenario.schema import Frozen, OptimiserConfig
+from harness.frozen import Frozen
+from harness.scenario.schema import OptimiserConfig
 
 Array = NDArray[np.float32]
 

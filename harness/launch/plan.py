@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from harness.frozen import Frozen
 from harness.record import write_atomically
 from harness.scenario.matrix import Scenario
-from harness.scenario.schema import Frozen
 
 FILE_NAME = "launch.json"
 

@@ -7,8 +7,7 @@ An entry point names a package that offers `Network` (pydantic hyperparameters),
 from importlib.metadata import entry_points
 from types import ModuleType
 
-from harness.errors import UserError
-from harness.scenario.loading import nearest
+from harness.errors import UserError, nearest
 
 GROUP = "crosscast.models"
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 from pydantic import AfterValidator, BaseModel
 
 from harness.data.config import DataConfig
-from harness.errors import UserError
+from harness.errors import UserError, nearest
 from harness.models import architecture
-from harness.scenario.loading import load, nearest
+from harness.scenario.loading import load
 from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig
 
 ROOT = Path(__file__).resolve().parents[2] / "scenarios"

@@ -1,8 +1,7 @@
 """YAML files to checked values, with errors that name file, line and field."""
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import DatetimeSchema
 
-from harness.errors import UserError
+from harness.errors import UserError, nearest
 
 T = TypeVar("T")
 Location = Sequence[int | str]
@@ -48,15 +47,6 @@ def load(path: Path, kind: type[T] | Any) -> T:
         return found
     except ValidationError as error:
         raise UserError(_first_error(path, root, error, kind)) from None
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint that names the closest valid name, or all of them where none is close."""
-    names = {each.casefold(): each for each in sorted(valid)}
-    close = difflib.get_close_matches(name.casefold(), names, n=1)
-    if close:
-        return f"did you mean {names[close[0]]!r}?"
-    return f"choose from: {', '.join(names.values())}" if names else "none are defined"
 
 
 def _check_keys(path: Path, node: yaml.Node | None, around: tuple[yaml.Node, ...] = ()) -> None:

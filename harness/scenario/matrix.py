@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field, ValidationError
 
 from harness.data.config import ArchiveConfig, DataConfig
-from harness.errors import UserError
+from harness.errors import UserError, nearest
+from harness.frozen import Frozen
 from harness.models import architecture
 from harness.scenario import catalogue
-from harness.scenario.loading import nearest
 from harness.scenario.schema import (
     ChipConfig,
     Execution,
     FrameworkName,
-    Frozen,
     InferenceConfig,
     Precision,
     SuiteConfig,
@@ -207,7 +206,7 @@ def _data(selection: Selection, suite: SuiteConfig) -> tuple[str, Any, str | Non
 def _open_archive(config: Any, root: str | None) -> "Source | None":
     if root is None or not isinstance(config, ArchiveConfig):
         return None
-    from harness.data.source import open_source
+    from harness.data.opening import open_source
 
     return open_source(config, path=Path(root))
 

@@ -1,22 +1,16 @@
 """What the files in scenarios/chips, scenarios/models and scenarios/suites may say."""
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
+
+from harness.frozen import Frozen, PositiveInt
 
 FrameworkName = Literal["pytorch", "mindspore"]
 Execution = Literal["eager", "compiled"]
 Precision = Literal["fp32"]
 
 NetworkT = TypeVar("NetworkT", bound=BaseModel)
-
-PositiveInt = Annotated[int, Field(gt=0)]
-
-
-class Frozen(BaseModel):
-    """A value that refuses unknown fields and never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Figure(Frozen):

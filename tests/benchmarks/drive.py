@@ -1,4 +1,4 @@
-"""Child process of the benchmarks: `python drive.py MEASUREMENT FRAMEWORK EXECUTION NETWORK`, prints JSON in seconds."""
+"""Child process of the benchmarks: `drive.py MEASUREMENT FRAMEWORK EXECUTION NETWORK` prints JSON, times in seconds."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from harness.data.config import RossbyConfig
-from harness.data.source import open_source
+from harness.data.opening import open_source
 from harness.data.windows import Windows
 from harness.frameworks import open_framework
 from harness.models import architecture

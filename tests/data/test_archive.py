@@ -10,7 +10,7 @@ from shared import REPOSITORY, shared_path
 
 from harness.data.archive import ArchiveSource, match_mapping
 from harness.data.config import ArchiveConfig, DataConfig, RossbyConfig
-from harness.data.source import open_source
+from harness.data.opening import open_source
 from harness.data.windows import Windows
 from harness.errors import UserError
 

@@ -7,7 +7,7 @@ from test_archive import archive, mapping
 
 from harness.data.archive import ArchiveSource
 from harness.data.config import RossbyConfig
-from harness.data.source import open_source
+from harness.data.opening import open_source
 from harness.errors import UserError
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from harness.errors import UserError
+from harness.frozen import Frozen, PositiveInt
 from harness.models.parameters import Parameter, count
-from harness.scenario.schema import Frozen, PositiveInt
 
 LAYER_NORM_EPSILON = 1e-6
 INITIAL_STD = 0.02

@@ -1,6 +1,6 @@
 """The smallest network: prediction = weight * x by channel, loss = sum(prediction - target), so that gradient = x."""
 
-from harness.scenario.schema import Frozen
+from harness.frozen import Frozen
 
 
 class Network(Frozen):
