@@ -1,8 +1,8 @@
 """A bench: the launches of a suite that are still missing, one after the other."""
 
 import json
+import os
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,14 +89,15 @@ def _prepare(folder: Path, matrix: Matrix) -> None:
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
     path = folder / ABSENT_FILE
-    noted: dict[str, dict[str, str]] = defaultdict(dict)
-    for entry in _read_absent(path):
-        noted[_absent_key(entry)] = entry
-    for scenario in matrix.cells:
-        noted.pop(_absent_key(scenario.model_dump()), None)
-    for absent in matrix.absent:
-        noted[_absent_key(absent.model_dump())] = absent.model_dump()
-    write_atomically(path, json.dumps(list(noted.values()), indent=1) + "\n")
+    try:
+        with FileLock(folder / f".{ABSENT_FILE}.lock"):
+            noted = {_absent_key(entry): entry for entry in _read_absent(path)}
+            for scenario in matrix.cells:
+                noted.pop(_absent_key(scenario.model_dump()), None)
+            noted |= {_absent_key(absent.model_dump()): absent.model_dump() for absent in matrix.absent}
+            write_atomically(path, json.dumps(list(noted.values()), indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
 
 
 def _read_absent(path: Path) -> Iterable[dict[str, str]]:
@@ -113,7 +114,7 @@ def _absent_key(entry: dict[str, str]) -> str:
 
 def _device(chip: str, progress: BenchProgress) -> FileLock:
     """A lock on this machine's device, so that two benches take turns instead of disturbing each other's times."""
-    lock = FileLock(Path(tempfile.gettempdir()) / f"crosscast-{Path(chip).stem}.lock")
+    lock = FileLock(Path(tempfile.gettempdir()) / f"crosscast-{os.getuid()}-{Path(chip).stem}.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
