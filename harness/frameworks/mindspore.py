@@ -22,9 +22,8 @@ from harness.scenario.schema import OptimiserConfig
 def open_device(device: str, *, compiled: bool) -> "MindSpore":
     """Open a device by its MindSpore name: CPU or Ascend.
 
-    The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU operators run one
-    after the other, each on all cores: a fifth faster than side by side when compiled. Op by op, each is waited for:
-    handing small operators from thread to thread costs up to forty times what they compute.
+    The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
+    operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
     Raises UserError where this build of MindSpore cannot use it.
     """
     try:
@@ -33,10 +32,8 @@ def open_device(device: str, *, compiled: bool) -> "MindSpore":
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
     ms.set_context(mode=ms.GRAPH_MODE if compiled else ms.PYNATIVE_MODE)
-    if device == "CPU":
-        ms.runtime.dispatch_threads_num(1)
-        if not compiled:
-            ms.runtime.launch_blocking()
+    if device == "CPU" and not compiled:
+        ms.runtime.launch_blocking()
     ms.runtime.synchronize()
     return MindSpore(device, compiled=compiled)
 
