@@ -169,7 +169,7 @@ def test_full_disk_is_one_line_and_leaves_earlier_records_alone(write_suite, cro
     results = tmp_path / "small"
     results.mkdir()
     script = f'mount -t tmpfs -o size=56k none {results} && cp -r "$1"/. {results} && shift && "$@"; code=$?; '
-    script += f"find {results} -name '*.json*' | sort; exit $code"
+    script += f"find {results} -name '*.json' | sort; exit $code"
     probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(results)], capture_output=True)
     if probe.returncode:
         pytest.skip(f"no private mounts here: {probe.stderr.decode().strip()}")
