@@ -49,11 +49,11 @@ def is_gone(pid: int | None) -> bool:
 
 
 def test_energy_of_a_live_counter_that_wraps(out, zone, third_party_env):
-    with LiveCounter(zone, 50.0, WRAP_UJ, start_uj=0):
+    with LiveCounter(zone, 50.0, WRAP_UJ, start_uj=WRAP_UJ - 60_000_000):
         sampler = SamplerProcess.start(out, ["null", "live"], third_party_env, period_s=0.02)
         assert sampler.wait_ready()
         t0_ns = time.monotonic_ns()
-        time.sleep(1.2)
+        time.sleep(1.8)
         t1_ns = time.monotonic_ns()
         outcome = sampler.stop()
     assert (outcome.collector, outcome.reason, outcome.sampler_died, outcome.returncode) == ("live", None, False, 0)
