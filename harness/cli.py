@@ -10,6 +10,7 @@ from harness import __version__
 from harness.errors import UserError
 
 INTERRUPTED = 130
+WIDTH_OF_A_FILE = 110
 
 results_option = click.option(
     "--results",
@@ -53,7 +54,7 @@ def bench(
     from harness.launch import bench as benches
     from harness.scenario.matrix import Selection
 
-    console = Console()
+    console = make_console()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats)
     outcome = benches.bench(selection, results, console, fresh=fresh)
     _report(results, outcome.suite, None, console)
@@ -67,7 +68,7 @@ def bench(
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     """Tables and figures from the records alone."""
-    _report(results, suite, baseline, Console())
+    _report(results, suite, baseline, make_console())
 
 
 @cli.command("list")
@@ -75,7 +76,7 @@ def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""
     from harness.scenario.overview import overview
 
-    console = Console()
+    console = make_console()
     for table in overview():
         console.print(table)
 
@@ -93,6 +94,11 @@ def schemas(folder: Path | None) -> None:
 
     for path in write_schemas(folder or ROOT / "schemas"):
         click.echo(path)
+
+
+def make_console() -> Console:
+    """A console as wide as the terminal, or wide enough for the tables where the output goes elsewhere."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 def _report(results: Path, suite: str | None, baseline: str | None, console: Console) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
-from harness.models.fourcastnet.spectral import transform_matrices
+from harness.models.fourcastnet.spectral import REAL_FORM, transform_matrices
 from harness.models.layers.mindspore import GELU, BatchedLinearFunction, LayerNorm, Linear, LinearFunction, empty
 
 
@@ -82,6 +82,7 @@ class AFNO2D(nn.Cell):
         self.w1, self.b1 = empty(2, blocks, size, size), empty(2, blocks, size)
         self.w2, self.b2 = empty(2, blocks, size, size), empty(2, blocks, size)
         self.transform = TRANSFORMS[network.spectral](network.token_grid(grid), *network.kept_modes(grid))
+        self.real_form = Tensor(REAL_FORM)
         self.linear, self.shrink = BatchedLinearFunction(), ops.SoftShrink(network.sparsity_threshold)
 
     def construct(self, x: Tensor) -> Tensor:
@@ -90,20 +91,22 @@ class AFNO2D(nn.Cell):
         k, _, r, batch, width = modes.shape
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).transpose(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
-        z = ops.relu(self.linear(z, complex_matrix(self.w1), complex_bias(self.b1)))
-        z = self.shrink(self.linear(z, complex_matrix(self.w2), complex_bias(self.b2)))
+        z = ops.relu(self.linear(z, complex_matrix(self.real_form, self.w1), complex_bias(self.b1)))
+        z = self.shrink(self.linear(z, complex_matrix(self.real_form, self.w2), complex_bias(self.b2)))
         z = z.reshape(self.blocks, k, r, batch, 2, self.size).transpose(1, 4, 2, 3, 0, 5)
         return self.transform.inverse(z.reshape(k, 2, r, batch, width)).reshape(x.shape) + x
 
 
-def complex_matrix(w: Tensor) -> Tensor:
+def complex_matrix(real_form: Tensor, w: Tensor) -> Tensor:
     """(2, blocks, in, out), real and imaginary, to the real (blocks, 2 in, 2 out) that acts on [real | imaginary]."""
-    return ops.concat((ops.concat((w[0], w[1]), -1), ops.concat((-w[1], w[0]), -1)), -2)
+    _, blocks, size, out = w.shape
+    parts = ops.MatMul()(real_form, w.reshape(2, blocks * size * out)).reshape(2, 2, blocks, size, out)
+    return parts.transpose(2, 0, 3, 1, 4).reshape(blocks, 2 * size, 2 * out)
 
 
 def complex_bias(b: Tensor) -> Tensor:
     """(2, blocks, out) to (blocks, 1, 2 out)."""
-    return ops.concat((b[0], b[1]), -1).expand_dims(1)
+    return b.transpose(1, 0, 2).reshape(b.shape[1], 1, 2 * b.shape[2])
 
 
 class MLP(nn.Cell):

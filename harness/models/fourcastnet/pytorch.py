@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
-from harness.models.fourcastnet.spectral import transform_matrices
+from harness.models.fourcastnet.spectral import REAL_FORM, transform_matrices
 
 
 class MatrixTransform(nn.Module):
@@ -68,6 +68,8 @@ TRANSFORMS: dict[str, type[MatrixTransform] | type[FastTransform]] = {"dft": Mat
 class AFNO2D(nn.Module):
     """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the kept Fourier modes."""
 
+    real_form: Tensor
+
     def __init__(self, network: Network, grid: tuple[int, int]) -> None:
         super().__init__()
         blocks, size = network.num_blocks, network.embed_dim // network.num_blocks
@@ -77,6 +79,7 @@ class AFNO2D(nn.Module):
         self.w2 = nn.Parameter(torch.empty(2, blocks, size, size))
         self.b2 = nn.Parameter(torch.empty(2, blocks, size))
         self.transform = TRANSFORMS[network.spectral](network.token_grid(grid), *network.kept_modes(grid))
+        self.register_buffer("real_form", torch.from_numpy(REAL_FORM), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(w, h, B, C) to the same; the transform and the MLP run in float32 whatever the input."""
@@ -84,20 +87,24 @@ class AFNO2D(nn.Module):
         k, _, r, batch, width = modes.shape
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).permute(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
-        z = F.relu(torch.baddbmm(complex_bias(self.b1), z, complex_matrix(self.w1)))
-        z = F.softshrink(torch.baddbmm(complex_bias(self.b2), z, complex_matrix(self.w2)), self.threshold)
+        z = F.relu(torch.baddbmm(complex_bias(self.b1), z, complex_matrix(self.real_form, self.w1)))
+        z = F.softshrink(
+            torch.baddbmm(complex_bias(self.b2), z, complex_matrix(self.real_form, self.w2)), self.threshold
+        )
         z = z.reshape(self.blocks, k, r, batch, 2, self.size).permute(1, 4, 2, 3, 0, 5)
         return self.transform.inverse(z.reshape(k, 2, r, batch, width)).to(x.dtype) + x
 
 
-def complex_matrix(w: Tensor) -> Tensor:
+def complex_matrix(real_form: Tensor, w: Tensor) -> Tensor:
     """(2, blocks, in, out), real and imaginary, to the real (blocks, 2 in, 2 out) that acts on [real | imaginary]."""
-    return torch.cat([torch.cat([w[0], w[1]], dim=-1), torch.cat([-w[1], w[0]], dim=-1)], dim=-2)
+    _, blocks, size, out = w.shape
+    parts = (real_form @ w.reshape(2, -1)).reshape(2, 2, blocks, size, out)
+    return parts.permute(2, 0, 3, 1, 4).reshape(blocks, 2 * size, 2 * out)
 
 
 def complex_bias(b: Tensor) -> Tensor:
     """(2, blocks, out) to (blocks, 1, 2 out)."""
-    return torch.cat([b[0], b[1]], dim=-1).unsqueeze(1)
+    return b.transpose(0, 1).reshape(b.shape[1], 1, -1)
 
 
 class MLP(nn.Module):

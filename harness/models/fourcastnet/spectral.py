@@ -17,6 +17,10 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float32]
 
 
+REAL_FORM = np.array([[1, 0], [0, 1], [0, -1], [1, 0]], dtype=np.float32)
+"""Times (real, imaginary) of a complex matrix w: the parts wr, wi, -wi, wr of the real [[wr, wi], [-wi, wr]]."""
+
+
 class TransformMatrices(NamedTuple):
     """Float32 matrices, computed in float64."""
 
