@@ -2,6 +2,8 @@
 
 Each carries its gradient in closed form. On CPU the primitives for LayerNorm and for sums over tokens, and the
 gradients derived from a composition, take several times longer; sums over tokens are products with a row of ones.
+Vectors are repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every value as long
+as the graph lives, which at 0.25 degrees is more than a gigabyte a block.
 """
 
 import math
@@ -60,7 +62,8 @@ class BatchedLinearFunction(nn.Cell):
 
     def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """(blocks, tokens, in) to (blocks, tokens, out)."""
-        return self.product(x, weight) + bias
+        tokens = ops.ones((x.shape[0], x.shape[1], 1), x.dtype)
+        return self.product(x, weight) + self.product(tokens, bias)
 
     def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
         """dout @ weight^T, x^T @ dout and the sum of dout over tokens."""
@@ -72,29 +75,36 @@ class BatchedLinearFunction(nn.Cell):
 class LayerNormFunction(nn.Cell):
     """n * weight + bias with n = (x - mean) * rsqrt(variance + epsilon), over the last axis of (tokens, C)."""
 
-    def __init__(self, epsilon: float) -> None:
+    def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
         self.epsilon = epsilon
-        self.mean, self.product = ops.ReduceMean(keep_dims=True), ops.MatMul()
+        self.average = Tensor(np.full((width, 1), 1 / width, np.float32))
+        self.along_width = Tensor(np.ones((1, width), np.float32))
+        self.product, self.add = ops.MatMul(), ops.BiasAdd()
 
-    def normalised(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """n and rsqrt(variance + epsilon)."""
-        centred = x - self.mean(x, -1)
-        scale = ops.rsqrt(self.mean(ops.square(centred), -1) + self.epsilon)
-        return centred * scale, scale
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of every token, repeated along its width: (tokens, C) to the same."""
+        return self.product(self.product(x, self.average), self.along_width)
+
+    def scale(self, centred: Tensor) -> Tensor:
+        """rsqrt(variance + epsilon): (tokens, C) to (tokens, 1)."""
+        return ops.rsqrt(self.product(ops.square(centred), self.average) + self.epsilon)
 
     def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """(tokens, C) to the same."""
-        return self.normalised(x)[0] * weight + bias
+        centred = x - self.mean(x)
+        return self.add(centred * self.product(self.scale(centred), weight.reshape(1, -1)), bias)
 
     def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
         """With g = dout * weight: dx = scale * (g - mean(g) - n * mean(g * n)); the others are sums over tokens."""
-        n, scale = self.normalised(x)
-        ones = ops.ones((1, x.shape[0]), x.dtype)
-        g = dout * weight
-        dx = scale * (g - self.mean(g, -1) - n * self.mean(g * n, -1))
-        dweight = self.product(ones, dout * n).reshape(weight.shape)
-        return dx, dweight, self.product(ones, dout).reshape(bias.shape)
+        centred = x - self.mean(x)
+        scale = self.product(self.scale(centred), self.along_width)
+        n = centred * scale
+        tokens = ops.ones((1, x.shape[0]), x.dtype)
+        g = dout * self.product(tokens.reshape(-1, 1), weight.reshape(1, -1))
+        dx = scale * (g - self.mean(g) - n * self.mean(g * n))
+        dweight = self.product(tokens, dout * n).reshape(weight.shape)
+        return dx, dweight, self.product(tokens, dout).reshape(bias.shape)
 
 
 class LayerNorm(nn.Cell):
@@ -103,7 +113,7 @@ class LayerNorm(nn.Cell):
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
         self.weight, self.bias = empty(width), empty(width)
-        self.function = LayerNormFunction(epsilon)
+        self.function = LayerNormFunction(width, epsilon)
 
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, C) to the same."""
