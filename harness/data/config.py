@@ -105,7 +105,7 @@ class ArchiveConfig(Frozen):
     )
     splits: Splits = Splits()
 
-    @field_validator("files", mode="before")
+    @field_validator("files", mode="before", json_schema_input_type=str | tuple[str, ...])
     @classmethod
     def _one_or_many(cls, files: Any) -> Any:
         return (files,) if isinstance(files, str) else files
