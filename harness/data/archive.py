@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from harness.data.checks import Scan, ValueScanner, check_latitude, check_same, date_text, regular_step
 from harness.data.config import ArchiveConfig, Channel, RossbyConfig
 from harness.data.files import find_files, open_lazily, unreadable
-from harness.data.source import describe_for_digest, step_of_hours, stream
+from harness.data.source import StateOnly, describe_for_digest, step_of_hours, stream
 from harness.errors import UserError
+from harness.models.domain import ChannelInfo
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class _Variable:
             begin += len(piece.times)
 
 
-class ArchiveSource:
+class ArchiveSource(StateOnly):
     """A `Source` over the files of an archive.
 
     Opening reads the archive once, block by block, for the mask, the missing steps and the fingerprint. Raises
@@ -60,6 +61,10 @@ class ArchiveSource:
 
     def __init__(self, config: ArchiveConfig, path: Path) -> None:
         self.channels = tuple(channel.name for channel in config.channels)
+        self.channel_info = tuple(
+            ChannelInfo(name=channel.name, variable=channel.variable, level=channel.level)
+            for channel in config.channels
+        )
         self.units = tuple(channel.units for channel in config.channels)
         self._variables = _open_variables(config, path)
         reference = self._variables[0].pieces[0]

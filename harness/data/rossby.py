@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from scipy.special import lpmv
 
 from harness.data.config import RossbyConfig
-from harness.data.source import describe_for_digest, step_of_hours
+from harness.data.source import StateOnly, describe_for_digest, step_of_hours
+from harness.models.domain import plain_channels
 
 EARTH_RADIUS_M = 6.371e6
 EARTH_ROTATION_RAD_S = 7.292e-5
@@ -55,12 +56,13 @@ class Wave:
         return rotation_rad_s - 2 * absolute / (self.degree * (self.degree + 1))
 
 
-class RossbySource:
+class RossbySource(StateOnly):
     """A `Source` of Rossby waves on an (H, W) grid; rows are cell centres from north to south, without the poles."""
 
     def __init__(self, config: RossbyConfig, grid: tuple[int, int]) -> None:
         rows, columns = grid
         self.channels: tuple[str, ...] = tuple(config.channels)
+        self.channel_info = plain_channels(self.channels)
         self.units = tuple(UNITS[channel] for channel in config.channels)
         self.latitude = 90.0 - (np.arange(rows) + 0.5) * 180.0 / rows
         self.longitude = np.arange(columns) * 360.0 / columns

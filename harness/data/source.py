@@ -7,6 +7,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.models.domain import ChannelInfo
+
 BLOCK_BYTES = 64 * 2**20
 
 
@@ -46,11 +48,29 @@ class Source(Protocol):
         """(T,), False where a whole channel is missing."""
 
     @property
+    def channel_info(self) -> tuple[ChannelInfo, ...]:
+        """Variable and level of each of the C channels."""
+
+    @property
+    def forcings(self) -> tuple[str, ...]:
+        """Names of F fields that are known at every time, the future included."""
+
+    @property
+    def statics(self) -> tuple[str, ...]:
+        """Names of S fields that never change."""
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 (hex) of names, grid, times and values."""
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields (n, C, H, W) at these time indices, in the order given, in `units`; NaN outside the mask."""
+
+    def read_forcings(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """Forcings (n, F, H, W) at these time indices; no NaN."""
+
+    def read_statics(self) -> NDArray[np.float32]:
+        """Static fields (S, H, W); no NaN."""
 
 
 def stream(
@@ -62,6 +82,23 @@ def stream(
     for begin in range(0, len(indices), steps_per_block):
         block = indices[begin : begin + steps_per_block]
         yield block, source.read(block)
+
+
+class StateOnly:
+    """The part of a source that has neither forcings nor static fields."""
+
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    forcings: tuple[str, ...] = ()
+    statics: tuple[str, ...] = ()
+
+    def read_forcings(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n, 0, H, W)."""
+        return np.empty((len(indices), 0, len(self.latitude), len(self.longitude)), dtype=np.float32)
+
+    def read_statics(self) -> NDArray[np.float32]:
+        """(0, H, W)."""
+        return np.empty((0, len(self.latitude), len(self.longitude)), dtype=np.float32)
 
 
 def step_of_hours(hours: float) -> np.timedelta64:

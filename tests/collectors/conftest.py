@@ -10,7 +10,7 @@ import pytest
 LIVE = '''
 import os
 from pathlib import Path
-from collectors.rapl import RaplCollector
+from collectors.tools.rapl import RaplCollector
 
 
 class LiveCollector(RaplCollector):
@@ -28,7 +28,7 @@ import subprocess
 import time
 from pathlib import Path
 from collectors.base import Probe, Sensor
-from collectors.null import NullCollector
+from collectors.tools.null import NullCollector
 
 
 class Base(NullCollector):

@@ -10,8 +10,8 @@ import pytest
 from powercap_tree import add_zone
 
 from collectors.base import Probe, Sensor
-from collectors.null import NullCollector
 from collectors.registry import Registry, choose, no_sensor_reason
+from collectors.tools.null import NullCollector
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from powercap_tree import add_zone, set_energy
 
-from collectors.rapl import RaplCollector
+from collectors.tools.rapl import RaplCollector
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_counter_follows_the_file_and_a_lost_file_is_none(root: Path):
 PROBE_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from collectors.rapl import RaplCollector
+from collectors.tools.rapl import RaplCollector
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
 found = RaplCollector(Path(sys.argv[1])).probe()

@@ -18,8 +18,8 @@ from powercap_tree import LiveCounter, add_zone
 
 from collectors.energy import window_energy
 from collectors.process import SamplerProcess
-from collectors.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
 from collectors.samples import read_samples
+from collectors.tools.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
 
 WRAP_UJ = 262_143_000
 
@@ -137,7 +137,7 @@ LAUNCHER = """
 import os, sys, time
 from pathlib import Path
 from collectors.process import SamplerProcess
-from collectors.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
+from collectors.tools.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
 sampler = SamplerProcess.start(Path(sys.argv[1]), [sys.argv[2]], os.environ)
 time.sleep(float(sys.argv[3]))
 print(sampler.pid, flush=True)
