@@ -28,6 +28,8 @@ class Sensor:
     model (never a measurement).
     `devices` are the logical numbers, as the job counts them, of the devices whose power this sensor reports. It is
     empty for host scopes and where the numbering is not known.
+    `checks` names the sensor of which this one is a second opinion, through another path: its power is compared with
+    that sensor's and never added.
     `shared` says why work other than the job's may be in the value; None where the device is the job's alone.
     """
 
@@ -43,6 +45,7 @@ class Sensor:
     counter_wrap_j: float | None = None
     power_cap_w: float | None = None
     devices: tuple[int, ...] = ()
+    checks: str | None = None
     shared: str | None = None
     tool_version: str | None = None
     driver_version: str | None = None
