@@ -24,7 +24,8 @@ class QualityLimits:
 
     `max_gap_s` None means the larger of 1 s and five periods of the sensor or the sampler. `counter_tolerance` bounds
     |counter / integral - 1|. `cap_tolerance` is the multiple of the power cap above which a sample is a spike.
-    Utilisation of at least `high_use` with a mean below `low_power` of the cap is suspect.
+    Utilisation of at least `high_use` with a mean below `low_power` of the cap is suspect. `check_tolerance` bounds
+    |second opinion / power - 1|.
     """
 
     min_window_s: float = 5.0
@@ -36,6 +37,7 @@ class QualityLimits:
     cap_tolerance: float = 1.25
     high_use: float = 0.5
     low_power: float = 0.15
+    check_tolerance: float = 0.15
 
     def min_window_of(self, sensor: Sensor) -> float:
         """Shortest window in seconds whose energy this sensor can give."""
@@ -54,7 +56,10 @@ class QualityLimits:
 
 @dataclass(frozen=True)
 class DeviceEnergy:
-    """Energy of one sensor in a window. Fields are those of `WindowEnergy`; `reasons` make the window invalid."""
+    """Energy of one sensor in a window. Fields are those of `WindowEnergy`; `reasons` make the window invalid.
+
+    `second_opinion` is the power by a sensor that checks this one over its own; of several the one farthest from 1.
+    """
 
     sensor: str
     scope: str
@@ -74,6 +79,7 @@ class DeviceEnergy:
     counter_vs_integral: float | None
     over_cap: bool | None
     low_power_at_high_use: bool | None
+    second_opinion: float | None
     shared_device: bool
     reasons: tuple[str, ...]
 
@@ -94,6 +100,7 @@ class SensorAccount:
         max_gap_s: float,
         limits: QualityLimits,
         shared: str | None = None,
+        checks: Sequence[SensorAccount] = (),
     ) -> None:
         self._sensor = sensor
         self._readings = sorted(readings, key=midpoint_ns)
@@ -101,8 +108,14 @@ class SensorAccount:
         self._max_gap_s = max_gap_s
         self._limits = limits
         self._shared = shared
+        self._checks = checks
         self._integral = EnergyCurve.from_power(readings, max_gap_s)
         self._counter = EnergyCurve.from_counter(counters, max_gap_s, sensor.counter_wrap_j)
+
+    @property
+    def name(self) -> str:
+        """Identity of the sensor."""
+        return self._sensor.id
 
     @cached_property
     def source(self) -> str:
@@ -129,7 +142,7 @@ class SensorAccount:
         curve = self._counter if self.source == "counter" else self._integral
         duration_s = (t1_ns - t0_ns) / NS_PER_S
         counter_j, integral_j = self._counter.between(t0_ns, t1_ns), self._integral.between(t0_ns, t1_ns)
-        energy_j = counter_j if self.source == "counter" else integral_j
+        energy_j = self.energy_j(t0_ns, t1_ns)
         if self._sensor.kind == "model":
             energy_j = None
         mean_power_w = None if energy_j is None else energy_j / duration_s
@@ -155,10 +168,20 @@ class SensorAccount:
             counter_vs_integral=ratio(counter_j, integral_j),
             over_cap=self._over_cap(t0_ns, t1_ns),
             low_power_at_high_use=self._low_power_at_high_use(t0_ns, t1_ns, mean_power_w),
+            second_opinion=self._second_opinion(energy_j, t0_ns, t1_ns),
             shared_device=self._shared is not None,
             reasons=(),
         )
         return replace(evidence, reasons=tuple(self._objections(evidence, t0_ns, t1_ns)))
+
+    def energy_j(self, t0_ns: int, t1_ns: int) -> float | None:
+        """Energy of a window in joules by the source that counts, None where it cannot be told."""
+        curve = self._counter if self.source == "counter" else self._integral
+        return curve.between(t0_ns, t1_ns)
+
+    def _second_opinion(self, energy_j: float | None, t0_ns: int, t1_ns: int) -> float | None:
+        opinions = [ratio(check.energy_j(t0_ns, t1_ns), energy_j) for check in self._checks]
+        return max((each for each in opinions if each is not None), key=lambda each: abs(each - 1), default=None)
 
     def _values(self, t0_ns: int, t1_ns: int) -> tuple[list[float], int]:
         """Valid values of the source read in a window, and the number of reads that failed."""
@@ -215,6 +238,9 @@ class SensorAccount:
             yield f"power above its cap of {self._sensor.power_cap_w:g} W"
         if by_readings and evidence.low_power_at_high_use:
             yield f"mean power of {evidence.mean_power_w:.3g} W while the device was busy"
+        if evidence.second_opinion is not None and abs(evidence.second_opinion - 1) > limits.check_tolerance:
+            others = " and ".join(check.name for check in self._checks)
+            yield f"{others} gives {evidence.second_opinion:.3g} times its power"
         if self._shared:
             yield f"shared device: {self._shared}"
 

@@ -22,7 +22,8 @@ class WindowEnergy:
 
     `energy_j` is `counter_j` or `integral_j` by `source` ("counter", "integral", "mixed" over devices), summed over
     devices; None, never 0, where any device has none. `peak_power_w` is the peak of the sum. `counter_vs_integral` is
-    their ratio. Evidence is that of the worst device: fewest samples, longest gap, lowest coverage. `over_cap` and
+    their ratio. `second_opinion` is the power by sensors that check others over theirs, the ratio farthest from 1.
+    Evidence is that of the worst device: fewest samples, longest gap, lowest coverage. `over_cap` and
     `low_power_at_high_use` are None where the cap or the utilisation is not known. `valid` is the verdict and
     `reasons` say why not.
     """
@@ -46,6 +47,7 @@ class WindowEnergy:
     counter_vs_integral: float | None
     over_cap: bool | None
     low_power_at_high_use: bool | None
+    second_opinion: float | None
     shared_device: bool
     scope_partial: bool
     sampler_died: bool
@@ -71,19 +73,25 @@ class EnergyAccount:
         self._limits = limits or QualityLimits()
         self._sensors, self._problem, self._partial = job_sensors(log, device_count)
         self._job_devices = None if device_count is None else set(range(device_count))
-        period_s = log.header.period_s if log.header else None
-        readings, counters = _by_sensor(log.readings), _by_sensor(log.counters)
+        self._period_s = log.header.period_s if log.header else None
+        self._readings, self._counters = _by_sensor(log.readings), _by_sensor(log.counters)
         self._accounts = [
-            SensorAccount(
-                sensor,
-                readings[sensor.id],
-                counters[sensor.id],
-                self._limits.max_gap_of(sensor, period_s),
-                self._limits,
-                shared=self._shared(sensor),
+            self._account_of(
+                sensor, checks=[self._account_of(check) for check in log.sensors if check.checks == sensor.id]
             )
             for sensor in self._sensors
         ]
+
+    def _account_of(self, sensor: Sensor, checks: Sequence[SensorAccount] = ()) -> SensorAccount:
+        return SensorAccount(
+            sensor,
+            self._readings[sensor.id],
+            self._counters[sensor.id],
+            self._limits.max_gap_of(sensor, self._period_s),
+            self._limits,
+            shared=self._shared(sensor),
+            checks=checks,
+        )
 
     def _shared(self, sensor: Sensor) -> str | None:
         others = set(sensor.devices) - (self._job_devices or set(sensor.devices))
@@ -124,6 +132,7 @@ class EnergyAccount:
             counter_vs_integral=ratio(counter_j, integral_j),
             over_cap=_worst([device.over_cap for device in devices]),
             low_power_at_high_use=_worst([device.low_power_at_high_use for device in devices]),
+            second_opinion=_farthest_from_1([device.second_opinion for device in devices]),
             shared_device=any(device.shared_device for device in devices),
             scope_partial=self._partial,
             sampler_died=died,
@@ -150,14 +159,15 @@ def window_energy(
 def job_sensors(log: SampleLog, device_count: int | None) -> tuple[tuple[Sensor, ...], str | None, bool]:
     """Sensors of a job on logical devices 0 to `device_count` - 1, why they are not known, and whether some lack one.
 
-    Sensors of host scope are included. None means all sensors.
+    Sensors of host scope are included, those that check others are not. None means all sensors.
     """
     if log.no_sensor_reason:
         return (), log.no_sensor_reason, False
-    host = tuple(sensor for sensor in log.sensors if sensor.scope in HOST_SCOPES)
-    boards = tuple(sensor for sensor in log.sensors if sensor.scope not in HOST_SCOPES)
+    sensors = tuple(sensor for sensor in log.sensors if sensor.checks is None)
+    host = tuple(sensor for sensor in sensors if sensor.scope in HOST_SCOPES)
+    boards = tuple(sensor for sensor in sensors if sensor.scope not in HOST_SCOPES)
     if device_count is None or not boards:
-        return log.sensors, None, False
+        return sensors, None, False
     if all(sensor.devices for sensor in boards):
         wanted = set(range(device_count))
         missing = wanted - {device for sensor in boards for device in sensor.devices}
@@ -165,7 +175,7 @@ def job_sensors(log: SampleLog, device_count: int | None) -> tuple[tuple[Sensor,
         problem = f"no sensor for device {', '.join(map(str, sorted(missing)))} of the job" if missing else None
         return (*host, *chosen), problem, bool(missing)
     if len(boards) == device_count:
-        return log.sensors, None, False
+        return sensors, None, False
     problem = f"{len(boards)} devices are visible, the job uses {device_count}, and which ones cannot be told"
     return host, problem, len(boards) < device_count
 
@@ -182,6 +192,11 @@ def _sum(values: Iterable[float | None]) -> float | None:
     values = list(values)
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
+
+
+def _farthest_from_1(ratios: Iterable[float | None]) -> float | None:
+    known = [each for each in ratios if each is not None]
+    return max(known, key=lambda each: abs(each - 1), default=None)
 
 
 def _worst(values: Sequence[WorstT | None]) -> WorstT | None:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.samples import SampleLog, read_samples, to_parquet
+from collectors.samples import Header, SampleLog, read_samples, to_parquet
+from collectors.sessions import kill_session
 
 __all__ = ["SamplerOutcome", "SamplerProcess", "to_parquet"]
 
@@ -101,6 +102,11 @@ class SamplerProcess:
             time.sleep(POLL_S)
         return True
 
+    @property
+    def header(self) -> Header | None:
+        """What the sampler found, None where it has not said so yet."""
+        return read_samples(self._path).header
+
     def stop(self, timeout_s: float = 10.0) -> SamplerOutcome:
         """Lets the sampler drain and end; after `timeout_s` kills it and all that it started. May be called twice."""
         if self._outcome is None:
@@ -111,8 +117,7 @@ class SamplerProcess:
         if self._process is None:
             return SamplerOutcome(self._path, None, self._problem, sampler_died=True, returncode=None)
         trouble = None if self._ended_when_asked(timeout_s) else f"did not end within {timeout_s:g} s and was killed"
-        with contextlib.suppress(OSError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        kill_session(self._process.pid)
         try:
             returncode = self._process.wait(KILL_TIMEOUT_S)
         except subprocess.TimeoutExpired:

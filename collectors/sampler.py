@@ -26,6 +26,7 @@ from types import FrameType
 from collectors.base import STATUS_ERROR, Collector, Reading, Sensor
 from collectors.registry import Choice, Registry, choose
 from collectors.samples import CounterReading, Header, counter_record, encode, reading_record
+from collectors.sessions import kill_session
 
 DEFAULT_PERIOD_S = 0.1
 PERIOD_BOUNDS_S = (0.01, 1.0)
@@ -156,7 +157,7 @@ def period_of(sensors: Sequence[Sensor]) -> float:
 
 
 def end_with_parent(parent_pid: int) -> None:
-    """Asks the kernel to wake us when the parent ends, and kills this process group if sampling then hangs."""
+    """Asks the kernel to wake us when the parent ends, and kills this session if sampling then hangs."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(PARENT_SIGNAL), 0, 0, 0)
 
@@ -164,8 +165,8 @@ def end_with_parent(parent_pid: int) -> None:
         while os.getppid() == parent_pid:
             time.sleep(WATCH_PERIOD_S)
         time.sleep(PARENT_GRACE_S)
-        if os.getpgrp() == os.getpid():
-            os.killpg(os.getpid(), signal.SIGKILL)
+        if os.getsid(0) == os.getpid():
+            kill_session(os.getpid())
         os._exit(1)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()

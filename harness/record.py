@@ -12,7 +12,9 @@ from harness.frameworks.base import FrameworkDescription
 from harness.frozen import Frozen
 from harness.scenario.matrix import Scenario
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[2] = 2
+"""2 adds idle phases, net energy, and how the sampler did. Records of 1 are read."""
+
 FILE_NAME = "record.json"
 
 Status = Literal["completed", "failed", "crashed", "out_of_memory", "timed_out", "interrupted"]
@@ -136,10 +138,33 @@ class Phase(Frozen):
 
 
 class PhaseEnergy(Frozen):
-    """Energy of a phase; the fields of `window` are those of collectors.energy.WindowEnergy."""
+    """Energy of a phase; the fields of `window` are those of collectors.energy.WindowEnergy.
+
+    `net_energy_j` is what is left without the idle power; None where that is not known.
+    """
 
     phase: str
     window: dict[str, Any]
+    net_energy_j: float | None = None
+
+
+class Idle(Frozen):
+    """Power at rest with the device open; `power_w` None where `reasons` speak against it."""
+
+    before_w: float | None
+    after_w: float | None
+    power_w: float | None
+    reasons: tuple[str, ...]
+
+
+class Sampling(Frozen):
+    """How the sampler kept its pace and what it took, seconds of CPU; None where it died before it could say."""
+
+    period_s: float
+    ticks: int | None
+    late_ticks: int | None
+    max_late_s: float | None
+    cpu_s: float | None
 
 
 class Energy(Frozen):
@@ -147,6 +172,8 @@ class Energy(Frozen):
 
     collector: str | None
     reason: str | None
+    idle: Idle | None = None
+    sampling: Sampling | None = None
     phases: tuple[PhaseEnergy, ...] = ()
 
 
@@ -176,7 +203,7 @@ class Measurements(Frozen):
 class Record(Frozen):
     """One launch."""
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
     scenario: Scenario
     cell: str
     launch: int = Field(description="number of the launch in its cell; its seed is scenario.seed + launch")

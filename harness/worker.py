@@ -9,12 +9,14 @@ import os
 import resource
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 from time import perf_counter
 
 from harness.errors import UserError
 from harness.frameworks import open_framework
+from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
 from harness.models import architecture
 from harness.models.parameters import draw, fingerprint
@@ -94,6 +96,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     )
     write_measurements(folder, measured, reporter)
 
+    rest(framework, plan, "idle before", reporter)
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
     measured = measured.model_copy(
@@ -101,14 +104,26 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     )
     write_measurements(folder, measured, reporter)
     measured = measured.model_copy(
-        update={"inference": inference.latency(framework, windows, scenario.inference, reporter)}
+        update={
+            "inference": inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
+        }
     )
     write_measurements(folder, measured, reporter)
     skill = inference.rollout(framework, windows, scenario.inference, reporter)
     framework.synchronise()
+    rest(framework, plan, "idle after", reporter)
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     memory = Memory(process_rss_bytes=peak_kib * 1024, device_bytes=framework.peak_memory_bytes())
     write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
+
+
+def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) -> None:
+    """A phase in which the device is open and does nothing; none where no power is measured."""
+    if plan.power.idle_s > 0:
+        framework.synchronise()
+        reporter.tell(name)
+        with reporter.phase(name):
+            time.sleep(plan.power.idle_s)
 
 
 def write_measurements(folder: Path, measured: Measurements, reporter: Reporter) -> None:

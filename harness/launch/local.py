@@ -10,13 +10,16 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from collectors.device_energy import QualityLimits
 from collectors.energy import EnergyAccount
+from collectors.idle import idle_power
 from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
+from collectors.samples import SampleLog
 from harness.errors import UserError
 from harness.launch.foreign_load import ForeignLoadMeter
-from harness.launch.plan import LaunchPlan
+from harness.launch.plan import LaunchPlan, PowerPlan
 from harness.launch.worker_process import Ending, Progress, run_worker, worker_environment
-from harness.record import Energy, Environment, Load, Measurements, PhaseEnergy, Record, save
+from harness.record import Energy, Environment, Idle, Load, Measurements, PhaseEnergy, Record, Sampling, save
 from harness.scenario.schema import ChipConfig
 
 DEVICES_PER_LAUNCH = 1
@@ -49,6 +52,7 @@ def _launch(plan: LaunchPlan, folder: Path, chip: ChipConfig, environment: Envir
     interrupted: KeyboardInterrupt | None = None
     try:
         sampler.wait_ready()
+        plan = plan.model_copy(update={"power": _power_plan(sampler, plan)})
         ending = run_worker(plan, folder, child_environment, progress)
     except KeyboardInterrupt as error:
         interrupted = error
@@ -98,6 +102,14 @@ def _read_measurements(folder: Path) -> tuple[Measurements, str | None]:
         return Measurements(), f"the worker's measurements cannot be read: {str(error).splitlines()[0]}"
 
 
+def _power_plan(sampler: SamplerProcess, plan: LaunchPlan) -> PowerPlan:
+    header = sampler.header
+    if header is None or not header.sensors:
+        return PowerPlan()
+    shortest_s = max(QualityLimits().min_window_of(sensor) for sensor in header.sensors)
+    return PowerPlan(idle_s=max(plan.scenario.idle_s, shortest_s), min_window_s=shortest_s)
+
+
 def _energy(folder: Path, outcome: SamplerOutcome, measurements: Measurements) -> Energy:
     """Energy of every phase; with no sensor, the reason and no samples file."""
     if outcome.collector is None or outcome.collector == "null":
@@ -106,13 +118,30 @@ def _energy(folder: Path, outcome: SamplerOutcome, measurements: Measurements) -
         return Energy(collector=None, reason=outcome.reason)
     log = to_parquet(folder / "power.jsonl", folder / "power.parquet")
     account = EnergyAccount(log, device_count=DEVICES_PER_LAUNCH)
+    windows = {phase.name: account.window(phase.t0_ns, phase.t1_ns) for phase in measurements.phases}
+    idle = idle_power(windows.get("idle before"), windows.get("idle after"))
     return Energy(
         collector=outcome.collector,
         reason=outcome.reason,
+        idle=Idle.model_validate(idle.to_dict()),
+        sampling=_sampling(log),
         phases=tuple(
-            PhaseEnergy(phase=phase.name, window=account.window(phase.t0_ns, phase.t1_ns).to_dict())
-            for phase in measurements.phases
+            PhaseEnergy(phase=name, window=window.to_dict(), net_energy_j=idle.net_energy_j(window))
+            for name, window in windows.items()
         ),
+    )
+
+
+def _sampling(log: SampleLog) -> Sampling | None:
+    if log.header is None or log.header.period_s is None:
+        return None
+    end = log.end or {}
+    return Sampling(
+        period_s=log.header.period_s,
+        ticks=end.get("n_ticks"),
+        late_ticks=end.get("n_late_ticks"),
+        max_late_s=end.get("max_late_s"),
+        cpu_s=end.get("cpu_s"),
     )
 
 

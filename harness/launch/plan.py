@@ -12,6 +12,16 @@ from harness.scenario.matrix import Scenario
 FILE_NAME = "launch.json"
 
 
+class PowerPlan(Frozen):
+    """What the worker does for the sake of energy; nothing where there is no sensor.
+
+    `idle_s` seconds at rest before and after the work, `min_window_s` the shortest phase whose energy can be told.
+    """
+
+    idle_s: float = 0.0
+    min_window_s: float = 0.0
+
+
 class LaunchPlan(Frozen):
     """One launch to make; written to the launch's folder for the worker."""
 
@@ -20,6 +30,7 @@ class LaunchPlan(Frozen):
     order: int
     bench: str
     attempt: str
+    power: PowerPlan = PowerPlan()
     progress_fd: int = -1
     parent_pid: int = -1
 

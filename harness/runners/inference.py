@@ -13,24 +13,42 @@ from harness.scenario.schema import InferenceConfig
 from harness.skill import Scorer, SkillTable
 
 
-def latency(framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter) -> Latency:
-    """Repeat one step from a state on the device until the times are steady, then `min_steps` times more."""
+def latency(
+    framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter, min_window_s: float = 0.0
+) -> Latency:
+    """Repeat one step from a state on the device until the times are steady, then `min_steps` times more.
+
+    The phase "inference" holds those and as many untimed repeats as fill `min_window_s`; "warm-up" what went before.
+    """
     state = next(windows.rollouts("test", (1,), config.batch_size)).inputs
     x = framework.put(state)
     framework.synchronise()
     times_s: list[float] = []
     steady: int | None = None
-    with reporter.phase("inference") as work:
-        while len(times_s) < config.max_steps and (steady is None or len(times_s) - steady < config.min_steps):
-            begun_s = perf_counter()
-            framework.predict(x)
-            framework.synchronise()
-            times_s.append(perf_counter() - begun_s)
-            if steady is None:
-                steady = steady_from(times_s, start=1)
+
+    def step() -> float:
+        begun_s = perf_counter()
+        framework.predict(x)
+        framework.synchronise()
+        return perf_counter() - begun_s
+
+    with reporter.phase("warm-up") as work:
+        while steady is None and len(times_s) < max(1, config.max_steps - config.min_steps):
+            times_s.append(step())
+            steady = steady_from(times_s, start=1)
             reporter.tell("inference", steps=1)
-        work.steps, work.samples = len(times_s), len(times_s) * config.batch_size
-    first = len(times_s) - config.min_steps if steady is None else steady
+        work.count(len(times_s), config.batch_size)
+    first = len(times_s) if steady is None else steady
+    with reporter.phase("inference") as work:
+        until_s = perf_counter() + min_window_s
+        for _ in range(config.min_steps):
+            times_s.append(step())
+            reporter.tell("inference", steps=1)
+        repeats = 0
+        while perf_counter() < until_s:
+            step()
+            repeats += 1
+        work.count(config.min_steps + repeats, config.batch_size)
     return Latency(
         batch_size=config.batch_size,
         first_step_s=times_s[0],

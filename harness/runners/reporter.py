@@ -19,6 +19,11 @@ class Work:
     steps: int = 0
     samples: int = 0
 
+    def count(self, steps: int, batch_size: int) -> None:
+        """Add `steps` of `batch_size` samples each."""
+        self.steps += steps
+        self.samples += steps * batch_size
+
 
 class Reporter:
     """Collects phases on the monotonic clock and writes progress, at most five lines a second."""

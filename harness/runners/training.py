@@ -22,10 +22,13 @@ def train(
 
     Raises UserError where a split is smaller than a batch or the loss is no longer finite.
     """
-    return tuple(
-        _train_stage(framework, windows, config, stage, (seed, index), reporter)
-        for index, stage in enumerate(config.stages)
-    )
+    with reporter.phase("training") as work:
+        stages = tuple(
+            _train_stage(framework, windows, config, stage, (seed, index), reporter)
+            for index, stage in enumerate(config.stages)
+        )
+        work.count(total_steps(windows, config), config.batch_size)
+    return stages
 
 
 def total_steps(windows: Windows, config: TrainingConfig) -> int:
@@ -53,7 +56,7 @@ def _train_stage(
             data_s, step_s, losses = _train_epoch(
                 framework, windows, config.batch_size, stage.rollout_steps, (*seed, number), reporter, name
             )
-            work.steps, work.samples = steps, steps * config.batch_size
+            work.count(steps, config.batch_size)
         begun_s = perf_counter()
         validation_loss = _validation_loss(framework, windows, config.batch_size)
         epochs.append(

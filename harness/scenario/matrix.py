@@ -56,12 +56,13 @@ class Scenario(Cell):
     training: TrainingConfig
     inference: InferenceConfig
     seed: int
+    idle_s: float = 0.0
     time_limit_s: float
 
     @property
     def cell(self) -> str:
         """A readable name that no other cell shares: whatever changes a measurement changes the digest at its end."""
-        content = self.model_dump(mode="json", exclude={"time_limit_s", "data_root"})
+        content = self.model_dump(mode="json", exclude={"idle_s", "time_limit_s", "data_root"})
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}.{self.data_name}.{digest}"
 
@@ -145,6 +146,7 @@ def expand(selection: Selection) -> Matrix:
                 "training": found.preset.training,
                 "inference": found.preset.inference,
                 "seed": suite.seed,
+                "idle_s": suite.idle_s,
                 "time_limit_s": suite.time_limit_s,
             }
             cells.append(Scenario.model_validate({**cell, **settings}))

@@ -43,7 +43,7 @@ class Hanging(Base):
     name = "hanging"
 
     def sample(self):
-        child = subprocess.Popen(["sleep", "600"])
+        child = subprocess.Popen(["sleep", "600"], preexec_fn=os.setpgrp)
         Path(os.environ["TEST_CHILD_PID"]).write_text(str(child.pid))
         time.sleep(600)
 

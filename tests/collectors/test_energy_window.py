@@ -314,3 +314,15 @@ def test_record_of_a_window_is_json():
     )
     assert record["energy_j"] == pytest.approx(2000)
     assert record["devices"][0]["sensor"] == "gpu"
+
+
+@pytest.mark.parametrize(("check_w", "valid"), [(252.0, True), (80.0, False), (None, True)])
+def test_a_second_opinion_is_compared_and_never_added(check_w, valid):
+    sensors = (Sensor("gpu", "card", "instant", devices=(0,)), Sensor("gpu cli", "card", "instant", checks="gpu"))
+    power = readings(every(0.1, 10), lambda t: 250.0) + readings(every(1, 10), lambda t: check_w, sensor="gpu cli")
+    found = energy(log_of(power, sensors=sensors), 1, 9)
+    assert found.energy_j == pytest.approx(2000)
+    assert [device.sensor for device in found.devices] == ["gpu"]
+    assert found.second_opinion == (None if check_w is None else pytest.approx(check_w / 250))
+    assert found.valid == valid
+    assert found.reasons == (() if valid else ("gpu: gpu cli gives 0.32 times its power",))
