@@ -58,7 +58,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     reporter.tell("starting")
     framework = open_framework(scenario.framework, scenario.device, compiled=scenario.execution == "compiled")
     description = framework.describe()
-    catalogue.check_device(scenario.chip, description.device_name)
+    catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
     imported_s = perf_counter()
 
     reporter.tell("reading data")
@@ -103,11 +103,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         update={"training": training.train(framework, windows, scenario.training, seed, reporter)}
     )
     write_measurements(folder, measured, reporter)
-    measured = measured.model_copy(
-        update={
-            "inference": inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
-        }
-    )
+    latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
+    measured = measured.model_copy(update={"inference": latency})
     write_measurements(folder, measured, reporter)
     skill = inference.rollout(framework, windows, scenario.inference, reporter)
     framework.synchronise()

@@ -234,7 +234,7 @@ def changed(value):
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_every_setting_is_part_of_the_name_of_a_cell():
     content = scenario().model_dump(mode="json")
-    free = {"time_limit_s", "data_root"}
+    free = {"idle_s", "time_limit_s", "data_root"}
     names = [scenario().cell]
     for field in content.keys() - free:
         names += [Scenario.model_construct(**{**content, field: other}).cell for other in changed(content[field])]

@@ -20,11 +20,17 @@ from harness.analysis.table_parts import (
 )
 from harness.analysis.tables import Section, Table
 
-COLUMNS = ("activity", "cell", "n", "valid windows", "mean power, W", "energy, J", "per", "why not")
-COLUMNS_WITHOUT_ENERGY = ("cell", "energy, J", "why not")
+SHOWN = {"power, W": "mean_power_w", "J": "energy_j", "net J": "net_energy_j", "samples/J": "samples_per_j"}
+"""Columns of the table and the values of an EnergyUse that they show; the file has all of VALUES."""
+
+VALUES = (*SHOWN.values(), "peak_power_w", "sample_energy_j")
+COLUMNS = ("activity", "cell", "n", "valid", *SHOWN, "per", "why not")
+COLUMNS_WITHOUT_ENERGY = ("cell", "J", "why not")
 NO_ACTIVITY = "all"
 DEFINITIONS = (
-    "Gross energy of the devices of the job, idle power included, from valid windows only; n counts launches with one.",
+    "Mean power and energy of the devices of the job from valid windows only, idle power included, J for each epoch, "
+    "run or step; n counts launches with such a window. Net: "
+    "less the mean power at rest before and after the work, device open, times the duration.",
     INTERVALS,
 )
 
@@ -39,11 +45,11 @@ def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell,
                 rows.append(_row(group, cell, activity, uses))
                 data.append(_data_row(group, cell, activity, uses))
             for reason in _reasons_for_none(cell):
-                rows.append((NO_ACTIVITY, group.label(cell), "0", "0 of 0", MISSING, MISSING, MISSING, reason))
+                rows.append(_row_without(group.label(cell), reason))
                 data.append({**group_columns(group), "cell": group.label(cell), "cell_key": cell.key, "reason": reason})
         for entry in group.absent:
             label, reason = f"{entry.framework} {entry.execution}", f"did not run: {entry.reason}"
-            rows.append((NO_ACTIVITY, label, "0", "0 of 0", MISSING, MISSING, MISSING, reason))
+            rows.append(_row_without(label, reason))
             data.append({**group_columns(group), "cell": label, "reason": reason})
         frame = pd.DataFrame(rows, columns=list(COLUMNS))
         columns = list(COLUMNS if (frame["activity"] != NO_ACTIVITY).any() else COLUMNS_WITHOUT_ENERGY)
@@ -67,21 +73,26 @@ def _reasons_for_none(cell: Cell) -> tuple[str, ...]:
 
 
 def _row(group: Group, cell: Cell, activity: str, uses: Sequence[EnergyUse]) -> tuple[str, ...]:
-    power_w, energy_j = _estimates(uses)
+    estimates = {title: _estimate(uses, name) for title, name in SHOWN.items()}
+    energy_j = estimates["J"]
     return (
         activity,
         group.label(cell),
         str(energy_j.launches if energy_j else 0),
         f"{sum(use.valid_windows for use in uses)} of {sum(use.windows for use in uses)}",
-        estimate_text(power_w),
-        estimate_text(energy_j),
+        *map(estimate_text, estimates.values()),
         uses[0].unit,
         "; ".join(_reasons(uses)) or MISSING,
     )
 
 
+def _row_without(label: str, reason: str) -> tuple[str, ...]:
+    return (NO_ACTIVITY, label, "0", "0 of 0", *(MISSING for _ in SHOWN), MISSING, reason)
+
+
 def _data_row(group: Group, cell: Cell, activity: str, uses: Sequence[EnergyUse]) -> dict[str, object]:
-    power_w, energy_j = _estimates(uses)
+    estimates = {name: _estimate(uses, name) for name in VALUES}
+    energy_j = estimates["energy_j"]
     return {
         **group_columns(group),
         "cell": group.label(cell),
@@ -91,15 +102,14 @@ def _data_row(group: Group, cell: Cell, activity: str, uses: Sequence[EnergyUse]
         "launches": energy_j.launches if energy_j else 0,
         "windows": sum(use.windows for use in uses),
         "valid_windows": sum(use.valid_windows for use in uses),
-        **estimate_columns("mean_power_w", power_w),
-        **estimate_columns("energy_j", energy_j),
+        **{column: value for name in estimates for column, value in estimate_columns(name, estimates[name]).items()},
         "reason": "; ".join(_reasons(uses)) or None,
     }
 
 
-def _estimates(uses: Sequence[EnergyUse]) -> tuple[Estimate | None, Estimate | None]:
-    powers_w = estimate(use.mean_power_w for use in uses if use.mean_power_w is not None)
-    return powers_w, estimate(use.energy_j for use in uses if use.energy_j is not None)
+def _estimate(uses: Sequence[EnergyUse], name: str) -> Estimate | None:
+    values = (getattr(use, name) for use in uses)
+    return estimate(value for value in values if value is not None)
 
 
 def _reasons(uses: Sequence[EnergyUse]) -> tuple[str, ...]:

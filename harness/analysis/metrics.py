@@ -7,8 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from harness.record import Epoch, Latency, Record, TrainingStage
+from harness.record import Epoch, Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
 
+EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]
 
 NO_TRAINING = "no training measured"
@@ -34,18 +35,26 @@ class Metric:
 
 @dataclass(frozen=True)
 class EnergyUse:
-    """Gross energy of one activity of a launch: J per `unit` (epoch or step) and mean power in W, from valid windows.
+    """Energy of one activity of a launch, from valid windows: J per `unit`, gross and net of idle, and J per sample.
 
-    Values are None where no window is valid; `reasons` say why windows are not.
+    Values are None where no window is valid, net energy where the idle power is not known; `reasons` say why.
     """
 
     activity: str
-    unit: Literal["epoch", "step"]
+    unit: EnergyUnit
     windows: int
     valid_windows: int
     energy_j: float | None
+    net_energy_j: float | None
+    sample_energy_j: float | None
     mean_power_w: float | None
+    peak_power_w: float | None
     reasons: tuple[str, ...]
+
+    @property
+    def samples_per_j(self) -> float | None:
+        """Samples for a joule."""
+        return 1 / self.sample_energy_j if self.sample_energy_j else None
 
 
 def launch_metrics(record: Record) -> tuple[Metric, ...]:
@@ -84,20 +93,26 @@ def steady_state_problems(record: Record) -> tuple[str, ...]:
 
 
 def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
-    """Energy of an epoch of each training stage and of an inference step; nothing where no energy was recorded.
+    """Energy of an epoch of each training stage, of the whole training and of an inference step, as far as recorded.
 
-    An epoch's energy is the median over the stage's valid windows, its first epoch left out where there are more.
+    An epoch's energy is the median over the stage's valid windows, its first epoch left out where there are more. The
+    whole training holds compilation and validation too.
     """
     phases = {phase.name: phase for phase in record.measurements.phases}
-    windows = {entry.phase: entry.window for entry in record.energy.phases}
-    uses = []
+    recorded = {
+        entry.phase: RecordedWindow(entry, phases[entry.phase])
+        for entry in record.energy.phases
+        if entry.phase in phases
+    }
+    parts: list[tuple[str, EnergyUnit, Sequence[str]]] = []
     for stage in record.measurements.training:
         names = [f"train {stage.name} {number}" for number in range(len(stage.epochs))]
-        found = [windows[name] for name in (names[1:] or names) if name in windows]
-        if found:
-            uses.append(_energy_use(f"training {stage.name}", "epoch", found, [1] * len(found)))
-    if "inference" in windows and "inference" in phases:
-        uses.append(_energy_use("inference", "step", [windows["inference"]], [phases["inference"].steps]))
+        parts.append((f"training {stage.name}", "epoch", names[1:] or names))
+    parts += [("training, whole", "run", ["training"]), ("inference", "step", ["inference"])]
+    uses = []
+    for activity, unit, phase_names in parts:
+        if found := [recorded[name] for name in phase_names if name in recorded]:
+            uses.append(_energy_use(activity, unit, found, record.energy.idle))
     return tuple(uses)
 
 
@@ -154,15 +169,45 @@ def _iqr(values: Sequence[float]) -> float:
     return float(high - low)
 
 
-def _energy_use(
-    activity: str, unit: Literal["epoch", "step"], windows: Sequence[dict], units: Sequence[int]
-) -> EnergyUse:
-    valid = [(window, count) for window, count in zip(windows, units, strict=True) if window["valid"] and count]
-    reasons = dict.fromkeys(reason for window in windows if not window["valid"] for reason in window["reasons"])
-    energy_j = median(window["energy_j"] / count for window, count in valid) if valid else None
-    power_w = _mean_power_w([window for window, _ in valid]) if valid else None
-    return EnergyUse(activity, unit, len(windows), len(valid), energy_j, power_w, tuple(reasons))
+@dataclass(frozen=True)
+class RecordedWindow:
+    """The energy of a phase beside what was done in it."""
+
+    energy: PhaseEnergy
+    phase: Phase
+
+    @property
+    def valid(self) -> bool:
+        """Whether its energy stands and there is work to divide it by."""
+        return bool(self.energy.window["valid"] and self.phase.steps)
+
+    def total(self, field: str) -> float:
+        """A number of the window."""
+        return float(self.energy.window[field])
+
+    def units(self, unit: EnergyUnit) -> int:
+        """How many units of work the window holds."""
+        return self.phase.steps if unit == "step" else 1
 
 
-def _mean_power_w(windows: Sequence[dict]) -> float:
-    return float(sum(window["energy_j"] for window in windows) / sum(window["duration_s"] for window in windows))
+def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindow], idle: Idle | None) -> EnergyUse:
+    valid = [window for window in windows if window.valid]
+    reasons = [reason for window in windows if not window.valid for reason in window.energy.window["reasons"]]
+    nets = [(window.energy.net_energy_j, window.units(unit)) for window in valid]
+    net_energies_j = [net_j / units for net_j, units in nets if net_j is not None]
+    if valid and not net_energies_j:
+        reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
+    energy_j = sum(window.total("energy_j") for window in valid)
+    samples = sum(window.phase.samples for window in valid)
+    return EnergyUse(
+        activity=activity,
+        unit=unit,
+        windows=len(windows),
+        valid_windows=len(valid),
+        energy_j=median(window.total("energy_j") / window.units(unit) for window in valid) if valid else None,
+        net_energy_j=median(net_energies_j) if net_energies_j else None,
+        sample_energy_j=energy_j / samples if samples else None,
+        mean_power_w=energy_j / sum(window.total("duration_s") for window in valid) if valid else None,
+        peak_power_w=max((window.total("peak_power_w") for window in valid), default=None),
+        reasons=tuple(dict.fromkeys(reasons)),
+    )

@@ -52,7 +52,7 @@ def _launch(plan: LaunchPlan, folder: Path, chip: ChipConfig, environment: Envir
     interrupted: KeyboardInterrupt | None = None
     try:
         sampler.wait_ready()
-        plan = plan.model_copy(update={"power": _power_plan(sampler, plan)})
+        plan = plan.model_copy(update={"power": _power_plan(sampler, plan), "device_name": chip.device_name})
         ending = run_worker(plan, folder, child_environment, progress)
     except KeyboardInterrupt as error:
         interrupted = error
@@ -107,7 +107,8 @@ def _power_plan(sampler: SamplerProcess, plan: LaunchPlan) -> PowerPlan:
     if header is None or not header.sensors:
         return PowerPlan()
     shortest_s = max(QualityLimits().min_window_of(sensor) for sensor in header.sensors)
-    return PowerPlan(idle_s=max(plan.scenario.idle_s, shortest_s), min_window_s=shortest_s)
+    idle_s = max(plan.scenario.idle_s, shortest_s) if plan.scenario.idle_s else 0.0
+    return PowerPlan(idle_s=idle_s, min_window_s=shortest_s)
 
 
 def _energy(folder: Path, outcome: SamplerOutcome, measurements: Measurements) -> Energy:

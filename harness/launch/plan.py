@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from pydantic import Field
+
 from harness.frozen import Frozen
 from harness.record import write_atomically
 from harness.scenario.matrix import Scenario
@@ -31,6 +33,7 @@ class LaunchPlan(Frozen):
     bench: str
     attempt: str
     power: PowerPlan = PowerPlan()
+    device_name: str | None = Field(default=None, description="the chip's regular expression for its name")
     progress_fd: int = -1
     parent_pid: int = -1
 

@@ -84,9 +84,8 @@ def preset(model_name: str, preset_name: str) -> NamedPreset:
     return NamedPreset(Path(model_name).stem, preset_name, found, found.presets[preset_name])
 
 
-def check_device(chip_name: str, device_name: str) -> None:
-    """Raise UserError where the device that a framework opened is not the chip."""
-    expected = chip(chip_name).device_name
+def check_device(chip_name: str, expected: str | None, device_name: str) -> None:
+    """Raise UserError where the device that a framework opened is not the chip, whose name `expected` is found in."""
     if expected is not None and not re.search(expected, device_name):
         raise UserError(f"the device here is {device_name!r}, not a {chip_name}; choose CHIP= accordingly")
 

@@ -160,6 +160,8 @@ class SuiteConfig(Frozen):
     launches: PositiveInt = Field(default=5, description="process launches a cell; 3 are needed for an interval")
     seed: int = Field(default=0, ge=0, description="launch k draws weights and sample order from seed + k")
     idle_s: float = Field(
-        default=10, ge=0, description="rest before and after the work of a launch, where there is a power sensor"
+        default=10,
+        ge=0,
+        description="rest before and after the work, where power is read; 0: no net energy",
     )
     time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended")

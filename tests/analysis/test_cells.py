@@ -68,7 +68,7 @@ def test_a_record_copied_twice_counts_once(results, tmp_path):
         ("{", "not JSON"),
         ("", "not JSON"),
         ("[]", "damaged"),
-        ('{"schema_version": 2}', "schema version 2"),
+        ('{"schema_version": 3}', "schema version 3"),
         ('{"schema_version": 1}', "scenario: Field required"),
     ],
 )

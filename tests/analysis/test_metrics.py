@@ -87,7 +87,13 @@ def test_uncounted_device_memory_is_none_and_not_0():
 class TestEnergy:
     @staticmethod
     def window(energy_j, duration_s, reasons=()):
-        return {"energy_j": energy_j, "duration_s": duration_s, "valid": not reasons, "reasons": list(reasons)}
+        return {
+            "energy_j": energy_j,
+            "peak_power_w": energy_j and 3 * energy_j / duration_s,
+            "duration_s": duration_s,
+            "valid": not reasons,
+            "reasons": list(reasons),
+        }
 
     def record(self, *windows, inference):
         names = [f"train pretrain {number}" for number in range(len(windows))]
@@ -112,6 +118,9 @@ class TestEnergy:
         training, inference = energy_uses(record)
         assert (training.energy_j, training.mean_power_w) == (200.0, pytest.approx(400 / 30))
         assert (training.windows, training.valid_windows, training.unit) == (3, 2, "epoch")
+        assert training.peak_power_w == pytest.approx(45)
+        assert training.sample_energy_j == pytest.approx(400 / 32)
+        assert training.samples_per_j == pytest.approx(32 / 400)
         assert training.reasons == ("nvml0: window of 1 s: too short",)
         assert (inference.energy_j, inference.mean_power_w, inference.unit) == (0.5, 5.0, "step")
 

@@ -74,6 +74,16 @@ class TestSkill:
         assert "no launch was scored" in run(results)
 
 
+def made_window(energy_j, *, duration_s, peak_power_w=None, reasons=()):
+    return {
+        "valid": not reasons,
+        "reasons": list(reasons),
+        "energy_j": energy_j,
+        "peak_power_w": peak_power_w,
+        "duration_s": duration_s,
+    }
+
+
 class TestEnergy:
     def test_no_sensor_is_a_reason_and_never_0(self, results):
         add_pair(results, launches=range(3))
@@ -86,12 +96,15 @@ class TestEnergy:
     def test_valid_and_invalid_windows(self, results):
         for launch in range(3):
             windows = [
-                {"valid": True, "reasons": [], "energy_j": 100.0 + launch, "duration_s": 10.0},
-                {"valid": False, "reasons": ["window of 1 s is too short"], "energy_j": 9.0, "duration_s": 1.0},
+                made_window(100.0 + launch, duration_s=10.0, peak_power_w=20.0 + launch),
+                made_window(9.0, duration_s=1.0, reasons=["window of 1 s is too short"]),
             ]
             names = ("train pretrain 0", "inference")
-            phases = tuple(Phase(name=name, t0_ns=0, t1_ns=1, steps=2, samples=2) for name in names)
-            entries = tuple(PhaseEnergy(phase=n, window=w) for n, w in zip(names, windows, strict=True))
+            phases = tuple(Phase(name=name, t0_ns=0, t1_ns=1, steps=2, samples=8) for name in names)
+            entries = tuple(
+                PhaseEnergy(phase=name, window=window, net_energy_j=window["energy_j"] - 40)
+                for name, window in zip(names, windows, strict=True)
+            )
             measured = make_measurements(launch=launch, phases=phases, training=(make_stage(make_epoch()),))
             energy = Energy(collector="nvml", reason=None, phases=entries)
             results.add(make_record("pytorch", launch, measurements=measured, energy=energy))
@@ -100,6 +113,10 @@ class TestEnergy:
         by_activity = energy.set_index("activity")
         assert by_activity.loc["training pretrain", "energy_j"] == 101.0
         assert by_activity.loc["training pretrain", "mean_power_w"] == pytest.approx(10.1)
+        assert by_activity.loc["training pretrain", "peak_power_w"] == 21.0
+        assert by_activity.loc["training pretrain", "net_energy_j"] == 61.0
+        assert by_activity.loc["training pretrain", "sample_energy_j"] == pytest.approx(101 / 8)
+        assert by_activity.loc["training pretrain", "samples_per_j"] == pytest.approx(8 / 101)
         assert np.isnan(by_activity.loc["inference", "energy_j"])
         assert by_activity.loc["inference", "reason"] == "window of 1 s is too short"
         assert "window of 1 s is too short" in markdown

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
-from itertools import pairwise
 
 import psutil
 import pytest
@@ -47,8 +46,16 @@ class TestCompleted:
 
         for record in made:
             phases = record["measurements"]["phases"]
-            assert [p["name"] for p in phases] == ["train pretrain 0", "train pretrain 1", "inference"]
-            assert all(a["t1_ns"] <= b["t0_ns"] for a, b in pairwise(phases))
+            assert [p["name"] for p in phases] == [
+                "train pretrain 0",
+                "train pretrain 1",
+                "training",
+                "warm-up",
+                "inference",
+            ]
+            first, second, training, warm_up, inference = phases
+            assert training["t0_ns"] <= first["t0_ns"] < first["t1_ns"] <= second["t0_ns"]
+            assert second["t1_ns"] <= training["t1_ns"] <= warm_up["t0_ns"] < warm_up["t1_ns"] <= inference["t0_ns"]
             epoch = record["measurements"]["training"][0]["epochs"][1]
             inside_s = sum(epoch["data_s"]) + sum(epoch["step_s"])
             assert inside_s <= (phases[1]["t1_ns"] - phases[1]["t0_ns"]) / 1e9

@@ -1,0 +1,110 @@
+"""Energy of a real bench beside a power tool of a third party: phases, net energy, and a sampler that is killed."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from collectors.samples import read_parquet
+from tests.launch.conftest import records
+
+pytestmark = pytest.mark.slow
+
+COLLECTOR = '''
+import time
+from collectors.base import Probe, Reading, Sensor
+from collectors.tools.null import NullCollector
+
+
+class Steady(NullCollector):
+    """A device of 50 W; `mortal` kills its sampler after three seconds."""
+
+    name = "steady"
+    ends_after_s = None
+
+    def __init__(self):
+        super().__init__()
+        self.begun_s = time.monotonic()
+
+    def probe(self):
+        return Probe((Sensor("die", "die", "instant", devices=(0,), update_period_s=0.05),))
+
+    def sample(self):
+        if self.ends_after_s and time.monotonic() - self.begun_s > self.ends_after_s:
+            import os, signal
+            os.kill(os.getpid(), signal.SIGKILL)
+        t_ns = time.monotonic_ns()
+        return [Reading(t_ns, t_ns + 1, "die", 50.0)]
+
+
+class Mortal(Steady):
+    ends_after_s = 3.0
+'''
+
+
+@pytest.fixture
+def bench(tmp_path, write_suite, crosscast, monkeypatch):
+    """bench(collector): the record of one launch beside a made-up power tool, and its folder."""
+    lab = tmp_path / "lab"
+    metadata = lab / "lab_power-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (lab / "lab_power.py").write_text(COLLECTOR)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-power\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(
+        "[crosscast.collectors]\nsteady = lab_power:Steady\nmortal = lab_power:Mortal\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(lab))
+
+    def run(collector: str):
+        from harness.scenario.catalogue import ROOT
+
+        chip = yaml.safe_load((ROOT / "chips" / "cpu.yaml").read_text()) | {"power_collectors": [collector]}
+        path = tmp_path / "lab-cpu.yaml"
+        path.write_text(yaml.safe_dump(chip))
+        done = crosscast("bench", "--chip", path, "--suite", write_suite(idle_s=1.0))
+        assert done.returncode == 0, done.stderr
+        [record] = records(tmp_path / "results")
+        [samples] = Path(tmp_path / "results").glob("*/*/*/power.parquet")
+        return record, samples, done.stdout
+
+    return run
+
+
+def test_phases_get_their_energy_gross_and_net(bench):
+    record, samples, shown = bench("steady")
+    energy, phases = record["energy"], record["measurements"]["phases"]
+    assert [phase["name"] for phase in phases] == [
+        "idle before",
+        "train pretrain 0",
+        "train pretrain 1",
+        "training",
+        "warm-up",
+        "inference",
+        "idle after",
+    ]
+    windows = {entry["phase"]: entry for entry in energy["phases"]}
+    inference = windows["inference"]
+    assert inference["window"]["valid"], inference["window"]["reasons"]
+    assert inference["window"]["duration_s"] >= 5
+    assert inference["window"]["energy_j"] == pytest.approx(50 * inference["window"]["duration_s"], rel=1e-6)
+    assert energy["idle"]["power_w"] == pytest.approx(50)
+    assert inference["net_energy_j"] == pytest.approx(0, abs=1e-6)
+    steps = next(phase["steps"] for phase in phases if phase["name"] == "inference")
+    assert steps > len(record["measurements"]["inference"]["step_s"])
+    assert windows["train pretrain 0"]["window"]["valid"] is False
+    assert energy["sampling"]["period_s"] == 0.05
+    assert energy["sampling"]["ticks"] == pytest.approx(record["duration_s"] / 0.05, rel=0.3)
+    log = read_parquet(samples)
+    assert len(log.readings) == energy["sampling"]["ticks"]
+    assert "samples/J" in shown
+
+
+def test_a_sampler_that_is_killed_costs_the_energy_and_not_the_times(bench):
+    record, _, _ = bench("mortal")
+    assert record["status"] == "completed"
+    assert record["measurements"]["inference"]["step_s"]
+    assert record["measurements"]["skill"]["scores"]
+    assert "sampler died: killed by SIGKILL" in record["energy"]["reason"]
+    windows = {entry["phase"]: entry["window"] for entry in record["energy"]["phases"]}
+    assert windows["inference"]["energy_j"] is None
+    assert any("the sampler died" in reason for reason in windows["inference"]["reasons"])
