@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from fake_tools import fake_tool as fake_tool
 
 LIVE = '''
 import os
