@@ -150,14 +150,16 @@ def window_energy(
 def job_sensors(log: SampleLog, device_count: int | None) -> tuple[tuple[Sensor, ...], str | None, bool]:
     """Sensors of a job on logical devices 0 to `device_count` - 1, why they are not known, and whether some lack one.
 
-    Sensors of host scope are included. None means all sensors.
+    Sensors of host scope are included. None means all sensors. A node contains all that the other sensors measure:
+    it counts only where it is alone.
     """
     if log.no_sensor_reason:
         return (), log.no_sensor_reason, False
-    host = tuple(sensor for sensor in log.sensors if sensor.scope in HOST_SCOPES)
-    boards = tuple(sensor for sensor in log.sensors if sensor.scope not in HOST_SCOPES)
+    sensors = tuple(sensor for sensor in log.sensors if sensor.scope != "node") or log.sensors
+    host = tuple(sensor for sensor in sensors if sensor.scope in HOST_SCOPES)
+    boards = tuple(sensor for sensor in sensors if sensor.scope not in HOST_SCOPES)
     if device_count is None or not boards:
-        return log.sensors, None, False
+        return sensors, None, False
     if all(sensor.devices for sensor in boards):
         wanted = set(range(device_count))
         missing = wanted - {device for sensor in boards for device in sensor.devices}
@@ -165,7 +167,7 @@ def job_sensors(log: SampleLog, device_count: int | None) -> tuple[tuple[Sensor,
         problem = f"no sensor for device {', '.join(map(str, sorted(missing)))} of the job" if missing else None
         return (*host, *chosen), problem, bool(missing)
     if len(boards) == device_count:
-        return log.sensors, None, False
+        return sensors, None, False
     problem = f"{len(boards)} devices are visible, the job uses {device_count}, and which ones cannot be told"
     return host, problem, len(boards) < device_count
 
