@@ -28,13 +28,14 @@ NO_MATCH = "unknown arguments"
 class Block:
     """Bytes to write `repeat` times, after `delay_s` each time and with `line_delay_s` after each line.
 
-    A last line without its end is written without it.
+    A last line without its end is written without it. `until_marked` ends the repeats when the tool is marked.
     """
 
     output: str | bytes
     repeat: int = 1
     delay_s: float = 0.0
     line_delay_s: float = 0.0
+    until_marked: bool = False
 
     @property
     def content(self) -> bytes:
@@ -45,7 +46,8 @@ class Reply:
     """What the program does where its arguments match: its blocks in order, `stderr`, then it ends with `status`.
 
     `hang` makes it stay instead, with a grandchild that holds its output open. `calls` lets the reply serve that many
-    calls and `until_s` those before that time after the first call of the program; then the next match serves.
+    calls, `until_s` those before that time after the first call of the program and `until_marked` those before the
+    tool is marked; then the next match serves.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Reply:
         hang: bool = False,
         calls: int | None = None,
         until_s: float | None = None,
+        until_marked: bool = False,
     ) -> None:
         self.arguments = arguments
         self.blocks = [block if isinstance(block, Block) else Block(block) for block in blocks]
@@ -65,6 +68,7 @@ class Reply:
         self.hang = hang
         self.calls = calls
         self.until_s = until_s
+        self.until_marked = until_marked
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,10 @@ class FakeTool:
 
     path: Path
     state: Path
+
+    def mark(self) -> None:
+        """Ends what lasts until the tool is marked."""
+        (self.state / "marked").touch()
 
     @property
     def calls(self) -> list[str]:
@@ -130,6 +138,7 @@ by_line() {{
 }}"""
 """Ages are in hundredths of a second, from /proc/uptime, which needs no further process."""
 
+UNMARKED = '[ ! -f "$state/marked" ]'
 END = f'echo {NO_MATCH!r}: "$arguments"\nexit 2'
 
 
@@ -139,6 +148,8 @@ def _body(state: Path, replies: tuple[Reply, ...]) -> list[str]:
         condition = f"matches {shlex.quote(reply.arguments)}"
         if reply.until_s is not None:
             condition += f" && [ $age -lt {round(reply.until_s * 100)} ]"
+        if reply.until_marked:
+            condition += f" && {UNMARKED}"
         if reply.calls is not None:
             counter = shlex.quote(str(state / f"served-{number}"))
             condition += f" && served {counter} && [ $n -lt {reply.calls} ]"
@@ -154,7 +165,8 @@ def _actions(state: Path, number: int, reply: Reply) -> list[str]:
         path = shlex.quote(str(content))
         write = f"by_line {path} {block.line_delay_s}" if block.line_delay_s else f"cat {path}"
         wait = f"sleep {block.delay_s}; " if block.delay_s else ""
-        lines.append(f"i=0; while [ $i -lt {block.repeat} ]; do {wait}{write}; i=$((i + 1)); done")
+        more = f"[ $i -lt {block.repeat} ]" + (f" && {UNMARKED}" if block.until_marked else "")
+        lines.append(f"i=0; while {more}; do {wait}{write}; i=$((i + 1)); done")
     if reply.stderr:
         lines.append(f"printf '%s\\n' {shlex.quote(reply.stderr)} >&2")
     if reply.hang:

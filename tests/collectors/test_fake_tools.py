@@ -30,6 +30,17 @@ def test_output_changes_after_calls_and_after_seconds(fake_tool):
     assert run("smi", "a").stdout == b"3"
 
 
+def test_output_changes_when_marked(fake_tool):
+    streaming = Reply("stream", Block("1\n", FOREVER, 0.02, until_marked=True), Block("2"))
+    tool = fake_tool("smi", streaming, Reply("once", "1", until_marked=True), Reply("once", "2"))
+    process = subprocess.Popen([tool.path, "stream"], stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"1\n"
+    assert run("smi", "once").stdout == b"1"
+    tool.mark()
+    assert process.communicate(timeout=5)[0].endswith(b"1\n2")
+    assert run("smi", "once").stdout == b"2"
+
+
 def test_blocks_keep_bytes_and_truncation_and_take_their_time(fake_tool):
     fake_tool("smi", Reply("", Block(GB2312 + b"\n\\n %s\nha", repeat=2, delay_s=0.1, line_delay_s=0.1), Block("end")))
     began_s = time.monotonic()
