@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, get_args
 
 Scope = Literal["die", "card", "module", "cpu_package", "dram", "node"]
-Kind = Literal["instant", "average_window", "counter", "model"]
+Kind = Literal["instant", "average_window", "counter", "model", "replay"]
 
 HOST_SCOPES: frozenset[str] = frozenset({"cpu_package", "dram", "node"})
 """Scopes that belong to the host as a whole and not to a numbered device."""
+
+NOT_MEASURED = {
+    "model": "its power is a model, not a measurement",
+    "replay": "its power is a replayed trace, not a measurement",
+}
+"""Kinds whose windows have no energy, and why."""
 
 STATUS_OK = "ok"
 STATUS_ERROR = "error"
@@ -24,8 +30,8 @@ class Sensor:
     """One place where power or energy can be read.
 
     `id` is stable over reboots and renumbering: a UUID, a PCI address, a serial number or a sysfs zone.
-    `kind` says what a power value is: a momentary value, a mean over the last `window_s`, only an energy counter, or a
-    model (never a measurement).
+    `kind` says what a power value is: a momentary value, a mean over the last `window_s`, only an energy counter, a
+    model or a replayed trace (never a measurement).
     `devices` are the logical numbers, as the job counts them, of the devices whose power this sensor reports. It is
     empty for host scopes and where the numbering is not known.
     `checks` names the sensor of which this one is a second opinion, through another path: its power is compared with

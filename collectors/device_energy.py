@@ -11,11 +11,18 @@ from typing import TypeVar
 
 import numpy as np
 
-from collectors.base import Reading, Sensor
+from collectors.base import NOT_MEASURED, Reading, Sensor
 from collectors.energy_curve import NS_PER_S, EnergyCurve, is_valid, midpoint_ns, peak_power_w
 from collectors.samples import CounterReading
 
 ReadingT = TypeVar("ReadingT", Reading, CounterReading)
+
+MAX_POWER_W = {"die": 3e3, "card": 3e3, "module": 6e3, "cpu_package": 3e3, "dram": 3e3, "node": 50e3}
+"""Power in watts that no device of a scope reaches, for sensors whose cap is not known.
+
+The largest cards of 2025 are built for about 1.4 kW, modules of two for 2.7 kW, nodes for 15 kW. Error values of the
+tools lie above: 65535 W, and 6553.5 W where the unit is 0.1 W.
+"""
 
 
 @dataclass(frozen=True)
@@ -23,9 +30,9 @@ class QualityLimits:
     """What a window must keep to be valid.
 
     `max_gap_s` None means the larger of 1 s and five periods of the sensor or the sampler. `counter_tolerance` bounds
-    |counter / integral - 1|. `cap_tolerance` is the multiple of the power cap above which a sample is a spike.
-    Utilisation of at least `high_use` with a mean below `low_power` of the cap is suspect. `check_tolerance` bounds
-    |second opinion / power - 1|.
+    |counter / integral - 1|. `cap_tolerance` is the multiple of the power cap above which a sample is a spike; where
+    no cap is known, that is what lies above `MAX_POWER_W`. Utilisation of at least `high_use` with a mean below
+    `low_power` of the cap is suspect. `check_tolerance` bounds |second opinion / power - 1|.
     """
 
     min_window_s: float = 5.0
@@ -143,7 +150,7 @@ class SensorAccount:
         duration_s = (t1_ns - t0_ns) / NS_PER_S
         counter_j, integral_j = self._counter.between(t0_ns, t1_ns), self._integral.between(t0_ns, t1_ns)
         energy_j = self.energy_j(t0_ns, t1_ns)
-        if self._sensor.kind == "model":
+        if self._sensor.kind in NOT_MEASURED:
             energy_j = None
         mean_power_w = None if energy_j is None else energy_j / duration_s
         values, n_missing = self._values(t0_ns, t1_ns)
@@ -197,10 +204,15 @@ class SensorAccount:
 
     def _over_cap(self, t0_ns: int, t1_ns: int) -> bool | None:
         cap_w = self._sensor.power_cap_w
-        powers_w = [reading.power_w for reading in within(self._readings, t0_ns, t1_ns) if is_valid(reading)]
-        if cap_w is None or not powers_w:
-            return None
-        return any(power_w > cap_w * self._limits.cap_tolerance for power_w in powers_w if power_w is not None)
+        bound_w = cap_w * self._limits.cap_tolerance if cap_w else MAX_POWER_W[self._sensor.scope]
+        powers_w = self._integral.samples_w(t0_ns, t1_ns)
+        over = bool((powers_w > bound_w).any())
+        return over if over or (cap_w and len(powers_w)) else None
+
+    @property
+    def _bound_told(self) -> str:
+        cap_w, scope = self._sensor.power_cap_w, self._sensor.scope
+        return f"its cap of {cap_w:g} W" if cap_w else f"what a {scope} can draw ({MAX_POWER_W[scope]:g} W)"
 
     def _low_power_at_high_use(self, t0_ns: int, t1_ns: int, mean_power_w: float | None) -> bool | None:
         cap_w = self._sensor.power_cap_w
@@ -218,15 +230,15 @@ class SensorAccount:
         """Why the energy of a window does not stand. Doubts about power readings do not touch an agreeing counter."""
         limits, by_readings = self._limits, evidence.source == "integral"
         duration_s = (t1_ns - t0_ns) / NS_PER_S
-        if self._sensor.kind == "model":
-            yield "its power is a model, not a measurement"
+        if self._sensor.kind in NOT_MEASURED:
+            yield NOT_MEASURED[self._sensor.kind]
         if self.source == "counter" and not self._counter.moves:
             yield "its energy counter does not move"
         elif not evidence.bracketed:
             yield "no samples on both sides of the window"
         if evidence.max_gap_s > self._max_gap_s:
             yield f"no sample for {evidence.max_gap_s:.3g} s, at most {self._max_gap_s:g} s are bridged"
-        elif evidence.energy_j is None and evidence.bracketed and self._sensor.kind != "model":
+        elif evidence.energy_j is None and evidence.bracketed and self._sensor.kind not in NOT_MEASURED:
             yield "its energy counter was reset"
         if (least_s := limits.min_window_of(self._sensor)) > duration_s:
             yield f"window of {duration_s:.3g} s is shorter than {least_s:g} s"
@@ -235,7 +247,7 @@ class SensorAccount:
         if evidence.counter_vs_integral is not None and not self._agrees(evidence.counter_vs_integral):
             yield f"counter and integral of power disagree (ratio {evidence.counter_vs_integral:.3g})"
         if by_readings and evidence.over_cap:
-            yield f"power above its cap of {self._sensor.power_cap_w:g} W"
+            yield f"power above {self._bound_told}"
         if by_readings and evidence.low_power_at_high_use:
             yield f"mean power of {evidence.mean_power_w:.3g} W while the device was busy"
         if evidence.second_opinion is not None and abs(evidence.second_opinion - 1) > limits.check_tolerance:

@@ -159,11 +159,13 @@ def window_energy(
 def job_sensors(log: SampleLog, device_count: int | None) -> tuple[tuple[Sensor, ...], str | None, bool]:
     """Sensors of a job on logical devices 0 to `device_count` - 1, why they are not known, and whether some lack one.
 
-    Sensors of host scope are included, those that check others are not. None means all sensors.
+    Sensors of host scope are included, those that check others are not. None means all sensors. A node contains all
+    that the other sensors measure: it counts only where it is alone.
     """
     if log.no_sensor_reason:
         return (), log.no_sensor_reason, False
-    sensors = tuple(sensor for sensor in log.sensors if sensor.checks is None)
+    main = tuple(sensor for sensor in log.sensors if sensor.checks is None)
+    sensors = tuple(sensor for sensor in main if sensor.scope != "node") or main
     host = tuple(sensor for sensor in sensors if sensor.scope in HOST_SCOPES)
     boards = tuple(sensor for sensor in sensors if sensor.scope not in HOST_SCOPES)
     if device_count is None or not boards:

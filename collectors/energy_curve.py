@@ -101,6 +101,11 @@ class EnergyCurve:
             (t_ns - origin_ns).astype(np.float64), (self.t_ns - origin_ns).astype(np.float64), self.power_w
         )
 
+    def samples_w(self, t0_ns: int, t1_ns: int) -> NDArray[np.float64]:
+        """Power at the samples of a window, with those on both sides from which its edges are interpolated."""
+        first = max(0, int(np.searchsorted(self.t_ns, t0_ns, side="right")) - 1)
+        return self.power_w[first : int(np.searchsorted(self.t_ns, t1_ns, side="left")) + 1]
+
     def gaps(self, t0_ns: int, t1_ns: int) -> tuple[float, float]:
         """Longest time in seconds without a sample, and the covered fraction of the window.
 

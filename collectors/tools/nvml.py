@@ -8,17 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from collectors.base import STATUS_ERROR, Kind, Probe, Reading, Sensor, checked_reading
+from collectors.base import STATUS_ERROR, Probe, Reading, Sensor, checked_reading
+from collectors.tools.nvidia_power import UPDATE_PERIOD_S, averaging, mig_shared
 from collectors.visible_devices import Gpu, visible_gpus
-
-UPDATE_PERIOD_S = 0.1
-"""Update period of the power value on A100, H100 and RTX 3090 (Yang, Adamek, Armour 2023, arXiv:2312.02741)."""
-
-SAMPLED_WINDOW_S = {(8, 0): 0.025, (9, 0): 0.025}
-"""Averaging window within each update by compute capability: GA100 and GH100 (same source)."""
-
-LEGACY_AVERAGE_S = 1.0
-"""Averaging window of nvmlDeviceGetPowerUsage on Ampere and later but GA100 (NVML API reference)."""
 
 
 class NvmlCollector:
@@ -82,7 +74,7 @@ class NvmlCollector:
         if error and not has_counter:
             return None, error
         cap_mw = _optional(pynvml, pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)
-        kind, window_s = _averaging(capability, self._instant[gpu.uuid])
+        kind, window_s = averaging(capability, self._instant[gpu.uuid])
         return Sensor(
             id=gpu.uuid,
             scope="card",
@@ -95,7 +87,7 @@ class NvmlCollector:
             counter_resolution_j=0.001 if has_counter else None,
             power_cap_w=cap_mw / 1000 if cap_mw else None,
             devices=devices,
-            shared="MIG: the power is that of the whole board" if gpu.mig_enabled else None,
+            shared=mig_shared(gpu.mig_enabled),
             tool_version=_optional(pynvml, pynvml.nvmlSystemGetNVMLVersion),
             driver_version=_optional(pynvml, pynvml.nvmlSystemGetDriverVersion),
         ), None
@@ -169,13 +161,6 @@ def _instant_power_mw(pynvml: Any, handle: Any) -> int:
     if field.nvmlReturn != pynvml.NVML_SUCCESS:
         raise pynvml.NVMLError(field.nvmlReturn)
     return int(field.value.uiVal)
-
-
-def _averaging(capability: tuple[int, int] | None, instant: bool) -> tuple[Kind, float | None]:
-    """Kind of the power value and its averaging window in seconds."""
-    if instant or capability is None or capability <= (8, 0):
-        return "instant", SAMPLED_WINDOW_S.get(capability) if capability else None
-    return "average_window", LEGACY_AVERAGE_S
 
 
 def _boards(pynvml: Any) -> tuple[list[tuple[Gpu, Any]], list[str]]:

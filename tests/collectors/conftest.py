@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fake_tools import fake_tool as fake_tool
 
 LIVE = '''
 import os
+from collections.abc import Callable
 from pathlib import Path
 from collectors.tools.rapl import RaplCollector
 
@@ -102,3 +105,32 @@ def third_party_env(third_party: Path, tmp_path: Path) -> dict[str, str]:
         "TEST_POWERCAP": str(tmp_path / "powercap"),
         "TEST_CHILD_PID": str(tmp_path / "child.pid"),
     }
+
+
+FAULT_TABLE = pytest.StashKey[dict]()
+VERDICTS = ("valid", "invalid", "none")
+
+
+@pytest.fixture
+def note_fault(request: pytest.FixtureRequest) -> Callable[[str, str, str], None]:
+    """note_fault(tool, fault, verdict): a row of the table of faults in the summary."""
+    table = request.config.stash.setdefault(FAULT_TABLE, {})
+
+    def note(tool: str, fault: str, verdict: str) -> None:
+        table[tool, fault] = verdict
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    table = config.stash.get(FAULT_TABLE, {})
+    if not table:
+        return
+    terminalreporter.section("energy under faults of the tools")
+    for (tool, fault), verdict in table.items():
+        told = verdict if len(verdict) <= 110 else verdict[:107] + "..."
+        terminalreporter.write_line(f"{tool:<10} {fault:<38} {told}")
+    for tool in dict.fromkeys(tool for tool, _ in table):
+        kinds = [verdict.split(":")[0] for (row_tool, _), verdict in table.items() if row_tool == tool]
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in VERDICTS)
+        terminalreporter.write_line(f"{tool:<10} {len(kinds)} cases: {counts}")

@@ -272,6 +272,36 @@ def test_impossible_spike_is_over_the_cap():
     assert energy(log_of(readings(every(0.1, 10), lambda t: 250.0)), 2, 8).over_cap is None
 
 
+@pytest.mark.parametrize("spike_s", [1.9, 2.0, 5.0, 8.0, 8.1])
+@pytest.mark.parametrize(("scope", "spike_w"), [("die", 6553.5), ("card", 65535.0), ("node", 65535.0)])
+def test_impossible_spike_without_a_cap_is_above_what_a_device_can_draw(scope, spike_w, spike_s):
+    sensors = (Sensor("gpu", scope, "instant"),)
+    log = log_of(readings(every(0.1, 10), lambda t: spike_w if abs(t - spike_s) < 0.01 else 250.0), sensors=sensors)
+    found = energy(log, 1.95, 8.05)
+    assert found.over_cap
+    assert not found.valid
+    assert f"power above what a {scope} can draw" in found.reasons[0]
+    assert energy(log, 2.2, 4.8).valid
+
+
+def test_node_counts_only_where_it_is_alone():
+    node, card = Sensor("bmc", "node", "instant"), Sensor("gpu", "card", "instant", devices=(0,))
+    power = [*readings(every(0.1, 10), lambda t: 900.0, "bmc"), *readings(every(0.1, 10), lambda t: 250.0, "gpu")]
+    for device_count in (None, 1):
+        both = window_energy(log_of(power, sensors=(node, card)), at_ns(2), at_ns(8), device_count)
+        assert (both.valid, both.energy_j) == (True, pytest.approx(1500))
+    alone = window_energy(log_of(power, sensors=(node,)), at_ns(2), at_ns(8), device_count=1)
+    assert (alone.valid, alone.energy_j) == (True, pytest.approx(5400))
+
+
+def test_a_replay_is_no_measurement():
+    log = log_of(readings(every(0.1, 10), lambda t: 100.0), sensors=(Sensor("gpu", "card", "replay", devices=(0,)),))
+    found = energy(log, 2, 8)
+    assert (found.energy_j, found.peak_power_w, found.valid) == (None, None, False)
+    assert found.integral_j == pytest.approx(600)
+    assert found.reasons == ("gpu: its power is a replayed trace, not a measurement",)
+
+
 def test_busy_device_that_reports_hardly_any_power():
     found = energy(capped(lambda t: 8.0, utilisation=0.74), 2, 8)
     assert found.low_power_at_high_use
