@@ -93,13 +93,12 @@ class SmiCollector:
             numbered.setdefault(_powered(machine, found, numbers, devices[position][0]), []).append(logical)
         self._boards, self._rows = {}, {}
         sensors: list[Sensor] = []
-        for pci, logical in numbered.items():
-            sensors += self._sensors(machine, pci, tuple(logical), found, numbers.get(pci), problem)
+        for pci, held in numbered.items():
+            sensors += self._sensors(machine, pci, tuple(held), found, numbers.get(pci), problem)
         self._call = found.call if found else ()
         if not sensors:
-            return Probe(
-                reason=f"no power in hwmon of {', '.join(numbered)}; {problem or 'none by the program either'}"
-            )
+            told = problem or f"{self.tool.program} does not tell which of its devices these are"
+            return Probe(reason=f"no power in hwmon of {', '.join(numbered)}; {told}")
         return Probe(tuple(sensors))
 
     def _ask_tool(self, machine: Machine) -> tuple[Found | None, str | None]:

@@ -167,13 +167,17 @@ def _table_row(titles: str, line: str) -> Row:
         for cells in (_wide(line), _words(line))
         if len(heads) == len(cells)
     ]
-    fitting = [pairs for pairs in fitting if all(_suits(title, cell) for title, cell in pairs)]
+    fitting = [pairs for pairs in fitting if _is_credible(pairs)]
     if not fitting and (placed := _by_place(_wide(titles), _wide(line))):
-        fitting = [placed]
-    found = {_table_cells(pairs, raw) for pairs in fitting if all(_suits(title, cell) for title, cell in pairs)}
+        fitting = [placed] if _is_credible(placed) else []
+    found = {_table_cells(pairs, raw) for pairs in fitting}
     if len({row.power_w for row in found}) != 1:
         return Row(None, raw)
     return next(iter(found))
+
+
+def _is_credible(pairs: Sequence[tuple[str, str]]) -> bool:
+    return any(_is_power(title) for title, _ in pairs) and all(_suits(title, cell) for title, cell in pairs)
 
 
 def _table_cells(pairs: Sequence[tuple[str, str]], raw: str) -> Row:
