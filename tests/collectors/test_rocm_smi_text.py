@@ -121,6 +121,7 @@ def test_a_value_is_watts_or_nothing(value, expected):
         "DCU  Temp   AvgPwr  PwrCap\n0    30.0c  13",
         "DCU  Temp   AvgPwr  Perf  PwrCap\n0    30.0c          auto  280.0W\n",
         "DCU  Temp   AvgPwr  PwrCap\n0    30.0c  280.0W\n0    30.0c  38.0W   280.0W\n",
+        "DCU  AvgPwr  PwrCap  Temp\n0            280.0W  30 C\n",
         '{"card0": {"Average Graphics Package Power (W)": "11',
         '{"card0": {"Max Graphics Package Power (W)": "300.0", "Power Cap (W)": "200"}}',
     ],
