@@ -24,6 +24,7 @@ from typing import Any
 
 TIMEOUT_S = 5.0
 KILL_WAIT_S = 1.0
+STOP_CHECK_S = 0.1
 MAX_OUTPUT_BYTES = 1 << 20
 MAX_PENDING_LINES = 10_000
 ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
@@ -63,14 +64,17 @@ def absence(program: str) -> str | None:
     return f"{program} is not on PATH"
 
 
-def ask(command: Sequence[str], timeout_s: float = TIMEOUT_S) -> Answer:
-    """What a program writes on stdout and stderr until it ends, for at most `timeout_s`. Never raises."""
+def ask(command: Sequence[str], timeout_s: float = TIMEOUT_S, stop: threading.Event | None = None) -> Answer:
+    """What a program writes on stdout and stderr until it ends, for at most `timeout_s`. Never raises.
+
+    Another thread may set `stop`: the program is then killed as if out of time.
+    """
     t0_ns = time.monotonic_ns()
     try:
         process = _start(command)
     except (OSError, ValueError) as error:
         return Answer(t0_ns, time.monotonic_ns(), "", f"{command[0]} cannot be started: {_reason(error)}")
-    output, ended = _read_all(process, t0_ns / 1e9 + timeout_s)
+    output, ended = _read_all(process, t0_ns / 1e9 + timeout_s, stop)
     t1_ns = time.monotonic_ns()
     _end(process)
     problem = _problem(command[0], process.returncode) if ended else f"{command[0]} did not end within {timeout_s:g} s"
@@ -148,14 +152,16 @@ def _unbuffered(command: Sequence[str]) -> Sequence[str]:
     return ["stdbuf", "-oL", *command] if shutil.which("stdbuf") else command
 
 
-def _read_all(process: subprocess.Popen[bytes], deadline_s: float) -> tuple[bytes, bool]:
+def _read_all(process: subprocess.Popen[bytes], deadline_s: float, stop: threading.Event | None) -> tuple[bytes, bool]:
     """Everything the program wrote, and whether it ended before the deadline."""
     output = bytearray()
     pipe = process.stdout
     while pipe is not None and len(output) < MAX_OUTPUT_BYTES:
         left_s = deadline_s - time.monotonic()
-        if left_s <= 0 or not select.select([pipe], [], [], left_s)[0]:
+        if left_s <= 0 or (stop is not None and stop.is_set()):
             return bytes(output), False
+        if not select.select([pipe], [], [], left_s if stop is None else min(left_s, STOP_CHECK_S))[0]:
+            continue
         chunk = os.read(pipe.fileno(), 65536)
         if not chunk:
             break
