@@ -22,7 +22,8 @@ MAX_CARDS = 64
 AICORE = 2
 """Kind of utilisation: AI core."""
 
-POWER_UNIT_W = 0.1
+UNITS_PER_W = 10
+"""The library gives power in tenths of a watt."""
 
 
 class DcmiError(Exception):
@@ -110,10 +111,10 @@ class DcmiLibrary:
         return NpuChip(card, chip, logic.value, physical.value if has_physical else None, name)
 
     def power_w(self, card: int, chip: int) -> float:
-        """Power in watts, of which the library gives tenths. Raises DcmiError."""
+        """Power in watts. Raises DcmiError."""
         power = c_int()
         self._call("dcmi_get_device_power_info", card, chip, byref(power))
-        return power.value * POWER_UNIT_W
+        return power.value / UNITS_PER_W
 
     def utilisation(self, card: int, chip: int) -> float | None:
         """Busy part of the AI cores, None where it is not told."""

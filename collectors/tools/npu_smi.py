@@ -140,16 +140,15 @@ def watch_once(chips: Sequence[NpuChip]) -> Round:
         stream = WatchStream(chips[0].card)
     except OSError as error:
         return Round(t0_ns, time.monotonic_ns(), CardPower(), f"{PROGRAM} cannot be started: {error.strerror}")
-    problem = None
+    wanted, problem, again = {chip.chip for chip in chips}, None, False
     try:
-        while problem is None and not {chip.chip for chip in chips} <= set(rows):
+        while problem is None and not again and not wanted <= set(rows):
             time.sleep(POLL_S)
-            problem = stream.ended
-            for found in stream.rounds():
-                again = set(found.power.chips) & set(rows)
-                rows |= found.power.chips
-                if again:
-                    return Round(t0_ns, time.monotonic_ns(), CardPower(rows))
+            rounds, problem = stream.poll()
+            for chip, read in (item for found in rounds for item in found.power.chips.items()):
+                again = again or chip in rows
+                if chip not in rows or not _drawn(rows[chip]):
+                    rows[chip] = read
     finally:
         stream.stop()
     return Round(t0_ns, time.monotonic_ns(), CardPower(rows), problem if not rows else None)

@@ -82,26 +82,22 @@ class WatchStream:
         self._last_s = time.monotonic()
         self._said = ""
 
-    def rounds(self) -> list[Round]:
-        """Rows that came since the last call."""
-        return [found for line in self._stream.lines() if (found := self._round(line))]
+    def poll(self) -> tuple[list[Round], str | None]:
+        """Rows that came since the last call, and why no further one is to be expected, None where one is."""
+        ended = self._stream.ended
+        rounds = [found for line in self._stream.lines() if (found := self._round(line))]
+        if ended:
+            return rounds, f"{ended}: {error_in(self._said) or excerpt(self._said) or 'said nothing else'}"
+        silent = time.monotonic() - self._last_s > LINE_LIMIT_S
+        return rounds, f"{PROGRAM} info watch gave no row for {LINE_LIMIT_S:g} s" if silent else None
 
     def _round(self, line: Line) -> Round | None:
-        self._said = line.text.strip() or self._said
         row = self._rows.read(line.text)
         if row is None or row[0][0] != self._card:
+            self._said = line.text.strip() or self._said
             return None
         self._last_s = time.monotonic()
         return Round(line.t_ns, line.t_ns, CardPower({row[0][1]: row[1]}))
-
-    @property
-    def ended(self) -> str | None:
-        """Why no further row is to be expected, None while one is."""
-        ended = self._stream.ended
-        if ended:
-            return f"{ended}: {error_in(self._said) or excerpt(self._said) or 'no output'}"
-        silent_s = time.monotonic() - self._last_s
-        return f"{PROGRAM} info watch gave no row for {LINE_LIMIT_S:g} s" if silent_s > LINE_LIMIT_S else None
 
     def stop(self) -> None:
         """Ends it."""
@@ -162,11 +158,11 @@ class CardReader:
             return
         try:
             while not self._stop.wait(POLL_S):
-                ended = stream.ended
-                yield from stream.rounds()
-                if ended:
+                rounds, problem = stream.poll()
+                yield from rounds
+                if problem:
                     now_ns = time.monotonic_ns()
-                    yield Round(now_ns, now_ns, CardPower(), ended)
+                    yield Round(now_ns, now_ns, CardPower(), problem)
                     return
         finally:
             stream.stop()

@@ -218,7 +218,7 @@ def test_any_table_gives_the_right_watts_of_each_device_or_none(seed, devices, e
             row.insert(made.randrange(len(row) + 1), [made.choice(OTHERS)])
     if made.random() < 0.2:
         columns[0][-1] = ["Temp(C)"]
-    widths = [[[len(title) + made.randint(2, 12) for title in cell] for cell in row] for row in columns]
+    widths = [[[max(len(title), 5) + made.randint(2, 12) for title in cell] for cell in row] for row in columns]
 
     def line(row: int, values) -> str:
         cells = (
