@@ -191,7 +191,7 @@ def _data(selection: Selection, suite: SuiteConfig) -> tuple[str, Any, str | Non
         if isinstance(config, ArchiveConfig):
             raise UserError(f"data {name!r} are read from an archive: give its folder or file with DATA=")
         return Path(name).stem, config, None
-    from harness.data.archive import match_mapping
+    from harness.data.matching import match_mapping
 
     root = selection.data.expanduser()
     if not root.exists():
