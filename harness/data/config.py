@@ -201,6 +201,10 @@ class ArchiveConfig(Frozen):
     description: str = ""
     files: Candidates = Field(description="globs inside the DATA folder")
     dimensions: Dimensions = Dimensions()
+    even_grid: bool = Field(
+        default=False,
+        description="leave out the last row or column where their number is odd, as FourCastNet does with row 721",
+    )
     time: TimeAxis | None = None
     channels: tuple[Channel, ...] = Field(min_length=1)
     level_method: Literal["exact", "interpolate"] = Field(

@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from harness.data.config import Dimensions, TimeAxis
+from harness.data.config import ArchiveConfig, TimeAxis
 from harness.data.files import unreadable
 from harness.data.source import step_of_hours
 from harness.errors import UserError
@@ -63,21 +63,13 @@ def find_dimension(array: xr.DataArray, candidates: Sequence[str] | None) -> str
     return next((name for name in candidates or () if name in array.dims), None)
 
 
-def arrange(
-    file: Path,
-    array: xr.DataArray,
-    names: Dimensions,
-    *,
-    leveled: bool,
-    timed: bool,
-    clock: TimeAxis | None,
-) -> Piece:
+def arrange(file: Path, array: xr.DataArray, config: ArchiveConfig, *, leveled: bool, timed: bool) -> Piece:
     """Find the dimensions of a variable and put them in order.
 
-    `clock` says how to read the times, if not as the file gives them; with a start, every file begins at it. Without
-    `timed` the times are those of the file or none. Raises UserError where a dimension, its coordinate or the dates are
-    missing, or one is left over.
+    With `config.time.start`, every file begins at it. Without `timed` the times are those of the file or none. Raises
+    UserError where a dimension, its coordinate or the dates are missing, or one is left over.
     """
+    names = config.dimensions
     time = find_dimension(array, names.time)
     moment = next((name for name in names.time if time is None and name in array.coords and not array[name].dims), None)
     wanted = [names.latitude, names.longitude]
@@ -100,11 +92,14 @@ def arrange(
     if surplus:
         raise UserError(f"{file}: {array.name} has dimensions that the mapping does not name: {', '.join(surplus)}")
     *_, latitude, longitude = order
+    if config.even_grid:
+        even = {name: slice(array.sizes[name] // 2 * 2) for name in (latitude, longitude)}
+        array, arrays = array.isel(even), tuple(version.isel(even) for version in arrays)
     level = order[-3] if leveled else None
     return Piece(
         path=file,
         arrays=tuple(version.transpose(*order) for version in arrays),
-        times=_times(file, array, time or moment, clock, timed=timed),
+        times=_times(file, array, time or moment, config.time, timed=timed),
         latitude=_coordinate(file, array, latitude),
         longitude=_coordinate(file, array, longitude),
         levels=None if level is None else _coordinate(file, array, level),

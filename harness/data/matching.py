@@ -1,10 +1,11 @@
 """Which mapping of scenarios/data fits the files of a folder."""
 
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from harness.data.config import ArchiveConfig, DataConfig
 from harness.data.files import find_files, open_lazily
@@ -14,15 +15,15 @@ from harness.data.variables import names_of, patterns_of
 from harness.errors import UserError
 
 
-def match_mapping(path: Path, mappings: "Mapping[str, DataConfig]") -> str:
+def match_mapping(path: Path, mappings: Mapping[str, DataConfig]) -> str:
     """The name of the mapping whose files, variables and levels are all under `path`.
 
     Of several, the one that uses all that every other one uses, and more. Raises UserError where none fits, with the
     reason for each, or no one of several stands out.
     """
     archives = {name: config for name, config in sorted(mappings.items()) if isinstance(config, ArchiveConfig)}
-    contents = _Contents()
-    reasons = {name: _why_not(config, path, contents) for name, config in archives.items()}
+    opened = lru_cache(maxsize=None)(partial(open_lazily, decode_times=False))
+    reasons = {name: _why_not(config, path, opened) for name, config in archives.items()}
     fitting = [name for name, reason in reasons.items() if reason is None]
     uses = {name: {(field.variable, field.level) for field in archives[name].fields} for name in fitting}
     richest = [name for name in fitting if all(uses[name] > uses[other] for other in fitting if other != name)]
@@ -34,25 +35,18 @@ def match_mapping(path: Path, mappings: "Mapping[str, DataConfig]") -> str:
     raise UserError(f"{path}: no mapping of scenarios/data fits ({listed})")
 
 
-class _Contents:
-    """Variables and their levels in each file, each file opened once."""
-
-    def __init__(self) -> None:
-        self.open = lru_cache(maxsize=None)(lambda file: open_lazily(file, decode_times=False))
-
-
-def _why_not(config: ArchiveConfig, path: Path, contents: _Contents) -> str | None:
+def _why_not(config: ArchiveConfig, path: Path, opened: Callable[[Path], xr.Dataset]) -> str | None:
     try:
         for field in config.fields:
             files = find_files(path, patterns_of(config, field))
-            found = [
-                contents.open(file)[name] for file in files for name in field.variable if name in contents.open(file)
-            ]
+            found = [opened(file)[name] for file in files for name in field.variable if name in opened(file)]
             if not found:
                 return f"no variable {' or '.join(map(repr, field.variable))} in {names_of(files)}"
-            if field.level is None:
-                continue
             leveled = [(array, name) for array in found if (name := find_dimension(array, config.dimensions.level))]
+            if field.level is None:
+                if len(leveled) == len(found):
+                    return f"{found[0].name} has levels in {names_of(files)}"
+                continue
             if not leveled:
                 return f"{found[0].name} has no levels in {names_of(files)}"
             array, dimension = leveled[0]

@@ -82,7 +82,7 @@ class Opener:
     ) -> Variable:
         config = self._config
         pieces = [
-            arrange(file, array, config.dimensions, leveled=leveled, timed=timed, clock=config.time)
+            arrange(file, array, config, leveled=leveled, timed=timed)
             for file, array in self._holding(patterns, candidates, leveled)
         ]
         step_hours = None if config.time is None else config.time.step_hours
