@@ -2,6 +2,10 @@
 
 Each sample gives, per channel, weighted means over the points that count. A `Statistics` holds their sums over samples,
 which add up, and the metrics are computed from the sums alone (as in WeatherBench-X: statistic, aggregation, metric).
+
+`method="published"` scores as released code does, for comparison with published tables only: land filled with 0 and
+scored, one number a channel for climatology, cos(latitude) by row number, the root before the mean over samples. Where
+there is land it calls a forecast better than it is.
 """
 
 from collections.abc import Sequence
@@ -13,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 
+Method = Literal["masked", "published"]
 Weights = Literal["area", "fourcastnet"]
 RmseOrder = Literal["pooled", "per_sample"]
 Forecaster = Literal["model", "persistence", "climatology"]
@@ -56,7 +61,7 @@ class Scorer:
     """Compares forecasts with the truth on one grid.
 
     `mask` (C, H, W) is True where a point counts, for each channel (so for each depth) apart. It comes from the truth
-    and stays fixed for the run.
+    and stays fixed for the run. `weights` are those of the method unless given: area, or FourCastNet's if `published`.
     """
 
     def __init__(
@@ -65,16 +70,41 @@ class Scorer:
         latitude: NDArray[np.float64],
         mask: NDArray[np.bool_],
         *,
-        weights: Weights = "area",
+        method: Method = "masked",
+        weights: Weights | None = None,
     ) -> None:
         self.channels = tuple(channels)
-        self.weights: Weights = weights
+        self.method: Method = method
+        self.weights: Weights = weights or ("area" if method == "masked" else "fourcastnet")
+        self.order: RmseOrder = "pooled" if method == "masked" else "per_sample"
         self._mask = mask
-        self._row_weights = latitude_weights(latitude) if weights == "area" else fourcastnet_weights(len(latitude))
-        self._total_weight = mask.sum(axis=2) @ self._row_weights
+        self._row_weights = latitude_weights(latitude) if self.weights == "area" else fourcastnet_weights(len(latitude))
+        scored = mask if method == "masked" else np.ones_like(mask)
+        self._total_weight = scored.sum(axis=2) @ self._row_weights
         for channel, points in zip(self.channels, mask.any(axis=(1, 2)), strict=True):
             if not points:
                 raise UserError(f"channel {channel!r} has no point that counts: it cannot be scored")
+
+    def described(self, climatology: str) -> dict[str, str]:
+        """What the scores mean: weights, rmse_order, acc and climatology, where `climatology` says how it is grouped.
+
+        Each text says so where the method is the published one.
+        """
+        acc = "uncentred, per time, then averaged"
+        if self.method == "masked":
+            return {
+                "weights": self.weights,
+                "rmse_order": self.order,
+                "acc": acc,
+                "climatology": f"training period, by {climatology}",
+            }
+        mark = "published way, for comparison only"
+        return {
+            "weights": f"{self.weights} ({mark}: land filled with 0 and scored)",
+            "rmse_order": f"{self.order} ({mark})",
+            "acc": f"{acc} ({mark})",
+            "climatology": f"training period, one number a channel ({mark})",
+        }
 
     def statistics(
         self,
@@ -86,10 +116,14 @@ class Scorer:
     ) -> Statistics:
         """Statistics of (n, C, H, W) fields, all in the same units; what lies outside the mask is not looked at.
 
+        The published method takes it as 0, and of the climatology the mean over each sample's points of the mask.
+
         Raises UserError where a forecast is NaN or infinite at a point that counts: that run has failed.
         """
         self._check_finite(forecast, lead_h)
         expected = np.where(self._mask, climatology, 0.0)
+        if self.method == "published":
+            expected = (expected.sum(axis=(2, 3)) / self._mask.sum(axis=(1, 2)))[:, :, None, None]
         predicted = np.where(self._mask, forecast, 0.0)
         observed = np.where(self._mask, truth, 0.0)
         squared_error = self._mean(np.square(predicted - observed))
@@ -104,7 +138,7 @@ class Scorer:
         )
 
     def _mean(self, values: Array) -> Array:
-        """Weighted mean (n, C) over the points that count of values (n, C, H, W) that are 0 elsewhere."""
+        """Weighted mean (n, C) over the points that are scored of values (n, C, H, W) that are 0 elsewhere."""
         return values.sum(axis=3, dtype=np.float64) @ self._row_weights / self._total_weight
 
     def _check_finite(self, forecast: NDArray[np.floating], lead_h: float) -> None:
@@ -149,12 +183,17 @@ class SkillTable:
         key = (forecaster, lead_h)
         self._sums[key] = self._sums[key] + batch if key in self._sums else batch
 
-    def scores(self, order: RmseOrder = "pooled") -> list[Score]:
-        """One line for each forecaster, lead time and channel, in the order in which they were first added."""
+    def scores(self, order: RmseOrder | None = None) -> list[Score]:
+        """One line for each forecaster, lead time and channel, in the order in which they were first added.
+
+        `order` is that of the scorer's method unless given.
+        """
         return [
             Score(forecaster, channel, lead_h, sums.samples, float(rmse), None if np.isnan(acc) else float(acc))
             for (forecaster, lead_h), sums in self._sums.items()
-            for channel, rmse, acc in zip(self.scorer.channels, sums.rmse(order), sums.acc(), strict=True)
+            for channel, rmse, acc in zip(
+                self.scorer.channels, sums.rmse(order or self.scorer.order), sums.acc(), strict=True
+            )
         ]
 
 

@@ -189,7 +189,7 @@ def test_a_number_without_a_point_before_its_exponent_is_a_number(tmp_path):
         (lambda: catalogue.chip("CPU"), "did you mean 'cpu'"),
         (lambda: catalogue.suite("smokes"), "suite 'smokes'.*did you mean 'smoke'"),
         (lambda: catalogue.suite("../suites/smoke"), "suite '../suites/smoke'.*choose from: paper, smoke"),
-        (lambda: catalogue.data("qqq"), "data 'qqq'.*choose from: rossby, storm"),
+        (lambda: catalogue.data("qqq"), "data 'qqq'.*choose from: .*rossby, .*storm"),
         (lambda: catalogue.model("forecastnet"), "model 'forecastnet'.*did you mean 'fourcastnet'"),
         (lambda: catalogue.preset("fourcastnet", "papers"), "no preset 'papers'; did you mean 'paper'"),
         (lambda: catalogue.suite("absent.yaml"), "absent.yaml: no such file"),
@@ -359,7 +359,7 @@ def test_schemas_forbid_the_unknown_and_describe_themselves(kind):
 
 def test_times_of_data_sets_may_be_written_as_yaml_writes_them():
     schema = json.loads((SCENARIOS / "schemas/data.json").read_text())
-    assert schema["$defs"]["TimeAxis"]["properties"]["start"] == {"title": "Start", "type": "string"}
+    assert {"type": "string"} in schema["$defs"]["TimeAxis"]["properties"]["start"]["anyOf"]
 
 
 def test_files_beside_the_repository_are_named_by_their_path(tmp_path):

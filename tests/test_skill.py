@@ -1,4 +1,6 @@
+import functools
 import math
+import operator
 
 import numpy as np
 import pytest
@@ -153,6 +155,22 @@ class TestAddingUp:
             np.testing.assert_allclose(added.rmse(order), whole.rmse(order), rtol=1e-12)
         np.testing.assert_allclose(added.acc(), whole.acc(), rtol=1e-12)
 
+    @settings(deadline=None, max_examples=30)
+    @given(seed=st.integers(0, 1000), ranks=st.lists(st.integers(0, 3), min_size=7, max_size=7))
+    @pytest.mark.parametrize("method", ["masked", "published"])
+    def test_any_share_among_ranks_gives_the_whole(self, method, seed, ranks):
+        """Each sample goes to the rank drawn for it; ranks are added in whatever order, some may have none."""
+        *fields, mask = random_case(seed, samples=7)
+        scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask, method=method)
+        whole = scorer.statistics(*fields, lead_h=6)
+        shares = [np.flatnonzero(np.array(ranks) == rank) for rank in dict.fromkeys(ranks)]
+        parts = [scorer.statistics(*(field[share] for field in fields), lead_h=6) for share in shares]
+        added = functools.reduce(operator.add, parts)
+        assert added.samples == 7
+        for order in ("pooled", "per_sample"):
+            np.testing.assert_allclose(added.rmse(order), whole.rmse(order), rtol=1e-12)
+        np.testing.assert_allclose(added.acc(), whole.acc(), rtol=1e-9)
+
     def test_table_keeps_forecasters_and_lead_times_apart(self):
         _, truth, climatology, mask = random_case(0)
         table = SkillTable(Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask))
@@ -194,6 +212,54 @@ class TestMask:
             Scorer(["a", "b"], np.linspace(50.0, -50.0, 3), mask)
 
 
+class TestPublishedWay:
+    """Land filled with 0 and scored: only to be compared with tables that were made so."""
+
+    def test_by_hand(self):
+        """Rows at 90 and -90 degrees by row number have weight 0, the one between all of it: 280 and 284, and land.
+
+        Climatology is 281 on average over the two wet points, errors are 1 and 0 of two points (and 0 on land of 3).
+        """
+        mask = np.array([[[False] * 3, [True, True, False], [False] * 3]])
+        truth, forecast, climatology = (
+            np.where(mask, np.array([values]), np.nan)[None]
+            for values in (
+                [[0, 0, 0], [280.0, 284.0, 0], [0, 0, 0]],
+                [[0, 0, 0], [281.0, 284.0, 0], [0, 0, 0]],
+                [[0, 0, 0], [280.0, 282.0, 0], [0, 0, 0]],
+            )
+        )
+        scorer = Scorer(["t"], np.array([12.0, 11.0, 10.0]), mask, method="published")
+        statistics = scorer.statistics(forecast, truth, climatology, lead_h=6)
+        assert statistics.rmse("per_sample") == pytest.approx(math.sqrt(1 / 3))
+        products, squares = 0 * -1 + 3 * 3 + 281**2, (0 + 9 + 281**2, 1 + 9 + 281**2)
+        assert statistics.acc() == pytest.approx(products / math.sqrt(squares[0] * squares[1]), rel=1e-12)
+
+    def test_every_definition_says_so_and_the_default_never(self):
+        mask = np.ones((1, 3, 4), dtype=bool)
+        latitude = np.array([10.0, 0.0, -10.0])
+        published = Scorer(["t"], latitude, mask, method="published")
+        assert all("published way, for comparison only" in text for text in published.described("hour").values())
+        default = Scorer(["t"], latitude, mask)
+        assert default.described("hour") == {
+            "weights": "area",
+            "rmse_order": "pooled",
+            "acc": "uncentred, per time, then averaged",
+            "climatology": "training period, by hour",
+        }
+
+    def test_table_takes_the_order_of_the_method(self):
+        mask = np.ones((1, 3, 4), dtype=bool)
+        truth = np.zeros((2, 1, 3, 4))
+        forecast = truth + np.array([1.0, 3.0])[:, None, None, None]
+        found = {}
+        for method in ("masked", "published"):
+            table = SkillTable(Scorer(["t"], np.array([10.0, 0.0, -10.0]), mask, method=method))
+            table.add("model", 6.0, forecast, truth, truth - 1)
+            found[method] = table.scores()[0].rmse
+        assert found == {"masked": pytest.approx(math.sqrt(5)), "published": pytest.approx(2.0)}
+
+
 class TestSignatureCase:
     """One-day persistence of temperature in the Gulf of Oman (HYCOM, 65 % land) at the surface and at 800 m."""
 
@@ -222,10 +288,52 @@ class TestSignatureCase:
         )
         np.testing.assert_allclose([pair.acc()[0] for pair in pairs], [0.001, 0.314, -0.055, 0.020, 0.533], atol=5e-4)
 
-    def test_land_filled_with_0_as_released_code_does(self, gulf):
-        """Anomalies against one number a channel, as of normalised fields, make the coastline the signal."""
+    @pytest.mark.parametrize(
+        ("weights", "acc", "rmse"),
+        [("area", [0.9999, 0.9998], [0.257, 0.154]), (None, [0.9998, 0.9998], [0.2945, 0.1572])],
+        ids=["by area", "by row number"],
+    )
+    def test_the_published_way(self, gulf, weights, acc, rmse):
+        """Anomalies against one number a channel make the coastline the signal.
+
+        Row numbers stand for latitudes from pole to pole, which changes the RMSE of these three degrees once more.
+        """
+        fields = gulf.values
+        scorer = Scorer(["0 m", "800 m"], gulf.lat.values, ~np.isnan(fields[0]), method="published", weights=weights)
+        climatology = np.broadcast_to(fields.mean(axis=0), fields[1:].shape)
+        statistics = scorer.statistics(fields[:-1], fields[1:], climatology, lead_h=24)
+        np.testing.assert_allclose(statistics.acc(), acc, atol=5e-5)
+        np.testing.assert_allclose(statistics.rmse("per_sample"), rmse, atol=5e-4)
+
+    def test_zeros_alone_spoil_the_error_and_not_the_correlation(self, gulf):
+        """Against a time mean at each point, 0 on land too, land adds no anomaly: the ACC is that of the water."""
         filled = np.nan_to_num(gulf.values)
-        one_number = gulf.mean(("time", "lat", "lon")).values[:, None, None]
-        statistics = self.score(gulf, filled, one_number, np.ones(filled.shape[1:], dtype=bool))
-        np.testing.assert_allclose(statistics.acc(), [0.9999, 0.9998], atol=5e-5)
+        statistics = self.score(gulf, filled, filled.mean(axis=0), np.ones(filled.shape[1:], dtype=bool))
+        np.testing.assert_allclose(statistics.acc(), [0.163, 0.086], atol=5e-4)
         np.testing.assert_allclose(statistics.rmse("per_sample"), [0.257, 0.154], atol=5e-4)
+
+    def test_pooled_errors(self, gulf):
+        fields = gulf.values
+        statistics = self.score(gulf, fields, fields.mean(axis=0), ~np.isnan(fields[0]))
+        np.testing.assert_allclose(statistics.rmse("pooled"), [0.355, 0.338], atol=5e-4)
+
+    def test_each_depth_by_its_own_mask_agrees_with_scores_and_xarray(self):
+        """All levels of temperature with water, 47 to 98 % of their points masked; both packages skip NaN."""
+        with xr.open_dataset(shared_path("data/ocean/hycom_goo.nc")) as file:
+            water = file.thetao.sel(depth=slice(0, 3000)).astype(np.float64).load()
+        fields, latitude = water.transpose("time", "depth", "lat", "lon").values, water.lat.values
+        mask = ~np.isnan(fields[0])
+        wet_points = mask.sum(axis=(1, 2))
+        assert wet_points[0] > wet_points[-1] > 0
+        scorer = Scorer([f"{depth:g} m" for depth in water.depth.values], latitude, mask)
+        climatology = np.broadcast_to(fields.mean(axis=0), fields[1:].shape)
+        statistics = scorer.statistics(fields[:-1], fields[1:], climatology, lead_h=24)
+        weights = xr.DataArray(latitude_weights(latitude), coords={"lat": latitude})
+        before, after = water[:-1].assign_coords(time=water.time[1:]), water[1:]
+        rmse = scores.continuous.rmse(before, after, weights=weights, preserve_dims=["time", "depth"])
+        np.testing.assert_allclose(statistics.rmse("per_sample"), rmse.mean("time").values, rtol=1e-9)
+        mean = water.mean("time")
+        covariance = ((before - mean) * (after - mean)).weighted(weights).mean(("lat", "lon"))
+        variance = [((part - mean) ** 2).weighted(weights).mean(("lat", "lon")) for part in (before, after)]
+        acc = covariance / np.sqrt(variance[0] * variance[1])
+        np.testing.assert_allclose(statistics.acc(), acc.mean("time").values, rtol=1e-9)

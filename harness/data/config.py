@@ -5,11 +5,17 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.frozen import Frozen
 
 SplitName = Literal["train", "validation", "test"]
+ForcingFormula = Literal[
+    "toa_radiation", "year_progress_sin", "year_progress_cos", "day_progress_sin", "day_progress_cos"
+]
+StaticFormula = Literal["latitude_sin", "longitude_sin", "longitude_cos", "land_sea_mask", "wet_channels"]
+OceanVariable = Literal["T", "S", "U", "V", "SSH"]
+OceanForcing = Literal["u10", "v10", "t2m", "msl", "sp"]
 
 
 class Splits(Frozen):
@@ -39,46 +45,132 @@ class RossbyConfig(Frozen):
     zonal_wind_m_s: float = Field(default=15.0, ge=0, description="wind of the solid-body rotation at the equator, m/s")
     wave_wind_m_s: float = Field(default=12.0, gt=0, description="root mean square wind of all waves together, m/s")
     seed: int = Field(default=0, ge=0)
+    forcings: tuple[ForcingFormula, ...] = Field(default=(), description="inputs known at the target time, by formula")
+    statics: tuple[StaticFormula, ...] = Field(default=(), description="inputs that never change, by formula")
     splits: Splits = Splits()
 
-    @field_validator("channels")
+    @field_validator("channels", "forcings", "statics")
     @classmethod
     def _unique(cls, channels: tuple[str, ...]) -> tuple[str, ...]:
         return _without_repeats(channels)
 
 
-class Dimensions(Frozen):
-    """Names of the dimensions in the files."""
+class OceanConfig(Frozen):
+    """Waves of a stratified ocean with continents, made on the grid of the model's preset (see ocean.py)."""
 
-    time: str = "time"
-    latitude: str = "latitude"
-    longitude: str = "longitude"
-    level: str | None = None
+    kind: Literal["ocean"]
+    description: str = ""
+    variables: tuple[OceanVariable, ...] = Field(default=("T", "S", "U", "V", "SSH"), min_length=1)
+    depths_m: tuple[Annotated[float, Field(ge=0, lt=4000)], ...] = Field(
+        default=(0.0, 100.0, 500.0), min_length=1, description="levels of T, S, U and V in metres below the surface"
+    )
+    time_steps: int = Field(default=240, ge=8)
+    step_hours: float = Field(default=24.0, gt=0, description="time between two steps in hours")
+    waves: int = Field(default=10, ge=1, le=35, description="number of spherical harmonics Y_n^m, 2 <= n <= 8")
+    deformation_radius_km: float = Field(
+        default=1200.0, gt=0, description="of the first vertical mode; wider than the real one, so that a day shows"
+    )
+    wave_current_m_s: float = Field(default=0.1, gt=0, description="root mean square surface current of all waves, m/s")
+    land_fraction: float = Field(default=0.3, ge=0, lt=0.9, description="part of the sphere's area that is land")
+    forcings: tuple[OceanForcing, ...] = Field(
+        default=("u10", "v10", "t2m", "msl", "sp"), description="fields of the weather above, known in the future"
+    )
+    statics: tuple[Literal["topography"], ...] = Field(
+        default=("topography",), description="height of land and, negative, of the sea floor in metres"
+    )
+    seed: int = Field(default=0, ge=0)
+    splits: Splits = Splits()
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the channels: each variable at each depth, SSH once."""
+        return tuple(name for name, _, _ in self.levels)
+
+    @property
+    def levels(self) -> tuple[tuple[str, OceanVariable, float | None], ...]:
+        """Name, variable and depth in metres of each channel."""
+        return tuple(
+            (variable if depth is None else f"{variable}{depth:g}", variable, depth)
+            for variable in self.variables
+            for depth in ((None,) if variable == "SSH" else self.depths_m)
+        )
+
+    @field_validator("variables", "forcings", "statics")
+    @classmethod
+    def _unique(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _without_repeats(names)
+
+    @field_validator("depths_m")
+    @classmethod
+    def _rising(cls, depths_m: tuple[float, ...]) -> tuple[float, ...]:
+        if list(depths_m) != sorted(set(depths_m)):
+            raise ValueError("depths_m must rise")
+        return depths_m
+
+
+Candidates = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(
+        lambda names: (names,) if isinstance(names, str) else names, json_schema_input_type=str | list[str]
+    ),
+]
+"""One name, or several of which the files have one."""
+
+
+class Dimensions(Frozen):
+    """Names of the dimensions in the files, several where archives differ."""
+
+    time: Candidates = ("time",)
+    latitude: Candidates = ("latitude",)
+    longitude: Candidates = ("longitude",)
+    level: Candidates | None = None
 
 
 class TimeAxis(Frozen):
-    """A time axis for files without a usable one: step k is at start + k * step_hours."""
+    """Times of files that give none or none that can be read.
 
-    start: datetime
-    step_hours: float = Field(gt=0)
+    Either step k is at start + k * step_hours, or the files give numbers in `units`.
+    """
+
+    start: datetime | None = None
+    step_hours: float | None = Field(default=None, gt=0)
+    units: str | None = Field(
+        default=None, pattern=r"^\w+ since \d", description="as in the CF conventions: days since 1900-01-01"
+    )
 
     @field_validator("start")
     @classmethod
-    def _utc(cls, start: datetime) -> datetime:
-        if start.tzinfo is not None:
+    def _utc(cls, start: datetime | None) -> datetime | None:
+        if start is not None and start.tzinfo is not None:
             raise ValueError("give the start in UTC without a time zone")
         return start
 
+    @model_validator(mode="after")
+    def _one_way(self) -> "TimeAxis":
+        given = self.start is not None, self.step_hours is not None, self.units is not None
+        if given not in ((True, True, False), (False, False, True)):
+            raise ValueError("give start and step_hours, or units")
+        return self
+
 
 class Channel(Frozen):
-    """One channel: a variable of the files, at one level where the variable has levels."""
+    """One field: a variable of the files, at one level where the variable has levels.
+
+    `levels` stands for one channel a level, named by `name` and the level (z500).
+    """
 
     name: str = Field(min_length=1)
-    variable: str = Field(min_length=1)
+    variable: Candidates = Field(
+        description="its name in the files, or several, the first being what models know it by"
+    )
     files: str | None = Field(
         default=None, description="glob inside the DATA folder, where it differs from the archive's"
     )
-    level: float | None = None
+    level: float | None = Field(
+        default=None, description="hPa in the atmosphere, metres below the surface in the ocean"
+    )
+    levels: tuple[float, ...] | None = Field(default=None, min_length=1)
     units: str
 
     @field_validator("files")
@@ -86,16 +178,46 @@ class Channel(Frozen):
     def _inside(cls, files: str | None) -> str | None:
         return files if files is None else _inside_folder(files)
 
+    @model_validator(mode="after")
+    def _level_or_levels(self) -> "Channel":
+        if self.level is not None and self.levels is not None:
+            raise ValueError("give either level or levels")
+        return self
+
+    def at_each_level(self) -> "tuple[Channel, ...]":
+        """The channels that `levels` stands for; the channel itself where there are none."""
+        if self.levels is None:
+            return (self,)
+        return tuple(
+            self.model_copy(update={"name": f"{self.name}{level:g}", "level": level, "levels": None})
+            for level in self.levels
+        )
+
 
 class ArchiveConfig(Frozen):
     """How the variables of a NetCDF or Zarr archive map to channels."""
 
     kind: Literal["archive"]
     description: str = ""
-    files: tuple[str, ...] = Field(min_length=1, description="globs inside the DATA folder")
+    files: Candidates = Field(description="globs inside the DATA folder")
     dimensions: Dimensions = Dimensions()
+    even_grid: bool = Field(
+        default=False,
+        description="leave out the last row or column where their number is odd, as FourCastNet does with row 721",
+    )
     time: TimeAxis | None = None
     channels: tuple[Channel, ...] = Field(min_length=1)
+    level_method: Literal["exact", "interpolate"] = Field(
+        default="exact",
+        description="take the levels of the files, or interpolate linearly between the two around a level; a point "
+        "counts where both have values, and nothing is extrapolated",
+    )
+    forcings: tuple[ForcingFormula | Channel, ...] = Field(
+        default=(), description="inputs known at the target time: formulas, or variables of the files without gaps"
+    )
+    statics: tuple[StaticFormula | Channel, ...] = Field(
+        default=(), description="inputs that never change: formulas, or variables of the files, the first time if any"
+    )
     missing: Literal["mask", "error"] = Field(default="error", description="points that are NaN at every step")
     missing_steps: Literal["drop", "error"] = Field(
         default="error", description="steps at which a whole channel is NaN"
@@ -105,37 +227,41 @@ class ArchiveConfig(Frozen):
     )
     splits: Splits = Splits()
 
-    @field_validator("files", mode="before", json_schema_input_type=str | tuple[str, ...])
-    @classmethod
-    def _one_or_many(cls, files: Any) -> Any:
-        return (files,) if isinstance(files, str) else files
-
     @field_validator("files")
     @classmethod
     def _inside(cls, files: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_inside_folder(pattern) for pattern in files)
 
-    @field_validator("channels")
+    @field_validator("channels", "forcings", "statics")
     @classmethod
-    def _unique(cls, channels: tuple[Channel, ...]) -> tuple[Channel, ...]:
-        _without_repeats(tuple(channel.name for channel in channels))
-        return channels
+    def _flat(cls, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        fields = tuple(
+            each for field in given for each in (field.at_each_level() if isinstance(field, Channel) else (field,))
+        )
+        _without_repeats(tuple(field.name if isinstance(field, Channel) else field for field in fields))
+        return fields
+
+    @property
+    def fields(self) -> tuple[Channel, ...]:
+        """Everything that is read from the files: channels, forcings and statics."""
+        return tuple(field for field in (*self.channels, *self.forcings, *self.statics) if isinstance(field, Channel))
 
     @model_validator(mode="after")
     def _level_has_dimension(self) -> "ArchiveConfig":
-        for channel in self.channels:
+        for channel in self.fields:
             if channel.level is not None and self.dimensions.level is None:
                 raise ValueError(f"channel {channel.name!r} has a level, but dimensions.level is not given")
         return self
 
 
-DataConfig = Annotated[RossbyConfig | ArchiveConfig, Field(discriminator="kind")]
+GeneratedConfig = RossbyConfig | OceanConfig
+DataConfig = Annotated[RossbyConfig | OceanConfig | ArchiveConfig, Field(discriminator="kind")]
 
 
 def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        raise ValueError(f"channels named twice: {', '.join(repeated)}")
+        raise ValueError(f"named twice: {', '.join(repeated)}")
     return names
 
 

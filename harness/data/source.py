@@ -89,23 +89,6 @@ def blocks(
     return (indices[begin : begin + steps_per_block] for begin in range(0, len(indices), steps_per_block))
 
 
-class StateOnly:
-    """The part of a source that has neither forcings nor static fields."""
-
-    latitude: NDArray[np.float64]
-    longitude: NDArray[np.float64]
-    forcings: tuple[str, ...] = ()
-    statics: tuple[str, ...] = ()
-
-    def read_forcings(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
-        """(n, 0, H, W)."""
-        return np.empty((len(indices), 0, len(self.latitude), len(self.longitude)), dtype=np.float32)
-
-    def read_statics(self) -> NDArray[np.float32]:
-        """(0, H, W)."""
-        return np.empty((0, len(self.latitude), len(self.longitude)), dtype=np.float32)
-
-
 def step_of_hours(hours: float) -> np.timedelta64:
     """A time step as timedelta64[ns]."""
     return np.timedelta64(round(hours * 3_600_000_000_000), "ns")
@@ -113,6 +96,8 @@ def step_of_hours(hours: float) -> np.timedelta64:
 
 def describe_for_digest(source: Source) -> bytes:
     """Names, units, grid and times of a source as bytes: the part of every fingerprint before the values."""
-    names = json.dumps({"channels": source.channels, "units": source.units}).encode()
+    fields = {"channels": source.channels, "units": source.units}
+    fields |= {name: values for name in ("forcings", "statics") if (values := getattr(source, name))}
+    names = json.dumps(fields).encode()
     times = source.times.astype("datetime64[ns]").astype(np.int64)
     return b"".join([names, source.latitude.tobytes(), source.longitude.tobytes(), times.tobytes()])

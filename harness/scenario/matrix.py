@@ -215,7 +215,7 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
         if isinstance(config, ArchiveConfig):
             raise UserError(f"data {name!r} are read from an archive: give its folder or file with DATA=")
         return Path(name).stem, config, None
-    from harness.data.archive import match_mapping
+    from harness.data.matching import match_mapping
 
     root = selection.data.expanduser()
     if not root.exists():

@@ -8,8 +8,9 @@ import yaml
 from pydantic import TypeAdapter
 from shared import REPOSITORY, shared_path
 
-from harness.data.archive import ArchiveSource, match_mapping
+from harness.data.archive import ArchiveSource
 from harness.data.config import ArchiveConfig, DataConfig, RossbyConfig
+from harness.data.matching import match_mapping
 from harness.data.opening import open_source
 from harness.data.windows import Windows
 from harness.errors import UserError

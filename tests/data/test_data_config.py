@@ -42,11 +42,26 @@ def test_kind_decides_the_class():
         ({"time": {"start": "2000-01-01T00:00:00Z", "step_hours": 6}}, "without a time zone"),
         ({"time": {"start": "2000-01-01", "step_hours": 0}}, "step_hours"),
         ({"missing": "fill"}, "missing"),
+        ({"time": {"start": "2000-01-01"}}, "give start and step_hours, or units"),
+        ({"time": {"start": "2000-01-01", "step_hours": 6, "units": "days since 1900-01-01"}}, "or units"),
+        ({"time": {"units": "1900-01-01"}}, "units"),
+        ({"channels": [{**ARCHIVE["channels"][0], "level": 1, "levels": [2]}]}, "either level or levels"),
+        ({"channels": [{**ARCHIVE["channels"][0], "levels": [1, 2]}]}, "dimensions.level is not given"),
+        ({"forcings": ["toa_radiatio"]}, "toa_radiation"),
+        ({"forcings": ["toa_radiation", "toa_radiation"]}, "named twice: toa_radiation"),
+        ({"statics": [ARCHIVE["channels"][0]] * 2}, "named twice: t"),
     ],
 )
 def test_mistakes_are_refused(change, complaint):
     with pytest.raises(ValidationError, match=complaint):
         parse({**ARCHIVE, **change})
+
+
+def test_levels_stand_for_one_channel_each_and_survive_a_round_trip():
+    channel = {"name": "z", "variable": ["z", "geopotential"], "levels": [500, 0.5], "units": "m2 s-2"}
+    config = parse({**ARCHIVE, "channels": [channel], "dimensions": {"level": "level"}})
+    assert [(each.name, each.level) for each in config.channels] == [("z500", 500.0), ("z0.5", 0.5)]
+    assert parse(config.model_dump(mode="json")) == config
 
 
 @pytest.mark.parametrize("change", [{"channels": ["q"]}, {"channels": ["u", "u"]}, {"waves": 36}, {"time_steps": 2}])

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.data.config import RossbyConfig
-from harness.data.rossby import MAX_DEGREE, MIN_DEGREE, RossbySource, Wave, normalised_legendre
+from harness.data.rossby import RossbySource, Wave
+from harness.data.waves import MAX_DEGREE, MIN_DEGREE, normalised_legendre
 
 RADIUS_M = 6.371e6
 ROTATION_RAD_S = 7.292e-5

@@ -1,0 +1,157 @@
+"""One variable of one file, whatever its dimensions are called and in whatever order they stand.
+
+Of a dimension `expver`, by which ERA5 tells final (1) from preliminary data (5), the final value is taken where there
+is one and the preliminary one where not. Other dimensions of size 1 (`number`) are dropped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from harness.data.config import ArchiveConfig, TimeAxis
+from harness.data.files import unreadable
+from harness.data.source import step_of_hours
+from harness.errors import UserError
+
+EXPVER = "expver"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The part of a variable that lies in one file, not yet read.
+
+    `arrays` are [time] x [level] x latitude x longitude; a later one fills what is NaN in those before. `times` is
+    empty where the file does not say when; `levels` is None where the variable has none.
+    """
+
+    path: Path
+    arrays: tuple[xr.DataArray, ...]
+    times: NDArray[np.datetime64]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    levels: NDArray[np.float64] | None
+
+    def read(self, steps: NDArray[np.int64], levels: Sequence[int] | None) -> NDArray[Any]:
+        """Values (n, N, H, W) at these steps and positions of levels; N is 1 without levels.
+
+        Raises UserError where the file cannot be read.
+        """
+        try:
+            values = self._read(self.arrays[0], steps, levels)
+            for array in self.arrays[1:]:
+                if np.isnan(values).any():
+                    values = np.where(np.isnan(values), self._read(array, steps, levels), values)
+        except Exception as error:
+            raise unreadable(self.path, error) from error
+        return values
+
+    def _read(self, array: xr.DataArray, steps: NDArray[np.int64], levels: Sequence[int] | None) -> NDArray[Any]:
+        if levels is not None:
+            array = array[..., list(levels), :, :]
+        timeless = array.ndim == (2 if levels is None else 3)
+        values: NDArray[Any] = array.values[None] if timeless else array[steps].values
+        return values.reshape(len(steps), -1, *values.shape[-2:])
+
+
+def find_dimension(array: xr.DataArray, candidates: Sequence[str] | None) -> str | None:
+    """The first of the candidates that `array` has."""
+    return next((name for name in candidates or () if name in array.dims), None)
+
+
+def arrange(file: Path, array: xr.DataArray, config: ArchiveConfig, *, leveled: bool, timed: bool) -> Piece:
+    """Find the dimensions of a variable and put them in order.
+
+    With `config.time.start`, every file begins at it. Without `timed` the times are those of the file or none. Raises
+    UserError where a dimension, its coordinate or the dates are missing, or one is left over.
+    """
+    names = config.dimensions
+    time = find_dimension(array, names.time)
+    moment = next((name for name in names.time if time is None and name in array.coords and not array[name].dims), None)
+    wanted = [names.latitude, names.longitude]
+    if leveled:
+        wanted.insert(0, names.level or ())
+    if timed and moment is None:
+        wanted.insert(0, names.time)
+    found = [find_dimension(array, candidates) for candidates in wanted]
+    absent = [
+        " or ".join(map(repr, names)) for names, dimension in zip(wanted, found, strict=True) if dimension is None
+    ]
+    if absent:
+        held = ", ".join(map(str, array.dims)) or "none"
+        raise UserError(f"{file}: {array.name} has no dimension {' or '.join(absent)}, its dimensions: {held}")
+    order = [dimension for dimension in found if dimension is not None]
+    if time is not None and time not in order:
+        order.insert(0, time)
+    arrays = tuple(_drop_single(version, order) for version in _versions(file, array, order))
+    surplus = [f"{name} ({arrays[0].sizes[name]})" for name in arrays[0].dims if name not in order]
+    if surplus:
+        raise UserError(f"{file}: {array.name} has dimensions that the mapping does not name: {', '.join(surplus)}")
+    *_, latitude, longitude = order
+    if config.even_grid:
+        even = {name: slice(array.sizes[name] // 2 * 2) for name in (latitude, longitude)}
+        array, arrays = array.isel(even), tuple(version.isel(even) for version in arrays)
+    level = order[-3] if leveled else None
+    return Piece(
+        path=file,
+        arrays=tuple(version.transpose(*order) for version in arrays),
+        times=_times(file, array, time or moment, config.time, timed=timed),
+        latitude=_coordinate(file, array, latitude),
+        longitude=_coordinate(file, array, longitude),
+        levels=None if level is None else _coordinate(file, array, level),
+    )
+
+
+def _versions(file: Path, array: xr.DataArray, order: Sequence[str]) -> tuple[xr.DataArray, ...]:
+    """The array for each `expver`, final data first; the array itself where it has no such dimension."""
+    if EXPVER not in array.dims or EXPVER in order:
+        return (array,)
+    try:
+        numbers = [int(value) for value in array[EXPVER].values]
+    except (KeyError, TypeError, ValueError):
+        raise UserError(f"{file}: {array.name} has a dimension {EXPVER!r} without numbers") from None
+    return tuple(array.isel({EXPVER: position}) for position in np.argsort(numbers, kind="stable"))
+
+
+def _drop_single(array: xr.DataArray, order: Sequence[str]) -> xr.DataArray:
+    return array.isel({name: 0 for name in array.dims if name not in order and array.sizes[name] == 1})
+
+
+def _times(
+    file: Path, array: xr.DataArray, name: str | None, clock: TimeAxis | None, *, timed: bool
+) -> NDArray[np.datetime64]:
+    if name is None:
+        return np.empty(0, dtype="datetime64[ns]")
+    count = array.sizes.get(name, 1)
+    if count == 0:
+        raise UserError(f"{file}: no time steps")
+    if clock is not None and clock.start is not None and clock.step_hours is not None:
+        return np.datetime64(clock.start, "ns") + step_of_hours(clock.step_hours) * np.arange(count)
+    if name in array.coords:
+        values = np.atleast_1d(array[name].values)
+        if clock is not None and clock.units is not None:
+            values = _decode(file, values, clock.units)
+        if np.issubdtype(values.dtype, np.datetime64):
+            return values.astype("datetime64[ns]")
+    if not timed:
+        return np.empty(0, dtype="datetime64[ns]")
+    raise UserError(f"{file}: {name!r} holds no dates, give the mapping `time: {{start, step_hours}}` or `{{units}}`")
+
+
+def _decode(file: Path, values: NDArray[Any], units: str) -> NDArray[Any]:
+    try:
+        numbers = xr.Dataset(coords={"time": ("time", values, {"units": units})})
+        decoded: NDArray[Any] = xr.decode_cf(numbers)["time"].values
+    except Exception as error:
+        raise unreadable(file, error) from error
+    return decoded
+
+
+def _coordinate(file: Path, array: xr.DataArray, dimension: str) -> NDArray[np.float64]:
+    if dimension not in array.coords:
+        raise UserError(f"{file}: dimension {dimension!r} has no coordinate values")
+    return array[dimension].values.astype(np.float64)

@@ -1,0 +1,146 @@
+"""The variables of an archive that a mapping names: found in its files, put in order of time, read step by step."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from harness.data.config import ArchiveConfig, Channel
+from harness.data.files import find_files, open_lazily
+from harness.data.layout import Piece, arrange, find_dimension
+from harness.data.levels import LevelPlan, plan_levels
+from harness.data.source import step_of_hours
+from harness.errors import UserError
+
+Fields = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable in all files that hold it, and the positions of the fields made of it, in order of `levels`."""
+
+    name: str
+    positions: tuple[int, ...]
+    levels: tuple[LevelPlan | None, ...]
+    pieces: tuple[Piece, ...]
+
+    @property
+    def times(self) -> NDArray[np.datetime64]:
+        """(T,) of all pieces."""
+        return np.concatenate([piece.times for piece in self.pieces])
+
+    def piece_of_step(self, step: int) -> Piece:
+        """The piece that holds a step."""
+        ends = np.cumsum([len(piece.times) for piece in self.pieces])
+        return self.pieces[int(np.searchsorted(ends, step, side="right"))]
+
+    def read_into(self, out: Fields, steps: NDArray[np.int64]) -> None:
+        """Write the sorted, distinct `steps` of this variable into its fields of `out` (n, C, H, W)."""
+        begin = 0
+        for piece, plan in zip(self.pieces, self.levels, strict=True):
+            first, last = np.searchsorted(steps, (begin, begin + len(piece.times)))
+            if last > first:
+                out[first:last, list(self.positions)] = _read(piece, plan, steps[first:last] - begin)
+            begin += len(piece.times)
+
+    def read_static(self) -> Fields:
+        """(L, H, W) of the first file, at its first time if it has any."""
+        return _read(self.pieces[0], self.levels[0], np.zeros(1, dtype=np.int64))[0]
+
+
+class Opener:
+    """Opens each file of an archive once."""
+
+    def __init__(self, config: ArchiveConfig, path: Path) -> None:
+        self._config = config
+        self._path = path
+        self._opened: dict[Path, xr.Dataset] = {}
+
+    def variables(self, fields: Iterable[tuple[int, Channel]], *, timed: bool = True) -> tuple[Variable, ...]:
+        """One `Variable` for the fields that come from the same files, so that each step is read from disk once.
+
+        `fields` are pairs of position and field; without `timed` they need no times. Raises UserError where a file,
+        variable, dimension or level is missing.
+        """
+        groups: dict[tuple[tuple[str, ...], tuple[str, ...], bool], list[tuple[int, Channel]]] = {}
+        for position, field in fields:
+            key = (patterns_of(self._config, field), field.variable, field.level is not None)
+            groups.setdefault(key, []).append((position, field))
+        return tuple(self._variable(*key, members, timed=timed) for key, members in groups.items())
+
+    def _variable(
+        self,
+        patterns: tuple[str, ...],
+        candidates: tuple[str, ...],
+        leveled: bool,
+        members: Sequence[tuple[int, Channel]],
+        *,
+        timed: bool,
+    ) -> Variable:
+        config = self._config
+        pieces = [
+            arrange(file, array, config, leveled=leveled, timed=timed)
+            for file, array in self._holding(patterns, candidates, leveled)
+        ]
+        step_hours = None if config.time is None else config.time.step_hours
+        pieces = _by_time(pieces) if step_hours is None else _count_on(pieces, step_of_hours(step_hours))
+        wanted = [field.level for _, field in members if field.level is not None]
+        plans = [
+            None
+            if piece.levels is None
+            else plan_levels(piece.levels, wanted, config.level_method, f"{piece.path}: {piece.arrays[0].name}")
+            for piece in pieces
+        ]
+        name = str(pieces[0].arrays[0].name)
+        return Variable(name, tuple(position for position, _ in members), tuple(plans), tuple(pieces))
+
+    def _holding(
+        self, patterns: tuple[str, ...], candidates: tuple[str, ...], leveled: bool
+    ) -> list[tuple[Path, xr.DataArray]]:
+        """The files that hold the variable, those first that have levels where levels are wanted and none where not."""
+        files = find_files(self._path, patterns)
+        held = [
+            (file, dataset[name])
+            for file in files
+            if (name := next((name for name in candidates if name in (dataset := self._open(file))), None))
+        ]
+        if not held:
+            offered = sorted({str(variable) for file in files for variable in self._open(file).data_vars})
+            wanted = " or ".join(map(repr, candidates))
+            raise UserError(f"{names_of(files)}: no variable {wanted}, only {', '.join(offered)}")
+        level = self._config.dimensions.level
+        return [each for each in held if (find_dimension(each[1], level) is not None) == leveled] or held
+
+    def _open(self, file: Path) -> xr.Dataset:
+        if file not in self._opened:
+            self._opened[file] = open_lazily(file, decode_times=self._config.time is None)
+        return self._opened[file]
+
+
+def patterns_of(config: ArchiveConfig, field: Channel) -> tuple[str, ...]:
+    """Globs of the files that may hold a field."""
+    return config.files if field.files is None else (field.files,)
+
+
+def names_of(files: Sequence[Path]) -> str:
+    """The first of some files, and how many there are besides."""
+    return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+
+
+def _read(piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64]) -> Fields:
+    values = piece.read(steps, None if plan is None else plan.read)
+    read: Fields = (values if plan is None else plan.apply(values)).astype(np.float32)
+    return read
+
+
+def _by_time(pieces: list[Piece]) -> list[Piece]:
+    return sorted(pieces, key=lambda piece: piece.times[:1].tolist())
+
+
+def _count_on(pieces: list[Piece], step: np.timedelta64) -> list[Piece]:
+    """A time axis from the configuration counts on from file to file, sorted by name."""
+    begins = np.cumsum([0, *(len(piece.times) for piece in pieces)])
+    return [replace(piece, times=piece.times + step * begin) for piece, begin in zip(pieces, begins[:-1], strict=True)]
