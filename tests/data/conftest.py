@@ -3,14 +3,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from harness.data.source import StateOnly
 from harness.models.domain import plain_channels
 
 START = np.datetime64("2001-01-01T00", "ns")
 
 
 @dataclass
-class ArraySource(StateOnly):
+class ArraySource:
     """A source over an array (T, C, H, W) in memory that remembers which steps were read."""
 
     fields: np.ndarray
@@ -32,10 +31,17 @@ class ArraySource(StateOnly):
         self.valid_steps = np.ones(steps, dtype=bool)
         self.valid_steps[list(self.missing_steps)] = False
         self.fingerprint = "none"
+        self.forcings, self.statics = (), ()
 
     def read(self, indices):
         self.steps_read.update(int(index) for index in indices)
         return self.fields[np.asarray(indices)].astype(np.float32)
+
+    def read_forcings(self, indices):
+        return np.empty((len(indices), 0, *self.fields.shape[2:]), dtype=np.float32)
+
+    def read_statics(self):
+        return np.empty((0, *self.fields.shape[2:]), dtype=np.float32)
 
 
 @pytest.fixture(scope="session")
