@@ -176,6 +176,10 @@ class MindSpore:
         array: Array = value.asnumpy()
         return array
 
+    def multiply(self, left: Tensor, right: Tensor) -> Tensor:
+        """Matrix product of two device values (n, n)."""
+        return ops.matmul(left, right)
+
     def train_step(self, x: Tensor, targets: Tensor) -> Tensor:
         """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
         settings = [Tensor(value, ms.float32) for value in next(self._settings)]

@@ -105,6 +105,10 @@ class PyTorch:
         array: Array = value.detach().cpu().numpy()
         return array
 
+    def multiply(self, left: Tensor, right: Tensor) -> Tensor:
+        """Matrix product of two device values (n, n)."""
+        return left @ right
+
     def train_step(self, x: Tensor, targets: Tensor) -> Tensor:
         """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
         for group in self._optimiser.param_groups:
