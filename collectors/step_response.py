@@ -6,7 +6,7 @@ before. The load is taken to switch at once between two levels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,13 @@ class Response:
 
 
 def step_response(series: PowerSeries, wave: SquareWave) -> Response | str:
-    """The response of a sensor, or why none can be given."""
+    """The response of a sensor, or why none can be given.
+
+    What it said before the first edge and later than half a period after the last may hold other work.
+    """
+    end_ns = wave.off_ns[-1] + round(wave.half_period_s * NS_PER_S) if wave.off_ns else 0
+    inside = (series.t_ns >= wave.on_ns[0]) & (series.t_ns <= end_ns) if wave.on_ns else np.zeros(0, dtype=bool)
+    series = replace(series, t_ns=series.t_ns[inside], power_w=series.power_w[inside])
     if len(wave.on_ns) < MIN_CYCLES or len(series.t_ns) < 4 * MIN_CYCLES:
         return f"{len(wave.on_ns)} cycles with {len(series.t_ns)} values: at least {MIN_CYCLES} cycles are needed"
     period_s = update_period(series).period_s
