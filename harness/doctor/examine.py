@@ -6,6 +6,7 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -32,7 +33,7 @@ BUSIEST = 3
 
 
 def examine(chip_name: str, preferences: tuple[str, ...], seconds: float) -> Report:
-    """All facts; the sensors are sampled for `seconds` before a framework runs. Raises UserError for an unknown chip."""
+    """All facts; sensors are sampled for `seconds` before a framework runs. Raises UserError for an unknown chip."""
     chip = catalogue.chip(chip_name)
     with ThreadPoolExecutor() as pool:
         collectors = tuple(pool.map(_collector, Registry.installed().names))
@@ -52,7 +53,7 @@ def examine(chip_name: str, preferences: tuple[str, ...], seconds: float) -> Rep
 
 def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> FrameworkFacts:
     entry, reason = chip.frameworks[name], cannot_run(chip, name)
-    answer = {"reason": reason}
+    answer: dict[str, Any] = {"reason": reason}
     if reason is None:
         answer = ask_child("harness.doctor.product", name, entry.device, timeout_s=FRAMEWORK_LIMIT_S)
     packages, device_name = answer.get("packages") or {}, answer.get("device_name")
@@ -142,7 +143,7 @@ def _cpu_s(process: psutil.Process) -> float:
 def _holds(pid: int, pattern: str) -> bool | None:
     """Whether a process has a file of this pattern open, None where that may not be seen."""
     try:
-        return any(fnmatch.fnmatch(os.readlink(link), pattern) for link in Path(f"/proc/{pid}/fd").iterdir())
+        return any(fnmatch.fnmatch(str(link.readlink()), pattern) for link in Path(f"/proc/{pid}/fd").iterdir())
     except FileNotFoundError:
         return False
     except OSError:

@@ -10,9 +10,8 @@ from harness.power.summary import number
 
 def tables(report: Report) -> Iterator[Table]:
     """Frameworks, collectors, sensors as they behave, load."""
-    frameworks = Table(
-        "framework", "device", "packages", "", title=f"Frameworks on {report.chip}", title_justify="left"
-    )
+    title = f"Frameworks on {report.chip}"
+    frameworks = Table("framework", "device", "packages", "", title=title, title_justify="left")
     for each in report.frameworks:
         packages = ", ".join(f"{name} {version}" for name, version in each.packages.items()) or "-"
         frameworks.add_row(each.name, each.device_name or "-", packages, each.reason or "a product on it is right")
