@@ -62,3 +62,4 @@ def test_cost_of_the_sampler(benchmark, collector, tmp_path):
     found = benchmark.pedantic(measure, rounds=1)
     benchmark.extra_info.update(found)
     assert found["step_ratio"] < 1.25
+    assert found["sampler_cores"] + found["tools_cores"] < 0.2
