@@ -15,6 +15,7 @@ SCHEMA = 1
 """Version of the log's layout. A log of a later one is refused."""
 
 PARQUET_METADATA = b"crosscast_power"
+NOTES_METADATA = b"crosscast_notes"
 
 
 @dataclass(frozen=True)
@@ -155,11 +156,11 @@ def _assemble(records: Iterable[tuple[str, Mapping[str, Any]]], n_bad_lines: int
     return SampleLog(header, tuple(readings), tuple(counters), end, n_bad_lines)
 
 
-def to_parquet(jsonl: Path, parquet: Path) -> SampleLog:
-    """Keeps a log as Parquet: one row a raw reading, header and end in the file's metadata. Returns the log.
+def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = None) -> SampleLog:
+    """Keeps a log as Parquet: one row a raw reading, header, end and `notes` (JSON) in the file's metadata.
 
     Columns: type (power or counter), sensor, t0_ns, t1_ns, power_w, counter_j, utilisation, status, raw. The file
-    appears whole, by rename. Raises OSError where it cannot be written.
+    appears whole, by rename. Returns the log. Raises OSError where it cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -186,7 +187,8 @@ def to_parquet(jsonl: Path, parquet: Path) -> SampleLog:
         "n_bad_lines": log.n_bad_lines,
         "problem": log.problem,
     }
-    table = pa.Table.from_pylist(rows, schema=schema.with_metadata({PARQUET_METADATA: json.dumps(metadata)}))
+    kept = {PARQUET_METADATA: json.dumps(metadata), NOTES_METADATA: json.dumps(notes or {})}
+    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(kept))
     partial = parquet.with_name(parquet.name + ".partial")
     pq.write_table(table, partial, compression="zstd")
     partial.replace(parquet)
@@ -213,3 +215,11 @@ def read_parquet(parquet: Path) -> SampleLog:
     )
     header = Header.from_dict(metadata["header"]) if metadata["header"] else None
     return SampleLog(header, readings, counters, metadata["end"], metadata["n_bad_lines"], metadata["problem"])
+
+
+def read_notes(parquet: Path) -> dict[str, Any]:
+    """The notes given to `to_parquet`; empty where there are none. Raises what `read_parquet` raises."""
+    import pyarrow.parquet as pq
+
+    notes: dict[str, Any] = json.loads((pq.read_schema(parquet).metadata or {}).get(NOTES_METADATA, b"{}"))
+    return notes

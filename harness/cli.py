@@ -96,6 +96,126 @@ def schemas(folder: Path | None) -> None:
         click.echo(path)
 
 
+@cli.group()
+def power() -> None:
+    """Record the power of this machine, and show what was recorded."""
+
+
+@power.command("record")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
+@click.option("--chip", help="Ask this chip's collectors; default: those of every chip whose device files exist here.")
+@click.option("--collectors", help="Ask these collectors, comma-separated, in this order.")
+@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after this time.")
+@click.option("--period-ms", type=click.FloatRange(min=1), help="Sampling period; default: the sensor's own.")
+@click.option(
+    "--idle", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Idle seconds around the command."
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def power_record(
+    out: Path,
+    chip: str | None,
+    collectors: str | None,
+    seconds: float | None,
+    period_ms: float | None,
+    idle: float,
+    command: tuple[str, ...],
+) -> None:
+    """Log power to a file until Ctrl-C, --seconds, or the end of a COMMAND after --."""
+    from harness.power.preferences import preferences
+    from harness.power.recording import record
+    from harness.power.summary import jitter_lines, phase_table
+
+    period_s = None if period_ms is None else period_ms / 1000
+    names = preferences(chip, collectors)
+    done = record(out, names, seconds=seconds, period_s=period_s, idle_s=idle, command=command)
+    console = make_console()
+    console.print(phase_table(done.power))
+    for line in jitter_lines(done.power):
+        click.echo(line)
+    click.echo(
+        f"{out} holds {'an interrupted' if done.interrupted else 'the'} recording"
+        + (f"; {done.reason}" if done.reason else "")
+    )
+    sys.exit(done.returncode if done.returncode >= 0 else 128 - done.returncode)
+
+
+@power.command("show")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this PNG file too.")
+@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this SVG file too.")
+def power_show(path: Path, png: Path | None, svg: Path | None) -> None:
+    """Chart and table of a recording, or of the folder of a launch."""
+    from harness.power.chart import chart
+    from harness.power.log import load
+    from harness.power.summary import jitter_lines, phase_table
+
+    loaded = load(path)
+    console = make_console()
+    click.echo(chart(loaded, console.width, coloured=console.is_terminal and not console.no_color))
+    console.print(phase_table(loaded))
+    for line in jitter_lines(loaded):
+        click.echo(line)
+    for target, file_format in ((png, "png"), (svg, "svg")):
+        if target is not None:
+            from harness.power.figure import write_figure
+
+            write_figure(loaded, target, file_format)
+            click.echo(target)
+
+
+@cli.command()
+@click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
+@click.option("--framework", help="Load the device with this framework; default: the first that runs here.")
+@click.option("--collectors", help="Calibrate these collectors' sensors, the first that works; default: the chip's.")
+@click.option("--period", type=click.FloatRange(min=1), default=8.0, show_default=True, help="Seconds on and off.")
+@click.option("--cycles", type=click.IntRange(min=3), default=8, show_default=True, help="How often.")
+@results_option
+def calibrate(
+    chip: str, framework: str | None, collectors: str | None, period: float, cycles: int, results: Path
+) -> None:
+    """Find the delay, averaging window and update period of a chip's power sensors, and keep them."""
+    from harness.calibration.calibrate import calibrate as measure
+    from harness.power.preferences import preferences
+    from harness.power.summary import calibration_table
+
+    made, path = measure(chip, framework, preferences(chip, collectors), period, cycles, results)
+    make_console().print(calibration_table(made.sensors))
+    click.echo(path)
+    if all(sensor.reason for sensor in made.sensors):
+        raise UserError("no sensor responds to the load; nothing here can be calibrated")
+
+
+@cli.command()
+@click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
+@click.option("--collectors", help="Sample with the first of these that works; default: the chip's.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=1), default=5.0, show_default=True, help="How long to watch the sensors."
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the facts as JSON (harness/doctor/facts.py) and no tables."
+)
+def doctor(chip: str, collectors: str | None, seconds: float, as_json: bool) -> None:
+    """What this machine has: frameworks, power sensors and how they behave, foreign load."""
+    from harness.doctor.examine import examine
+    from harness.power.preferences import preferences
+
+    report = examine(chip, preferences(chip, collectors), seconds)
+    if as_json:
+        click.echo(report.model_dump_json(indent=1))
+    else:
+        from harness.doctor.rendering import tables as doctor_tables
+
+        console = make_console()
+        for table in doctor_tables(report):
+            console.print(table)
+    if not report.can_bench:
+        raise UserError(
+            f"nothing can run on {chip} here: " + "; ".join(f"{f.name}: {f.reason}" for f in report.frameworks)
+        )
+    if not as_json:
+        click.echo(f"{chip} can be benched with {' and '.join(report.can_bench)}")
+
+
 def make_console() -> Console:
     """A console as wide as the terminal, or wide enough for the tables where the output goes elsewhere."""
     return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)

@@ -59,6 +59,9 @@ class Framework(Protocol):
     def get(self, value: Any) -> Array:
         """A device value to the host; waits for it."""
 
+    def multiply(self, left: Any, right: Any) -> Any:
+        """Matrix product of two device values (n, n)."""
+
     def train_step(self, x: Any, targets: Any, forcings: Any = None, extras: Sequence[Any] = ()) -> Any:
         """One optimiser step over a rollout from x to targets (rollout_steps, B, C, H, W); the loss before the update.
 

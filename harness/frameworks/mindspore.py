@@ -217,6 +217,10 @@ class MindSpore:
         array: Array = value.asnumpy()
         return array
 
+    def multiply(self, left: Tensor, right: Tensor) -> Tensor:
+        """Matrix product of two device values (n, n)."""
+        return ops.matmul(left, right)
+
     def train_step(
         self, x: Tensor, targets: Tensor, forcings: Tensor | None = None, extras: Sequence[Tensor] = ()
     ) -> Tensor:

@@ -109,6 +109,10 @@ class PyTorch:
         array: Array = value.detach().cpu().numpy()
         return array
 
+    def multiply(self, left: Tensor, right: Tensor) -> Tensor:
+        """Matrix product of two device values (n, n)."""
+        return left @ right
+
     def train_step(
         self, x: Tensor, targets: Tensor, forcings: Tensor | None = None, extras: Sequence[Tensor] = ()
     ) -> Tensor:

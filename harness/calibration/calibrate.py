@@ -1,0 +1,96 @@
+"""Calibrates the power sensors of a chip with a square wave of load."""
+
+import os
+import tempfile
+from dataclasses import asdict
+from datetime import datetime, timezone
+from pathlib import Path
+
+from collectors.base import Sensor
+from collectors.behaviour import measuring_period, power_series
+from collectors.process import SamplerProcess
+from collectors.registry import choose
+from collectors.samples import SampleLog, read_samples
+from collectors.step_response import SquareWave, step_response
+from harness.calibration import store
+from harness.child import ask_child
+from harness.errors import UserError, nearest
+from harness.launch.worker_process import worker_environment
+from harness.power.recording import READY_S, check_writable
+from harness.scenario import catalogue
+from harness.scenario.matrix import cannot_run
+from harness.scenario.schema import ChipConfig, FrameworkName
+
+START_S = 120.0
+
+
+def calibrate(
+    chip_name: str, framework: str | None, preferences: tuple[str, ...], period_s: float, cycles: int, results: Path
+) -> tuple[store.Calibration, Path]:
+    """Load the device in a square wave of `period_s`, look at what its sensors say, and keep it.
+
+    Raises UserError where no framework runs, no sensor can be read or the results cannot be written.
+    """
+    chip = catalogue.chip(chip_name)
+    chosen = _framework(chip, framework)
+    try:
+        (results / store.FOLDER).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{results}: cannot be written: {error.strerror}") from None
+    check_writable(results / store.FOLDER / "file")
+    probe = choose(preferences).probe
+    if not probe.works:
+        raise UserError(f"{chip_name}: {probe.reason}")
+    with tempfile.TemporaryDirectory(prefix="crosscast-calibrate-") as folder:
+        jsonl = Path(folder, "power.jsonl")
+        sampler = SamplerProcess.start(
+            jsonl, preferences, worker_environment(os.environ), measuring_period(probe.sensors)
+        )
+        try:
+            sampler.wait_ready(READY_S)
+            answer = ask_child(
+                "harness.calibration.load",
+                chosen,
+                chip.frameworks[chosen].device,
+                period_s / 2,
+                cycles,
+                timeout_s=START_S + 1.2 * period_s * (cycles + 1),
+            )
+        finally:
+            outcome = sampler.stop()
+        log = read_samples(jsonl)
+    if "on_ns" not in answer:
+        raise UserError(f"the load did not run: {answer.get('reason')}")
+    if outcome.collector is None:
+        raise UserError(outcome.reason or "no sensor")
+    catalogue.check_device(chip_name, answer["device_name"])
+    wave = SquareWave(tuple(answer["on_ns"]), tuple(answer["off_ns"]))
+    made = store.Calibration(
+        chip=Path(chip_name).stem,
+        collector=outcome.collector,
+        host=store.host_hash(),
+        device_name=answer["device_name"],
+        framework=chosen,
+        made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        half_period_s=wave.half_period_s,
+        sensors=tuple(_sensor(log, sensor, wave) for sensor in log.sensors),
+    )
+    return made, store.save(made, results)
+
+
+def _sensor(log: SampleLog, sensor: Sensor, wave: SquareWave) -> store.SensorCalibration:
+    found = step_response(power_series(log, sensor), wave)
+    told = {"reason": found} if isinstance(found, str) else asdict(found)
+    versions = {"tool_version": sensor.tool_version, "driver_version": sensor.driver_version}
+    return store.SensorCalibration.model_validate({"sensor": sensor.id, **versions, **told})
+
+
+def _framework(chip: ChipConfig, name: str | None) -> FrameworkName:
+    """The framework asked for, or the first that runs on the chip here."""
+    if name is not None and name not in chip.frameworks:
+        raise UserError(f"framework {name!r}: unknown to {chip.title}; {nearest(name, chip.frameworks)}")
+    reasons = {each: cannot_run(chip, each) for each in chip.frameworks if name in (None, each)}
+    for each, reason in reasons.items():
+        if reason is None:
+            return each
+    raise UserError("; ".join(f"{each}: {reason}" for each, reason in reasons.items()))

@@ -1,0 +1,90 @@
+"""Calibrations on disk: `results/calibration/<chip>.<collector>.<host>.json`."""
+
+import hashlib
+import socket
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from collectors.base import Sensor
+from harness.frozen import Frozen
+from harness.record import write_atomically
+
+FOLDER = "calibration"
+
+
+class SensorCalibration(Frozen):
+    """What one sensor does with a load; seconds and watts. `reason` says why the numbers are None.
+
+    Fields are those of `collectors.step_response.Response`.
+    """
+
+    sensor: str
+    tool_version: str | None
+    driver_version: str | None
+    reason: str | None = None
+    delay_s: float | None = None
+    window_s: float | None = None
+    rise_s: float | None = None
+    update_period_s: float | None = None
+    idle_w: float | None = None
+    idle_error_w: float | None = None
+    loaded_w: float | None = None
+    loaded_error_w: float | None = None
+    explained: float | None = None
+    n_cycles: int | None = None
+
+
+class Calibration(Frozen):
+    """All sensors of a collector on one machine, measured in one run."""
+
+    schema_version: Literal[1] = 1
+    chip: str
+    collector: str
+    host: str
+    device_name: str
+    framework: str
+    made_at: str
+    half_period_s: float
+    sensors: tuple[SensorCalibration, ...]
+
+    @property
+    def file_name(self) -> str:
+        """Name of its file."""
+        return f"{self.chip}.{self.collector}.{self.host}.json"
+
+
+def host_hash() -> str:
+    """The host as records name it."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
+
+
+def save(calibration: Calibration, results: Path) -> Path:
+    """Write a calibration below results. Raises OSError or UserError where it cannot be written."""
+    path = results / FOLDER / calibration.file_name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, calibration.model_dump_json(indent=1) + "\n")
+    return path
+
+
+def calibration_for(
+    results: Path, chip: str, collector: str, sensor: Sensor, device_name: str | None = None
+) -> SensorCalibration | None:
+    """The calibration of a sensor of this host: update period, delay and window to account with.
+
+    None where there is none, it is damaged or of a later schema, another device, tool or driver version was measured,
+    or the sensor did not respond.
+    """
+    path = results / FOLDER / f"{chip}.{collector}.{host_hash()}.json"
+    try:
+        kept = Calibration.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    if device_name is not None and device_name != kept.device_name:
+        return None
+    for found in kept.sensors:
+        same_tool = (found.tool_version, found.driver_version) == (sensor.tool_version, sensor.driver_version)
+        if found.sensor == sensor.id and same_tool and found.reason is None:
+            return found
+    return None

@@ -1,0 +1,54 @@
+"""The report of `crosscast doctor` as tables."""
+
+from collections.abc import Iterator
+
+from rich.table import Table
+
+from harness.doctor.facts import Report
+from harness.power.summary import number
+
+
+def tables(report: Report) -> Iterator[Table]:
+    """Frameworks, collectors, sensors as they behave, load."""
+    title = f"Frameworks on {report.chip}"
+    frameworks = Table("framework", "device", "packages", "", title=title, title_justify="left")
+    for each in report.frameworks:
+        packages = ", ".join(f"{name} {version}" for name, version in each.packages.items()) or "-"
+        frameworks.add_row(each.name, each.device_name or "-", packages, each.reason or "a product on it is right")
+    yield frameworks
+    collectors = Table("collector", "sensor", "scope", "kind", "tool, driver", title="Collectors", title_justify="left")
+    for found in report.collectors:
+        if found.reason:
+            collectors.add_row(found.name, found.reason)
+        for sensor in found.sensors:
+            versions = f"{sensor['tool_version'] or '-'}, {sensor['driver_version'] or '-'}"
+            collectors.add_row(found.name, sensor["id"], sensor["scope"], sensor["kind"], versions)
+    yield collectors
+    columns = ("sensor", "update ms", "reads", "distinct", "mean W", "sd W", "read every ms", "sd ms", "longest ms")
+    sensors = Table(*columns, title=f"Power by {report.chosen_collector or 'no collector'}", title_justify="left")
+    for each_sensor in report.sensors:
+        times = (each_sensor.read_interval_s, each_sensor.read_deviation_s, each_sensor.read_longest_s)
+        sensors.add_row(
+            each_sensor.sensor,
+            each_sensor.update_reason or _ms(each_sensor.update_period_s),
+            str(each_sensor.n_samples),
+            str(each_sensor.n_unique),
+            number(each_sensor.mean_w),
+            number(each_sensor.deviation_w),
+            *map(_ms, times),
+        )
+    if not report.sensors:
+        sensors.add_row(report.no_power_reason or "-")
+    yield sensors
+    load = report.load
+    title = f"Load {load.load_average_1min:.2f} on {load.cpu_count} cores"
+    processes = Table("process", "pid", "cores", "", title=title, title_justify="left")
+    for process, note in [(p, "") for p in load.busiest] + [(p, "holds the device") for p in load.on_device]:
+        processes.add_row(process.name, str(process.pid), f"{process.cores:.2f}", note)
+    if load.hidden:
+        processes.add_row("", "", "", f"{load.hidden} processes of other users may hold the device unseen")
+    yield processes
+
+
+def _ms(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.1f}"

@@ -1,0 +1,1 @@
+"""Power of this machine by itself: recorded to a file, summed up and drawn."""

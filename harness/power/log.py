@@ -1,0 +1,95 @@
+"""A power log with its phases, from a recording or from the folder of a launch."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from collectors.energy_curve import midpoint_ns
+from collectors.samples import SampleLog, read_notes, read_parquet
+from harness import record
+from harness.errors import UserError
+
+LAUNCH_FILE = "power.parquet"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A phase on the monotonic clock of the machine that was measured."""
+
+    name: str
+    t0_ns: int
+    t1_ns: int
+
+
+@dataclass(frozen=True)
+class PowerLog:
+    """What was sampled, in which phases, and what to call it."""
+
+    title: str
+    log: SampleLog
+    phases: tuple[Span, ...]
+
+    @property
+    def origin_ns(self) -> int:
+        """The moment that counts as 0 s: the first phase or reading."""
+        return min([phase.t0_ns for phase in self.phases] + self._times_ns(), default=0)
+
+    @property
+    def windows(self) -> tuple[Span, ...]:
+        """The phases, or the whole log as one where there are none."""
+        times_ns = self._times_ns()
+        if self.phases or len(times_ns) < 2:
+            return self.phases
+        return (Span("whole log", min(times_ns), max(times_ns)),)
+
+    def _times_ns(self) -> list[int]:
+        return [midpoint_ns(read) for reads in (self.log.readings, self.log.counters) for read in reads]
+
+
+def notes_of(title: str, phases: Sequence[Span]) -> dict[str, object]:
+    """What a recording keeps beside its samples."""
+    return {"title": title, "phases": [asdict(phase) for phase in phases]}
+
+
+def load(path: Path) -> PowerLog:
+    """Read a recording or the log in the folder of a launch, its phases from the record beside it.
+
+    Raises UserError where there is no log, or no log that can be read.
+    """
+    if path.is_dir():
+        return _load_launch(path)
+    beside = path.with_name(record.FILE_NAME)
+    if path.name == LAUNCH_FILE and beside.exists():
+        return _load_launch(path.parent)
+    log = _read(path)
+    notes = read_notes(path)
+    try:
+        phases = tuple(Span(**phase) for phase in notes.get("phases", ()))
+    except TypeError as error:
+        raise UserError(f"{path}: damaged: phases: {error}") from None
+    return PowerLog(str(notes.get("title", path.name)), log, phases)
+
+
+def _load_launch(folder: Path) -> PowerLog:
+    if not (folder / record.FILE_NAME).exists():
+        raise UserError(f"{folder}: no launch: it has no {record.FILE_NAME}")
+    kept = record.load(folder / record.FILE_NAME)
+    path = folder / LAUNCH_FILE
+    if not path.exists():
+        raise UserError(f"{folder}: no power was sampled: {kept.energy.reason}")
+    phases = tuple(Span(phase.name, phase.t0_ns, phase.t1_ns) for phase in kept.measurements.phases)
+    return PowerLog(f"{kept.cell}, launch {kept.launch}", _read(path), phases)
+
+
+def _read(path: Path) -> SampleLog:
+    import pyarrow as pa
+
+    try:
+        return read_parquet(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (pa.ArrowException, KeyError, TypeError, json.JSONDecodeError):
+        raise UserError(f"{path}: no power log of crosscast") from None
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from None

@@ -1,0 +1,38 @@
+"""Which power collectors a command asks, and in which order."""
+
+from pathlib import Path
+
+from collectors.registry import Registry
+from harness.errors import UserError, nearest
+from harness.scenario import catalogue
+from harness.scenario.schema import ChipConfig
+
+
+def preferences(chip: str | None, collectors: str | None) -> tuple[str, ...]:
+    """Names from a comma-separated list, or those of a chip, or those of all chips whose device files exist here.
+
+    Raises UserError for a name that is not registered and for a chip that does not exist.
+    """
+    if collectors is None:
+        chips = [catalogue.chip(chip)] if chip else [catalogue.chip(name) for name in chips_here()]
+        return tuple(dict.fromkeys(name for found in chips for name in found.power_collectors))
+    registered = Registry.installed().names
+    names = tuple(name.strip() for name in collectors.split(",") if name.strip())
+    for name in names:
+        if name not in registered:
+            raise UserError(f"collector {name!r} is not registered; {nearest(name, registered)}")
+    if not names:
+        raise UserError(f"--collectors names none; {nearest('', registered)}")
+    return names
+
+
+def chips_here() -> list[str]:
+    """Chips whose device files exist on this machine, those without device files (a CPU) last."""
+    chips = {name: catalogue.chip(name) for name in catalogue.names("chips")}
+    with_files = [name for name, chip in chips.items() if chip.device_nodes and device_files(chip)]
+    return with_files + [name for name, chip in chips.items() if chip.device_nodes is None]
+
+
+def device_files(chip: ChipConfig) -> list[Path]:
+    """The chip's device files that exist here."""
+    return sorted(Path("/").glob(chip.device_nodes.lstrip("/"))) if chip.device_nodes else []

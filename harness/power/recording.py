@@ -1,0 +1,158 @@
+"""Records the power of this machine, alone or beside a command."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
+from harness.errors import UserError
+from harness.launch.worker_process import worker_environment
+from harness.power.log import PowerLog, Span, notes_of
+
+READY_S = 30.0
+COMMAND_GRACE_S = 5.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded; `returncode` is the command's, 0 where there was none."""
+
+    power: PowerLog
+    returncode: int
+    interrupted: bool
+    reason: str | None
+
+
+def record(
+    out: Path,
+    preferences: Sequence[str],
+    *,
+    seconds: float | None = None,
+    period_s: float | None = None,
+    idle_s: float = 0.0,
+    command: Sequence[str] = (),
+) -> Recording:
+    """Sample to a Parquet file until a command, the time or the user ends it.
+
+    With a command, `idle_s` seconds before and after it are phases of their own and `seconds` bounds the command. An
+    interrupt ends the recording and keeps it. Raises UserError where there is no sensor, the file cannot be written
+    or the command cannot be started; then nothing is left.
+    """
+    check_writable(out)
+    with tempfile.TemporaryDirectory(prefix="crosscast-power-") as folder:
+        jsonl = Path(folder, "power.jsonl")
+        sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
+        stage = _Stage()
+        try:
+            sampler.wait_ready(READY_S)
+            if has_sensor(jsonl):
+                stage.run(seconds, idle_s, command)
+        except KeyboardInterrupt:
+            stage.interrupted = True
+        finally:
+            with _interrupts_ignored():
+                stage.end_command()
+                outcome = sampler.stop()
+        with _interrupts_ignored():
+            return _keep(out, jsonl, stage, outcome, command)
+
+
+def has_sensor(jsonl: Path) -> bool:
+    """Whether a sampler that is ready has a sensor, from the first line of its log."""
+    from collectors.samples import read_samples
+
+    return bool(read_samples(jsonl).sensors)
+
+
+def check_writable(out: Path) -> None:
+    """Raise UserError where a file cannot be made."""
+    if out.is_dir():
+        raise UserError(f"{out}: is a folder; name a file")
+    try:
+        with tempfile.TemporaryFile(dir=out.absolute().parent):
+            return
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror}") from None
+
+
+class _Stage:
+    """What happens while the sampler runs: the phases, the command and how it ended."""
+
+    def __init__(self) -> None:
+        self.phases: list[Span] = []
+        self.interrupted = False
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def run(self, seconds: float | None, idle_s: float, command: Sequence[str]) -> None:
+        if not command:
+            with self._phase("recording"):
+                _sleep(seconds)
+            return
+        with self._phase("idle before"):
+            _sleep(idle_s)
+        try:
+            self.process = subprocess.Popen(command)
+        except OSError as error:
+            raise UserError(f"{command[0]}: cannot be started: {error.strerror}") from None
+        with self._phase("command"):
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.end_command()
+        with self._phase("idle after"):
+            _sleep(idle_s)
+
+    def end_command(self) -> None:
+        """Give a command that still runs time to end, then end it."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(COMMAND_GRACE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    @contextlib.contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        t0_ns = time.monotonic_ns()
+        try:
+            yield
+        finally:
+            if (t1_ns := time.monotonic_ns()) > t0_ns:
+                self.phases.append(Span(name, t0_ns, t1_ns))
+
+
+def _keep(out: Path, jsonl: Path, stage: _Stage, outcome: SamplerOutcome, command: Sequence[str]) -> Recording:
+    if outcome.collector is None:
+        raise UserError(outcome.reason or "no sensor")
+    phases = tuple(stage.phases)
+    title = " ".join(command) or out.name
+    try:
+        log = to_parquet(jsonl, out, notes_of(title, phases))
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
+    returncode = 0 if stage.process is None else stage.process.returncode
+    return Recording(PowerLog(title, log, phases), returncode, stage.interrupted, outcome.reason)
+
+
+def _sleep(seconds: float | None) -> None:
+    """Sleep, for ever where no time is given; an interrupt ends it."""
+    deadline_s = None if seconds is None else time.monotonic() + seconds
+    while deadline_s is None or time.monotonic() < deadline_s:
+        time.sleep(1.0 if deadline_s is None else min(1.0, max(0.0, deadline_s - time.monotonic())))
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

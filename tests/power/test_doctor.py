@@ -1,0 +1,41 @@
+"""`crosscast doctor` through the real command line, on this machine and with a power tool that works."""
+
+import json
+
+import pytest
+
+from tests.power.test_power_commands import refused
+
+
+@pytest.mark.slow
+def test_facts_of_this_machine_with_a_sensor(crosscast):
+    done = crosscast("doctor", "--collectors", "cpu-meter", "--seconds", 6, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    for framework in report["frameworks"]:
+        assert (framework["reason"], framework["device_name"]) == (None, "cpu")
+        assert framework["packages"]
+    assert report["chosen_collector"] == "cpu-meter"
+    (sensor,) = report["sensors"]
+    assert sensor["update_period_s"] == pytest.approx(0.1, rel=0.3)
+    assert sensor["read_interval_s"] == pytest.approx(0.02, rel=0.2)
+    assert sensor["n_unique"] > 1
+    collectors = {found["name"]: found for found in report["collectors"]}
+    assert collectors["cpu-meter"]["sensors"][0]["id"] == "cpu"
+    assert collectors["null"]["reason"]
+    assert report["load"]["cpu_count"] >= 1
+
+
+@pytest.mark.slow
+def test_tables_name_what_can_be_benched(crosscast):
+    done = crosscast("doctor", "--collectors", "null", "--seconds", 1)
+    assert done.returncode == 0, done.stderr
+    assert "cpu can be benched with pytorch and mindspore" in done.stdout
+    assert "no power is collected by choice" in " ".join(done.stdout.split())
+
+
+def test_chip_that_is_not_here_and_mistakes(crosscast):
+    message = refused(crosscast("doctor", "--chip", "dcu-z100l", "--json"))
+    assert "pytorch: no Hygon DCU Z100L here" in message
+    assert "did you mean 'ascend910b'" in refused(crosscast("doctor", "--chip", "ascend910"))
+    assert "--seconds" in refused(crosscast("doctor", "--seconds", 0))
