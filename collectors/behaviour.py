@@ -14,6 +14,9 @@ from collectors.energy_curve import NS_PER_S, EnergyCurve, is_valid, midpoint_ns
 from collectors.samples import SampleLog
 
 MIN_CHANGES = 5
+ALWAYS_NEW = 0.8
+"""Share of reads that find a new value above which the reads are too rare to show the updates."""
+
 OVERSAMPLING = 5
 MEASURING_PERIOD_BOUNDS_S = (0.01, 1.0)
 ASSUMED_UPDATE_S = 0.1
@@ -93,8 +96,8 @@ def update_period(series: PowerSeries) -> UpdatePeriod:
     read_s = float(np.median(np.diff(t_s)))
     changes_s = t_s[1:][changed] - (0.0 if series.from_counter else 0.5) * np.diff(t_s)[changed]
     steps_s = np.diff(changes_s)
-    period_s = float(np.quantile(steps_s, 0.1))
-    if not series.from_counter and period_s < 1.5 * read_s:
+    period_s = float(np.quantile(steps_s, 0.25))
+    if not series.from_counter and changed.mean() > ALWAYS_NEW:
         return UpdatePeriod(None, n_changes, f"its value is new at every read: at most {read_s:.3g} s")
     for _ in range(5):
         multiples = np.maximum(1, np.round(steps_s / period_s))

@@ -10,6 +10,9 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
+LOAD_ALLOWED = 1.5 + (os.cpu_count() or 1) / 2
+"""Load average, that of the loop itself included, above which a ratio of times says nothing."""
+
 FAST = """
 import time
 from collectors.base import Probe, Reading, Sensor
@@ -60,6 +63,7 @@ def test_cost_of_the_sampler(benchmark, collector, tmp_path):
         return json.loads(done.stdout.splitlines()[-1])
 
     found = benchmark.pedantic(measure, rounds=1)
-    benchmark.extra_info.update(found)
-    assert found["step_ratio"] < 1.25
+    disturbed = os.getloadavg()[0] > LOAD_ALLOWED
+    benchmark.extra_info.update(found, disturbed_by_foreign_load=disturbed)
+    assert disturbed or found["step_ratio"] < 1.25
     assert found["sampler_cores"] + found["tools_cores"] < 0.2
