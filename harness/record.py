@@ -169,13 +169,30 @@ class Idle(Frozen):
 
 
 class Sampling(Frozen):
-    """How the sampler kept its pace and what it took, seconds of CPU; None where it died before it could say."""
+    """How the sampler kept its pace and what it took, seconds of CPU; None where it died before it could say.
+
+    The intervals are those between reads of the sensor that was read least evenly.
+    """
 
     period_s: float
+    interval_s: float | None
+    interval_deviation_s: float | None
+    max_interval_s: float | None
     ticks: int | None
     late_ticks: int | None
     max_late_s: float | None
     cpu_s: float | None
+
+
+class AppliedCalibration(Frozen):
+    """What a calibration found of a sensor, in seconds, and was applied before the accounting."""
+
+    sensor: str
+    file: str
+    made_at: str
+    delay_s: float
+    window_s: float | None
+    update_period_s: float | None
 
 
 class Energy(Frozen):
@@ -184,6 +201,7 @@ class Energy(Frozen):
     collector: str | None
     reason: str | None
     idle: Idle | None = None
+    calibrations: tuple[AppliedCalibration, ...] = ()
     sampling: Sampling | None = None
     phases: tuple[PhaseEnergy, ...] = ()
 

@@ -63,7 +63,7 @@ def calibrate(
         raise UserError(f"the load did not run: {answer.get('reason')}")
     if outcome.collector is None:
         raise UserError(outcome.reason or "no sensor")
-    catalogue.check_device(chip_name, answer["device_name"])
+    catalogue.check_device(chip_name, chip.device_name, answer["device_name"])
     wave = SquareWave(tuple(answer["on_ns"]), tuple(answer["off_ns"]))
     made = store.Calibration(
         chip=Path(chip_name).stem,

@@ -54,6 +54,19 @@ class Calibration(Frozen):
         """Name of its file."""
         return f"{self.chip}.{self.collector}.{self.host}.json"
 
+    def of(self, sensor: Sensor, device_name: str | None) -> SensorCalibration | None:
+        """What was found of a sensor; None where it did not respond, or its device, tool or driver is another now.
+
+        A `device_name` of None fits any.
+        """
+        if device_name not in (None, self.device_name):
+            return None
+        for found in self.sensors:
+            same_tool = (found.tool_version, found.driver_version) == (sensor.tool_version, sensor.driver_version)
+            if found.sensor == sensor.id and same_tool and found.reason is None:
+                return found
+        return None
+
 
 def host_hash() -> str:
     """The host as records name it."""
@@ -68,23 +81,10 @@ def save(calibration: Calibration, results: Path) -> Path:
     return path
 
 
-def calibration_for(
-    results: Path, chip: str, collector: str, sensor: Sensor, device_name: str | None = None
-) -> SensorCalibration | None:
-    """The calibration of a sensor of this host: update period, delay and window to account with.
-
-    None where there is none, it is damaged or of a later schema, another device, tool or driver version was measured,
-    or the sensor did not respond.
-    """
+def load(results: Path, chip: str, collector: str) -> Calibration | None:
+    """The calibration of a chip's sensors on this host; None where there is none that can be read."""
     path = results / FOLDER / f"{chip}.{collector}.{host_hash()}.json"
     try:
-        kept = Calibration.model_validate_json(path.read_bytes())
+        return Calibration.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):
         return None
-    if device_name is not None and device_name != kept.device_name:
-        return None
-    for found in kept.sensors:
-        same_tool = (found.tool_version, found.driver_version) == (sensor.tool_version, sensor.driver_version)
-        if found.sensor == sensor.id and same_tool and found.reason is None:
-            return found
-    return None

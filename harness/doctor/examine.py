@@ -60,7 +60,7 @@ def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> Framewo
     reason = answer.get("reason")
     if reason is None and device_name is not None and chip.device_name is not None:
         try:
-            catalogue.check_device(chip_name, device_name)
+            catalogue.check_device(chip_name, chip.device_name, device_name)
         except UserError as error:
             reason = str(error)
     return FrameworkFacts(name=name, device=entry.device, packages=packages, device_name=device_name, reason=reason)

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from collectors.samples import read_parquet
+from harness.calibration.store import Calibration, SensorCalibration, host_hash, save
 from tests.launch.conftest import records
 
 pytestmark = pytest.mark.slow
@@ -92,11 +93,37 @@ def test_phases_get_their_energy_gross_and_net(bench):
     steps = next(phase["steps"] for phase in phases if phase["name"] == "inference")
     assert steps > len(record["measurements"]["inference"]["step_s"])
     assert windows["train pretrain 0"]["window"]["valid"] is False
+    assert energy["calibrations"] == []
     assert energy["sampling"]["period_s"] == 0.05
+    assert energy["sampling"]["interval_s"] == pytest.approx(0.05, rel=0.3)
     assert energy["sampling"]["ticks"] == pytest.approx(record["duration_s"] / 0.05, rel=0.3)
     log = read_parquet(samples)
     assert len(log.readings) == energy["sampling"]["ticks"]
     assert "samples/J" in shown
+
+
+def test_the_record_names_the_calibration_and_its_delay_is_taken_off(bench, tmp_path):
+    found = SensorCalibration(
+        sensor="die", tool_version=None, driver_version=None, delay_s=0.4, window_s=0.2, update_period_s=0.05
+    )
+    made = Calibration(
+        chip="lab-cpu",
+        collector="steady",
+        host=host_hash(),
+        device_name="cpu",
+        framework="pytorch",
+        made_at="2026-01-01T00:00:00+00:00",
+        half_period_s=4.0,
+        sensors=(found,),
+    )
+    save(made, tmp_path / "results")
+    record, samples, _ = bench("steady")
+    [applied] = record["energy"]["calibrations"]
+    assert (applied["sensor"], applied["delay_s"], applied["file"]) == ("die", 0.4, made.file_name)
+    [window] = [e["window"] for e in record["energy"]["phases"] if e["phase"] == "inference"]
+    assert window["valid"], window["reasons"]
+    reads_ns = [reading.t0_ns - 500_000_000 for reading in read_parquet(samples).readings]
+    assert window["n_samples"] == sum(window["t0_ns"] <= t_ns <= window["t1_ns"] for t_ns in reads_ns)
 
 
 def test_a_sampler_that_is_killed_costs_the_energy_and_not_the_times(bench):

@@ -1,11 +1,12 @@
 """The whole of `crosscast calibrate` on this machine's CPU, with a sensor whose delay and window are known."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from collectors.base import Sensor
-from harness.calibration.store import Calibration, calibration_for
+from harness.calibration.store import Calibration, load
 from tests.power.test_power_commands import refused
 
 
@@ -22,14 +23,14 @@ def test_delay_window_and_update_of_a_sensor_that_follows_the_cpu(crosscast, tmp
     assert found.rise_s == pytest.approx(0.64, abs=0.3)
     assert found.loaded_w > found.idle_w + 20
 
+    kept = load(tmp_path / "results", "cpu", "cpu-meter")
     sensor = Sensor("cpu", "node", "average_window", tool_version="1")
-    assert calibration_for(tmp_path / "results", "cpu", "cpu-meter", sensor, "cpu") == found
-    assert calibration_for(tmp_path / "results", "cpu", "cpu-meter", sensor, "another") is None
-    newer = Sensor("cpu", "node", "average_window", tool_version="2")
-    assert calibration_for(tmp_path / "results", "cpu", "cpu-meter", newer) is None
-    assert calibration_for(tmp_path / "results", "cpu", "rapl", sensor) is None
+    assert kept.of(sensor, "cpu") == kept.of(sensor, None) == found
+    assert kept.of(sensor, "another") is None
+    assert kept.of(replace(sensor, tool_version="2"), "cpu") is None
+    assert load(tmp_path / "results", "cpu", "rapl") is None
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
-    assert calibration_for(tmp_path / "results", "cpu", "cpu-meter", sensor) is None
+    assert load(tmp_path / "results", "cpu", "cpu-meter") is None
 
 
 @pytest.mark.slow
