@@ -22,7 +22,7 @@ def with_third_party(third_party, third_party_env, monkeypatch):
 
 
 def test_own_collectors_are_registered():
-    assert {"null", "nvml", "rapl"} <= set(Registry.installed().names)
+    assert {"dcmi", "npu-smi", "null", "nvml", "rapl"} <= set(Registry.installed().names)
 
 
 def test_null_says_why():

@@ -1,0 +1,76 @@
+"""What npu-smi lists: chips, what they are known by, and versions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from collectors.tools.ascend_errors import error_in
+from collectors.tools.command import Answer, ask, excerpt
+from collectors.tools.npu_smi_reader import ASK_LIMIT_S, PROGRAM, in_parallel
+from collectors.tools.npu_smi_text import parse_board, parse_listing, parse_mapping, parse_table
+from collectors.visible_ascend import NpuChip
+
+PCI_ADDRESS = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-9A-F]")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """Chips, by card and chip the PCI address or serial number of each that has one, and versions."""
+
+    chips: tuple[NpuChip, ...]
+    addresses: Mapping[tuple[int, int], str]
+    tool_version: str | None
+    driver_version: str | None
+
+
+def take_inventory() -> Inventory | str:
+    """What `-m`, else `-l`, else the table lists, or why nothing."""
+    mapping = _ask("-m")
+    chips = parse_mapping(mapping.text)
+    if not chips:
+        if mapping.problem and "did not end" in mapping.problem:
+            return mapping.problem
+        listing = _ask("-l")
+        chips = parse_listing(listing.text)
+    table = parse_table(_ask().text)
+    chips = chips or list(table.chips)
+    if not chips:
+        return error_in(mapping.text) or error_in(listing.text) or _nothing(mapping)
+    named = {chip.key: chip for chip in table.chips}
+    chips = [_completed(chip, named.get(chip.key)) for chip in chips]
+    addresses = dict(table.addresses)
+    without = {chip.card for chip in chips if chip.key not in addresses}
+    boards = in_parallel(lambda card: parse_board(_ask("-t", "board", "-i", str(card)).text), sorted(without))
+    for chip in chips:
+        address = _stable_id(boards.get(chip.card, {}))
+        if address and chip.key not in addresses:
+            addresses[chip.key] = address
+    driver = next((board["software version"] for board in boards.values() if "software version" in board), None)
+    return Inventory(tuple(chips), addresses, table.tool_version, table.driver_version or driver)
+
+
+def _ask(*options: str) -> Answer:
+    return ask([PROGRAM, "info", *options], ASK_LIMIT_S)
+
+
+def _nothing(answer: Answer) -> str:
+    return answer.problem or f"lists no NPU: {excerpt(answer.text) or 'no output'}"
+
+
+def _completed(chip: NpuChip, row: NpuChip | None) -> NpuChip:
+    """A chip with what the table adds; the table's names tell more than "Ascend" does."""
+    if row is None:
+        return chip
+    return replace(
+        chip,
+        name=row.name or chip.name,
+        logic=row.logic if chip.logic is None else chip.logic,
+        physical=row.physical if chip.physical is None else chip.physical,
+    )
+
+
+def _stable_id(board: Mapping[str, str]) -> str | None:
+    address = board.get("pcie bus info", "").upper()
+    return address if PCI_ADDRESS.fullmatch(address) else board.get("serial number")
