@@ -23,6 +23,9 @@ PERIOD_S = 1.0
 """Period of the watch stream, whose delay is in whole seconds, and of the single questions."""
 
 POLL_S = 0.02
+DRAIN_S = 0.1
+"""How often a running stream is drained; its lines have their times already."""
+
 LINE_LIMIT_S = 4.0
 ASK_LIMIT_S = 3.0
 FAILURES_BEFORE_FALLBACK = 3
@@ -157,7 +160,7 @@ class CardReader:
             yield Round(now_ns, now_ns, CardPower(), f"{PROGRAM} cannot be started: {error.strerror}")
             return
         try:
-            while not self._stop.wait(POLL_S):
+            while not self._stop.wait(DRAIN_S):
                 rounds, problem = stream.poll()
                 yield from rounds
                 if problem:

@@ -201,6 +201,14 @@ def test_errors_that_are_printed_name_the_remedy():
     assert error_in(recorded("npu-smi_info_23.0.rc3_910B4_8cards.txt")) is None
 
 
+@pytest.mark.parametrize("values", ["            47", "            12 30", "90.1 ", "   90.1     12"])
+def test_a_value_that_stands_under_another_title_is_never_the_power(values):
+    rows = WatchRows()
+    rows.read("NpuID(Idx)  Pwr(W)      Temp(C)     ")
+    read = rows.read(f"3           {values}")
+    assert read is None or read[1].power_w in (None, 90.1)
+
+
 OTHERS = ("Temp(C)", "Volt(mV)", "Fan", "Power Cap(W)", "Slot", "HBM Temp(C)", "Aging")
 
 
@@ -233,7 +241,9 @@ def test_any_table_gives_the_right_watts_of_each_device_or_none(seed, devices, e
     for device in range(devices):
         power = f"{made.randint(600, 3500) / 10}"
         has_power = any("Power(W)" in cell for cell in columns[0])
-        expected[device * 2, 0] = float(power) if has_power else None
+        if empty_cells and made.random() < 0.4:
+            power = ""
+        expected[device * 2, 0] = float(power) if has_power and power else None
         told = {
             "NPU": device * 2,
             "Chip": 0,
@@ -242,7 +252,19 @@ def test_any_table_gives_the_right_watts_of_each_device_or_none(seed, devices, e
         }
 
         def value(title, told=told):
-            return told.get(title, made.choice((made.randint(0, 99), "NA", "-", "1 / 2", "" if empty_cells else "OK")))
+            return told.get(
+                title,
+                made.choice(
+                    (
+                        made.randint(0, 99),
+                        "NA",
+                        "-",
+                        "1 / 2",
+                        "" if empty_cells else "OK",
+                        "12 30" if empty_cells else 7,
+                    )
+                ),
+            )
 
         text += line(0, value) + line(1, value) + rule
     read = parse_table(text).powers
