@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class SmiCollector:
 
     A board with power in hwmon is read there, at hwmon's rate; the program runs in a thread of its own and is a sensor
     that checks the first. A board without is read by the program alone. Where both work they must agree (accounting
-    compares them). The program of another vendor under the same name is not believed.
+    compares them). The program of another vendor under the same name is not believed, and neither is one that lists
+    other devices than at first: it may have numbered them anew.
     """
 
     tool: Tool
@@ -71,6 +72,7 @@ class SmiCollector:
         self._boards: dict[str, Board] = {}
         self._rows: dict[int, str] = {}
         self._call: tuple[str, ...] = ()
+        self._listed: set[int] = set()
         self._answers: deque[Answer] = deque(maxlen=1000)
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,6 +98,7 @@ class SmiCollector:
         for pci, held in numbered.items():
             sensors += self._sensors(machine, pci, tuple(held), found, numbers.get(pci), problem)
         self._call = found.call if found else ()
+        self._listed = set(found.rows) if found else set()
         if not sensors:
             told = problem or f"{self.tool.program} does not tell which of its devices these are"
             return Probe(reason=f"no power in hwmon of {', '.join(numbered)}; {told}")
@@ -106,11 +109,11 @@ class SmiCollector:
         program = self.tool.program
         if reason := absence(program):
             return None, reason
-        problem = f"{program} says nothing"
+        problem = None
         for call in self.tool.calls:
             answer = ask([program, *call], self._timeout_s)
             told = answer.problem or f"{program} gives no power"
-            problem = f"{told}: {text}" if (text := excerpt(answer.text)) else told
+            problem = problem or (f"{told}: {text}" if (text := excerpt(answer.text)) else told)
             vendor = rocm_smi_text.vendor_of_output(answer.text)
             vendors = {board.vendor for board in machine.boards} or set(self.tool.vendors)
             if vendor is not None and vendor not in vendors:
@@ -186,11 +189,12 @@ class SmiCollector:
 
     def _readings(self, answer: Answer) -> list[Reading]:
         rows = {} if answer.problem else self.tool.read(answer.text)
+        problem = answer.problem or f"lists devices {_enumerated(rows)}, at first {_enumerated(self._listed)}"
         readings = []
         for number, sensor in self._rows.items():
-            row = rows.get(number)
+            row = rows.get(number) if set(rows) == self._listed else None
             if row is None or row.power_w is None:
-                told = row.raw if row else f"{answer.problem or 'no such device'}: {excerpt(answer.text)}"
+                told = row.raw if row else f"{problem}: {excerpt(answer.text)}"
                 readings.append(Reading(answer.t0_ns, answer.t1_ns, sensor, None, STATUS_ERROR, told))
             else:
                 readings.append(
@@ -249,6 +253,10 @@ def _powered(machine: Machine, found: Found | None, numbers: Mapping[str, int], 
     order = sorted(machine.by_pci) or sorted(numbers, key=lambda other: numbers[other])
     place = order.index(pci) if pci in order else 0
     return order[place - 1] if place else pci
+
+
+def _enumerated(numbers: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(numbers))) or "none"
 
 
 def _shared(machine: Machine, board: Board | None, devices: Sequence[int]) -> str | None:

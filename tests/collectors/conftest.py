@@ -128,9 +128,9 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     terminalreporter.section("energy under faults of the tools")
     for (tool, fault), verdict in table.items():
-        told = verdict if len(verdict) <= 110 else verdict[:107] + "..."
-        terminalreporter.write_line(f"{tool:<10} {fault:<38} {told}")
+        told = verdict if len(verdict) <= 103 else verdict[:100] + "..."
+        terminalreporter.write_line(f"{tool:<17} {fault:<38} {told}")
     for tool in dict.fromkeys(tool for tool, _ in table):
         kinds = [verdict.split(":")[0] for (row_tool, _), verdict in table.items() if row_tool == tool]
         counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in VERDICTS)
-        terminalreporter.write_line(f"{tool:<10} {len(kinds)} cases: {counts}")
+        terminalreporter.write_line(f"{tool:<17} {len(kinds)} cases: {counts}")

@@ -151,6 +151,14 @@ def test_eight_watts_under_load_are_flagged(root, program):
     assert not energy.valid
 
 
+def test_the_reason_is_that_of_the_first_call_and_not_of_one_that_the_program_does_not_know(root, program):
+    add_board(root, 0, A)
+    program("hy-smi", "[ -n \"$1\" ] && exit 2; printf 'DCU  AvgPwr  PwrCap\\n0    0.0W   280.0W\\n'")
+    told = str(collector(HySmiCollector, root).probe().reason)
+    assert "hy-smi gives no power: DCU AvgPwr PwrCap; 0 0.0W 280.0W" in told
+    assert "status 2" not in told
+
+
 def test_the_program_of_another_vendor_is_not_believed(root, program):
     four_boards(root)
     program("rocm-smi", "printf 'GPU  Temp  AvgPwr  PwrCap  GPU%%\\n0  40c  99.0W  300.0W  0%%\\n'")
@@ -181,13 +189,17 @@ def test_faults_of_the_program_are_a_reason(root, program, script):
     assert "no power in hwmon" in str(found.reason)
 
 
-def test_a_board_lost_in_mid_run_is_a_failed_reading(root, program, tmp_path):
+@pytest.mark.parametrize(
+    ("left", "powers_w"),
+    [("0    50,5W\\n1    N/A\\n", (50.5, None)), ("0    50,5W\\n", (None, None)), ("0    60.0W\\n", (None, None))],
+)
+def test_a_board_lost_in_mid_run_has_no_power_and_none_has_where_numbers_may_have_moved(
+    root, program, tmp_path, left, powers_w
+):
     add_board(root, 0, A)
     add_board(root, 1, B)
-    program(
-        "hy-smi",
-        f"printf '\\033[1mDCU  AvgPwr\\033[0m\\n0    50,5W\\n'; [ -f {tmp_path}/lost ] || printf '1    60.0W\\n'",
-    )
+    rows = f"$([ -f {tmp_path}/lost ] && echo '{left}' || echo '0    50,5W\\n1    60.0W\\n')"
+    program("hy-smi", f'printf "\\033[1mDCU  AvgPwr\\033[0m\\n{rows}"')
     reader = collector(HySmiCollector, root)
     assert len(reader.probe().sensors) == 2
     (tmp_path / "lost").touch()
@@ -198,7 +210,8 @@ def test_a_board_lost_in_mid_run_is_a_failed_reading(root, program, tmp_path):
         readings = reader.sample()
         time.sleep(0.02)
     reader.stop()
-    assert [(reading.sensor, reading.power_w) for reading in readings] == [(A, 50.5), (B, None)]
+    assert [(reading.sensor, reading.power_w) for reading in readings] == list(zip((A, B), powers_w, strict=True))
+    assert powers_w[0] or "lists devices 0, at first 0, 1" in str(readings[0].raw)
 
 
 def test_more_rows_than_boards_without_addresses_are_not_guessed(root, program):
