@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.models.fourcastnet import Network, check_grid
-from harness.models.fourcastnet.spectral import transform_matrices
+from harness.models.layers.spectral import plane_matrices
 
 SIDE = st.integers(min_value=1, max_value=24)
 ROUNDING = 5e-6
@@ -38,7 +38,7 @@ def test_the_kept_part_is_that_of_rfft2(kept, seed):
     token_grid, rows, columns = kept
     x = np.random.default_rng(seed).standard_normal(token_grid)
     expected = np.fft.rfft2(x, norm="ortho")[rows.start : rows.stop, : len(columns)]
-    np.testing.assert_allclose(analyse(transform_matrices(*kept), x, len(columns)), expected, atol=ROUNDING)
+    np.testing.assert_allclose(analyse(plane_matrices(*kept), x, len(columns)), expected, atol=ROUNDING)
 
 
 @given(kept(), st.integers(0, 99))
@@ -51,7 +51,7 @@ def test_the_inverse_is_irfft2_with_zeros_elsewhere(kept, seed):
     full = np.zeros((h, w // 2 + 1), dtype=complex)
     full[rows.start : rows.stop, : len(columns)] = spectrum
     expected = np.fft.irfft2(full, s=(h, w), norm="ortho")
-    np.testing.assert_allclose(synthesise(transform_matrices(*kept), spectrum), expected, atol=ROUNDING)
+    np.testing.assert_allclose(synthesise(plane_matrices(*kept), spectrum), expected, atol=ROUNDING)
 
 
 @pytest.mark.parametrize(
