@@ -1,5 +1,7 @@
 """FourCastNet in MindSpore; tokens run columns before rows, (w h B, C), as in PyTorch."""
 
+import math
+
 from mindspore import Tensor, nn, ops
 
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
@@ -45,8 +47,8 @@ def transform(network: Network, grid: tuple[int, int]) -> nn.Cell:
 
 def block(network: Network, grid: tuple[int, int]) -> Block:
     """One block over the tokens of a grid."""
-    width = network.embed_dim
-    mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, transform(network, grid))
+    width, tokens = network.embed_dim, math.prod(network.token_grid(grid))
+    mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, {tokens: transform(network, grid)})
     return Block(mixer, width, network.mlp_dim, LAYER_NORM_EPSILON)
 
 

@@ -10,6 +10,7 @@ value as long as the graph lives, which at 0.25 degrees is more than a gigabyte 
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
@@ -167,29 +168,33 @@ class MatrixTransform(nn.Cell):
 
 
 class AFNO(nn.Cell):
-    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the modes of a transform."""
+    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the modes of a transform.
 
-    def __init__(self, width: int, blocks: int, threshold: float, transform: nn.Cell) -> None:
+    There is a transform for every number of tokens that may come.
+    """
+
+    def __init__(self, width: int, blocks: int, threshold: float, transforms: Mapping[int, nn.Cell]) -> None:
         super().__init__()
         size = width // blocks
         self.blocks, self.size = blocks, size
         self.w1, self.b1 = empty(2, blocks, size, size), empty(2, blocks, size)
         self.w2, self.b2 = empty(2, blocks, size, size), empty(2, blocks, size)
-        self.transform = transform
+        self.transforms, self.index = nn.CellList(list(transforms.values())), {n: i for i, n in enumerate(transforms)}
         self.real_form = Tensor(REAL_FORM)
         self.linear, self.shrink = BatchedLinearFunction(), ops.SoftShrink(threshold)
 
     def construct(self, x: Tensor, batch: int) -> Tensor:
         """(tokens * B, C) to the same."""
         tokens, width = x.shape[0] // batch, x.shape[1]
-        modes = self.transform(x.reshape(tokens, batch, width))
+        transform = self.transforms[self.index[tokens]]
+        modes = transform(x.reshape(tokens, batch, width))
         k, _, r, _, _ = modes.shape
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).transpose(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
         z = ops.relu(self.linear(z, complex_matrix(self.real_form, self.w1), complex_bias(self.b1)))
         z = self.shrink(self.linear(z, complex_matrix(self.real_form, self.w2), complex_bias(self.b2)))
         z = z.reshape(self.blocks, k, r, batch, 2, self.size).transpose(1, 4, 2, 3, 0, 5)
-        return self.transform.inverse(z.reshape(k, 2, r, batch, width)).reshape(x.shape) + x
+        return transform.inverse(z.reshape(k, 2, r, batch, width)).reshape(x.shape) + x
 
 
 def complex_matrix(real_form: Tensor, w: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ Tokens run first, then the batch: (..., B, C). In that order a Fourier transform
 contiguous memory and no layer between the patch embedding and the head has to move data.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -43,11 +45,14 @@ class MatrixTransform(nn.Module):
 
 
 class AFNO(nn.Module):
-    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the modes of a transform."""
+    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the modes of a transform.
+
+    There is a transform for every number of tokens that may come.
+    """
 
     real_form: Tensor
 
-    def __init__(self, width: int, blocks: int, threshold: float, transform: nn.Module) -> None:
+    def __init__(self, width: int, blocks: int, threshold: float, transforms: Mapping[int, nn.Module]) -> None:
         super().__init__()
         size = width // blocks
         self.blocks, self.size, self.threshold = blocks, size, threshold
@@ -55,12 +60,13 @@ class AFNO(nn.Module):
         self.b1 = nn.Parameter(torch.empty(2, blocks, size))
         self.w2 = nn.Parameter(torch.empty(2, blocks, size, size))
         self.b2 = nn.Parameter(torch.empty(2, blocks, size))
-        self.transform = transform
+        self.transforms = nn.ModuleDict({str(tokens): transform for tokens, transform in transforms.items()})
         self.register_buffer("real_form", torch.from_numpy(REAL_FORM), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(tokens, B, C) to the same; the transform and the MLP run in float32 whatever the input."""
-        modes = self.transform(x.float())
+        transform = self.transforms[str(x.shape[:-2].numel())]
+        modes = transform(x.float())
         k, _, r, batch, width = modes.shape
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).permute(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
@@ -69,7 +75,7 @@ class AFNO(nn.Module):
             torch.baddbmm(complex_bias(self.b2), z, complex_matrix(self.real_form, self.w2)), self.threshold
         )
         z = z.reshape(self.blocks, k, r, batch, 2, self.size).permute(1, 4, 2, 3, 0, 5)
-        mixed = self.transform.inverse(z.reshape(k, 2, r, batch, width))
+        mixed = transform.inverse(z.reshape(k, 2, r, batch, width))
         return mixed.reshape(x.shape).to(x.dtype) + x
 
 
