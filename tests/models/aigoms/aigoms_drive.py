@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 from aigoms_cases import STEPS, domain
-from aigoms_reference import Adam
 
 from harness.frameworks import open_framework
-from harness.models.aigoms import Network
+from harness.models import aigoms
 from harness.models.layers.spectral import factors, plane_matrices, sequence_matrices
+from harness.scenario.schema import OptimiserConfig
 
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
 
@@ -99,7 +99,7 @@ def loss_cell(base, network, loss):
 
 def answer(framework, source, network, arrays):
     weights = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
-    module = source.build(Network(**network), domain(arrays["mask"]))
+    module = source.build(aigoms.Network(**network), domain(arrays["mask"]))
     framework.load(module, weights)
     extras = [arrays[name] for name in ("keep", "restore") if name in arrays]
     found = {"prediction": framework.predict(module, arrays["inputs"], *extras)}
@@ -110,23 +110,18 @@ def answer(framework, source, network, arrays):
     found |= {"loss": np.array(loss), **{f"gradients/{name}": values for name, values in slopes.items()}}
     nothing, slopes = framework.slopes(module, source.loss, found["prediction"] * given[1], given[1], given[2], *extras)
     found |= {"loss of no error": np.array(nothing), **{f"no error/{name}": v for name, v in slopes.items()}}
-    return module, weights, given, extras, found
+    return found
 
 
-def train(framework, source, module, weights, given, extras):
-    """Adam in NumPy on the slopes of the framework; the tokens of every sample are turned by one place a step."""
-    optimisers = {name: Adam(values.shape) for name, values in weights.items()}
-    values = {name: v.astype(np.float64) for name, v in weights.items()}
-    for step in range(STEPS):
-        turned = []
-        if extras:
-            tokens = extras[1].shape[1]
-            turned = [(extras[0] + step) % tokens, np.roll(extras[1], step, axis=1)]
-        loss, slopes = framework.slopes(module, source.loss, *given, *(t.astype(np.int32) for t in turned))
-        yield loss
-        for name, optimiser in optimisers.items():
-            values[name] = optimiser.update(values[name], slopes[name].astype(np.float64), 1e-3)
-        framework.load(module, {name: v.astype(np.float32) for name, v in values.items()})
+def train(framework, network, arrays):
+    """Losses of Adam through the framework protocol, on the same fields and tokens at every step."""
+    framework.build(aigoms, aigoms.Network(**network), domain(arrays["mask"]))
+    framework.load({name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")})
+    framework.start_stage(OptimiserConfig(), np.full(STEPS, 1e-3), 1)
+    x, targets = framework.put(arrays["inputs"]), framework.put(arrays["target"][None])
+    extras = [framework.put(arrays[name]) for name in ("keep", "restore") if name in arrays]
+    for _ in range(STEPS):
+        yield float(framework.get(framework.train_step(x, targets, None, extras)))
 
 
 def mixer(framework, arrays):
@@ -145,15 +140,16 @@ def mixer(framework, arrays):
 
 def main(name, execution, cases, answers):
     compiled = execution == "compiled"
-    open_framework(name, DEVICES[name], compiled=compiled)
+    opened = open_framework(name, DEVICES[name], compiled=compiled)
     framework = {"pytorch": PyTorch, "mindspore": MindSpore}[name](compiled)
     source = importlib.import_module(f"harness.models.aigoms.{name}")
     for path in sorted(Path(cases).glob("*.json")):
-        with np.load(path.with_suffix(".npz")) as arrays:
-            case = json.loads(path.read_text())
-            *parts, found = answer(framework, source, case["network"], dict(arrays))
+        case = json.loads(path.read_text())
+        with np.load(path.with_suffix(".npz")) as stored:
+            arrays = dict(stored)
+        found = answer(framework, source, case["network"], arrays)
         if case["trained"]:
-            found["losses"] = np.array(list(train(framework, source, *parts)))
+            found["losses"] = np.array(list(train(opened, case["network"], arrays)))
         np.savez(Path(answers) / f"{path.stem}.npz", **found)
     for path in sorted(Path(cases).glob("*.mixer.npz")):
         with np.load(path) as arrays:

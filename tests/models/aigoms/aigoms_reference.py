@@ -100,16 +100,3 @@ def relative_l2(prediction, target, mask):
         if mask[c].any()
     ]
     return sum(ratios) / len(ratios)
-
-
-class Adam:
-    """Algorithm 1 of arXiv 1412.6980."""
-
-    def __init__(self, shape):
-        self.step, self.m, self.v = 0, np.zeros(shape), np.zeros(shape)
-
-    def update(self, weight, gradient, rate):
-        self.step += 1
-        self.m = 0.9 * self.m + 0.1 * gradient
-        self.v = 0.999 * self.v + 0.001 * gradient**2
-        return weight - rate * self.m / (1 - 0.9**self.step) / (np.sqrt(self.v / (1 - 0.999**self.step)) + 1e-8)

@@ -40,7 +40,7 @@ def start(folder, framework, execution):
     with (out / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, Path(__file__).with_name("aigoms_drive.py"), framework, execution, folder, out],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "GLOG_v": "3"},
+            env={**os.environ, "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{Path(__file__).parents[1]}", "GLOG_v": "3"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -3,31 +3,23 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from harness.models.domain import Domain, plain_channels
+from domains import make_domain
 
 SMALL = {"patch_size": 2, "embed_dim": 16, "depth": 2, "decoder_embed_dim": 24, "decoder_depth": 1, "num_blocks": 4}
 WIDE_SHRINKAGE = {**SMALL, "patch_size": 3, "num_blocks": 2, "sparsity_threshold": 0.2, "mlp_ratio": 2.0}
-BATCH, OUTPUTS, FORCINGS, STATICS = 2, 3, 2, 1
-INPUTS = OUTPUTS + FORCINGS + STATICS
+BATCH, OUTPUTS, INPUTS = 2, 3, 6
 STEPS = 50
 
 
+FORCED, FIXED = ("wind", "heat"), ("depth",)
+
+
 def domain(mask):
-    """Three channels, two forcings and a static field on a grid without poles."""
-    outputs, height, width = mask.shape
-    return Domain(
-        channels=plain_channels([f"field{index}" for index in range(outputs)]),
-        latitude=np.linspace(-60, 60, height),
-        longitude=np.arange(width) * 360 / width,
-        mask=mask,
-        residual_scale=np.ones(outputs, np.float32),
-        forcings=tuple(f"forcing{index}" for index in range(FORCINGS)),
-        statics=tuple(f"static{index}" for index in range(STATICS)),
-    )
+    """A domain with two forcings and a static field."""
+    return make_domain(mask.shape[1:], mask, forcings=FORCED, statics=FIXED)
 
 
-def shapes(network, grid):
+def shapes(network):
     """Names and shapes as in the reference's Masked_AE_Ocean.py."""
     width, decoder, p, blocks = (
         network[name] for name in ("embed_dim", "decoder_embed_dim", "patch_size", "num_blocks")
@@ -78,8 +70,18 @@ def order(tokens, kept, random):
     return orders[:, :kept].astype(np.int32), places.astype(np.int32)
 
 
+def weights(network, random):
+    """Weights that leave no part of the network small."""
+    found = {}
+    for name, shape in shapes(network).items():
+        centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+        spread = 0.3 if ".filter." in name or name == "mask_token" else 0.1
+        found[f"weights/{name}"] = (centre + spread * random.standard_normal(shape)).astype(np.float32)
+    return found
+
+
 def case(network, grid, ratio=0.0, *, trained=False, identity=False):
-    """Weights that leave no part of the network small; the last channel has no point at all.
+    """Two samples; the last channel has no point at all.
 
     `inputs_behind` are the inputs with other values in every patch that is hidden from a sample.
     """
@@ -91,10 +93,7 @@ def case(network, grid, ratio=0.0, *, trained=False, identity=False):
     x = random.standard_normal((BATCH, INPUTS, *grid)).astype(np.float32)
     arrays = {"mask": mask, "inputs": x}
     arrays["target"] = (random.standard_normal((BATCH, OUTPUTS, *grid)) * mask).astype(np.float32)
-    for name, shape in shapes(network, grid).items():
-        centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
-        spread = 0.3 if ".filter." in name or name == "mask_token" else 0.1
-        arrays[f"weights/{name}"] = (centre + spread * random.standard_normal(shape)).astype(np.float32)
+    arrays |= weights(network, random)
     tokens = rows * columns
     if ratio:
         keep, restore = order(tokens, int(tokens * (1 - ratio)), random)
