@@ -20,6 +20,7 @@ the loss of every step in all frameworks and executions) by an entry in PARITY. 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from aigoms_cases import BATCH, FIXED, FORCED, INPUTS, OUTPUTS, SMALL, order, weights
 from domains import make_domain
 
 ADAM = {"name": "adam"}
@@ -181,7 +182,31 @@ CARRY = {
     "carry-unclipped": carry(Stage({**ADAMW, "clip_norm": 1e3}, rollout_steps=2, learning_rate=1e-2)),
 }
 
-PARITY = {**FOURCASTNET, **CARRY}
+
+def aigoms(ratio, *stages):
+    """60 tokens, other ones of them hidden in each of three batches; two steps, forced."""
+    random, grid, tokens = np.random.default_rng(5), (12, 20), 60
+    mask = random.random((OUTPUTS, *grid)) > 0.3
+    orders = [order(tokens, int(tokens * (1 - ratio)), random) for _ in range(3)]
+    arrays = {
+        "mask": mask,
+        "inputs": random.standard_normal((3, BATCH, INPUTS, *grid)).astype(np.float32),
+        "targets": (random.standard_normal((3, 2, BATCH, OUTPUTS, *grid)) * mask).astype(np.float32),
+        "forcings": random.standard_normal((3, 1, BATCH, len(FORCED), *grid)).astype(np.float32),
+        "extras/1-keep": np.stack([keep for keep, _ in orders]),
+        "extras/2-restore": np.stack([restore for _, restore in orders]),
+        **weights(SMALL, random),
+    }
+    network = {**SMALL, "masking": [{"last_epoch": 1, "ratio": ratio}]}
+    return Case(network, grid, arrays, stages, "harness.models.aigoms", forcings=FORCED, statics=FIXED)
+
+
+AIGOMS = {
+    "aigoms-45-of-60": aigoms(0.25, Stage(ADAM, rollout_steps=2)),
+    "aigoms-15-of-60": aigoms(0.75, Stage(ADAM)),
+}
+
+PARITY = {**FOURCASTNET, **CARRY, **AIGOMS}
 TRAINED = [name for name, case in PARITY.items() if case.stages]
 
 _TINY = fourcastnet({"patch_size": 2, "embed_dim": 8, "depth": 1}, (4, 4))

@@ -122,9 +122,8 @@ def test_missing_surplus_and_misshaped_weights_are_refused_by_name(answers, name
 def test_patches_are_embedded_as_by_the_strided_convolution_of_the_reference():
     code = (
         "import torch\n"
-        "from harness.models.fourcastnet import Network\n"
-        "from harness.models.fourcastnet.pytorch import PatchEmbed\n"
-        "embed = PatchEmbed(Network(patch_size=3, embed_dim=16, depth=1), 5).double()\n"
+        "from harness.models.layers.pytorch import PatchEmbed\n"
+        "embed = PatchEmbed(5, 16, 3, columns_first=True).double()\n"
         "x = torch.randn(2, 5, 12, 21, dtype=torch.float64)\n"
         "expected = torch.nn.functional.conv2d(x, embed.proj.weight, embed.proj.bias, stride=3)\n"
         "torch.testing.assert_close(embed(x).permute(2, 3, 1, 0), expected, rtol=1e-12, atol=1e-12)\n"

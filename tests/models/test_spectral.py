@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.models.fourcastnet import Network, check_grid
-from harness.models.fourcastnet.spectral import transform_matrices
+from harness.models.layers.spectral import factors, plane_matrices, sequence_matrices
 
 SIDE = st.integers(min_value=1, max_value=24)
 ROUNDING = 5e-6
@@ -38,7 +38,7 @@ def test_the_kept_part_is_that_of_rfft2(kept, seed):
     token_grid, rows, columns = kept
     x = np.random.default_rng(seed).standard_normal(token_grid)
     expected = np.fft.rfft2(x, norm="ortho")[rows.start : rows.stop, : len(columns)]
-    np.testing.assert_allclose(analyse(transform_matrices(*kept), x, len(columns)), expected, atol=ROUNDING)
+    np.testing.assert_allclose(analyse(plane_matrices(*kept), x, len(columns)), expected, atol=ROUNDING)
 
 
 @given(kept(), st.integers(0, 99))
@@ -51,7 +51,7 @@ def test_the_inverse_is_irfft2_with_zeros_elsewhere(kept, seed):
     full = np.zeros((h, w // 2 + 1), dtype=complex)
     full[rows.start : rows.stop, : len(columns)] = spectrum
     expected = np.fft.irfft2(full, s=(h, w), norm="ortho")
-    np.testing.assert_allclose(synthesise(transform_matrices(*kept), spectrum), expected, atol=ROUNDING)
+    np.testing.assert_allclose(synthesise(plane_matrices(*kept), spectrum), expected, atol=ROUNDING)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +83,35 @@ def test_a_fraction_that_keeps_nothing_is_refused():
 def test_blocks_that_do_not_divide_the_width_are_refused():
     with pytest.raises(ValueError, match="num_blocks 8 does not divide embed_dim 20"):
         Network(patch_size=4, embed_dim=20, depth=1)
+
+
+def modes_of_sequence(w, h):
+    """The mode of rfft that column k and row j of a sequence's transform hold."""
+    mode = np.arange(w // 2 + 1)[:, None] + w * np.arange(h)
+    return np.where(2 * mode > w * h, w * h - mode, mode)
+
+
+@given(st.integers(1, 16), st.integers(1, 16), st.integers(0, 99))
+def test_a_sequence_in_two_stages_is_that_of_rfft_and_back(w, h, seed):
+    matrices, x = sequence_matrices(w, h), np.random.default_rng(seed).standard_normal(w * h)
+    columns = (matrices.columns @ x.reshape(w, h)).reshape(-1, 2 * h)
+    parts = np.einsum("kab,kb->ka", matrices.rows, columns)
+    spectrum = np.fft.rfft(x, norm="ortho")[modes_of_sequence(w, h)]
+    np.testing.assert_allclose(parts, np.concatenate([spectrum.real, spectrum.imag], axis=1), atol=ROUNDING)
+    columns = np.einsum("kab,kb->ka", matrices.unrows, parts).reshape(-1, h)
+    np.testing.assert_allclose((matrices.uncolumns @ columns).ravel(), x, atol=ROUNDING)
+
+
+@given(st.integers(1, 16), st.integers(1, 16), st.integers(0, 99))
+def test_the_inverse_of_a_sequence_is_irfft(w, h, seed):
+    random, modes = np.random.default_rng(seed), w * h // 2 + 1
+    spectrum = random.standard_normal(modes) + 1j * random.standard_normal(modes)
+    placed, matrices = spectrum[modes_of_sequence(w, h)], sequence_matrices(w, h)
+    columns = np.einsum("kab,kb->ka", matrices.unrows, np.concatenate([placed.real, placed.imag], axis=1))
+    expected = np.fft.irfft(spectrum, n=w * h, norm="ortho")
+    np.testing.assert_allclose((matrices.uncolumns @ columns.reshape(-1, h)).ravel(), expected, atol=2 * ROUNDING)
+
+
+@pytest.mark.parametrize(("length", "plane"), [(1, (1, 1)), (97, (97, 1)), (128, (16, 8)), (16200, (180, 90))])
+def test_a_sequence_lies_on_the_plane_with_the_fewest_products(length, plane):
+    assert factors(length) == plane

@@ -1,1 +1,1 @@
-"""Layers that a framework lacks or runs slowly, composed from what it runs fast."""
+"""Layers that several networks share, and those that a framework lacks or runs slowly."""

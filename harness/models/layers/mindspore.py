@@ -1,15 +1,21 @@
-"""Dense layers, LayerNorm and GELU for MindSpore, composed from matrix products and elementwise operators.
+"""Layers for MindSpore, composed from matrix products and elementwise operators, and the block that networks share.
 
-Each carries its gradient in closed form. On CPU the primitives for LayerNorm and for sums over tokens, and the
-gradients derived from a composition, take several times longer; sums over tokens are products with a row of ones.
-Vectors are repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every value as long
-as the graph lives, which at 0.25 degrees is more than a gigabyte a block.
+Tokens run first, then the batch, (tokens * B, C), and every product is 2-D or batched: on CPU anything wider falls back
+to a broadcast.
+
+Dense layers, LayerNorm and GELU carry their gradients in closed form. On CPU the primitives for LayerNorm and for sums
+over tokens, and the gradients derived from a composition, take several times longer; sums over tokens are products with
+a row of ones. Vectors are repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every
+value as long as the graph lives, which at 0.25 degrees is more than a gigabyte a block.
 """
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
+
+from harness.models.layers.spectral import REAL_FORM, TransformMatrices
 
 
 def empty(*shape: int) -> Parameter:
@@ -132,3 +138,131 @@ class GELU(nn.Cell):
         distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
         density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
         return (dout * (distribution + x * density),)
+
+
+class MatrixTransform(nn.Cell):
+    """A Fourier transform by matrix products over w columns, then h rows of tokens; K x R modes."""
+
+    def __init__(self, matrices: TransformMatrices) -> None:
+        super().__init__()
+        self.w, self.k = matrices.columns.shape[1], matrices.columns.shape[0] // 2
+        self.r, self.h = matrices.rows.shape[-2] // 2, matrices.rows.shape[-1] // 2
+        self.columns, self.uncolumns = Tensor(matrices.columns), Tensor(matrices.uncolumns)
+        self.rows = Tensor(np.broadcast_to(matrices.rows, (self.k, 2 * self.r, 2 * self.h)).copy())
+        self.unrows = Tensor(np.broadcast_to(matrices.unrows, (self.k, 2 * self.h, 2 * self.r)).copy())
+        self.matmul, self.bmm = ops.MatMul(), ops.BatchMatMul()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
+        batch, width = x.shape[1], x.shape[2]
+        x = self.matmul(self.columns, x.reshape(self.w, self.h * batch * width))
+        x = self.bmm(self.rows, x.reshape(self.k, 2 * self.h, batch * width))
+        return x.reshape(self.k, 2, self.r, batch, width)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(K, 2, R, B, C) to (w h, B, C)."""
+        batch, width = x.shape[3], x.shape[4]
+        x = self.bmm(self.unrows, x.reshape(self.k, 2 * self.r, batch * width))
+        x = self.matmul(self.uncolumns, x.reshape(2 * self.k, self.h * batch * width))
+        return x.reshape(self.w * self.h, batch, width)
+
+
+class AFNO(nn.Cell):
+    """Token mixer with a skip: a two-layer complex MLP, block-diagonal over channels, on the modes of a transform.
+
+    There is a transform for every number of tokens that may come.
+    """
+
+    def __init__(self, width: int, blocks: int, threshold: float, transforms: Mapping[int, nn.Cell]) -> None:
+        super().__init__()
+        size = width // blocks
+        self.blocks, self.size = blocks, size
+        self.w1, self.b1 = empty(2, blocks, size, size), empty(2, blocks, size)
+        self.w2, self.b2 = empty(2, blocks, size, size), empty(2, blocks, size)
+        self.transforms, self.index = nn.CellList(list(transforms.values())), {n: i for i, n in enumerate(transforms)}
+        self.real_form = Tensor(REAL_FORM)
+        self.linear, self.shrink = BatchedLinearFunction(), ops.SoftShrink(threshold)
+
+    def construct(self, x: Tensor, batch: int) -> Tensor:
+        """(tokens * B, C) to the same."""
+        tokens, width = x.shape[0] // batch, x.shape[1]
+        transform = self.transforms[self.index[tokens]]
+        modes = transform(x.reshape(tokens, batch, width))
+        k, _, r, _, _ = modes.shape
+        z = modes.reshape(k, 2, r, batch, self.blocks, self.size).transpose(4, 0, 2, 3, 1, 5)
+        z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
+        z = ops.relu(self.linear(z, complex_matrix(self.real_form, self.w1), complex_bias(self.b1)))
+        z = self.shrink(self.linear(z, complex_matrix(self.real_form, self.w2), complex_bias(self.b2)))
+        z = z.reshape(self.blocks, k, r, batch, 2, self.size).transpose(1, 4, 2, 3, 0, 5)
+        return transform.inverse(z.reshape(k, 2, r, batch, width)).reshape(x.shape) + x
+
+
+def complex_matrix(real_form: Tensor, w: Tensor) -> Tensor:
+    """(2, blocks, in, out), real and imaginary, to the real (blocks, 2 in, 2 out) that acts on [real | imaginary]."""
+    _, blocks, size, out = w.shape
+    parts = ops.MatMul()(real_form, w.reshape(2, blocks * size * out)).reshape(2, 2, blocks, size, out)
+    return parts.transpose(2, 0, 3, 1, 4).reshape(blocks, 2 * size, 2 * out)
+
+
+def complex_bias(b: Tensor) -> Tensor:
+    """(2, blocks, out) to (blocks, 1, 2 out)."""
+    return b.transpose(1, 0, 2).reshape(b.shape[1], 1, 2 * b.shape[2])
+
+
+class MLP(nn.Cell):
+    """Two dense layers with the exact (erf) GELU between."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1, self.fc2, self.gelu = Linear(width, hidden), Linear(hidden, width), GELU()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(tokens, C) to the same."""
+        return self.fc2(self.gelu(self.fc1(x)))
+
+
+class Block(nn.Cell):
+    """Mixer and MLP, each after a LayerNorm and with a skip of its own (double skip)."""
+
+    def __init__(self, mixer: AFNO, width: int, hidden: int, epsilon: float) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = LayerNorm(width, epsilon), LayerNorm(width, epsilon)
+        self.filter, self.mlp = mixer, MLP(width, hidden)
+
+    def construct(self, x: Tensor, batch: int) -> Tensor:
+        """(tokens * B, C) to the same."""
+        x = x + self.filter(self.norm1(x), batch)
+        return x + self.mlp(self.norm2(x))
+
+
+class Convolution(nn.Cell):
+    """Weight and bias of a convolution with kernel = stride = patch, applied to patches as a matrix product."""
+
+    def __init__(self, channels: int, out: int, patch: int) -> None:
+        super().__init__()
+        self.weight, self.bias = empty(out, channels, patch, patch), empty(out)
+        self.out = out
+        self.function = LinearFunction()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(tokens, channels * patch * patch) to (tokens, out)."""
+        return self.function(x, self.weight.reshape(self.out, -1), self.bias)
+
+
+class PatchEmbed(nn.Cell):
+    """A convolution with kernel = stride = patch, as a matrix product over patches."""
+
+    def __init__(self, channels: int, width: int, patch: int, *, columns_first: bool) -> None:
+        super().__init__()
+        self.patch, self.columns_first = patch, columns_first
+        self.proj = Convolution(channels, width, patch)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(B, channels, H, W) to (h, w, B, C), or (w, h, B, C) with the columns first."""
+        batch, channels, height, width = x.shape
+        p = self.patch
+        h, w = height // p, width // p
+        x = x.reshape(batch, channels, h, p, w, p)
+        x = x.transpose(4, 2, 0, 1, 3, 5) if self.columns_first else x.transpose(2, 4, 0, 1, 3, 5)
+        first, second = x.shape[0], x.shape[1]
+        return self.proj(x.reshape(first * second * batch, channels * p * p)).reshape(first, second, batch, -1)

@@ -1,0 +1,13 @@
+"""AI-GOMS: the Fourier masked autoencoder of the ocean, arXiv 2308.03152, as in Ocean_AI_model's Masked_AE_Ocean.py."""
+
+from harness.models.aigoms.config import (
+    Network,
+    check_grid,
+    describe,
+    input_spec,
+    loss_weights,
+    parameters,
+    training_extras,
+)
+
+__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "training_extras"]
