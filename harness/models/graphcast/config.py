@@ -13,6 +13,7 @@ Which parts there are, as in google-deepmind/graphcast:
 - Left out, because the prediction never depends on it: the update of the mesh nodes in the reference's decoder.
 """
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -81,7 +82,7 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
 
     def mlp(name: str, features: int, out: int = width, *, norm: bool = True) -> Iterator[Parameter]:
         sizes = [features, *[width] * network.hidden_layers, out]
-        for index, (before, after) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for index, (before, after) in enumerate(itertools.pairwise(sizes)):
             yield from dense(f"{name}.layers.{index}", before, after)
         if norm:
             yield Parameter(f"{name}.norm.weight", (out,), "constant", 1.0)

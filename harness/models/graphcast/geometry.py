@@ -62,7 +62,8 @@ def build(latitude: Angles, longitude: Angles, refinement: int, radius_fraction:
     points = positions(*grid)
 
     def graph(edges: Indices, senders: tuple[Angles, Angles], receivers: tuple[Angles, Angles]) -> Graph:
-        return Graph(*edges.astype(np.int32), edge_features(edges, senders, receivers))
+        ends = edges.astype(np.int32)
+        return Graph(ends[0], ends[1], edge_features(edges, senders, receivers))
 
     return Geometry(
         node_features(*grid),

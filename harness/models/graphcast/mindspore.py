@@ -1,8 +1,10 @@
 """GraphCast in MindSpore.
 
 The same order as in PyTorch, nodes and edges first, with the batch beside them: (N, B C) where rows are gathered and
-added up, (N B, C) where they are multiplied. What does not depend on the fields is computed for one sample and repeated.
+added up, (N B, C) where they are multiplied. What does not depend on the fields is computed once and repeated.
 """
+
+import itertools
 
 import numpy as np
 from mindspore import Tensor, nn, ops
@@ -64,7 +66,7 @@ class MLP(nn.Cell):
     def __init__(self, network: Network, features: int, out: int, *, norm: bool = True) -> None:
         super().__init__()
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
-        self.layers = nn.CellList([Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False)])
+        self.layers = nn.CellList([Linear(a, b) for a, b in itertools.pairwise(sizes)])
         self.norm = LayerNorm(out, LAYER_NORM_EPSILON) if norm else None
         self.swish = Swish()
 
@@ -205,5 +207,5 @@ def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
 
     `prediction` and `target` are (B, C, H, W), `weights` is (C, H, W) as `loss_weights` gives them.
     """
-    batch, channels, height, width = prediction.shape
+    batch, _, height, width = prediction.shape
     return (ops.square(prediction - target) * weights).sum() / (batch * height * width)

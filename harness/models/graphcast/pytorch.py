@@ -1,9 +1,11 @@
 """GraphCast in PyTorch.
 
-Nodes and edges run first: (N, B, C), so that gathering and adding up move whole rows. The first dense layer of an MLP on
-several inputs is the sum of one product for each, which for nodes is computed before gathering: there are fewer nodes
-than edges. What does not depend on the fields is computed for one sample and repeated.
+Nodes and edges run first: (N, B, C), so that gathering and adding up move whole rows. The first dense layer of an MLP
+on several inputs is the sum of one product for each, which for nodes is computed before gathering: there are fewer
+nodes than edges. What does not depend on the fields is computed once and repeated.
 """
+
+import itertools
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ class MLP(nn.Module):
     def __init__(self, network: Network, features: int, out: int, *, norm: bool = True) -> None:
         super().__init__()
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
         self.norm = nn.LayerNorm(out, eps=LAYER_NORM_EPSILON) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
