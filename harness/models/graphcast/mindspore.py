@@ -15,37 +15,8 @@ from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.layers.mindspore import LayerNorm, Linear, LinearFunction
 
 
-class Swish(nn.Cell):
-    """x * sigmoid(x)."""
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Any shape to the same."""
-        return x * ops.sigmoid(x)
-
-    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """dout * (s + out * (1 - s)) with s = sigmoid(x)."""
-        s = ops.sigmoid(x)
-        return (dout * (s + out * (1 - s)),)
-
-
-class Gather(nn.Cell):
-    """Rows by their index, and the sum over equal indices as its gradient."""
-
-    def __init__(self, indices: Tensor, rows: int) -> None:
-        super().__init__()
-        self.indices, self.rows = indices, rows
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(rows, C) to (E, C)."""
-        return ops.gather(x, self.indices, 0)
-
-    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """(E, C) to (rows, C)."""
-        return (ops.unsorted_segment_sum(dout, self.indices, self.rows),)
-
-
 class AddUp(nn.Cell):
-    """The sum of the rows with equal index, and gathering as its gradient."""
+    """The sum of the rows with equal index, with gathering as its gradient: the one of the operator is far slower."""
 
     def __init__(self, indices: Tensor, rows: int) -> None:
         super().__init__()
@@ -68,7 +39,6 @@ class MLP(nn.Cell):
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
         self.layers = nn.CellList([Linear(a, b) for a, b in itertools.pairwise(sizes)])
         self.norm = LayerNorm(out, LAYER_NORM_EPSILON) if norm else None
-        self.swish = Swish()
 
     def construct(self, x: Tensor) -> Tensor:
         """(rows, features) to (rows, out)."""
@@ -77,7 +47,7 @@ class MLP(nn.Cell):
     def finish(self, x: Tensor) -> Tensor:
         """All that follows the product of the first layer: (rows, latent) to (rows, out)."""
         for layer in self.layers[1:]:
-            x = layer(self.swish(x))
+            x = layer(ops.silu(x))
         return x if self.norm is None else self.norm(x)
 
 
@@ -87,16 +57,15 @@ class Edges(nn.Cell):
     def __init__(self, graph: Graph, senders: int, receivers: int) -> None:
         super().__init__()
         self.features = Tensor(graph.features)
-        self.gather_senders = Gather(Tensor(graph.senders), senders)
-        self.gather_receivers = Gather(Tensor(graph.receivers), receivers)
-        self.add = AddUp(Tensor(graph.receivers), receivers)
-        self.senders, self.receivers, self.edges = senders, receivers, len(graph.senders)
+        self.senders, self.receivers = Tensor(graph.senders), Tensor(graph.receivers)
+        self.add = AddUp(self.receivers, receivers)
+        self.nodes, self.edges = (senders, receivers), len(graph.senders)
 
     def gather(self, senders: Tensor, receivers: Tensor) -> Tensor:
         """The sum of the two ends: (N B, C) and (M B, C) to (E B, C)."""
-        ends = self.gather_senders(senders.reshape(self.senders, -1))
-        ends = ends + self.gather_receivers(receivers.reshape(self.receivers, -1))
-        return ends.reshape(-1, senders.shape[1])
+        begin = ops.gather(senders.reshape(self.nodes[0], -1), self.senders, 0)
+        end = ops.gather(receivers.reshape(self.nodes[1], -1), self.receivers, 0)
+        return (begin + end).reshape(-1, senders.shape[1])
 
     def add_up(self, messages: Tensor) -> Tensor:
         """The sum of the messages that each receiver gets: (E B, C) to (M B, C)."""
