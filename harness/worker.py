@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 import traceback
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -66,22 +67,22 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
 
     path = None if scenario.data_root is None else Path(scenario.data_root)
     source = open_source(scenario.data, path=path, grid=scenario.grid)
-    windows = Windows(source, scenario.data.splits)
+    package = architecture(scenario.architecture)
+    network = package.Network.model_validate(scenario.network)
+    windows = Windows(source, scenario.data.splits, package.input_spec(network))
+    domain = windows.domain
     windows.normalise(source.read([0]))
     data_fingerprint = source.fingerprint
     data_ready_s = perf_counter()
 
     reporter.tell("building")
-    package = architecture(scenario.architecture)
-    network = package.Network.model_validate(scenario.network)
-    parameters = package.parameters(network, scenario.grid, len(scenario.channels))
-    weights = draw(parameters, seed)
-    framework.build(package, network, scenario.grid, source.mask)
+    weights = draw(package.parameters(network, domain), seed)
+    framework.build(package, network, domain)
     framework.load(weights)
     framework.synchronise()
     built_s = perf_counter()
 
-    described = package.describe(network, scenario.grid, len(scenario.channels))
+    described = package.describe(network, domain)
     measured = Measurements(
         framework=description,
         fingerprints=Fingerprints(
@@ -94,10 +95,11 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     )
     write_measurements(folder, measured, reporter)
 
+    extras = partial(package.training_extras, network, domain, scenario.training.batch_size)
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
     measured = measured.model_copy(
-        update={"training": training.train(framework, windows, scenario.training, seed, reporter)}
+        update={"training": training.train(framework, windows, scenario.training, extras, seed, reporter)}
     )
     write_measurements(folder, measured, reporter)
     measured = measured.model_copy(

@@ -78,10 +78,15 @@ def stream(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
     """Read `indices` block by block: pairs of (n,) indices and (n, C, H, W) fields of at most `block_bytes`."""
     step_bytes = 4 * len(source.channels) * len(source.latitude) * len(source.longitude)
+    return ((block, source.read(block)) for block in blocks(indices, step_bytes, block_bytes=block_bytes))
+
+
+def blocks(
+    indices: NDArray[np.int64], step_bytes: int, *, block_bytes: int = BLOCK_BYTES
+) -> Iterator[NDArray[np.int64]]:
+    """Parts of `indices`, in order, whose steps of `step_bytes` each fill at most `block_bytes`."""
     steps_per_block = max(1, block_bytes // step_bytes)
-    for begin in range(0, len(indices), steps_per_block):
-        block = indices[begin : begin + steps_per_block]
-        yield block, source.read(block)
+    return (indices[begin : begin + steps_per_block] for begin in range(0, len(indices), steps_per_block))
 
 
 class StateOnly:

@@ -10,38 +10,60 @@ from numpy.typing import NDArray
 
 from harness.data.climatology import Climatology
 from harness.data.config import SplitName, Splits
-from harness.data.normalisation import Normalisation, training_normalisation
+from harness.data.inputs import ForcingReader, static_fields
+from harness.data.normalisation import Normalisation, change_deviation, training_normalisation
 from harness.data.source import Source
 from harness.errors import UserError
+from harness.models.domain import STATE_ALONE, Domain, InputSpec
 
 Fields = NDArray[np.float32]
 Indices = NDArray[np.int64]
 
 
 class Batch(NamedTuple):
-    """Normalised float32 fields, 0 at masked points: inputs (B, C, H, W), targets (steps, B, C, H, W), C-contiguous."""
+    """Normalised, C-contiguous float32 fields; states are 0 at masked points.
+
+    `inputs` is x (B, inputs, H, W) as `Domain` orders its channels and `targets` (steps, B, C, H, W). `forcings`
+    (steps - 1, B, F', H, W) are those of the second and later steps, all offsets of a step together, None where there
+    are none.
+    """
 
     inputs: Fields
     targets: Fields
+    forcings: Fields | None
 
 
 @dataclass(frozen=True)
 class Rollout:
     """Initial states for a forecast and the truth to score it with.
 
-    `inputs` always has the full batch size B: a last batch that is short repeats its last state, and only the first
-    `samples` states count. `starts` (samples,) are their time indices. The methods below return (samples, C, H, W)
-    float32 in the source's units, NaN outside the mask; `lead` counts steps.
+    `inputs` is x (B, inputs, H, W) of the first step, always of the full batch size B: a last batch that is short
+    repeats its last state, and only the first `samples` states count. `starts` (samples,) are their time indices and
+    `padded_starts` (B,) those of the whole batch. The methods below that return (samples, C, H, W) do so as float32 in
+    the source's units, NaN outside the mask; `lead` counts steps.
     """
 
     windows: "Windows"
     inputs: Fields
     starts: Indices
+    padded_starts: Indices
 
     @property
     def samples(self) -> int:
         """Number of states that count."""
         return len(self.starts)
+
+    def next_inputs(self, inputs: Fields, state: Fields, lead: int) -> Fields:
+        """x from the state (B, C, H, W) forecast for `lead`, normalised and 0 at masked points.
+
+        `inputs` is the x that it was forecast from.
+        """
+        layout = self.windows.domain.layout(self.windows.spec)
+        if layout.state_alone:
+            return state
+        forcings = self.windows.forcings_at(self.padded_starts + lead)
+        static = inputs[:, inputs.shape[1] - layout.statics :]
+        return np.concatenate([state, inputs[:, : layout.kept], *forcings, static], axis=1)
 
     def truth(self, lead: int) -> Fields:
         """What happened `lead` steps after each start."""
@@ -57,14 +79,35 @@ class Rollout:
 
 
 class Windows:
-    """Runs of states from one source: an input and the `lead` states after it.
+    """Runs of states from one source: `spec.history` states up to the start and the `lead` states after it.
 
-    A window lies inside one split and every step from its input to its target is valid.
+    A window lies inside one split and every step from its oldest state to its last target is valid. Forcings may lie
+    outside the split, as they are known at every time.
     """
 
-    def __init__(self, source: Source, splits: Splits) -> None:
+    def __init__(self, source: Source, splits: Splits, spec: InputSpec = STATE_ALONE) -> None:
         self.source = source
+        self.spec = spec
         self.ranges = split_ranges(len(source.times), splits)
+
+    @cached_property
+    def domain(self) -> Domain:
+        """What a network must know of these data.
+
+        Raises UserError where the network is residual and a channel changes by the same amount at every step.
+        """
+        scale = np.full(len(self.source.channels), np.nan)
+        if self.spec.residual:
+            scale = change_deviation(self.source, self._valid_steps("train")) / self.normalisation.std
+        return Domain(
+            channels=self.source.channel_info,
+            latitude=self.source.latitude,
+            longitude=self.source.longitude,
+            mask=self.source.mask,
+            residual_scale=scale.astype(np.float32),
+            forcings=self.source.forcings,
+            statics=self.source.statics,
+        )
 
     @cached_property
     def normalisation(self) -> Normalisation:
@@ -84,17 +127,20 @@ class Windows:
         return float(lead * self.source.step / np.timedelta64(1, "h"))
 
     def starts(self, split: SplitName, lead: int = 1) -> Indices:
-        """Time indices of the inputs of all windows of a split, in order.
+        """Time indices of the newest input states of all windows of a split, in order.
 
         Raises UserError where there is none.
         """
-        steps = self.ranges[split]
+        steps, older = self.ranges[split], self.spec.history - 1
         gaps_before = np.concatenate([[0], np.cumsum(~self.source.valid_steps)])
-        candidates = np.arange(steps.start, max(steps.start, steps.stop - lead), dtype=np.int64)
-        starts = candidates[gaps_before[candidates + lead + 1] == gaps_before[candidates]]
+        offsets = self._forcing_offsets
+        first = max(steps.start + older, -min(offsets, default=0))
+        last = min(steps.stop - 1 - lead, len(self.source.times) - lead - max(offsets, default=0))
+        candidates = np.arange(first, max(first, last + 1), dtype=np.int64)
+        starts = candidates[gaps_before[candidates + lead + 1] == gaps_before[candidates - older]]
         if starts.size == 0:
             raise UserError(
-                f"the {split} split has {len(steps)} steps, too few for a window of {lead + 1} valid steps: "
+                f"the {split} split has {len(steps)} steps, too few for a window of {older + lead + 1} valid steps: "
                 "use more data, other splits or a shorter lead time"
             )
         return starts
@@ -134,7 +180,7 @@ class Windows:
         for begin in range(0, len(starts), batch_size):
             chosen = starts[begin : begin + batch_size]
             padded = np.pad(chosen, (0, batch_size - len(chosen)), mode="edge")
-            yield Rollout(self, self.normalise(self.source.read(padded)), chosen)
+            yield Rollout(self, self._batch(padded, 0).inputs, chosen, padded)
 
     def normalise(self, fields: Fields) -> Fields:
         """(n, C, H, W) in the source's units to zero mean and unit variance; 0 at masked points."""
@@ -146,14 +192,54 @@ class Windows:
         physical = fields * self.normalisation.std_per_point + self.normalisation.mean_per_point
         return np.where(self.source.mask, physical, np.float32(np.nan)).astype(np.float32)
 
+    def forcings_at(self, steps: Indices) -> tuple[Fields, ...]:
+        """Normalised forcings (n, F', H, W) of the network's steps from these time indices, all offsets together.
+
+        Without forcings, ().
+        """
+        offsets = self._forcing_offsets
+        if not offsets:
+            return ()
+        wanted = (steps[:, None] + np.array(offsets)).ravel()
+        return (self._forcings.read(wanted).reshape(len(steps), -1, *self.source.mask.shape[1:]),)
+
+    @cached_property
+    def _forcings(self) -> ForcingReader:
+        return ForcingReader(self.source, self._valid_steps("train"))
+
+    @cached_property
+    def _statics(self) -> Fields:
+        return static_fields(self.source)
+
+    @property
+    def _forcing_offsets(self) -> tuple[int, ...]:
+        return self.spec.forcing_offsets if self.spec.forcing_offsets and self.source.forcings else ()
+
     def _valid_steps(self, split: SplitName) -> Indices:
         steps = np.arange(self.ranges[split].start, self.ranges[split].stop, dtype=np.int64)
         return steps[self.source.valid_steps[steps]]
 
     def _batch(self, starts: Indices, lead: int) -> Batch:
-        steps, position = np.unique(starts + np.arange(lead + 1)[:, None], return_inverse=True)
-        fields = self.normalise(self.source.read(steps))[position.reshape(lead + 1, len(starts))]
-        return Batch(fields[0], fields[1:])
+        """The fields of windows; without a lead, inputs alone."""
+        older = self.spec.history - 1
+        wanted = starts + np.arange(-older, lead + 1)[:, None]
+        steps, position = np.unique(wanted, return_inverse=True)
+        fields = self.normalise(self.source.read(steps))[position.reshape(wanted.shape)]
+        inputs, targets = fields[older], fields[older + 1 :]
+        forcings = self.forcings_at((starts + np.arange(max(1, lead))[:, None]).ravel())
+        statics = (self._statics,) if self.spec.statics and self.source.statics else ()
+        if not (older or forcings or statics):
+            return Batch(inputs, targets, None)
+        by_step = [values.reshape(-1, len(starts), *values.shape[1:]) for values in forcings]
+        inputs = np.concatenate(
+            [
+                *fields[older::-1],
+                *(values[0] for values in by_step),
+                *(np.broadcast_to(static, (len(starts), *static.shape)) for static in statics),
+            ],
+            axis=1,
+        )
+        return Batch(inputs, targets, by_step[0][1:] if by_step and lead > 1 else None)
 
 
 def split_ranges(steps: int, splits: Splits) -> dict[SplitName, range]:

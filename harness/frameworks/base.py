@@ -1,6 +1,6 @@
 """What a runner may ask of a framework."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.frozen import Frozen
+from harness.models.domain import Domain
 from harness.scenario.schema import OptimiserConfig
 
 Array = NDArray[np.float32]
@@ -30,15 +31,15 @@ class FrameworkDescription(Frozen):
 class Framework(Protocol):
     """One network on one device.
 
-    Device values are opaque: `put` makes them, `get` reads them. Work may still be under way when a call returns;
-    a clock is read only after `synchronise`.
+    x (B, inputs, H, W) has the channels of `Domain`, in its order. Device values are opaque: `put` makes them, `get`
+    reads them. Work may still be under way when a call returns; a clock is read only after `synchronise`.
     """
 
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
 
-    def build(self, architecture: ModuleType, network: Any, grid: tuple[int, int], mask: NDArray[np.bool_]) -> None:
-        """Make the network for fields under a mask (C, H, W), which is True where a point counts."""
+    def build(self, architecture: ModuleType, network: Any, domain: Domain) -> None:
+        """Make the network of these hyperparameters for a domain."""
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Set every parameter.
@@ -52,23 +53,28 @@ class Framework(Protocol):
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
 
-    def put(self, array: Array) -> Any:
+    def put(self, array: NDArray[Any]) -> Any:
         """A host array to the device."""
 
     def get(self, value: Any) -> Array:
         """A device value to the host; waits for it."""
 
-    def train_step(self, x: Any, targets: Any) -> Any:
-        """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
+    def train_step(self, x: Any, targets: Any, forcings: Any = None, extras: Sequence[Any] = ()) -> Any:
+        """One optimiser step over a rollout from x to targets (rollout_steps, B, C, H, W); the loss before the update.
+
+        `forcings` (rollout_steps - 1, B, F', H, W) are those of the later steps, all offsets of a step together; None
+        where there are none. A prediction times the mask is the newest state of the next step. `extras` are the
+        architecture's `training_extras`, given to the network at every step.
+        """
 
     def evaluate(self, x: Any, target: Any) -> Any:
-        """The loss of one step ahead, without an update."""
+        """The loss of one step ahead, without extras and without an update."""
 
-    def gradients(self, x: Any, target: Any) -> tuple[float, dict[str, Array]]:
+    def gradients(self, x: Any, target: Any, extras: Sequence[Any] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
 
     def predict(self, x: Any) -> Any:
-        """Fields (B, C, H, W) one step later."""
+        """The state (B, C, H, W) one step later."""
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""

@@ -5,7 +5,7 @@ separately compiled optimiser are several times slower.
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,11 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription
+from harness.models.domain import Domain, InputLayout
 from harness.scenario.schema import OptimiserConfig
+
+CLIP_EPSILON = 1e-6
+"""Added to the norm of the gradients, as in torch.nn.utils.clip_grad_norm_."""
 
 
 def open_device(device: str, *, compiled: bool) -> "MindSpore":
@@ -41,31 +45,52 @@ def open_device(device: str, *, compiled: bool) -> "MindSpore":
 class OneAhead(nn.Cell):
     """Network and loss for one step ahead."""
 
-    def __init__(self, network: nn.Cell, loss: Any, mask: Array) -> None:
+    def __init__(self, network: nn.Cell, loss: Any, weights: Array) -> None:
         super().__init__(auto_prefix=False)
-        self.network, self.loss, self.mask = network, loss, Tensor(mask)
+        self.network, self.loss, self.weights = network, loss, Tensor(weights)
 
-    def construct(self, x: Tensor, target: Tensor) -> Tensor:
+    def construct(self, x: Tensor, target: Tensor, *extras: Tensor) -> Tensor:
         """The scalar loss."""
-        return self.loss(self.network(x), target, self.mask)
+        return self.loss(self.network(x, *extras), target, self.weights)
 
 
 class Rollout(nn.Cell):
     """Network and the losses of an autoregressive rollout, added."""
 
-    def __init__(self, network: nn.Cell, loss: Any, mask: Array, steps: int) -> None:
+    def __init__(self, ahead: OneAhead, mask: Array, layout: InputLayout, steps: int) -> None:
         super().__init__(auto_prefix=False)
-        self.network, self.loss, self.mask, self.steps = network, loss, Tensor(mask), steps
+        self.network, self.loss, self.weights = ahead.network, ahead.loss, ahead.weights
+        self.mask, self.steps = Tensor(mask), steps
+        self.state_alone, self.kept, self.statics = layout.state_alone, layout.kept, layout.statics
+        self.inputs, self.forced = layout.inputs, layout.forcings > 0 and steps > 1
 
-    def construct(self, x: Tensor, targets: Tensor) -> Tensor:
-        """The scalar loss against targets (steps, B, C, H, W)."""
-        states = ops.unstack(targets)
-        x = self.network(x)
-        total = self.loss(x, states[0], self.mask)
+    def construct(self, x: Tensor, targets: Tensor, *further: Tensor) -> Tensor:
+        """The scalar loss against targets (steps, B, C, H, W).
+
+        `further` are the forcings (steps - 1, B, F', H, W) of the later steps, where there are any, and the extras.
+        """
+        states, forcings, extras = ops.unstack(targets), (), further
+        if self.forced:
+            forcings, extras = ops.unstack(further[0]), further[1:]
+        state = self.network(x, *extras)
+        total = self.loss(state, states[0], self.weights)
         for step in range(1, self.steps):
-            x = self.network(x * self.mask)
-            total = total + self.loss(x, states[step], self.mask)
+            x = self.next_input(x, state * self.mask, forcings[step - 1 : step])
+            state = self.network(x, *extras)
+            total = total + self.loss(state, states[step], self.weights)
         return total
+
+    def next_input(self, x: Tensor, state: Tensor, forcings: tuple[Tensor, ...]) -> Tensor:
+        """The new state, the older ones, the forcings of the next step and the static fields of x."""
+        if self.state_alone:
+            return state
+        parts: tuple[Tensor, ...] = (state,)
+        if self.kept > 0:
+            parts = (*parts, x[:, : self.kept])
+        parts = parts + forcings
+        if self.statics > 0:
+            parts = (*parts, x[:, self.inputs - self.statics :])
+        return ops.cat(parts, axis=1)
 
 
 class TrainStep(nn.Cell):
@@ -84,10 +109,13 @@ class TrainStep(nn.Cell):
         self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
         self.value_and_grad = ms.value_and_grad(loss, None, self.parameters)
         self.update = ops.AdamWeightDecay()
+        self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
 
-    def construct(self, x: Tensor, targets: Tensor, rate: Tensor, epsilon: Tensor, decay: Tensor) -> Tensor:
-        """The loss before the update."""
-        loss, gradients = self.value_and_grad(x, targets)
+    def construct(self, rate: Tensor, epsilon: Tensor, decay: Tensor, *inputs: Tensor) -> Tensor:
+        """The loss before the update; `inputs` are those of the rollout."""
+        loss, gradients = self.value_and_grad(*inputs)
+        if self.clips:
+            gradients = self.clip(gradients)
         for index in range(len(self.parameters)):
             self.update(
                 self.parameters[index],
@@ -101,6 +129,17 @@ class TrainStep(nn.Cell):
                 gradients[index],
             )
         return loss
+
+    def clip(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Gradients scaled down, where they exceed it, to the norm over all parameters."""
+        squares = ops.square(gradients[0]).sum()
+        for gradient in gradients[1:]:
+            squares = squares + ops.square(gradient).sum()
+        factor = ops.minimum(self.clip_norm / (ops.sqrt(squares) + CLIP_EPSILON), 1.0)
+        scaled: tuple[Tensor, ...] = ()
+        for gradient in gradients:
+            scaled = (*scaled, gradient * factor)
+        return scaled
 
 
 def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -137,13 +176,14 @@ class MindSpore:
             packages={"mindspore": ms.__version__},
         )
 
-    def build(self, architecture: ModuleType, network: Any, grid: tuple[int, int], mask: NDArray[np.bool_]) -> None:
-        """Make the network for fields under a mask (C, H, W), which is True where a point counts."""
+    def build(self, architecture: ModuleType, network: Any, domain: Domain) -> None:
+        """Make the network of these hyperparameters for a domain."""
         source = importlib.import_module(f"{architecture.__name__}.mindspore")
-        self._network: nn.Cell = source.build(network, grid, len(mask))
+        self._network: nn.Cell = source.build(network, domain)
         self._parameters = {parameter.name: parameter for parameter in self._network.trainable_params()}
-        self._loss, self._mask = source.loss, mask.astype(np.float32)
-        self._one_ahead = OneAhead(self._network, self._loss, self._mask)
+        self._one_ahead = OneAhead(self._network, source.loss, architecture.loss_weights(network, domain))
+        self._mask = domain.mask.astype(np.float32)
+        self._layout = domain.layout(architecture.input_spec(network))
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Set every parameter.
@@ -163,11 +203,12 @@ class MindSpore:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        self._train_step = TrainStep(Rollout(self._network, self._loss, self._mask, rollout_steps), optimiser)
+        rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps)
+        self._train_step = TrainStep(rollout, optimiser)
         self._train_step.set_train()
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
-    def put(self, array: Array) -> Tensor:
+    def put(self, array: NDArray[Any]) -> Tensor:
         """A host array to the device."""
         return Tensor(array)
 
@@ -176,24 +217,30 @@ class MindSpore:
         array: Array = value.asnumpy()
         return array
 
-    def train_step(self, x: Tensor, targets: Tensor) -> Tensor:
-        """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
+    def train_step(
+        self, x: Tensor, targets: Tensor, forcings: Tensor | None = None, extras: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """One optimiser step over a rollout from x to targets (rollout_steps, B, C, H, W); the loss before the update.
+
+        `forcings` (rollout_steps - 1, B, F', H, W) are those of the later steps, None where there are none.
+        """
         settings = [Tensor(value, ms.float32) for value in next(self._settings)]
-        return self._train_step(x, targets, *settings)
+        further = extras if forcings is None else (forcings, *extras)
+        return self._train_step(*settings, x, targets, *further)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
-        """The loss of one step ahead, without an update."""
+        """The loss of one step ahead, without extras and without an update."""
         return self._one_ahead(x, target)
 
-    def gradients(self, x: Tensor, target: Tensor) -> tuple[float, dict[str, Array]]:
+    def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
         parameters = ms.ParameterTuple(self._network.trainable_params())
         function = ms.value_and_grad(self._one_ahead, None, parameters)
-        loss, gradients = (ms.jit(function) if self._compiled else function)(x, target)
+        loss, gradients = (ms.jit(function) if self._compiled else function)(x, target, *extras)
         return float(loss.asnumpy()), {p.name: self.get(g) for p, g in zip(parameters, gradients, strict=True)}
 
     def predict(self, x: Tensor) -> Tensor:
-        """Fields (B, C, H, W) one step later."""
+        """The state (B, C, H, W) one step later."""
         return self._network(x)
 
     def synchronise(self) -> None:

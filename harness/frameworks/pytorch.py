@@ -2,7 +2,7 @@
 
 import importlib
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription
+from harness.models.domain import Domain
 from harness.scenario.schema import OptimiserConfig
 
 EXTENSIONS = {"npu": "torch_npu"}
@@ -58,13 +59,15 @@ class PyTorch:
             packages=packages,
         )
 
-    def build(self, architecture: ModuleType, network: Any, grid: tuple[int, int], mask: NDArray[np.bool_]) -> None:
-        """Make the network for fields under a mask (C, H, W), which is True where a point counts."""
+    def build(self, architecture: ModuleType, network: Any, domain: Domain) -> None:
+        """Make the network of these hyperparameters for a domain."""
         source = importlib.import_module(f"{architecture.__name__}.pytorch")
-        self._module: torch.nn.Module = source.build(network, grid, len(mask)).to(self._device)
+        self._module: torch.nn.Module = source.build(network, domain).to(self._device)
         self._forward = torch.compile(self._module) if self._compiled else self._module
         self._loss = source.loss
-        self._mask = self.put(mask.astype(np.float32))
+        self._loss_weights = self.put(architecture.loss_weights(network, domain))
+        self._mask = self.put(domain.mask.astype(np.float32))
+        self._layout = domain.layout(architecture.input_spec(network))
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Set every parameter.
@@ -94,9 +97,10 @@ class PyTorch:
             weight_decay=optimiser.weight_decay,
             fused=self._device.type in ("cpu", "cuda"),
         )
+        self._clip_norm = optimiser.clip_norm
         self._learning_rates = iter(learning_rates.tolist())
 
-    def put(self, array: Array) -> Tensor:
+    def put(self, array: NDArray[Any]) -> Tensor:
         """A host array to the device."""
         return torch.from_numpy(array).to(self._device)
 
@@ -105,32 +109,39 @@ class PyTorch:
         array: Array = value.detach().cpu().numpy()
         return array
 
-    def train_step(self, x: Tensor, targets: Tensor) -> Tensor:
-        """One optimiser step from x (B, C, H, W) to targets (rollout_steps, B, C, H, W); the loss before the update."""
+    def train_step(
+        self, x: Tensor, targets: Tensor, forcings: Tensor | None = None, extras: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """One optimiser step over a rollout from x to targets (rollout_steps, B, C, H, W); the loss before the update.
+
+        `forcings` (rollout_steps - 1, B, F', H, W) are those of the later steps, None where there are none.
+        """
         for group in self._optimiser.param_groups:
             group["lr"] = next(self._learning_rates)
         self._optimiser.zero_grad()
-        loss = self._rollout(x, targets)
+        loss = self._rollout(x, targets, forcings, extras)
         loss.backward()
+        if self._clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self._module.parameters(), self._clip_norm)
         self._optimiser.step()
         return loss.detach()
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
-        """The loss of one step ahead, without an update."""
+        """The loss of one step ahead, without extras and without an update."""
         with torch.no_grad():
-            return self._one_ahead(x, target)
+            return self._one_ahead(x, target, ())
 
-    def gradients(self, x: Tensor, target: Tensor) -> tuple[float, dict[str, Array]]:
+    def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
         self._module.zero_grad()
-        loss = self._one_ahead(x, target)
+        loss = self._one_ahead(x, target, extras)
         loss.backward()
         return loss.item(), {
             name: self.get(p.grad) for name, p in self._module.named_parameters() if p.grad is not None
         }
 
     def predict(self, x: Tensor) -> Tensor:
-        """Fields (B, C, H, W) one step later."""
+        """The state (B, C, H, W) one step later."""
         with torch.no_grad():
             prediction: Tensor = self._forward(x)
             return prediction
@@ -144,14 +155,21 @@ class PyTorch:
         """Peak memory allocated on the device since the start, None on a CPU."""
         return None if self._backend is None else int(self._backend.max_memory_allocated())
 
-    def _one_ahead(self, x: Tensor, target: Tensor) -> Tensor:
-        loss: Tensor = self._loss(self._forward(x), target, self._mask)
+    def _one_ahead(self, x: Tensor, target: Tensor, extras: Sequence[Tensor]) -> Tensor:
+        loss: Tensor = self._loss(self._forward(x, *extras), target, self._loss_weights)
         return loss
 
-    def _rollout(self, x: Tensor, targets: Tensor) -> Tensor:
-        x = self._forward(x)
-        loss: Tensor = self._loss(x, targets[0], self._mask)
-        for target in targets[1:]:
-            x = self._forward(x * self._mask)
-            loss = loss + self._loss(x, target, self._mask)
+    def _rollout(self, x: Tensor, targets: Tensor, forcings: Tensor | None, extras: Sequence[Tensor]) -> Tensor:
+        state = self._forward(x, *extras)
+        loss: Tensor = self._loss(state, targets[0], self._loss_weights)
+        for step, target in enumerate(targets[1:]):
+            x = self._next_input(x, state * self._mask, () if forcings is None else (forcings[step],))
+            state = self._forward(x, *extras)
+            loss = loss + self._loss(state, target, self._loss_weights)
         return loss
+
+    def _next_input(self, x: Tensor, state: Tensor, forcings: Sequence[Tensor]) -> Tensor:
+        if self._layout.state_alone:
+            return state
+        kept, static = x[:, : self._layout.kept], x[:, x.shape[1] - self._layout.statics :]
+        return torch.cat((state, kept, *forcings, static), dim=1)

@@ -1,7 +1,20 @@
 """The networks, found by entry point in the group crosscast.models.
 
-An entry point names a package that offers `Network` (pydantic hyperparameters), `check_grid`, `parameters` and
-`describe`, and has modules `pytorch` and `mindspore`, imported only in a child process, each with `build` and `loss`.
+An entry point names a package that offers, without any framework:
+
+    Network                         pydantic hyperparameters
+    check_grid(network, grid)       UserError where the grid does not fit
+    input_spec(network)             InputSpec: what goes in beside the newest state
+    parameters(network, domain)     list of Parameter
+    describe(network, domain)       what makes two networks the same one; its `parameters` is their count, its `loss` a
+                                    definition in words
+    loss_weights(network, domain)   float32 (C, H, W), factors of the error in the loss
+    training_extras(network, domain, batch_size, epoch, random)
+                                    arrays that the network takes beside x in a training step; epochs count from 1
+
+and has modules `pytorch` and `mindspore`, imported only in a child process, each with `build(network, domain)` and
+`loss(prediction, target, weights)`, prediction and target (B, C, H, W), target 0 at masked points. The network maps
+x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
 """
 
 from importlib.metadata import entry_points

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.frozen import Frozen
+from harness.frozen import Frozen, PositiveInt
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,13 +26,48 @@ class InputSpec(Frozen):
     """What a network takes beside the newest state.
 
     `history` states in all, the newest included. `forcing_offsets` are the times, in steps after the newest state, at
-    which each forcing is given; (1,) is the time of the output. `residual` networks add their output, scaled by
-    `Domain.residual_scale`, to the newest state themselves.
+    which each forcing is given; (1,) is the time of the output, () leaves the forcings out. `statics` says whether the
+    static fields go in. `residual` networks add their output, scaled by `Domain.residual_scale`, to the newest state
+    themselves.
     """
 
-    history: int = 1
+    history: PositiveInt = 1
     forcing_offsets: tuple[int, ...] = (1,)
+    statics: bool = True
     residual: bool = False
+
+
+STATE_ALONE = InputSpec(forcing_offsets=(), statics=False)
+"""The inputs of a network that takes nothing but the newest state."""
+
+
+@dataclass(frozen=True)
+class InputLayout:
+    """How many channels of x are states (all of the history), forcings (all offsets) and static fields.
+
+    In a rollout the next x is the new state, the first `kept` channels of this x, the forcings of the next step and the
+    last `statics` channels of this x.
+    """
+
+    outputs: int
+    states: int
+    forcings: int
+    statics: int
+
+    @property
+    def inputs(self) -> int:
+        """Number of channels of x."""
+        return self.states + self.forcings + self.statics
+
+    @property
+    def kept(self) -> int:
+        """Number of leading channels of x that are the older states of the next x."""
+        return self.states - self.outputs
+
+    @property
+    def state_alone(self) -> bool:
+        """Whether x is the newest state and nothing else."""
+        return self.inputs == self.outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +79,7 @@ class Domain:
     so on, the static fields.
 
     `mask` (C, H, W) is True where a point counts. `residual_scale` (C,) is the standard deviation of the change in one
-    step over that of the field, both over the training period.
+    step over that of the field, both over the training period; NaN for networks that are not residual.
     """
 
     channels: tuple[ChannelInfo, ...]
@@ -65,9 +100,18 @@ class Domain:
         """Number of predicted channels."""
         return len(self.channels)
 
+    def layout(self, spec: InputSpec) -> InputLayout:
+        """The channels of x, by kind, for a network with these inputs."""
+        return InputLayout(
+            outputs=self.outputs,
+            states=spec.history * self.outputs,
+            forcings=len(spec.forcing_offsets) * len(self.forcings),
+            statics=len(self.statics) if spec.statics else 0,
+        )
+
     def inputs(self, spec: InputSpec) -> int:
         """Number of channels of x for a network with these inputs."""
-        return spec.history * self.outputs + len(spec.forcing_offsets) * len(self.forcings) + len(self.statics)
+        return self.layout(spec).inputs
 
 
 def plain_channels(names: Sequence[str]) -> tuple[ChannelInfo, ...]:

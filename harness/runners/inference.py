@@ -15,8 +15,7 @@ from harness.skill import Scorer, SkillTable
 
 def latency(framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter) -> Latency:
     """Repeat one step from a state on the device until the times are steady, then `min_steps` times more."""
-    state = next(windows.rollouts("test", (1,), config.batch_size)).inputs
-    x = framework.put(state)
+    x = framework.put(next(windows.rollouts("test", (1,), config.batch_size)).inputs)
     framework.synchronise()
     times_s: list[float] = []
     steady: int | None = None
@@ -49,9 +48,11 @@ def rollout(framework: Framework, windows: Windows, config: InferenceConfig, rep
     table = SkillTable(Scorer(source.channels, source.latitude, source.mask))
     units = dict(zip(source.channels, source.units, strict=True))
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size):
-        state = start.inputs
+        x = start.inputs
         for lead in range(1, config.lead_steps[-1] + 1):
-            state = np.where(source.mask, framework.get(framework.predict(framework.put(state))), np.float32(0))
+            state = np.where(source.mask, framework.get(framework.predict(framework.put(x))), np.float32(0))
+            if lead < config.lead_steps[-1]:
+                x = start.next_inputs(x, state, lead)
             if lead not in config.lead_steps:
                 continue
             truth, climatology, lead_h = start.truth(lead), start.climatology(lead), windows.lead_h(lead)

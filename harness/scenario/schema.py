@@ -72,6 +72,9 @@ class OptimiserConfig(Frozen):
     beta2: float = Field(default=0.999, ge=0, lt=1)
     epsilon: float = Field(default=1e-8, gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
+    clip_norm: float | None = Field(
+        default=None, gt=0, description="norm over all gradients above which they are scaled down to it"
+    )
 
     @model_validator(mode="after")
     def _adam_has_no_decay(self) -> "OptimiserConfig":
@@ -86,7 +89,10 @@ class Stage(Frozen):
     name: str
     epochs: PositiveInt
     learning_rate: float = Field(gt=0)
-    schedule: Literal["constant", "cosine"] = "cosine"
+    schedule: Literal["constant", "cosine", "cosine_steps"] = Field(
+        default="cosine", description="cosine falls once an epoch, cosine_steps with every step after the warm-up"
+    )
+    warmup_steps: int = Field(default=0, ge=0, description="steps in which the rate rises from 0, linearly")
     rollout_steps: PositiveInt = Field(default=1, description="autoregressive steps whose losses are added")
 
 

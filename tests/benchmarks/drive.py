@@ -15,7 +15,7 @@ from harness.models import architecture
 from harness.models.parameters import draw
 from harness.runners import training
 from harness.runners.reporter import Reporter
-from harness.scenario.schema import OptimiserConfig
+from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
 
 GRID, BATCH, ROUNDS = (32, 64), 8, 12
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
@@ -28,8 +28,8 @@ def main(measurement: str, framework_name: str, execution: str, network: str) ->
     framework = open_framework(framework_name, DEVICES[framework_name], compiled=execution == "compiled")
     config = RossbyConfig(kind="rossby", seed=1)
     windows = Windows(open_source(config, grid=GRID), config.splits)
-    framework.build(package, settings, GRID, windows.source.mask)
-    framework.load(draw(package.parameters(settings, GRID, len(config.channels)), 0))
+    framework.build(package, settings, windows.domain)
+    framework.load(draw(package.parameters(settings, windows.domain), 0))
     framework.start_stage(OptimiserConfig(), np.full(100_000, 1e-4), 1)
     print(json.dumps({"step": step, "overhead": overhead}[measurement](framework, windows)))
 
@@ -56,8 +56,10 @@ def step(framework, windows) -> dict[str, float]:
 
 def overhead(framework, windows) -> dict[str, float]:
     """A step as the runner times it, and the runner's whole loop less its data, over the same steps in a bare loop."""
-    batches = [(framework.put(inputs), framework.put(targets)) for inputs, targets in windows.batches("train", BATCH)]
-    reporter = Reporter()
+    batches = [(framework.put(b.inputs), framework.put(b.targets)) for b in windows.batches("train", BATCH)]
+    stage = Stage(name="epoch", epochs=1, learning_rate=1e-4)
+    config = TrainingConfig(batch_size=BATCH, stages=(stage,))
+    run = training._Run(framework, windows, config, lambda epoch, random: (), 0, Reporter())
 
     def bare() -> float:
         begun_s = perf_counter()
@@ -68,7 +70,7 @@ def overhead(framework, windows) -> dict[str, float]:
 
     def inside() -> tuple[float, float]:
         begun_s = perf_counter()
-        data_s, step_s, _ = training._train_epoch(framework, windows, BATCH, 1, (0, 0, 0), reporter, "epoch")
+        data_s, step_s, _ = training._train_epoch(run, 1, 0, 0, "epoch")
         return sum(step_s) / len(batches), (perf_counter() - begun_s - sum(data_s)) / len(batches)
 
     bare(), inside()

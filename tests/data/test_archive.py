@@ -236,7 +236,8 @@ class TestStorm:
 
     def test_windows_are_finite_and_plausible(self, folder, mappings):
         windows = Windows(open_source(mappings["storm"], path=folder), mappings["storm"].splits)
-        assert all(np.isfinite(array).all() for batch in windows.batches("train", 8, epoch_seed=0) for array in batch)
+        batches = windows.batches("train", 8, epoch_seed=0)
+        assert all(np.isfinite(array).all() for batch in batches for array in (batch.inputs, batch.targets))
         pressure_pa, temperature_k = windows.normalisation.mean[:2]
         assert 100_000 < pressure_pa < 103_000
         assert 270 < temperature_k < 285

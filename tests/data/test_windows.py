@@ -95,7 +95,7 @@ class TestNormalisation:
 class TestBatches:
     def test_targets_are_the_steps_after_the_input(self, array_source):
         windows = Windows(array_source(numbered(50)), SPLITS)
-        for inputs, targets in windows.batches("train", 4, epoch_seed=(3, 0), lead=3):
+        for inputs, targets, _ in windows.batches("train", 4, epoch_seed=(3, 0), lead=3):
             assert len(targets) == 3
             for step, target in enumerate(targets, start=1):
                 np.testing.assert_array_equal(steps_of(windows, target), steps_of(windows, inputs) + step)
@@ -114,7 +114,8 @@ class TestBatches:
         for batch in windows.batches("train", 4, epoch_seed=0):
             assert batch.inputs.shape == (4, 2, 3, 4)
             assert batch.targets.shape == (1, 4, 2, 3, 4)
-            for array in batch:
+            assert batch.forcings is None
+            for array in (batch.inputs, batch.targets):
                 assert array.dtype == np.float32
                 assert array.flags.c_contiguous
                 assert (array[..., 1, 2, :] == 0).all()

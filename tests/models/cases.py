@@ -1,8 +1,26 @@
-"""What the tests ask of the frameworks: networks with weights, batches and training stages."""
+"""What the tests ask of the frameworks: networks with weights, batches and training stages.
+
+A case is added to the common parity run (test_parity.py: predictions, gradients and, with stages of 50 steps in all,
+the loss of every step in all frameworks and executions) by an entry in PARITY. It needs
+
+- `architecture`: the importable name of the package, `network`: its hyperparameters and `grid`;
+- `channels`: name, variable and level of each, `forcings` and `statics`: names, as the domain lists them; without
+  `channels` they are variables of their own, as many as the mask has;
+- `arrays`, in which P is the number of batches and training step k of a stage uses batch k % P:
+
+      mask             (C, H, W), or anything that broadcasts from (C, 1, 1)
+      inputs           (P, B, inputs, H, W), channels in the order of Domain
+      targets          (P, steps, B, C, H, W), 0 at masked points, for the longest rollout of the stages
+      forcings         (P, steps - 1, B, F', H, W), those of the later steps of a rollout; absent where there are none
+      extras/NAME      (P, ...), entry k goes to the network with batch k, in the order of the names; absent without
+      latitude, longitude, residual_scale    of the domain; absent: equally spaced, and 1
+      weights/NAME     every parameter
+"""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from domains import make_domain
 
 ADAM = {"name": "adam"}
 ADAMW = {"name": "adamw", "weight_decay": 0.1, "beta2": 0.95}
@@ -20,13 +38,28 @@ class Stage:
 
 @dataclass(frozen=True)
 class Case:
-    """Everything that a framework is given; arrays by the names that drive.py reads."""
+    """Everything that a framework is given; arrays by the names above."""
 
     network: dict
     grid: tuple[int, int]
     arrays: dict
     stages: tuple[Stage, ...] = ()
     architecture: str = "harness.models.fourcastnet"
+    channels: tuple[tuple[str, str, float | None], ...] = ()
+    forcings: tuple[str, ...] = ()
+    statics: tuple[str, ...] = ()
+
+    @property
+    def domain(self):
+        names = {"latitude", "longitude", "residual_scale"} & self.arrays.keys()
+        return make_domain(
+            self.grid,
+            self.arrays["mask"],
+            channels=self.channels,
+            forcings=self.forcings,
+            statics=self.statics,
+            **{name: self.arrays[name] for name in names},
+        )
 
     @property
     def weights(self):
@@ -85,7 +118,6 @@ FOURCASTNET = {
     "half-the-modes-fft": fourcastnet({**HALF, "spectral": "fft"}, (12, 40), batch=1),
     "tall": fourcastnet(FULL, (32, 12)),
 }
-TRAINED = [name for name, case in FOURCASTNET.items() if case.stages]
 
 
 def linear():
@@ -107,6 +139,50 @@ def linear():
 
 
 LINEAR = {"linear": linear()}
+
+
+def carry(*stages):
+    """Two states in, forcings before, at and after the step, a static field; two batches from one run of states each.
+
+    Step 0 of a rollout is at time 1 of `carry_timeline`.
+    """
+    states, forcing, static = carry_timeline()
+    random = np.random.default_rng(3)
+    mask = states[0, 0, 0] != 0
+    first = [forcing[:, time : time + 3].transpose(0, 2, 1, 3, 4, 5) for time in (0, 1)]
+    forced = [values.reshape(*values.shape[:2], -1, *values.shape[4:]) for values in first]
+    batch = states.shape[2]
+    arrays = {
+        "mask": mask,
+        "residual_scale": np.array([0.5, 0.2], np.float32),
+        "inputs": np.concatenate(
+            [states[:, 1], states[:, 0], forced[0], np.broadcast_to(static, (2, batch, *static.shape))], axis=2
+        ),
+        "targets": states[:, 2:4],
+        "forcings": forced[1][:, None],
+        "extras/gain": random.uniform(0.5, 1.5, (2, batch)).astype(np.float32),
+        "weights/weight": (0.5 * random.standard_normal((2, 8))).astype(np.float32),
+        "weights/bias": random.standard_normal(2).astype(np.float32),
+    }
+    return Case({}, (3, 4), arrays, stages, architecture="carry", forcings=("sun",), statics=("height",))
+
+
+def carry_timeline():
+    """States (P, T, B, C, H, W), 0 under a mask, a forcing (P, T, B, 1, H, W) and a static field (1, H, W)."""
+    random = np.random.default_rng(4)
+    mask = random.random((2, 3, 4)) > 0.2
+    states = (random.standard_normal((2, 4, 3, 2, 3, 4)) * mask).astype(np.float32)
+    forcing, static = random.standard_normal((2, 4, 3, 1, 3, 4)), random.standard_normal((1, 3, 4))
+    return states, forcing.astype(np.float32), static.astype(np.float32)
+
+
+CARRY = {
+    "carry": carry(Stage({**ADAMW, "clip_norm": 0.05}, rollout_steps=2, learning_rate=1e-2)),
+    "carry-unclipped": carry(Stage({**ADAMW, "clip_norm": 1e3}, rollout_steps=2, learning_rate=1e-2)),
+}
+
+PARITY = {**FOURCASTNET, **CARRY}
+TRAINED = [name for name, case in PARITY.items() if case.stages]
 
 _TINY = fourcastnet({"patch_size": 2, "embed_dim": 8, "depth": 1}, (4, 4))
 WRONG_WEIGHTS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import FOURCASTNET, LINEAR, WRONG_WEIGHTS
+from cases import LINEAR, PARITY, WRONG_WEIGHTS
 from shared import REPOSITORY
 
 ACHIEVED = pytest.StashKey[dict]()
@@ -22,7 +22,7 @@ def answers(tmp_path_factory):
     Each framework runs in a child process of its own (drive.py).
     """
     folder = tmp_path_factory.mktemp("cases")
-    cases = {**FOURCASTNET, **LINEAR, **WRONG_WEIGHTS}
+    cases = {**PARITY, **LINEAR, **WRONG_WEIGHTS}
     for name, case in cases.items():
         np.savez(folder / f"{name}.npz", **case.arrays)
         (folder / f"{name}.json").write_text(json.dumps({**asdict(case), "arrays": None}))

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from domains import make_domain
 
 from harness.frameworks import open_framework
 from harness.scenario.schema import OptimiserConfig
@@ -21,31 +22,44 @@ DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
 def answer(framework, case, arrays):
     architecture = importlib.import_module(case["architecture"])
     given = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
-    framework.build(architecture, architecture.Network(**case["network"]), tuple(case["grid"]), arrays["mask"])
+    framework.build(architecture, architecture.Network(**case["network"]), domain_of(case, arrays))
     try:
         framework.load(given)
     except ValueError as error:
         return {"refused": np.array(str(error))}
     found = {f"loaded/{name}": values.copy() for name, values in framework.weights().items()}
-    inputs, targets = arrays["inputs"], arrays["targets"]
-    x, target = framework.put(inputs[0]), framework.put(targets[0, 0])
-    loss, gradients = framework.gradients(x, target)
+    x, target = framework.put(arrays["inputs"][0]), framework.put(arrays["targets"][0, 0])
+    loss, gradients = framework.gradients(x, target, extras_of(framework, arrays, 0))
     found |= {f"gradients/{name}": values for name, values in gradients.items()}
     found |= {"prediction": framework.get(framework.predict(x)), "loss": np.array(loss)}
     if not case["stages"]:
         found["evaluated"] = framework.get(framework.evaluate(x, target))
-    losses = [loss for stage in case["stages"] for loss in train(framework, stage, inputs, targets)]
+    losses = [loss for stage in case["stages"] for loss in train(framework, stage, arrays)]
     framework.synchronise()
     return {**found, "losses": np.array(losses), **{f"trained/{k}": v for k, v in framework.weights().items()}}
 
 
-def train(framework, stage, inputs, targets):
+def domain_of(case, arrays):
+    given = {name: arrays[name] for name in ("latitude", "longitude", "residual_scale") if name in arrays}
+    names = {name: case[name] for name in ("channels", "forcings", "statics")}
+    return make_domain(tuple(case["grid"]), arrays["mask"], **names, **given)
+
+
+def extras_of(framework, arrays, batch):
+    names = sorted(name for name in arrays if name.startswith("extras/"))
+    return tuple(framework.put(np.ascontiguousarray(arrays[name][batch])) for name in names)
+
+
+def train(framework, stage, arrays):
     steps, rollout = stage["steps"], stage["rollout_steps"]
     rates = stage["learning_rate"] * (1 + np.cos(np.pi * np.arange(steps) / steps)) / 2
     framework.start_stage(OptimiserConfig(**stage["optimiser"]), rates, rollout)
     for step in range(steps):
-        batch = step % len(inputs)
-        loss = framework.train_step(framework.put(inputs[batch]), framework.put(targets[batch, :rollout]))
+        batch = step % len(arrays["inputs"])
+        x, targets = framework.put(arrays["inputs"][batch]), framework.put(arrays["targets"][batch, :rollout])
+        later = "forcings" in arrays and rollout > 1
+        forcings = framework.put(arrays["forcings"][batch, : rollout - 1]) if later else None
+        loss = framework.train_step(x, targets, forcings, extras_of(framework, arrays, batch))
         yield float(framework.get(loss))
 
 

@@ -1,10 +1,13 @@
 import math
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from cases import WRONG_WEIGHTS, shapes
+from domains import make_domain
 from shared import REPOSITORY
 
 from harness.models import architecture
@@ -17,7 +20,7 @@ GRID, CHANNELS = (12, 15), 5
 
 
 def described():
-    return parameters(Network(**NETWORK), GRID, CHANNELS)
+    return parameters(Network(**NETWORK), make_domain(GRID, CHANNELS))
 
 
 def test_paper_preset_has_the_parameters_of_the_reference_but_for_its_unused_layer_norm():
@@ -28,8 +31,9 @@ def test_paper_preset_has_the_parameters_of_the_reference_but_for_its_unused_lay
     mlp = width * 4 * width + 4 * width + 4 * width * width + width
     by_hand = tokens * width + (patch_values * width + width) + 12 * (norms + filters + mlp) + patch_values * width
     assert by_hand == 74_691_840 - 2 * width
-    assert count(parameters(paper.network, paper.grid, 20)) == by_hand
-    assert describe(paper.network, paper.grid, 20)["parameters"] == by_hand
+    domain = make_domain(paper.grid, 20)
+    assert count(parameters(paper.network, domain)) == by_hand
+    assert describe(paper.network, domain)["parameters"] == by_hand
 
 
 def test_names_and_shapes_are_those_of_the_reference():
@@ -38,11 +42,14 @@ def test_names_and_shapes_are_those_of_the_reference():
 
 def test_the_same_seed_gives_the_same_weights_in_another_process():
     code = (
+        "from domains import make_domain\n"
         "from harness.models.fourcastnet import Network, parameters\n"
         "from harness.models.parameters import draw, fingerprint\n"
-        f"print(fingerprint(draw(parameters(Network(**{NETWORK}), {GRID}, {CHANNELS}), 7)))"
+        f"print(fingerprint(draw(parameters(Network(**{NETWORK}), make_domain({GRID}, {CHANNELS})), 7)))"
     )
-    child = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    command, path = [sys.executable, "-c", code], f"{REPOSITORY}{os.pathsep}{Path(__file__).parent}"
+    environment = {**os.environ, "PYTHONPATH": path}
+    child = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     assert child.stdout.strip() == fingerprint(draw(described(), 7))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import FOURCASTNET, TRAINED
+from cases import PARITY, TRAINED
 
 pytestmark = pytest.mark.slow
 
@@ -30,17 +30,17 @@ def check(within):
 
 
 @EXECUTIONS
-@pytest.mark.parametrize("name", FOURCASTNET)
+@pytest.mark.parametrize("name", PARITY)
 def test_the_frameworks_predict_the_same(answers, check, name, execution):
     found, expected = answers["mindspore", execution][name], answers["pytorch", "eager"][name]
     check("prediction", deviation(found["prediction"], expected["prediction"]), f"MindSpore {execution}, PyTorch")
 
 
 @EXECUTIONS
-@pytest.mark.parametrize("name", FOURCASTNET)
+@pytest.mark.parametrize("name", PARITY)
 def test_every_gradient_is_the_same(answers, check, name, execution):
     found, expected = answers["mindspore", execution][name], answers["pytorch", "eager"][name]
-    assert {f"gradients/{parameter}" for parameter in FOURCASTNET[name].weights} <= set(found)
+    assert {f"gradients/{parameter}" for parameter in PARITY[name].weights} <= set(found)
     check("gradient", gradient_deviation(found, expected), f"MindSpore {execution}, PyTorch")
 
 

@@ -1,5 +1,13 @@
 """FourCastNet: the adaptive Fourier neural operator (AFNO) of arXiv 2202.11214, as in NVlabs/FourCastNet afnonet.py."""
 
-from harness.models.fourcastnet.config import Network, check_grid, describe, parameters
+from harness.models.fourcastnet.config import (
+    Network,
+    check_grid,
+    describe,
+    input_spec,
+    loss_weights,
+    parameters,
+    training_extras,
+)
 
-__all__ = ["Network", "check_grid", "describe", "parameters"]
+__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "training_extras"]

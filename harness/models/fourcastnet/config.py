@@ -1,16 +1,22 @@
 """Hyperparameters of FourCastNet and what follows from them without a framework."""
 
 import math
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
+from harness.models.domain import STATE_ALONE, Domain, InputSpec
 from harness.models.parameters import Parameter, count
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 LAYER_NORM_EPSILON = 1e-6
 INITIAL_STD = 0.02
+LOSS = "relative L2 norm of the error over all points of a sample that count, mean over the batch"
 
 
 class Network(Frozen):
@@ -72,13 +78,31 @@ def check_grid(network: Network, grid: tuple[int, int]) -> None:
         )
 
 
-def parameters(network: Network, grid: tuple[int, int], channels: int) -> list[Parameter]:
-    """All trainable parameters for `channels` fields in and out.
+def input_spec(network: Network) -> InputSpec:
+    """The newest state and nothing else."""
+    return STATE_ALONE
+
+
+def loss_weights(network: Network, domain: Domain) -> "NDArray[np.float32]":
+    """(C, H, W): 1 where a point counts, 0 elsewhere."""
+    return domain.mask.astype("float32")
+
+
+def training_extras(
+    network: Network, domain: Domain, batch_size: int, epoch: int, random: "np.random.Generator"
+) -> tuple[()]:
+    """Nothing beside the fields."""
+    return ()
+
+
+def parameters(network: Network, domain: Domain) -> list[Parameter]:
+    """All trainable parameters, for the C channels of the domain in and out.
 
     The final LayerNorm of the reference, which its forward pass never uses, is left out. Its truncated normal cuts at
     +-2, a hundred standard deviations away, and is drawn as a normal.
     """
-    rows, columns = network.token_grid(grid)
+    channels = domain.outputs
+    rows, columns = network.token_grid(domain.grid)
     width, hidden, patch = network.embed_dim, network.mlp_dim, network.patch_size
     block = width // network.num_blocks
     bound = 1 / math.sqrt(channels * patch**2)
@@ -113,17 +137,19 @@ def parameters(network: Network, grid: tuple[int, int], channels: int) -> list[P
     return [*found, normal("head.weight", channels * patch**2, width)]
 
 
-def describe(network: Network, grid: tuple[int, int], channels: int) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, grid, channels and the parameter list.
+def describe(network: Network, domain: Domain) -> dict[str, Any]:
+    """What makes two networks the same one: hyperparameters, grid, channels, loss and the parameter list.
 
     `spectral` is how, not what, and is left out.
     """
-    found = parameters(network, grid, channels)
+    found = parameters(network, domain)
     return {
         "architecture": "fourcastnet",
         "hyperparameters": network.model_dump(exclude={"spectral"}),
-        "grid": list(grid),
-        "channels": channels,
+        "grid": list(domain.grid),
+        "inputs": domain.inputs(STATE_ALONE),
+        "outputs": domain.outputs,
+        "loss": LOSS,
         "parameters": count(found),
         "layers": [[parameter.name, list(parameter.shape)] for parameter in found],
     }

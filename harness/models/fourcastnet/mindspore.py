@@ -7,6 +7,7 @@ anything wider falls back to a broadcast.
 import numpy as np
 from mindspore import Tensor, nn, ops
 
+from harness.models.domain import Domain
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
 from harness.models.fourcastnet.spectral import REAL_FORM, transform_matrices
 from harness.models.layers.mindspore import GELU, BatchedLinearFunction, LayerNorm, Linear, LinearFunction, empty
@@ -192,16 +193,17 @@ class FourCastNet(nn.Cell):
         return x.reshape(batch, self.channels, self.rows * p, self.columns * p)
 
 
-def build(network: Network, grid: tuple[int, int], channels: int) -> nn.Cell:
+def build(network: Network, domain: Domain) -> nn.Cell:
     """The network with weights of zero."""
-    return FourCastNet(network, grid, channels)
+    return FourCastNet(network, domain.grid, domain.outputs)
 
 
-def loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Relative L2 norm of the error over a whole sample, mean over the batch.
 
-    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W), 1 where a point counts; `target` is 0 elsewhere.
+    `prediction` and `target` are (B, C, H, W), `weights` the mask (C, H, W): 1 where a point counts, 0 elsewhere, where
+    `target` is 0 too.
     """
     batch = target.shape[0]
-    error = ops.square((prediction - target) * mask).reshape(batch, -1).sum(-1)
+    error = ops.square((prediction - target) * weights).reshape(batch, -1).sum(-1)
     return ops.mean(ops.sqrt(error / ops.square(target).reshape(batch, -1).sum(-1)))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.models.domain import Domain
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
 from harness.models.fourcastnet.spectral import REAL_FORM, transform_matrices
 
@@ -174,15 +175,16 @@ class FourCastNet(nn.Module):
         return x.reshape(batch, self.channels, self.rows * p, self.columns * p)
 
 
-def build(network: Network, grid: tuple[int, int], channels: int) -> nn.Module:
+def build(network: Network, domain: Domain) -> nn.Module:
     """The network with uninitialised weights."""
-    return FourCastNet(network, grid, channels)
+    return FourCastNet(network, domain.grid, domain.outputs)
 
 
-def loss(prediction: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Relative L2 norm of the error over a whole sample, mean over the batch.
 
-    `prediction` and `target` are (B, C, H, W), `mask` is (C, H, W), 1 where a point counts; `target` is 0 elsewhere.
+    `prediction` and `target` are (B, C, H, W), `weights` the mask (C, H, W): 1 where a point counts, 0 elsewhere, where
+    `target` is 0 too.
     """
-    error = ((prediction - target) * mask).flatten(1)
+    error = ((prediction - target) * weights).flatten(1)
     return (error.norm(dim=1) / target.flatten(1).norm(dim=1)).mean()

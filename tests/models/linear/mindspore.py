@@ -11,9 +11,9 @@ class Scale(nn.Cell):
         return x * self.weight.reshape(-1, 1, 1)
 
 
-def build(network, grid, channels):
-    return Scale(channels)
+def build(network, domain):
+    return Scale(domain.outputs)
 
 
-def loss(prediction, target, mask):
-    return ((prediction - target) * mask).sum()
+def loss(prediction, target, weights):
+    return ((prediction - target) * weights).sum()

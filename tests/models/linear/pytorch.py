@@ -10,9 +10,9 @@ class Scale(torch.nn.Module):
         return x * self.weight[:, None, None]
 
 
-def build(network, grid, channels):
-    return Scale(channels)
+def build(network, domain):
+    return Scale(domain.outputs)
 
 
-def loss(prediction, target, mask):
-    return ((prediction - target) * mask).sum()
+def loss(prediction, target, weights):
+    return ((prediction - target) * weights).sum()
