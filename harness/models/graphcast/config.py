@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-5
 NODE_FEATURES, EDGE_FEATURES = 3, 4
+LOSS = "squared error of the normalised residual, weighted by area, level and variable, summed over variables"
 VARIABLE_WEIGHTS = {"t2m": 1.0, "u10": 0.1, "v10": 0.1, "msl": 0.1, "tp": 0.1}
 
 
@@ -110,7 +111,7 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, grid, inputs and outputs and the parameter list."""
+    """What makes two networks the same one: hyperparameters, grid, inputs, outputs, loss and parameters."""
     found = parameters(network, domain)
     return {
         "architecture": "graphcast",
@@ -118,6 +119,7 @@ def describe(network: Network, domain: Domain) -> dict[str, Any]:
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,
+        "loss": LOSS,
         "parameters": count(found),
         "layers": [[parameter.name, list(parameter.shape)] for parameter in found],
     }
