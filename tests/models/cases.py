@@ -206,7 +206,77 @@ AIGOMS = {
     "aigoms-15-of-60": aigoms(0.75, Stage(ADAM)),
 }
 
-PARITY = {**FOURCASTNET, **CARRY, **AIGOMS}
+
+def graphcast_shapes(network, inputs, outputs):
+    """Names and shapes of the MLPs that google-deepmind/graphcast builds, without its unused one in the decoder."""
+    width, hidden = network["latent_size"], network.get("hidden_layers", 1)
+    steps = [f"processor.steps.{index}" for index in range(network["message_steps"])]
+    mlps = {"grid_embedding": inputs + 3, "mesh_embedding": inputs + 3, "grid_update": width, "head": width}
+    mlps |= {f"{at}.edge_embedding": 4 for at in ("encoder", "processor", "decoder")}
+    for at in ("encoder.step", "decoder.step", *steps):
+        mlps |= {f"{at}.edge_update": 3 * width, f"{at}.node_update": 2 * width}
+    found = {}
+    for name, features in mlps.items():
+        sizes = [features] + hidden * [width] + [outputs if name == "head" else width]
+        for layer in range(hidden + 1):
+            found[f"{name}.layers.{layer}.weight"] = (sizes[layer + 1], sizes[layer])
+            found[f"{name}.layers.{layer}.bias"] = (sizes[layer + 1],)
+        if name != "head":
+            found |= {f"{name}.norm.{part}": (width,) for part in ("weight", "bias")}
+    return found
+
+
+def graphcast(network, latitude, longitude, *stages, batch=2):
+    """Surface fields and two levels of another under a mask, a forcing at three times and a static field.
+
+    A rollout of two steps has forcings for both.
+    """
+    random = np.random.default_rng(5)
+    channels = (("t2m", "t2m", None), ("msl", "msl", None), ("z250", "z", 250.0), ("z750", "z", 750.0))
+    grid, outputs, inputs = (len(latitude), len(longitude)), len(channels), 2 * len(channels) + 3 + 1
+    mask = random.random((outputs, *grid)) > 0.1
+    arrays = {
+        "mask": mask,
+        "latitude": np.asarray(latitude, dtype=np.float64),
+        "longitude": np.asarray(longitude, dtype=np.float64),
+        "residual_scale": np.array([0.5, 0.2, 0.8, 0.3], np.float32),
+        "inputs": random.standard_normal((4, batch, inputs, *grid)).astype(np.float32),
+        "targets": (random.standard_normal((4, 2, batch, outputs, *grid)) * mask).astype(np.float32),
+        "forcings": random.standard_normal((4, 1, batch, 3, *grid)).astype(np.float32),
+    }
+    arrays["inputs"][:, :, : 2 * outputs] *= np.concatenate([mask, mask])
+    for name, shape in graphcast_shapes(network, inputs, outputs).items():
+        centre = 1.0 if name.endswith("norm.weight") else 0.0
+        spread = 0.1 if len(shape) == 1 else shape[1] ** -0.5
+        arrays[f"weights/{name}"] = (centre + spread * random.standard_normal(shape)).astype(np.float32)
+    package = "harness.models.graphcast"
+    return Case(network, grid, arrays, stages, package, channels=channels, forcings=("sun",), statics=("height",))
+
+
+CLIPPED = {**ADAMW, "clip_norm": 32.0}
+GRAPHCAST = {
+    "graphcast-poles": graphcast(
+        {"mesh_refinement": 1, "latent_size": 16, "message_steps": 2},
+        np.linspace(90, -90, 9),
+        np.arange(16) * 22.5,
+        Stage(CLIPPED, rollout_steps=2),
+    ),
+    "graphcast-two-layers": graphcast(
+        {"mesh_refinement": 1, "latent_size": 12, "message_steps": 1, "hidden_layers": 2},
+        np.arange(-84.375, 90, 11.25),
+        np.arange(12) * 30.0,
+        Stage(ADAM),
+        batch=1,
+    ),
+    "graphcast-refined": graphcast(
+        {"mesh_refinement": 2, "latent_size": 16, "message_steps": 3, "radius_fraction": 0.7},
+        np.linspace(-80, 80, 12),
+        np.arange(20) * 18.0,
+        batch=3,
+    ),
+}
+
+PARITY = {**FOURCASTNET, **CARRY, **AIGOMS, **GRAPHCAST}
 TRAINED = [name for name, case in PARITY.items() if case.stages]
 
 _TINY = fourcastnet({"patch_size": 2, "embed_dim": 8, "depth": 1}, (4, 4))

@@ -1,0 +1,13 @@
+"""GraphCast: a graph network on an icosahedral multi-mesh, arXiv 2212.12794, as in google-deepmind/graphcast."""
+
+from harness.models.graphcast.config import (
+    Network,
+    check_grid,
+    describe,
+    input_spec,
+    loss_weights,
+    parameters,
+    training_extras,
+)
+
+__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "training_extras"]

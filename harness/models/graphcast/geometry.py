@@ -1,0 +1,105 @@
+"""The three graphs of GraphCast for a grid and a mesh, built once and kept in the user's cache folder."""
+
+import hashlib
+import io
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+from harness.models.graphcast.connectivity import grid_to_mesh, mesh_to_grid, multi_mesh
+from harness.models.graphcast.features import Angles, angles, edge_features, node_features, positions
+from harness.models.graphcast.icosphere import Indices, hierarchy, longest_edge
+from harness.record import write_atomically
+
+VERSION = 1
+"""Part of the name of a cached file; raise it when the geometry changes."""
+
+
+class Graph(NamedTuple):
+    """Edges in the order of their receivers: senders (E,), receivers (E,) and features (E, 4)."""
+
+    senders: NDArray[np.int32]
+    receivers: NDArray[np.int32]
+    features: NDArray[np.float32]
+
+
+class Geometry(NamedTuple):
+    """Features of the grid points (N, 3), row by row, and of the mesh nodes (M, 3), and the graphs between them."""
+
+    grid_nodes: NDArray[np.float32]
+    mesh_nodes: NDArray[np.float32]
+    grid_to_mesh: Graph
+    mesh: Graph
+    mesh_to_grid: Graph
+
+
+def geometry(latitude: Angles, longitude: Angles, refinement: int, radius_fraction: float) -> Geometry:
+    """The graphs of a grid given by the latitude of its rows and the longitude of its columns, in degrees.
+
+    A cached file that is damaged is built anew; where none can be written, the graphs are built every time.
+    """
+    key = hashlib.sha256(f"{VERSION} {refinement} {radius_fraction!r} {len(latitude)}".encode())
+    key.update(np.concatenate([latitude, longitude]).astype("<f8").tobytes())
+    path = cache_folder() / f"graphcast-{key.hexdigest()[:32]}.npz"
+    try:
+        return read(path)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        built = build(latitude, longitude, refinement, radius_fraction)
+    keep(path, built)
+    return built
+
+
+def build(latitude: Angles, longitude: Angles, refinement: int, radius_fraction: float) -> Geometry:
+    """The graphs, computed."""
+    meshes = hierarchy(refinement)
+    vertices = meshes[-1].vertices
+    grid, mesh = (np.repeat(latitude, len(longitude)), np.tile(longitude, len(latitude))), angles(vertices)
+    points = positions(*grid)
+
+    def graph(edges: Indices, senders: tuple[Angles, Angles], receivers: tuple[Angles, Angles]) -> Graph:
+        ends = edges.astype(np.int32)
+        return Graph(ends[0], ends[1], edge_features(edges, senders, receivers))
+
+    return Geometry(
+        node_features(*grid),
+        node_features(*mesh),
+        graph(grid_to_mesh(points, vertices, radius_fraction * longest_edge(meshes[-1])), grid, mesh),
+        graph(multi_mesh(meshes), mesh, mesh),
+        graph(mesh_to_grid(meshes, points), mesh, grid),
+    )
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/crosscast, by default ~/.cache/crosscast."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "crosscast"
+
+
+def keep(path: Path, built: Geometry) -> None:
+    """Write a geometry to the cache if that is possible."""
+    graphs = {name: part for name, part in built._asdict().items() if isinstance(part, Graph)}
+    arrays = {f"{name}.{field}": array for name, part in graphs.items() for field, array in part._asdict().items()}
+    content = io.BytesIO()
+    np.savez(content, grid_nodes=built.grid_nodes, mesh_nodes=built.mesh_nodes, **arrays)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content.getvalue())
+    except (OSError, UserError):
+        return
+
+
+def read(path: Path) -> Geometry:
+    """A geometry from the cache; raises what a missing or damaged file gives."""
+    with np.load(path, allow_pickle=False) as arrays:
+
+        def graph(name: str) -> Graph:
+            return Graph(*(arrays[f"{name}.{field}"] for field in Graph._fields))
+
+        return Geometry(
+            arrays["grid_nodes"], arrays["mesh_nodes"], graph("grid_to_mesh"), graph("mesh"), graph("mesh_to_grid")
+        )

@@ -1,0 +1,78 @@
+"""Both frameworks against the formulas in float64."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from cases import GRAPHCAST
+from formulas import forward, residual_loss
+
+from harness.models.graphcast.geometry import build
+
+pytestmark = pytest.mark.slow
+
+PREDICTION_TOLERANCE = 3e-6
+LOSS_TOLERANCE = 1e-6
+SLOPE_TOLERANCE = 5e-6
+WEIGHTS = {"t2m": 1.0, "msl": 0.1}
+
+EVERY_FRAMEWORK = pytest.mark.parametrize(
+    "key", [("pytorch", "eager"), ("mindspore", "eager"), ("mindspore", "compiled")], ids="-".join
+)
+EVERY_CASE = pytest.mark.parametrize("name", GRAPHCAST)
+
+
+@cache
+def graphs(name):
+    arrays, network = GRAPHCAST[name].arrays, GRAPHCAST[name].network
+    fraction = network.get("radius_fraction", 0.6)
+    return build(arrays["latitude"], arrays["longitude"], network["mesh_refinement"], fraction)
+
+
+def predict(name, weights):
+    case = GRAPHCAST[name]
+    x, scale = case.arrays["inputs"][0], case.arrays["residual_scale"]
+    return forward(weights, graphs(name), x, scale, case.network["message_steps"])
+
+
+def loss_of(name, weights):
+    case = GRAPHCAST[name]
+    newest = case.arrays["inputs"][0][:, : len(case.channels)].astype(np.float64)
+    return residual_loss(predict(name, weights), case.arrays["targets"][0, 0], newest, case, WEIGHTS)
+
+
+@EVERY_FRAMEWORK
+@EVERY_CASE
+def test_prediction_is_that_of_the_formulas(answers, within, name, key):
+    expected = predict(name, GRAPHCAST[name].weights)
+    deviation = np.abs(answers[key][name]["prediction"] - expected).max() / np.abs(expected).max()
+    within(PREDICTION_TOLERANCE, deviation, "GraphCast prediction: float32, float64 reference")
+
+
+@EVERY_FRAMEWORK
+@EVERY_CASE
+def test_loss_on_states_is_the_loss_on_normalised_residuals(answers, within, name, key):
+    expected = loss_of(name, GRAPHCAST[name].weights)
+    within(LOSS_TOLERANCE, abs(answers[key][name]["loss"] / expected - 1), "GraphCast loss: float32, float64 reference")
+
+
+@EVERY_FRAMEWORK
+@EVERY_CASE
+def test_gradients_are_the_slopes_of_the_loss(answers, within, name, key):
+    weights, random = GRAPHCAST[name].weights, np.random.default_rng(2)
+    for parameter, values in weights.items():
+        gradient = answers[key][name][f"gradients/{parameter}"].astype(np.float64)
+        direction = gradient / np.linalg.norm(gradient) + random.standard_normal(values.shape) / np.sqrt(values.size)
+        ahead, behind = (
+            loss_of(name, {**weights, parameter: values.astype(np.float64) + step * direction})
+            for step in (1e-6, -1e-6)
+        )
+        slope, expected = (gradient * direction).sum(), (ahead - behind) / 2e-6
+        within(SLOPE_TOLERANCE, abs(slope / expected - 1), "GraphCast gradient: float32, slope of the reference")
+
+
+@EVERY_FRAMEWORK
+@EVERY_CASE
+def test_weights_are_those_that_were_loaded(answers, name, key):
+    for parameter, values in GRAPHCAST[name].weights.items():
+        assert np.array_equal(answers[key][name][f"loaded/{parameter}"], values)
