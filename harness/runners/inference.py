@@ -63,7 +63,7 @@ def rollout(framework: Framework, windows: Windows, config: InferenceConfig, rep
     Raises UserError where a forecast is not finite.
     """
     source = windows.source
-    table = SkillTable(Scorer(source.channels, source.latitude, source.mask))
+    table = SkillTable(Scorer(source.channels, source.latitude, source.mask, method=config.skill))
     units = dict(zip(source.channels, source.units, strict=True))
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size):
         x = start.inputs
@@ -79,10 +79,7 @@ def rollout(framework: Framework, windows: Windows, config: InferenceConfig, rep
             table.add("climatology", lead_h, climatology, truth, climatology)
         reporter.tell("rollout", steps=1)
     return Skill(
-        weights=table.scorer.weights,
-        rmse_order="pooled",
-        acc="uncentred, per time, then averaged",
-        climatology=f"training period, by {windows.climatology.kind}",
+        **table.scorer.described(windows.climatology.kind),
         scores=tuple(
             SkillScore(
                 forecaster=score.forecaster,
@@ -93,6 +90,6 @@ def rollout(framework: Framework, windows: Windows, config: InferenceConfig, rep
                 rmse=score.rmse,
                 acc=score.acc,
             )
-            for score in table.scores("pooled")
+            for score in table.scores()
         ),
     )

@@ -112,6 +112,11 @@ class InferenceConfig(Frozen):
     max_steps: PositiveInt = Field(default=200, description="steps after which it counts as never reached")
     lead_steps: tuple[PositiveInt, ...] = Field(default=(1, 2, 4), min_length=1)
     rollout_batch_size: PositiveInt = 4
+    skill: Literal["masked", "published"] = Field(
+        default="masked",
+        description="published: scores as released code computes them, land filled with 0 and scored, for comparison "
+        "with published tables only",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "InferenceConfig":
