@@ -10,6 +10,7 @@ from pydantic import Field, ValidationError
 from harness.errors import UserError
 from harness.frameworks.base import FrameworkDescription
 from harness.frozen import Frozen
+from harness.models.domain import InputSpec
 from harness.scenario.matrix import Scenario
 
 SCHEMA_VERSION = 1
@@ -45,6 +46,16 @@ class Fingerprints(Frozen):
     data: str
     initial_weights: str
     architecture: str
+
+
+class Definitions(Frozen):
+    """What was minimised and on what inputs, in words and names."""
+
+    loss: str | None = Field(description="None where the architecture does not say")
+    normalisation: str
+    inputs: InputSpec
+    forcings: tuple[str, ...] = Field(description="forcings among the inputs")
+    statics: tuple[str, ...] = Field(description="static fields among the inputs")
 
 
 class Startup(Frozen):
@@ -164,6 +175,7 @@ class Measurements(Frozen):
 
     framework: FrameworkDescription | None = None
     fingerprints: Fingerprints | None = None
+    definitions: Definitions | None = None
     parameters: int | None = None
     startup: Startup | None = None
     training: tuple[TrainingStage, ...] = ()

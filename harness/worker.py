@@ -19,7 +19,7 @@ from harness.frameworks import open_framework
 from harness.launch.plan import LaunchPlan
 from harness.models import architecture
 from harness.models.parameters import draw, fingerprint
-from harness.record import Fingerprints, Measurements, Memory, Startup, write_atomically
+from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup, write_atomically
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 
@@ -61,6 +61,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     imported_s = perf_counter()
 
     reporter.tell("reading data")
+    from harness.data.normalisation import NORMALISATION
     from harness.data.opening import open_source
     from harness.data.windows import Windows
     from harness.runners import inference, training
@@ -87,6 +88,13 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         framework=description,
         fingerprints=Fingerprints(
             data=data_fingerprint, initial_weights=fingerprint(weights), architecture=digest(described)
+        ),
+        definitions=Definitions(
+            loss=described.get("loss"),
+            normalisation=NORMALISATION,
+            inputs=windows.spec,
+            forcings=domain.forcings if windows.spec.forcing_offsets else (),
+            statics=domain.statics if windows.spec.statics else (),
         ),
         parameters=described["parameters"],
         startup=Startup(

@@ -2,11 +2,14 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+import xarray as xr
 import yaml
 from pydantic import TypeAdapter
 from shared import REPOSITORY
 
+from harness.data import opening
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
 from harness.models.fourcastnet import Network
@@ -14,6 +17,7 @@ from harness.scenario import catalogue
 from harness.scenario.export import write_schemas
 from harness.scenario.loading import load
 from harness.scenario.matrix import Scenario, Selection, expand
+from harness.scenario.overview import overview
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
 
 SCENARIOS = REPOSITORY / "scenarios"
@@ -58,8 +62,8 @@ def test_every_file_of_the_repository_loads(kind):
 
 def test_every_model_and_data_set_of_every_suite_exists():
     for suite in map(catalogue.suite, catalogue.names("suites")):
-        assert suite.data in catalogue.names("data")
         for entry in suite.models:
+            assert (entry.data or suite.data) in catalogue.names("data")
             catalogue.preset(entry.model, entry.preset)
 
 
@@ -253,6 +257,74 @@ def test_the_cells_of_a_suite_have_different_names():
     cells = expand(Selection()).cells
     assert len({cell.cell for cell in cells}) == len(cells) == 2
     assert all(re.fullmatch(r"[\w.-]+", cell.cell) for cell in cells)
+
+
+class TestDataOfItsOwn:
+    """A suite in which the second model has other data than the suite."""
+
+    @pytest.fixture
+    def suite(self, tmp_path):
+        (tmp_path / "calm.yaml").write_text(ROSSBY.replace("channels: [u, v, z, t]", "channels: [z, t]"))
+        (tmp_path / "second.yaml").write_text(MODEL)
+        entries = (
+            "  - {model: fourcastnet, preset: tiny}\n"
+            f"  - {{model: {tmp_path}/second.yaml, preset: tiny, data: {tmp_path}/calm.yaml}}\n"
+        )
+        path = tmp_path / "mixed.yaml"
+        path.write_text(SUITE.replace("  - {model: fourcastnet, preset: tiny}\n", entries))
+        return path
+
+    def cells(self, suite, **options):
+        cells = expand(Selection(suite=str(suite), framework="pytorch", **options)).cells
+        return [(cell.model, cell.preset, cell.data_name, cell.channels) for cell in cells]
+
+    def test_each_model_runs_on_its_own(self, suite):
+        first, second = self.cells(suite)
+        assert first == ("fourcastnet", "tiny", "rossby", ("u", "v", "z", "t"))
+        assert second == ("second", "tiny", "calm", ("z", "t"))
+
+    def test_another_preset_keeps_it(self, suite):
+        assert [cell[1:3] for cell in self.cells(suite, preset="small")] == [("small", "rossby"), ("small", "calm")]
+
+    def test_a_mapping_of_the_selection_goes_before_it(self, suite):
+        assert {cell[2] for cell in self.cells(suite, mapping="rossby")} == {"rossby"}
+
+    def test_an_archive_of_the_selection_goes_before_it_and_is_opened_once(self, suite, tmp_path, monkeypatch):
+        times = np.datetime64("2020-01-01", "ns") + np.arange(40) * np.timedelta64(6, "h")
+        axes = {"time": times, "latitude": np.linspace(-70.0, 70.0, 8), "longitude": np.arange(16) * 22.5}
+        values = np.random.default_rng(0).normal(size=(40, 8, 16))
+        xr.Dataset({"t2m": (list(axes), values)}, axes).to_netcdf(tmp_path / "a.nc")
+        channels = [{"name": "t", "variable": "t2m", "units": "K"}]
+        mapping = tmp_path / "mine.yaml"
+        mapping.write_text(yaml.safe_dump({"kind": "archive", "files": "*.nc", "channels": channels}))
+        opened = []
+        monkeypatch.setattr(
+            opening, "open_source", lambda *a, f=opening.open_source, **k: opened.append(a) or f(*a, **k)
+        )
+        found = self.cells(suite, data=tmp_path / "a.nc", mapping=str(mapping))
+        assert [cell[2:] for cell in found] == [("mine", ("t",))] * 2
+        assert len(opened) == 1
+
+    def test_an_archive_without_its_folder_is_asked_for(self, suite, tmp_path):
+        suite.write_text(suite.read_text().replace(f"data: {tmp_path}/calm.yaml", "data: storm"))
+        with pytest.raises(
+            UserError, match="data 'storm' are read from an archive: give its folder or file with DATA="
+        ):
+            self.cells(suite)
+
+    def test_an_unknown_name_is_answered_with_the_nearest(self, suite, tmp_path):
+        suite.write_text(suite.read_text().replace(f"data: {tmp_path}/calm.yaml", "data: rosby"))
+        with pytest.raises(UserError, match=r"data 'rosby'.*did you mean 'rossby'"):
+            self.cells(suite)
+
+    def test_the_overview_names_it(self, suite, tmp_path, monkeypatch):
+        (tmp_path / "suites").mkdir()
+        suite.rename(tmp_path / "suites/mixed.yaml")
+        for kind in ("models", "data", "chips"):
+            (tmp_path / kind).mkdir()
+        monkeypatch.setattr(catalogue, "ROOT", tmp_path)
+        (row,) = overview()[0].columns[1].cells
+        assert row == f"fourcastnet tiny, {tmp_path}/second.yaml tiny on {tmp_path}/calm.yaml"
 
 
 def test_schemas_in_the_repository_are_up_to_date(tmp_path):

@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from harness.data.source import BLOCK_BYTES, Source, stream
 from harness.errors import UserError
 
+NORMALISATION = (
+    "by mean and standard deviation of each channel and forcing over the training steps, of each static field over the "
+    "grid; channels over points that count, all points with the same weight"
+)
+
 
 @dataclass(frozen=True)
 class Normalisation:

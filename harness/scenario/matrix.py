@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
@@ -85,6 +86,11 @@ class Selection:
     mapping: str | None = None
     repeats: int | None = None
 
+    @property
+    def gives_data(self) -> bool:
+        """Whether all models run on data of the selection instead of those that the suite names."""
+        return self.data is not None or self.mapping is not None
+
 
 @dataclass(frozen=True)
 class Matrix:
@@ -104,20 +110,21 @@ def expand(selection: Selection) -> Matrix:
     suite = catalogue.suite(selection.suite)
     chip = catalogue.chip(selection.chip)
     suite_name, chip_name = Path(selection.suite).stem, Path(selection.chip).stem
-    data_name, data_config, data_root = _data(selection, suite)
     frameworks = [entry for entry in suite.frameworks if selection.framework in (None, entry.framework)]
     if not frameworks:
         valid = {entry.framework for entry in suite.frameworks}
         hint = nearest(str(selection.framework), valid)
         raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {hint}")
-    archive = _open_archive(data_config, data_root)
     cells: list[Scenario] = []
     absent: list[Absent] = []
+    named_data = lru_cache(partial(_named_data, selection))
     for entry in _models(selection, suite, suite_name):
         found = catalogue.preset(entry.model, entry.preset)
+        data = named_data(suite.data if selection.gives_data else entry.data or suite.data)
+        archive = data.archive
         grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
-        channels = data_config.channels if archive is None else archive.channels
-        network = _network(found, data_config, data_name, grid)
+        channels = data.config.channels if archive is None else archive.channels
+        network = _network(found, data.config, data.name, grid)
         for framework in frameworks:
             cell = {
                 "model": found.model,
@@ -125,7 +132,7 @@ def expand(selection: Selection) -> Matrix:
                 "framework": framework.framework,
                 "execution": framework.execution,
                 "chip": chip_name,
-                "data_name": data_name,
+                "data_name": data.name,
             }
             reason = cannot_run(chip, framework.framework)
             if reason is not None:
@@ -136,8 +143,8 @@ def expand(selection: Selection) -> Matrix:
                 "architecture": found.config.architecture,
                 "precision": suite.precision,
                 "device": chip.frameworks[framework.framework].device,
-                "data": data_config,
-                "data_root": data_root,
+                "data": data.config,
+                "data_root": data.root,
                 "data_digest": None if archive is None else archive.fingerprint,
                 "grid": grid,
                 "channels": channels,
@@ -181,12 +188,27 @@ def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequen
             raise UserError(f"model {selection.model!r} is not in suite {suite_name!r}; {hint}")
     if selection.preset is None:
         return chosen
-    return tuple(dict.fromkeys(SuiteModel(model=entry.model, preset=selection.preset) for entry in chosen))
+    return tuple(dict.fromkeys(entry.model_copy(update={"preset": selection.preset}) for entry in chosen))
 
 
-def _data(selection: Selection, suite: SuiteConfig) -> tuple[str, Any, str | None]:
+class _NamedData(NamedTuple):
+    """A data set, the folder or file of its archive, and the archive opened; None for generated data."""
+
+    name: str
+    config: Any
+    root: str | None
+    archive: "Source | None"
+
+
+def _named_data(selection: Selection, of_suite: str) -> _NamedData:
+    """The data that the selection gives for all models, or else those that the suite names."""
+    name, config, root = _data(selection, of_suite)
+    return _NamedData(name, config, root, _open_archive(config, root))
+
+
+def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
     if selection.data is None:
-        name = selection.mapping or suite.data
+        name = selection.mapping or of_suite
         config = catalogue.data(name)
         if isinstance(config, ArchiveConfig):
             raise UserError(f"data {name!r} are read from an archive: give its folder or file with DATA=")

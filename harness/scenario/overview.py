@@ -18,7 +18,9 @@ def _suites() -> Table:
     table = Table("suite", "models", "launches", "description", title="Suites", title_justify="left")
     for name in catalogue.names("suites"):
         suite = catalogue.suite(name)
-        models = ", ".join(f"{entry.model} {entry.preset}" for entry in suite.models)
+        models = ", ".join(
+            f"{entry.model} {entry.preset}" + (f" on {entry.data}" if entry.data else "") for entry in suite.models
+        )
         table.add_row(name, models, str(suite.launches), suite.description)
     return table
 

@@ -142,10 +142,11 @@ class ModelConfig(Frozen, Generic[NetworkT]):
 
 
 class SuiteModel(Frozen):
-    """A model and the preset at which the suite runs it."""
+    """A model, the preset at which the suite runs it, and its data where they are not the suite's."""
 
     model: str
     preset: str
+    data: str | None = Field(default=None, description="a mapping of scenarios/data; the suite's where it is not given")
 
 
 class SuiteFramework(Frozen):
@@ -156,7 +157,7 @@ class SuiteFramework(Frozen):
 
 
 class SuiteConfig(Frozen):
-    """The cells of a bench: every model in every framework, on one chip and one data set."""
+    """The cells of a bench: every model in every framework, on one chip."""
 
     description: str = ""
     models: tuple[SuiteModel, ...] = Field(min_length=1)

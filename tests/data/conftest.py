@@ -3,11 +3,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from harness.data.source import StateOnly
+from harness.models.domain import plain_channels
+
 START = np.datetime64("2001-01-01T00", "ns")
 
 
 @dataclass
-class ArraySource:
+class ArraySource(StateOnly):
     """A source over an array (T, C, H, W) in memory that remembers which steps were read."""
 
     fields: np.ndarray
@@ -19,6 +22,7 @@ class ArraySource:
     def __post_init__(self):
         steps, channels, rows, columns = self.fields.shape
         self.channels = tuple(f"c{k}" for k in range(channels))
+        self.channel_info = plain_channels(self.channels)
         self.units = ("1",) * channels
         self.latitude = np.linspace(60.0, -60.0, rows)
         self.longitude = np.arange(columns) * 360.0 / columns
