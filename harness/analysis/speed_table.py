@@ -26,7 +26,8 @@ from harness.analysis.tables import Section, Table
 COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")
 DEFINITIONS = (
     INTERVALS,
-    "Ratio: median of the cell / median of the baseline over launches of the same number, with its paired interval.",
+    "Ratio: median of the cell / median of the baseline over launches of the same number, with the interval of the "
+    "paired ratios.",
     "Verdict on times, and on rates by their inverse: equivalent if the interval lies within 1/1.05 to 1.05, faster or "
     "slower if it lies outside, undecided if it crosses a bound.",
     "Epoch: data and steps without validation; the first of a stage, which holds the compilation, is left out where "
