@@ -3,13 +3,13 @@
 The unit of replication is the process launch: every value here is one launch's.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import fmean, median
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
@@ -20,7 +20,7 @@ MIN_FOR_ORDER_STATISTICS = 6
 
 Verdict = Literal["faster", "slower", "equivalent", "undecided"]
 Equivalence = Literal["equivalent", "not equivalent", "undecided"]
-Array = NDArray[np.float64]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -61,12 +61,8 @@ def summarise(values: Sequence[float]) -> Estimate:
     """
     if not len(values):
         raise ValueError("no values to summarise")
-    sample = np.asarray(values, dtype=np.float64)
-    low: float | None = None
-    high: float | None = None
-    if len(sample) >= MIN_LAUNCHES:
-        low, high = map(float, median_interval(sample))
-    return Estimate(float(np.median(sample)), low, high, len(sample))
+    low, high = median_interval(tuple(values)) if len(values) >= MIN_LAUNCHES else (None, None)
+    return Estimate(median(values), low, high, len(values))
 
 
 def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], margin: float = MARGIN) -> Ratio | None:
@@ -77,19 +73,16 @@ def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], 
     interval and the verdict is `undecided`.
     """
     numbers = sorted(costs.keys() & baseline.keys())
-    ours = np.array([costs[number] for number in numbers])
-    theirs = np.array([baseline[number] for number in numbers])
-    if not numbers or min(ours.min(), theirs.min()) <= 0:
+    ours, theirs = [costs[number] for number in numbers], [baseline[number] for number in numbers]
+    if not numbers or min(ours) <= 0 or min(theirs) <= 0:
         return None
-    low: float | None = None
-    high: float | None = None
-    if len(numbers) >= MIN_LAUNCHES:
-        low, high = map(float, ratio_interval(ours, theirs))
-    return Ratio(float(np.median(ours) / np.median(theirs)), low, high, len(numbers), verdict(low, high, margin))
+    low, high = ratio_interval(ours, theirs) if len(numbers) >= MIN_LAUNCHES else (None, None)
+    return Ratio(median(ours) / median(theirs), low, high, len(numbers), verdict(low, high, margin))
 
 
-def median_interval(sample: Array) -> tuple[Array, Array]:
-    """Bounds of the 95 % interval of the median, values along the last axis, at least 3.
+@lru_cache(maxsize=2**16)
+def median_interval(values: tuple[float, ...]) -> Interval:
+    """Bounds of the 95 % interval of the median of at least 3 values.
 
     It is found on the logarithms, or on the values where one of them is not above 0. With 3 to 5 values: Student's t.
     No order statistic reaches 95 % there and the bootstrap of a median can do no better (at most 75 % with 3 values,
@@ -97,22 +90,21 @@ def median_interval(sample: Array) -> tuple[Array, Array]:
     no distribution. Simulated coverage (tests/analysis/test_coverage.py): 93 to 97 % with 3 to 5 values that are
     log-normal, skewed, heavy-tailed or hit by outliers, 94 to 96 % with 6 and more.
     """
-    positive = (sample > 0).all(axis=-1)
-    values = np.where(positive[..., None], np.log(np.where(sample > 0, sample, 1.0)), sample)
-    find = _order_statistics if sample.shape[-1] >= MIN_FOR_ORDER_STATISTICS else _students_t
-    low, high = (np.where(positive, np.exp(np.where(positive, bound, 0.0)), bound) for bound in find(values))
-    return _holding(np.median(sample, axis=-1), low, high)
+    positive = min(values) > 0
+    find = _order_statistics if len(values) >= MIN_FOR_ORDER_STATISTICS else _students_t
+    low, high = find([math.log(value) for value in values] if positive else values)
+    return _holding(median(values), *((math.exp(low), math.exp(high)) if positive else (low, high)))
 
 
-def ratio_interval(ours: Array, theirs: Array) -> tuple[Array, Array]:
-    """Bounds of the 95 % interval of a ratio of costs above 0, pairs along the last axis, at least 3.
+def ratio_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+    """Bounds of the 95 % interval of a ratio of costs above 0, from at least 3 pairs.
 
     It is the interval of the median of the paired ratios, widened where that leaves out the ratio of the medians. What
     both launches of a pair share cancels. The percentiles of resampled pairs, which it replaces, cover 75 % with 3
     pairs, 93 % with 5 and up to 99 % with 20; this one 94 to 97 %.
     """
-    low, high = median_interval(ours / theirs)
-    return _holding(np.median(ours, axis=-1) / np.median(theirs, axis=-1), low, high)
+    low, high = median_interval(tuple(our / their for our, their in zip(ours, theirs, strict=True)))
+    return _holding(median(ours) / median(theirs), low, high)
 
 
 def verdict(low: float | None, high: float | None, margin: float = MARGIN) -> Verdict:
@@ -155,42 +147,39 @@ def equivalence(deviation: Deviation, margin: float = MARGIN) -> Equivalence:
 
 
 def _deviation(
-    values: Mapping[int, float], baseline: Mapping[int, float], compare: Callable[[Array, Array], Array]
+    values: Mapping[int, float], baseline: Mapping[int, float], compare: Callable[[float, float], float]
 ) -> Deviation | None:
     numbers = sorted(values.keys() & baseline.keys())
     if not numbers:
         return None
-    deviations = compare(
-        np.array([values[number] for number in numbers]), np.array([baseline[number] for number in numbers])
-    )
-    mean, pairs = float(deviations.mean()), len(numbers)
-    if pairs < MIN_LAUNCHES:
-        return Deviation(mean, None, None, pairs)
-    half = float(stats.t.ppf(0.95, pairs - 1) * deviations.std(ddof=1) / np.sqrt(pairs))
-    return Deviation(mean, mean - half, mean + half, pairs)
+    deviations = [compare(values[number], baseline[number]) for number in numbers]
+    if len(numbers) < MIN_LAUNCHES:
+        return Deviation(fmean(deviations), None, None, len(numbers))
+    return Deviation(fmean(deviations), *_students_t(deviations, 0.90), len(numbers))
 
 
-def _holding(value: Array, low: Array, high: Array) -> tuple[Array, Array]:
-    return np.minimum(low, value), np.maximum(high, value)
+def _holding(value: float, low: float, high: float) -> Interval:
+    return min(low, value), max(high, value)
 
 
-def _students_t(sample: Array) -> tuple[Array, Array]:
-    size = sample.shape[-1]
-    mean, half = sample.mean(axis=-1), _t_quantile(size - 1) * sample.std(axis=-1, ddof=1) / np.sqrt(size)
+def _students_t(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    size, mean = len(values), math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (size - 1)
+    half = _t_quantile(size - 1, confidence) * math.sqrt(variance / size)
     return mean - half, mean + half
 
 
-def _order_statistics(sample: Array) -> tuple[Array, Array]:
-    ordered = np.sort(sample, axis=-1)
-    rank, weight = _rank_and_weight(sample.shape[-1])
-    low = (1 - weight) * ordered[..., rank - 1] + weight * ordered[..., rank]
-    high = (1 - weight) * ordered[..., -rank] + weight * ordered[..., -rank - 1]
+def _order_statistics(values: Sequence[float]) -> Interval:
+    ordered = sorted(values)
+    rank, weight = _rank_and_weight(len(ordered))
+    low = (1 - weight) * ordered[rank - 1] + weight * ordered[rank]
+    high = (1 - weight) * ordered[-rank] + weight * ordered[-rank - 1]
     return low, high
 
 
 @lru_cache
-def _t_quantile(freedom: int) -> float:
-    return float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom))
+def _t_quantile(freedom: int, confidence: float) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))
 
 
 @lru_cache
