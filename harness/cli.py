@@ -74,6 +74,21 @@ def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     _report(results, suite, baseline, make_console())
 
 
+@cli.command()
+@click.option(
+    "--ledger",
+    default="2510.17852",
+    show_default=True,
+    help="Claims to test: a name in scenarios/claims or a YAML file.",
+)
+@results_option
+def claims(ledger: str, results: Path) -> None:
+    """What the records say of each claim of a study: confirmed, refuted, undecided, not measured."""
+    from harness.analysis.claims_report import claims_report
+
+    _refuse_unusable(claims_report(results, ledger, make_console()))
+
+
 @cli.command("list")
 def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""
@@ -107,7 +122,10 @@ def make_console() -> Console:
 def _report(results: Path, suite: str | None, baseline: str | None, console: Console, *, figures: bool = False) -> None:
     from harness.analysis.report import report
 
-    unusable = report(results, suite=suite, baseline=baseline, console=console, figures=figures)
+    _refuse_unusable(report(results, suite=suite, baseline=baseline, console=console, figures=figures))
+
+
+def _refuse_unusable(unusable: tuple[str, ...]) -> None:
     if unusable:
         raise UserError(f"{len(unusable)} of the records could not be used: {'; '.join(unusable)}")
 

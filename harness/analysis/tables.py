@@ -45,16 +45,15 @@ def print_table(table: Table, console: Console) -> None:
             console.print(Text(f"\n{left} more sections of this table are in the files alone.", style="yellow"))
             break
         rows += len(section.rows)
+        console.print(Text(f"\n{section.title}", style="bold"))
         shown = RichTable(
             box=box.SIMPLE_HEAD,
-            title=Text(f"\n{section.title}", style="bold"),
-            title_justify="left",
             show_edge=False,
             pad_edge=False,
             padding=(0, 1, 0, 0),
         )
-        for number, name in enumerate(section.rows.columns):
-            shown.add_column(Text(str(name)), overflow="fold", no_wrap=number == 0)
+        for place, name in enumerate(section.rows.columns):
+            shown.add_column(Text(str(name)), overflow="fold", no_wrap=place == 0)
         for row in section.rows.itertuples(index=False):
             shown.add_row(*(Text(str(value)) for value in row))
         console.print(shown)
