@@ -14,11 +14,11 @@ bench_options = $(call option,chip,$(CHIP))$(call option,model,$(MODEL))$(call o
 	$(call option,preset,$(PRESET))$(call option,data,$(DATA))$(call option,mapping,$(MAPPING))$\
 	$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
 
-.PHONY: help venv bench tables list schemas test lint benchmarks lock clean $(VENV) $(VENV_ACCELERATOR)
+.PHONY: help venv bench tables claims list schemas test lint benchmarks lock clean $(VENV) $(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= REPEATS= RESULTS= FRESH=1;"
+	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= REPEATS= RESULTS= FRESH=1 LEDGER=;"
 	@echo "PYTHON= names the Python to set up with, 3.10 to 3.12."
 
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
@@ -26,8 +26,11 @@ venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
 bench: $(bench_venv) ## Train, run and compare the models of a suite
 	@$</bin/crosscast bench$(bench_options)
 
-tables: $(any_venv) ## Print and write the tables and figures of the records
+tables: $(any_venv) ## Print and write the tables of the records
 	@$</bin/crosscast tables$(results_options)
+
+claims: $(any_venv) ## Say which claims of a study the records confirm or refute
+	@$</bin/crosscast claims$(call option,ledger,$(LEDGER))$(call option,results,$(RESULTS))
 
 list: $(any_venv) ## Show suites, models, chips and what can run here
 	@$</bin/crosscast list

@@ -57,18 +57,36 @@ def bench(
     console = make_console()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats)
     outcome = benches.bench(selection, results, console, fresh=fresh)
-    _report(results, outcome.suite, None, console)
+    _report(results, outcome.suite, None, console, figures=True)
     if outcome.failed:
         raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete; run again to try them")
 
 
 @cli.command()
 @click.option("--suite", help="Only this suite; default: all that have records.")
-@click.option("--baseline", help="Cell to compare with, such as pytorch; default: PyTorch on the same chip.")
+@click.option(
+    "--baseline",
+    help="Cell to compare with, such as pytorch or, across chips, a100/pytorch; default: PyTorch on the same chip.",
+)
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:
-    """Tables and figures from the records alone."""
+    """Tables from the records alone: terminal, Markdown, CSV, LaTeX and HTML."""
     _report(results, suite, baseline, make_console())
+
+
+@cli.command()
+@click.option(
+    "--ledger",
+    default="2510.17852",
+    show_default=True,
+    help="Claims to test: a name in scenarios/claims or a YAML file.",
+)
+@results_option
+def claims(ledger: str, results: Path) -> None:
+    """What the records say of each claim of a study: confirmed, refuted, undecided, not measured."""
+    from harness.analysis.claims_report import claims_report
+
+    _refuse_unusable(claims_report(results, ledger, make_console()))
 
 
 @cli.command("list")
@@ -221,10 +239,13 @@ def make_console() -> Console:
     return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
-def _report(results: Path, suite: str | None, baseline: str | None, console: Console) -> None:
+def _report(results: Path, suite: str | None, baseline: str | None, console: Console, *, figures: bool = False) -> None:
     from harness.analysis.report import report
 
-    unusable = report(results, suite=suite, baseline=baseline, console=console)
+    _refuse_unusable(report(results, suite=suite, baseline=baseline, console=console, figures=figures))
+
+
+def _refuse_unusable(unusable: tuple[str, ...]) -> None:
     if unusable:
         raise UserError(f"{len(unusable)} of the records could not be used: {'; '.join(unusable)}")
 

@@ -289,22 +289,28 @@ def load(path: Path) -> Record:
 
     Raises UserError where the file cannot be read, is damaged or of a newer schema.
     """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        return Record.model_validate_json(content)
+    except ValidationError as error:
+        raise _damaged(path, content, error) from None
+
+
+def _damaged(path: Path, text: bytes, error: ValidationError) -> UserError:
     import json
 
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: damaged: not JSON ({error}); remove it or run it again") from None
+        content = json.loads(text.decode())
+    except ValueError as not_json:
+        return UserError(f"{path}: damaged: not JSON ({not_json}); remove it or run it again")
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:
-        raise UserError(
+        return UserError(
             f"{path}: schema version {version}, but {SCHEMA_VERSION} is the newest that is read here; upgrade crosscast"
         )
-    try:
-        return Record.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: damaged: {field or 'record'}: {first['msg']}; remove it or run it again") from None
+    first = error.errors()[0]
+    field = ".".join(map(str, first["loc"]))
+    return UserError(f"{path}: damaged: {field or 'record'}: {first['msg']}; remove it or run it again")

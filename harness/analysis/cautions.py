@@ -5,8 +5,8 @@ from typing import Any
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
-from harness.analysis.metrics import steady_state_problems
 from harness.analysis.statistics import MIN_LAUNCHES
+from harness.analysis.summaries import summary_of
 from harness.record import Record
 
 SAME_BUILD = ("crosscast_version", "git_commit")
@@ -42,7 +42,7 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
         yield f"{label}: other work ran beside {_launches(foreign)}"
     unsteady: dict[str, list[int]] = {}
     for record in launches:
-        for part in steady_state_problems(record):
+        for part in summary_of(record).unsteady:
             unsteady.setdefault(part, []).append(record.launch)
     for part, numbers in unsteady.items():
         yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
@@ -77,8 +77,8 @@ def _environment(record: Record, name: str) -> Any:
 
 
 def _framework_threads(cell: Cell) -> list[Any]:
-    frameworks = (record.measurements.framework for record in cell.launches)
-    return _distinct(framework.threads for framework in frameworks if framework)
+    summaries = map(summary_of, cell.launches)
+    return _distinct(summary.framework_threads for summary in summaries if summary.has_framework)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

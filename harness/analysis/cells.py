@@ -1,14 +1,16 @@
 """Records of a results folder, put together as the cells of a comparison."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness import record as records
+from harness.analysis.reading import read_records
 from harness.errors import UserError
 from harness.record import Record
 from harness.scenario.matrix import Absent, Scenario
@@ -37,7 +39,7 @@ class Cell:
         """Framework and execution: short, and shared by cells that differ in other settings."""
         return f"{self.scenario.framework} {self.scenario.execution}"
 
-    @property
+    @cached_property
     def by_launch(self) -> dict[int, Record]:
         """Completed records by launch number."""
         return {record.launch: record for record in self.launches}
@@ -52,9 +54,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Group:
-    """Cells that stand in one table: the same model, preset, chip, data and host.
+    """Cells that stand in one table: the same model, preset and data, and the same chip and host but where `across`.
 
-    `host` is None where no cell has run.
+    `host` is None where no cell has run; `chip` and `host` list all where there are several.
     """
 
     model: str
@@ -64,17 +66,36 @@ class Group:
     host: str | None
     cells: tuple[Cell, ...]
     absent: tuple[Absent, ...]
+    across: bool = False
 
     @property
     def title(self) -> str:
         """Model, preset, chip, data and host in words."""
-        host = f"host {self.host}" if self.host else "no host"
-        return f"{self.model} {self.preset}, chip {self.chip}, data {self.data_name}, {host}"
+        chip = f"{'chips' if ', ' in self.chip else 'chip'} {self.chip}"
+        host = f"{'hosts' if ', ' in self.host else 'host'} {self.host}" if self.host else "no host"
+        return f"{self.model} {self.preset}, {chip}, data {self.data_name}, {host}"
 
     def label(self, cell: Cell) -> str:
         """A label that no other cell of the group shares."""
-        twins = [other for other in self.cells if other.label == cell.label]
-        return cell.label if len(twins) == 1 else f"{cell.label} {cell.key.rsplit('.', 1)[-1]}"
+        return self._labels[cell]
+
+    def label_of_absent(self, entry: Absent) -> str:
+        """The label that an absent cell would have."""
+        return self._with_chip(entry, f"{entry.framework} {entry.execution}")
+
+    @cached_property
+    def _labels(self) -> dict[Cell, str]:
+        labels = {cell: self._with_chip(cell.scenario, cell.label) for cell in self.cells}
+        for more in (lambda cell: f"on {cell.host}" if self.across else "", lambda cell: cell.key.rsplit(".", 1)[-1]):
+            counts = Counter(labels.values())
+            labels = {
+                cell: label if counts[label] == 1 else f"{label} {more(cell)}".rstrip()
+                for cell, label in labels.items()
+            }
+        return labels
+
+    def _with_chip(self, entry: Scenario | Absent, label: str) -> str:
+        return f"{entry.chip} {label}" if self.across else label
 
 
 @dataclass(frozen=True)
@@ -123,6 +144,13 @@ class Results:
                 found.append(Group(*place, None, (), missing))
         return tuple(found)
 
+    def groups_across_chips(self) -> tuple[Group, ...]:
+        """The same, but cells of all chips and hosts that share model, preset and data stand in one group."""
+        subjects: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
+        for group in self.groups():
+            subjects[group.model, group.preset, group.data_name].append(group)
+        return tuple(_joined(members) for members in subjects.values())
+
 
 def load_results(results: Path) -> Results:
     """Read every record and every list of absent cells under a folder.
@@ -134,11 +162,13 @@ def load_results(results: Path) -> Results:
         raise UserError(f"{results}: no such folder of results")
     problems: list[str] = []
     found: list[Record] = []
-    for path in sorted(results.rglob(records.FILE_NAME)):
-        try:
-            found.append(_load_record(path))
-        except UserError as error:
-            problems.append(str(error))
+    paths = sorted(results.rglob(records.FILE_NAME))
+    for path, record in zip(paths, read_records(paths), strict=True):
+        problem = record if isinstance(record, UserError) else _problem(path, record)
+        if isinstance(record, UserError) or problem:
+            problems.append(str(problem))
+        else:
+            found.append(record)
     absent: list[tuple[str, Absent]] = []
     for path in sorted(results.rglob(ABSENT_FILE_NAME)):
         try:
@@ -148,12 +178,11 @@ def load_results(results: Path) -> Results:
     return Results(_cells(found), tuple(absent), tuple(problems))
 
 
-def _load_record(path: Path) -> Record:
-    record = records.load(path)
+def _problem(path: Path, record: Record) -> str | None:
     suite = record.scenario.suite
     if Path(suite).name != suite:
-        raise UserError(f"{path}: damaged: scenario.suite: {suite!r} is not a name; remove it or run that launch again")
-    return record
+        return f"{path}: damaged: scenario.suite: {suite!r} is not a name; remove it or run that launch again"
+    return None
 
 
 def _load_absent(path: Path) -> Sequence[Absent]:
@@ -183,6 +212,21 @@ def _cells(found: Iterable[Record]) -> tuple[Cell, ...]:
             )
         )
     return tuple(sorted(cells, key=lambda cell: (_first_order(cell), cell.key, cell.host)))
+
+
+def _joined(groups: Sequence[Group]) -> Group:
+    first = groups[0]
+    hosts = sorted({group.host for group in groups if group.host})
+    return Group(
+        model=first.model,
+        preset=first.preset,
+        chip=", ".join(sorted({group.chip for group in groups})),
+        data_name=first.data_name,
+        host=", ".join(hosts) or None,
+        cells=tuple(cell for group in groups for cell in group.cells),
+        absent=tuple(dict.fromkeys(entry for group in groups for entry in group.absent)),
+        across=True,
+    )
 
 
 def _first_order(cell: Cell) -> int:

@@ -1,10 +1,13 @@
 """Which two cells may be compared, and with which baseline."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, get_args
 
 from harness.analysis.cells import Cell
+from harness.analysis.summaries import summary_of
 from harness.errors import UserError, nearest
 from harness.scenario.schema import Execution, FrameworkName
 
@@ -82,6 +85,13 @@ class BaselineName:
         )
         return Comparison(cell, baseline, () if baseline is cell else differing[id(baseline)])
 
+    def compare_all(self, cells: Sequence[Cell]) -> dict[Cell, Comparison]:
+        """Compare every cell with its baseline."""
+        subjects: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+        for cell in cells:
+            subjects[_subject(cell)].append(cell)
+        return {cell: self.compare(cell, subjects[_subject(cell)]) for cell in cells}
+
     def _names(self, other: Cell, cell: Cell) -> bool:
         ours, theirs = cell.scenario, other.scenario
         return (
@@ -89,12 +99,16 @@ class BaselineName:
             and self.execution in (None, theirs.execution)
             and theirs.chip == (self.chip or ours.chip)
             and (self.chip is not None or other.host == cell.host)
-            and (theirs.model, theirs.preset, theirs.data_name) == (ours.model, ours.preset, ours.data_name)
+            and _subject(other) == _subject(cell)
         )
 
     def __str__(self) -> str:
         chip = f"{self.chip}/" if self.chip else ""
         return chip + (f"{self.framework}-{self.execution}" if self.execution else self.framework)
+
+
+def _subject(cell: Cell) -> tuple[str, str, str]:
+    return cell.scenario.model, cell.scenario.preset, cell.scenario.data_name
 
 
 def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
@@ -128,6 +142,7 @@ def _setting_differences(cell: Cell, baseline: Cell) -> Iterable[str]:
             yield f"{name}: {ours.get(name)} here, {theirs.get(name)} in the baseline"
 
 
+@lru_cache(maxsize=1024)
 def _settings(cell: Cell) -> dict[str, Any]:
     content = cell.scenario.model_dump(mode="json")
     inference = {name: content["inference"][name] for name in SAME_INFERENCE_SETTINGS}
@@ -146,7 +161,7 @@ def _flat(content: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _fingerprints(cell: Cell, launches: Sequence[int], name: str) -> dict[int, str | None]:
-    found = {number: cell.by_launch[number].measurements.fingerprints for number in launches}
+    found = {number: summary_of(cell.by_launch[number]).fingerprints for number in launches}
     return {number: getattr(entry, name) if entry else None for number, entry in found.items()}
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Literal
-
-import numpy as np
+from typing import Literal, NamedTuple
 
 from harness.record import Epoch, Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
 
@@ -17,8 +15,7 @@ NO_INFERENCE = "no inference measured"
 NOT_STEADY = "steady state never reached"
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """One launch's value of a quantity in `unit`; None with the `reason` where there is none.
 
     `name` ends in the unit and names a column. Costs and rates are compared with a verdict, sizes without one, plain
@@ -33,11 +30,11 @@ class Metric:
     reason: str | None = None
 
 
-@dataclass(frozen=True)
-class EnergyUse:
-    """Energy of one activity of a launch, from valid windows: J per `unit`, gross and net of idle, and J per sample.
+class EnergyUse(NamedTuple):
+    """Energy of one activity of a launch, from valid windows: J per `unit`, gross and net of idle, per step and sample.
 
-    Values are None where no window is valid, net energy where the idle power is not known; `reasons` say why.
+    Values are None where no window is valid, net energy where the idle power is not known; `reasons` say why. `scopes`
+    name what its sensors hold: die, card, module, cpu_package, dram, node; empty where that is not recorded.
     """
 
     activity: str
@@ -46,10 +43,12 @@ class EnergyUse:
     valid_windows: int
     energy_j: float | None
     net_energy_j: float | None
+    step_energy_j: float | None
     sample_energy_j: float | None
     mean_power_w: float | None
     peak_power_w: float | None
     reasons: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
 
     @property
     def samples_per_j(self) -> float | None:
@@ -165,8 +164,15 @@ def _without_compilation(epochs: Sequence[Epoch]) -> Sequence[Epoch]:
 
 
 def _iqr(values: Sequence[float]) -> float:
-    low, high = np.percentile(values, [25, 75])
-    return float(high - low)
+    ordered = sorted(values)
+    return _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
+
+
+def _quantile(ordered: Sequence[float], fraction: float) -> float:
+    place = fraction * (len(ordered) - 1)
+    below = int(place)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,7 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
     energy_j = sum(window.total("energy_j") for window in valid)
     samples = sum(window.phase.samples for window in valid)
+    steps = sum(window.phase.steps for window in valid)
     return EnergyUse(
         activity=activity,
         unit=unit,
@@ -206,8 +213,14 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         valid_windows=len(valid),
         energy_j=median(window.total("energy_j") / window.units(unit) for window in valid) if valid else None,
         net_energy_j=median(net_energies_j) if net_energies_j else None,
+        step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,
         mean_power_w=energy_j / sum(window.total("duration_s") for window in valid) if valid else None,
         peak_power_w=max((window.total("peak_power_w") for window in valid), default=None),
         reasons=tuple(dict.fromkeys(reasons)),
+        scopes=_scopes(valid),
     )
+
+
+def _scopes(windows: Sequence[RecordedWindow]) -> tuple[str, ...]:
+    return tuple(sorted({device["scope"] for window in windows for device in window.energy.window.get("devices", ())}))

@@ -1,4 +1,4 @@
-"""All tables and figures of a results folder, on the terminal and as files beside the records."""
+"""All tables of a results folder, on the terminal and as files beside the records."""
 
 from pathlib import Path
 
@@ -9,22 +9,24 @@ from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results, load_results
 from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName
-from harness.analysis.figures import write_loss_curves
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
-from harness.analysis.tables import print_table, print_warnings, write_table
+from harness.analysis.table_files import write_table
+from harness.analysis.tables import print_table, print_warnings
 from harness.errors import UserError, nearest
 
 DEFAULT_BASELINE = BaselineName("pytorch")
 
 
-def report(results: Path, *, suite: str | None, baseline: str | None, console: Console) -> tuple[str, ...]:
-    """Print the tables of one suite or of all, and write them, as Markdown and CSV, and the loss curves.
+def report(
+    results: Path, *, suite: str | None, baseline: str | None, console: Console, figures: bool = False
+) -> tuple[str, ...]:
+    """Print the tables of one suite or of all and write them, with `figures` the loss curves too.
 
     Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
-    default is the PyTorch cell of the same chip and host. Returns the records that could not be used, each in a line
-    that says why. Raises UserError where there is no record, where no cell bears the name of the suite or the
-    baseline, and where a file cannot be written.
+    default is the PyTorch cell of the same chip and host. A baseline that names a chip puts all chips into one table.
+    Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
+    where no cell bears the name of the suite or the baseline, and where a file cannot be written.
     """
     found = load_results(results)
     _check(results, found, suite)
@@ -33,7 +35,7 @@ def report(results: Path, *, suite: str | None, baseline: str | None, console: C
         path
         for name in found.suites
         if suite in (None, name)
-        for path in _report_suite(results / name, found.of_suite(name), baseline, console)
+        for path in _report_suite(results / name, found.of_suite(name), baseline, console, figures=figures)
     ]
     console.print(Text("\nWritten:"))
     for path in paths:
@@ -41,11 +43,11 @@ def report(results: Path, *, suite: str | None, baseline: str | None, console: C
     return tuple(found.problems)
 
 
-def _report_suite(folder: Path, found: Results, baseline: str | None, console: Console) -> list[Path]:
+def _report_suite(folder: Path, found: Results, baseline: str | None, console: Console, *, figures: bool) -> list[Path]:
     suite = folder.name
     name = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
-    comparisons = {cell: name.compare(cell, found.cells) for cell in found.cells}
-    groups = found.groups()
+    comparisons = name.compare_all(found.cells)
+    groups = found.groups_across_chips() if name.chip else found.groups()
     warnings = [
         f"{group.title}: {line}" if len(groups) > 1 else line
         for group in groups
@@ -57,7 +59,11 @@ def _report_suite(folder: Path, found: Results, baseline: str | None, console: C
         print_table(table, console)
         paths += write_table(table, [*found.problems, *warnings], folder / "tables")
     print_warnings(warnings, console)
-    return [*paths, *write_loss_curves(groups, folder / "figures")]
+    if figures:
+        from harness.analysis.figures import write_loss_curves
+
+        paths += write_loss_curves(found.groups(), folder / "figures")
+    return paths
 
 
 def _check(results: Path, found: Results, suite: str | None) -> None:

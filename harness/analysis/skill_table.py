@@ -1,7 +1,6 @@
 """RMSE and ACC by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -9,17 +8,17 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import difference, equivalence, relative_deviation, summarise
+from harness.analysis.summaries import ScoreKey, summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
     deviation_text,
     estimate,
     estimate_columns,
     estimate_text,
-    group_columns,
     group_title,
+    place_columns,
 )
 from harness.analysis.tables import Section, Table
-from harness.record import Record, Skill, SkillScore
 
 DEFINITIONS = (
     INTERVALS,
@@ -31,25 +30,12 @@ DEFINITIONS = (
 REFERENCES = ("persistence", "climatology")
 
 
-@dataclass(frozen=True)
-class ScoreKey:
-    """What is scored: a variable at a lead time in hours."""
-
-    variable: str
-    units: str
-    lead_h: float
-
-    @property
-    def variable_title(self) -> str:
-        """Variable and unit."""
-        return f"{self.variable}, {self.units}"
-
-
 class CellScores:
     """The scores of a cell's launches, found by forecaster, variable and lead time."""
 
     def __init__(self, cell: Cell) -> None:
-        self._scores = {record.launch: _scores(record) for record in cell.launches if record.measurements.skill}
+        found = {record.launch: summary_of(record).scores for record in cell.launches}
+        self._scores = {launch: scores.by_key for launch, scores in found.items() if scores}
         first = next(iter(self._scores.values()), {})
         self.keys = tuple(dict.fromkeys(key for _, key in first))
 
@@ -166,12 +152,6 @@ def skill_refusal(comparison: Comparison) -> tuple[str, ...]:
     return (*comparison.refusal, *missing, *unequal)
 
 
-def _scores(record: Record) -> dict[tuple[str, ScoreKey], SkillScore]:
-    skill = record.measurements.skill
-    entries = skill.scores if skill else ()
-    return {(score.forecaster, ScoreKey(score.variable, score.units, score.lead_h)): score for score in entries}
-
-
 def _by_variable(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
     unique = tuple(dict.fromkeys(keys))
     variables = tuple(dict.fromkeys(key.variable for key in unique))
@@ -221,12 +201,8 @@ def _definitions(scores: Mapping[Cell, CellScores]) -> tuple[str, ...]:
 
 
 def _definition_lines(cell: Cell) -> tuple[str, ...]:
-    skills = (record.measurements.skill for record in cell.launches)
-    return tuple(dict.fromkeys(_definition(skill) for skill in skills if skill))
-
-
-def _definition(skill: Skill) -> str:
-    return f"Weights: {skill.weights}. RMSE: {skill.rmse_order}. ACC: {skill.acc}. Climatology: {skill.climatology}."
+    scores = (summary_of(record).scores for record in cell.launches)
+    return tuple(dict.fromkeys(found.definition for found in scores if found))
 
 
 def _data_rows(
@@ -243,9 +219,7 @@ def _data_rows(
         for forecaster in ("model", *REFERENCES):
             for key in keys:
                 row = {
-                    **group_columns(group),
-                    "cell": group.label(cell),
-                    "cell_key": cell.key,
+                    **place_columns(group, cell),
                     "forecaster": forecaster,
                     "variable": key.variable,
                     "units": key.units,

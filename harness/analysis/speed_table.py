@@ -7,18 +7,22 @@ import pandas as pd
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
-from harness.analysis.metrics import Metric, launch_metrics
+from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.statistics import Ratio, ratio_of_medians, summarise
+from harness.analysis.summaries import summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
+    baseline_columns,
     estimate,
     estimate_columns,
     estimate_text,
     failure_lines,
-    group_columns,
     group_title,
-    marked,
+    place_columns,
+    ratio_cells,
+    ratio_columns,
+    refusal_lines,
     why_not,
 )
 from harness.analysis.tables import Section, Table
@@ -26,7 +30,8 @@ from harness.analysis.tables import Section, Table
 COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")
 DEFINITIONS = (
     INTERVALS,
-    "Ratio: median of the cell / median of the baseline over launches of the same number, with its paired interval.",
+    "Ratio: median of the cell / median of the baseline over launches of the same number, with the interval of the "
+    "paired ratios.",
     "Verdict on times, and on rates by their inverse: equivalent if the interval lies within 1/1.05 to 1.05, faster or "
     "slower if it lies outside, undecided if it crosses a bound.",
     "Epoch: data and steps without validation; the first of a stage, which holds the compilation, is left out where "
@@ -50,7 +55,7 @@ def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
 def _by_name(cell: Cell) -> LaunchMetrics:
     found: dict[str, dict[int, Metric]] = {}
     for record in cell.launches:
-        for metric in launch_metrics(record):
+        for metric in summary_of(record).metrics:
             found.setdefault(metric.name, {})[record.launch] = metric
     return found
 
@@ -63,16 +68,11 @@ def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapp
         ("all", group.label(cell), "0", why_not(cell), MISSING, MISSING) for cell in group.cells if not cell.launches
     ]
     rows += [
-        ("all", f"{entry.framework} {entry.execution}", "0", f"did not run: {entry.reason}", MISSING, MISSING)
+        ("all", group.label_of_absent(entry), "0", f"did not run: {entry.reason}", MISSING, MISSING)
         for entry in group.absent
     ]
-    notes = [
-        f"Ratio refused for {group.label(cell)}: {difference}"
-        for cell in ran
-        for difference in comparisons[cell].refusal
-    ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    return Section(group_title(group, comparisons), frame, (*notes, *failure_lines(group)))
+    return Section(group_title(group, comparisons), frame, (*refusal_lines(group, comparisons), *failure_lines(group)))
 
 
 def _quantity_rows(
@@ -112,13 +112,7 @@ def _median(metrics: Mapping[int, Metric], values: Mapping[int, float], divisor:
 def _ratio_cells(metric: Metric, comparison: Comparison, ratio: Ratio | None, *, has_value: bool) -> tuple[str, str]:
     if metric.kind == "plain":
         return MISSING, MISSING
-    if comparison.is_baseline:
-        return "1" if has_value else MISSING, "baseline"
-    if comparison.refusal:
-        return "refused", "see below"
-    if ratio is None:
-        return MISSING, MISSING
-    return marked(ratio.ratio, ratio.low, ratio.high), _verdict(metric, ratio) or MISSING
+    return ratio_cells(comparison, ratio, _verdict(metric, ratio) if ratio else None, has_value=has_value)
 
 
 def _verdict(metric: Metric, ratio: Ratio) -> str | None:
@@ -148,28 +142,17 @@ def _data_rows(
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for cell in group.cells:
-        comparison = comparisons[cell]
-        baseline = comparison.baseline
         row: dict[str, object] = {
-            **group_columns(group),
-            "cell": group.label(cell),
-            "cell_key": cell.key,
+            **place_columns(group, cell),
             "launches": len(cell.launches),
             "reason": None if cell.launches else why_not(cell),
-            "baseline": f"{baseline.scenario.chip}/{baseline.label}" if baseline else None,
-            "baseline_key": baseline.key if baseline else None,
-            "refusal": "; ".join(comparison.refusal) or None,
+            **baseline_columns(comparisons[cell]),
         }
         for name in metrics[cell]:
-            row |= _data_columns(name, metrics, comparison)
+            row |= _data_columns(name, metrics, comparisons[cell])
         rows.append(row)
     rows += [
-        {
-            **group_columns(group),
-            "cell": f"{entry.framework} {entry.execution}",
-            "launches": 0,
-            "reason": f"did not run: {entry.reason}",
-        }
+        {**place_columns(group, entry), "launches": 0, "reason": f"did not run: {entry.reason}"}
         for entry in group.absent
     ]
     return rows
@@ -187,10 +170,4 @@ def _data_columns(name: str, metrics: Mapping[Cell, LaunchMetrics], comparison: 
     if metric.kind in ("plain", "detail"):
         return columns
     ratio = _ratio(metrics, comparison, name)
-    return columns | {
-        f"{name}_ratio": ratio.ratio if ratio else None,
-        f"{name}_ratio_low95": ratio.low if ratio else None,
-        f"{name}_ratio_high95": ratio.high if ratio else None,
-        f"{name}_ratio_pairs": ratio.pairs if ratio else None,
-        f"{name}_verdict": _verdict(metric, ratio) if ratio else None,
-    }
+    return columns | ratio_columns(name, ratio, _verdict(metric, ratio) if ratio else None)

@@ -3,25 +3,24 @@
 The unit of replication is the process launch: every value here is one launch's.
 """
 
-import warnings
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from statistics import fmean, median
+from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
 MARGIN = 0.05
 MIN_LAUNCHES = 3
-RESAMPLES = 9999
-SEED = 0
+MIN_FOR_ORDER_STATISTICS = 6
+"""Fewest values whose range covers their median with a probability of CONFIDENCE: 1 - 2 ** (1 - n)."""
 
 Verdict = Literal["faster", "slower", "equivalent", "undecided"]
 Equivalence = Literal["equivalent", "not equivalent", "undecided"]
-Array = NDArray[np.float64]
+Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -56,34 +55,56 @@ class Deviation:
 
 
 def summarise(values: Sequence[float]) -> Estimate:
-    """Median and 95 % BCa bootstrap interval (Efron 1987, as in scipy.stats.bootstrap) of one value a launch.
+    """Median of one value a launch and the interval of `median_interval`, without one where there are too few.
 
-    The resampling seed is fixed, so the same values give the same interval. Where BCa is not defined, because leaving
-    out a launch never moves the median, the interval is that of the plain percentiles; it is a point where all values
-    are equal. A median of n launches cannot be covered more often than 1 - 2 ** (1 - n): 75 % with 3 launches, 94 %
-    with 5. Raises ValueError for no values.
+    Raises ValueError for no values.
     """
     if not len(values):
         raise ValueError("no values to summarise")
-    sample = np.asarray(values, dtype=np.float64)
-    low, high = _interval(np.median, tuple(sample)) if len(sample) >= MIN_LAUNCHES else (None, None)
-    return Estimate(float(np.median(sample)), low, high, len(sample))
+    low, high = median_interval(tuple(values)) if len(values) >= MIN_LAUNCHES else (None, None)
+    return Estimate(median(values), low, high, len(values))
 
 
 def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], margin: float = MARGIN) -> Ratio | None:
-    """Ratio of two cells' median costs, both given by launch number, with a paired bootstrap interval.
+    """Ratio of two cells' median costs, both given by launch number, with an interval from paired launches.
 
-    Launches of the same number are resampled together; those that only one cell has do not count. None where no number
-    is in both. With fewer than 3 pairs there is no interval and the verdict is `undecided`.
+    Launches of the same number make a pair; those that only one cell has do not count. The interval is that of
+    `ratio_interval`. None where no number is in both or a cost is not above 0. With fewer than 3 pairs there is no
+    interval and the verdict is `undecided`.
     """
     numbers = sorted(costs.keys() & baseline.keys())
-    if not numbers:
+    ours, theirs = [costs[number] for number in numbers], [baseline[number] for number in numbers]
+    if not numbers or min(ours) <= 0 or min(theirs) <= 0:
         return None
-    ours = np.array([costs[number] for number in numbers])
-    theirs = np.array([baseline[number] for number in numbers])
-    enough = len(numbers) >= MIN_LAUNCHES
-    low, high = _interval(_median_over_median, tuple(ours), tuple(theirs)) if enough else (None, None)
-    return Ratio(float(_median_over_median(ours, theirs)), low, high, len(numbers), verdict(low, high, margin))
+    low, high = ratio_interval(ours, theirs) if len(numbers) >= MIN_LAUNCHES else (None, None)
+    return Ratio(median(ours) / median(theirs), low, high, len(numbers), verdict(low, high, margin))
+
+
+@lru_cache(maxsize=2**16)
+def median_interval(values: tuple[float, ...]) -> Interval:
+    """Bounds of the 95 % interval of the median of at least 3 values.
+
+    It is found on the logarithms, or on the values where one of them is not above 0. With 3 to 5 values: Student's t.
+    No order statistic reaches 95 % there and the bootstrap of a median can do no better (at most 75 % with 3 values,
+    94 % with 5). With 6 and more: order statistics interpolated after Hettmansperger and Sheather (1986), which assume
+    no distribution. Simulated coverage (tests/analysis/test_coverage.py): 93 to 97 % with 3 to 5 values that are
+    log-normal, skewed, heavy-tailed or hit by outliers, 94 to 96 % with 6 and more.
+    """
+    positive = min(values) > 0
+    find = _order_statistics if len(values) >= MIN_FOR_ORDER_STATISTICS else _students_t
+    low, high = find([math.log(value) for value in values] if positive else values)
+    return _holding(median(values), *((math.exp(low), math.exp(high)) if positive else (low, high)))
+
+
+def ratio_interval(ours: Sequence[float], theirs: Sequence[float]) -> Interval:
+    """Bounds of the 95 % interval of a ratio of costs above 0, from at least 3 pairs.
+
+    It is the interval of the median of the paired ratios, widened where that leaves out the ratio of the medians. What
+    both launches of a pair share cancels. The percentiles of resampled pairs, which it replaces, cover 75 % with 3
+    pairs, 93 % with 5 and up to 99 % with 20; this one 94 to 97 %.
+    """
+    low, high = median_interval(tuple(our / their for our, their in zip(ours, theirs, strict=True)))
+    return _holding(median(ours) / median(theirs), low, high)
 
 
 def verdict(low: float | None, high: float | None, margin: float = MARGIN) -> Verdict:
@@ -126,40 +147,48 @@ def equivalence(deviation: Deviation, margin: float = MARGIN) -> Equivalence:
 
 
 def _deviation(
-    values: Mapping[int, float], baseline: Mapping[int, float], compare: Callable[[Array, Array], Array]
+    values: Mapping[int, float], baseline: Mapping[int, float], compare: Callable[[float, float], float]
 ) -> Deviation | None:
     numbers = sorted(values.keys() & baseline.keys())
     if not numbers:
         return None
-    deviations = compare(
-        np.array([values[number] for number in numbers]), np.array([baseline[number] for number in numbers])
-    )
-    mean, pairs = float(deviations.mean()), len(numbers)
-    if pairs < MIN_LAUNCHES:
-        return Deviation(mean, None, None, pairs)
-    half = float(stats.t.ppf(0.95, pairs - 1) * stats.sem(deviations))
-    return Deviation(mean, mean - half, mean + half, pairs)
+    deviations = [compare(values[number], baseline[number]) for number in numbers]
+    if len(numbers) < MIN_LAUNCHES:
+        return Deviation(fmean(deviations), None, None, len(numbers))
+    return Deviation(fmean(deviations), *_students_t(deviations, 0.90), len(numbers))
 
 
-def _median_over_median(ours: Array, theirs: Array, axis: int = -1) -> Any:
-    return np.median(ours, axis=axis) / np.median(theirs, axis=axis)
+def _holding(value: float, low: float, high: float) -> Interval:
+    return min(low, value), max(high, value)
 
 
-@lru_cache(maxsize=4096)
-def _interval(statistic: Callable[..., Any], *samples: tuple[float, ...]) -> tuple[float, float]:
-    for method in ("BCa", "percentile"):
-        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            interval = stats.bootstrap(
-                samples,
-                statistic,
-                paired=len(samples) > 1,
-                vectorized=True,
-                confidence_level=CONFIDENCE,
-                n_resamples=RESAMPLES,
-                method=method,
-                rng=np.random.default_rng(SEED),
-            ).confidence_interval
-        if not np.isnan([interval.low, interval.high]).any():
-            break
-    return float(interval.low), float(interval.high)
+def _students_t(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
+    size, mean = len(values), math.fsum(values) / len(values)
+    variance = math.fsum((value - mean) ** 2 for value in values) / (size - 1)
+    half = _t_quantile(size - 1, confidence) * math.sqrt(variance / size)
+    return mean - half, mean + half
+
+
+def _order_statistics(values: Sequence[float]) -> Interval:
+    ordered = sorted(values)
+    rank, weight = _rank_and_weight(len(ordered))
+    low = (1 - weight) * ordered[rank - 1] + weight * ordered[rank]
+    high = (1 - weight) * ordered[-rank] + weight * ordered[-rank - 1]
+    return low, high
+
+
+@lru_cache
+def _t_quantile(freedom: int, confidence: float) -> float:
+    return float(stats.t.ppf((1 + confidence) / 2, freedom))
+
+
+@lru_cache
+def _rank_and_weight(size: int) -> tuple[int, float]:
+    """Rank k (from 1) of the bound that still covers CONFIDENCE, and the weight of its inner neighbour."""
+
+    def coverage(rank: int) -> float:
+        return float(1 - 2 * stats.binom.cdf(rank - 1, size, 0.5))
+
+    rank = max(k for k in range(1, size // 2 + 1) if coverage(k) >= CONFIDENCE)
+    share = (coverage(rank) - CONFIDENCE) / (coverage(rank) - coverage(rank + 1))
+    return rank, (size - rank) * share / (rank + (size - 2 * rank) * share)

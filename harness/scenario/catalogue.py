@@ -10,12 +10,13 @@ from pydantic import AfterValidator, BaseModel
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
 from harness.models import architecture
+from harness.scenario.claims import Ledger
 from harness.scenario.loading import load
 from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig
 
 ROOT = Path(__file__).resolve().parents[2] / "scenarios"
 
-Kind = Literal["chips", "models", "suites", "data"]
+Kind = Literal["chips", "models", "suites", "data", "claims"]
 
 
 class NamedPreset(NamedTuple):
@@ -58,6 +59,11 @@ def chip(name: str) -> ChipConfig:
 def suite(name: str) -> SuiteConfig:
     """A suite by name or path."""
     return load(path_of("suites", name), SuiteConfig)
+
+
+def claims(name: str) -> Ledger:
+    """A ledger of claims by name or path."""
+    return load(path_of("claims", name), Ledger)
 
 
 def data(name: str) -> Any:

@@ -7,17 +7,19 @@ from typing import Any
 
 from harness.data.config import DataConfig
 from harness.models import GROUP, architecture
+from harness.scenario.claims import Ledger
 from harness.scenario.loading import json_schema
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """JSON Schemas by file stem: the three kinds of file of fixed form, and one for every architecture's models."""
+    """JSON Schemas by file stem: the kinds of file of fixed form, and one for every architecture's models."""
     model_config: Any = ModelConfig
     return {
         "chip": json_schema(ChipConfig, "A chip"),
         "suite": json_schema(SuiteConfig, "A suite"),
         "data": json_schema(DataConfig, "A data set"),
+        "claims": json_schema(Ledger, "Claims of a study"),
         **{
             name: json_schema(model_config[architecture(name).Network], f"A {name} model")
             for name in sorted({entry.name for entry in entry_points(group=GROUP)})

@@ -11,10 +11,10 @@ from harness.analysis.report import report
 STEPS_S = (0.50, 0.52, 0.49, 0.51, 0.53)
 
 
-def run(results, *, suite=None, baseline=None, width=100):
+def run(results, *, suite=None, baseline=None, width=100, figures=False):
     """The report's terminal output."""
     console = Console(file=io.StringIO(), width=width)
-    report(results.path, suite=suite, baseline=baseline, console=console)
+    report(results.path, suite=suite, baseline=baseline, console=console, figures=figures)
     return console.file.getvalue()
 
 

@@ -9,11 +9,6 @@ from reports import add_pair, read, run
 from harness.record import Latency
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr("harness.analysis.report.write_loss_curves", lambda groups, folder: ())
-
-
 class TestWarnings:
     def test_none_without_cause(self, results):
         add_pair(results)

@@ -61,7 +61,7 @@ class TestLossCurves:
 
     def test_files(self, results):
         self.add(results)
-        run(results)
+        run(results, figures=True)
         folder = results.path / "smoke" / "figures"
         stem = "loss-fourcastnet-tiny-rossby"
         assert (folder / f"{stem}.pdf").read_bytes().startswith(b"%PDF")

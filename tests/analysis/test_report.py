@@ -44,15 +44,15 @@ class TestFolders:
         results.add(make_record())
         (results.path / "smoke" / "figures" / "loss-fourcastnet-tiny-rossby.pdf").mkdir(parents=True)
         with pytest.raises(UserError, match=r"loss-fourcastnet-tiny-rossby\.pdf: cannot be written"):
-            run(results)
+            run(results, figures=True)
         left = [path.name for path in (results.path / "smoke" / "figures").glob(".*")]
         assert left == []
 
     def test_the_files_written_are_listed(self, results):
         add_pair(results, launches=range(3))
-        output = run(results)
+        output = run(results, figures=True)
         written = {path for folder in ("tables", "figures") for path in (results.path / "smoke" / folder).iterdir()}
-        assert len(written) == 9
+        assert len(written) == 15
         assert all(str(path) in output for path in written)
 
     def test_again_gives_the_same_files(self, results):

@@ -12,11 +12,6 @@ from reports import add_pair, read, run
 from harness.record import Energy, Phase, PhaseEnergy
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr("harness.analysis.report.write_loss_curves", lambda groups, folder: ())
-
-
 class TestSkill:
     def add(self, results, deviations, persistence=2.0):
         for launch, deviation in enumerate(deviations):

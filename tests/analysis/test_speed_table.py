@@ -13,11 +13,6 @@ from harness.scenario.schema import Stage, TrainingConfig
 BATCH_16 = TrainingConfig(batch_size=16, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),))
 
 
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    monkeypatch.setattr("harness.analysis.report.write_loss_curves", lambda groups, folder: ())
-
-
 class TestSpeed:
     def test_values_and_ratio(self, results):
         add_pair(results)
@@ -110,6 +105,24 @@ class TestSpeed:
             )
         run(results, baseline="a100/pytorch")
         speed, markdown = read(results, "speed")
-        cpu = speed[speed["chip"] == "cpu"].loc["pytorch eager"]
-        assert cpu["train_step_s_ratio"] == pytest.approx(10.0)
-        assert f"baseline pytorch eager on a100 (host {'b' * 12})" in markdown
+        assert list(speed.index) == ["a100 pytorch eager", "cpu pytorch eager"]
+        assert speed.loc["cpu pytorch eager", "train_step_s_ratio"] == pytest.approx(10.0)
+        assert speed.loc["cpu pytorch eager", "baseline"] == "a100/pytorch eager"
+        assert markdown.count("\n## ") == 1
+        hosts = f"hosts aaaabbbbcccc, {'b' * 12}"
+        assert f"chips a100, cpu, data rossby, {hosts}; fp32; baseline a100 pytorch eager" in markdown
+
+    def test_chips_that_ran_other_settings_are_refused_with_what_differs(self, results):
+        a100 = make_scenario(chip="a100", device="cuda", training=BATCH_16)
+        for launch in range(3):
+            results.add(make_record("pytorch", launch), make_record("pytorch", launch, scenario=a100, host="b" * 12))
+        output = run(results, baseline="a100/pytorch", width=200)
+        expected = "Ratio refused for cpu pytorch eager: training.batch_size: 8 here, 16 in the baseline"
+        assert expected in output
+        assert expected in read(results, "speed")[1]
+
+    def test_a_chip_on_two_hosts_keeps_two_rows(self, results):
+        for host in ("a" * 12, "b" * 12):
+            results.add(*[make_record("pytorch", launch, host=host) for launch in range(3)])
+        run(results, baseline="cpu/pytorch")
+        assert list(read(results, "speed")[0].index) == [f"cpu pytorch eager on {host * 12}" for host in "ab"]

@@ -1,0 +1,153 @@
+"""Read records by the thousand: one pass over each file, of which only what tables need stays in memory.
+
+From SHARED_FROM files on, a child process reads every other one: it takes their paths on its standard input and
+answers with a pickle, which nothing but its parent sees.
+"""
+
+import gc
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import PrivateAttr
+
+from harness import record as records
+from harness.analysis.summaries import Summary, summarise_record
+from harness.errors import UserError
+from harness.record import Record
+
+SHARED_FROM = 400
+IN_THE_FILE = ("measurements", "energy")
+
+
+class StoredRecord(Record):
+    """A record whose measurements and energies stay in its file and are read from it when asked for.
+
+    Asking raises UserError where the file has gone or was damaged in the meantime.
+    """
+
+    _path: Path = PrivateAttr()
+    _summary: Summary = PrivateAttr()
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
+    @property
+    def summary(self) -> Summary:
+        """What tables need of the measurements and energies."""
+        return self._summary
+
+    def __getattr__(self, name: str) -> Any:
+        if name in IN_THE_FILE:
+            return getattr(_whole(self._path, _modified_ns(self._path)), name)
+        return super().__getattr__(name)  # type: ignore[misc]
+
+
+class _Read(NamedTuple):
+    """A file that was read: the fields of its record but those that stay in the file."""
+
+    fields: dict[str, Any]
+    summary: Summary
+
+
+def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
+    """Read files, in the order of `paths`; an error in one line for each that cannot be used."""
+    step = 2 if len(paths) >= SHARED_FROM and (os.cpu_count() or 1) > 1 else 1
+    found: list[_Read | str] = [""] * len(paths)
+    with _child(paths[1::step] if step > 1 else []) as child, _without_collecting():
+        found[::step] = _read_all(paths[::step])
+        if child:
+            found[1::step] = _answer(child, paths[1::step])
+        return [_stored(path, read) for path, read in zip(paths, found, strict=True)]
+
+
+@contextmanager
+def _child(paths: Sequence[Path]) -> Iterator["subprocess.Popen[bytes] | None"]:
+    if not paths:
+        yield None
+        return
+    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    with tempfile.TemporaryFile() as names:
+        names.write(b"\0".join(map(os.fsencode, paths)))
+        names.seek(0)
+        child = subprocess.Popen(command, stdin=names, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        try:
+            yield child
+        finally:
+            child.kill()
+            child.communicate()
+
+
+def _answer(child: "subprocess.Popen[bytes]", paths: Sequence[Path]) -> list[_Read | str]:
+    """What the child found, or the same read here where the child has died."""
+    assert child.stdout
+    answer = child.stdout.read()
+    if child.wait() != 0:
+        return _read_all(paths)
+    found: list[_Read | str] = pickle.loads(answer)
+    return found
+
+
+def _read_all(paths: Sequence[Path]) -> list[_Read | str]:
+    """Read files; equal scenarios and environments become one object."""
+    seen: dict[str, Any] = {}
+    found: list[_Read | str] = []
+    for path in paths:
+        try:
+            record = records.load(path)
+        except UserError as error:
+            found.append(str(error))
+            continue
+        fields = {name: value for name, value in record if name not in IN_THE_FILE}
+        for name in ("scenario", "environment"):
+            fields[name] = seen.setdefault(fields[name].model_dump_json(), fields[name])
+        found.append(_Read(fields, summarise_record(record)))
+    return found
+
+
+def _stored(path: Path, found: _Read | str) -> StoredRecord | UserError:
+    if isinstance(found, str):
+        return UserError(found)
+    record = StoredRecord.model_construct(**found.fields)
+    record._path, record._summary = path, found.summary
+    return record
+
+
+@lru_cache(maxsize=64)
+def _whole(path: Path, modified_ns: int) -> Record:
+    return records.load(path)
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read any more: {error.strerror}") from None
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keep Python from looking for cycles among records, of which there are none, while thousands are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def main() -> None:
+    """The child: paths on the standard input, NUL between them; the pickle of what they hold on the standard output."""
+    with _without_collecting():
+        paths = [Path(os.fsdecode(name)) for name in sys.stdin.buffer.read().split(b"\0")]
+        sys.stdout.buffer.write(pickle.dumps(_read_all(paths), pickle.HIGHEST_PROTOCOL))

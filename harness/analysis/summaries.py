@@ -1,0 +1,86 @@
+"""What tables need of a record: the numbers of its launch, computed once, small enough to keep ten thousand of them."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
+from harness.record import Fingerprints, Record, Skill
+
+
+class ScoreKey(NamedTuple):
+    """What is scored: a variable at a lead time in hours."""
+
+    variable: str
+    units: str
+    lead_h: float
+
+    @property
+    def variable_title(self) -> str:
+        """Variable and unit."""
+        return f"{self.variable}, {self.units}"
+
+
+class Score(NamedTuple):
+    """RMSE in the variable's units, and ACC, None where it is not defined."""
+
+    rmse: float
+    acc: float | None
+
+
+class Scores(NamedTuple):
+    """The scores of a launch by forecaster and key, and the definitions that they follow, in one line."""
+
+    definition: str
+    by_key: Mapping[tuple[str, ScoreKey], Score]
+
+
+class Summary(NamedTuple):
+    """The numbers that a launch contributes, and what decides with which others they may stand."""
+
+    metrics: tuple[Metric, ...]
+    energy_uses: tuple[EnergyUse, ...]
+    unsteady: tuple[str, ...]
+    scores: Scores | None
+    fingerprints: Fingerprints | None
+    has_framework: bool
+    framework_threads: int | None
+    no_energy: str | None
+
+
+def summary_of(record: Record) -> Summary:
+    """The summary of a record, which one read by `reading` holds already."""
+    ready = getattr(record, "summary", None)
+    return ready if isinstance(ready, Summary) else summarise_record(record)
+
+
+def summarise_record(record: Record) -> Summary:
+    """Compute the summary of a record. Raises nothing."""
+    measured = record.measurements
+    uses = energy_uses(record)
+    return Summary(
+        metrics=launch_metrics(record),
+        energy_uses=uses,
+        unsteady=steady_state_problems(record),
+        scores=_scores(measured.skill) if measured.skill else None,
+        fingerprints=measured.fingerprints,
+        has_framework=measured.framework is not None,
+        framework_threads=measured.framework.threads if measured.framework else None,
+        no_energy=None if uses else record.energy.reason or "no window was recorded",
+    )
+
+
+def _scores(skill: Skill) -> Scores:
+    definition = (
+        f"Weights: {skill.weights}. RMSE: {skill.rmse_order}. ACC: {skill.acc}. Climatology: {skill.climatology}."
+    )
+    scores = {
+        _place(score.forecaster, score.variable, score.units, score.lead_h): Score(score.rmse, score.acc)
+        for score in skill.scores
+    }
+    return Scores(definition, scores)
+
+
+@lru_cache(maxsize=2**14)
+def _place(forecaster: str, variable: str, units: str, lead_h: float) -> tuple[str, ScoreKey]:
+    return forecaster, ScoreKey(variable, units, lead_h)

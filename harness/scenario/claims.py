@@ -1,0 +1,112 @@
+"""What a file in scenarios/claims may say: claims of a study as tests on records."""
+
+import re
+from typing import Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from harness.frozen import Frozen
+from harness.scenario.schema import Execution, FrameworkName
+
+TimeOrMemory = Literal[
+    "training_s",
+    "epoch_s",
+    "train_step_s",
+    "first_step_s",
+    "train_rate_samples_per_s",
+    "inference_step_s",
+    "inference_first_step_s",
+    "inference_rate_samples_per_s",
+    "process_rss_bytes",
+    "device_bytes",
+]
+EnergyQuantity = Literal[
+    "mean_power_w", "peak_power_w", "energy_j", "net_energy_j", "step_energy_j", "sample_energy_j", "samples_per_j"
+]
+Quantity = Literal[TimeOrMemory, EnergyQuantity, "rmse"]
+
+OF_A_STAGE = {
+    "epoch_s": "epoch{stage}_s",
+    "train_step_s": "train_step{stage}_s",
+    "first_step_s": "first_step{stage}_s",
+    "train_rate_samples_per_s": "train_rate{stage}_samples_per_s",
+}
+"""Quantities of a training stage, and their names in records of several stages."""
+
+CELL_NAME = re.compile(rf"[^/\s]+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Execution))}))?")
+
+
+class Expectation(Frozen):
+    """Bounds of the ratio of the cell to its baseline between which the claim holds; null for no bound."""
+
+    at_least: float | None = Field(default=None, gt=0)
+    at_most: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _a_range(self) -> "Expectation":
+        if self.at_least is None and self.at_most is None:
+            raise ValueError("give at_least, at_most or both")
+        if self.at_least is not None and self.at_most is not None and self.at_least >= self.at_most:
+            raise ValueError("at_least must be below at_most")
+        return self
+
+
+class Claim(Frozen):
+    """One claim: the ratio of a quantity between cells and their baseline lies within the expectation."""
+
+    name: str = Field(min_length=1)
+    says: str = Field(description="the claim as published")
+    reading: str = Field(description="what was decided to make it a test: margins, which cells, which quantity")
+    models: tuple[str, ...] = Field(min_length=1)
+    preset: str | None = Field(default=None, description="only this preset; default: any that has records")
+    cells: tuple[str, ...] = Field(min_length=1, description="chip/framework or chip/framework-execution")
+    baseline: str = Field(description="chip/framework or chip/framework-execution")
+    quantity: Quantity
+    stage: str | None = Field(default=None, description="training stage, where the preset has several")
+    activity: Literal["training", "inference"] | None = Field(
+        default=None, description="needed for power and energy: of the whole training or of inference"
+    )
+    expect: Expectation
+
+    @field_validator("cells")
+    @classmethod
+    def _cell_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            _check_cell_name(name)
+        return names
+
+    @field_validator("baseline")
+    @classmethod
+    def _baseline_name(cls, name: str) -> str:
+        return _check_cell_name(name)
+
+    @model_validator(mode="after")
+    def _fits_the_quantity(self) -> "Claim":
+        if (self.activity is None) == (self.quantity in get_args(EnergyQuantity)):
+            raise ValueError("give an activity for power and energy, and for nothing else")
+        if self.stage is not None and self.quantity not in OF_A_STAGE:
+            raise ValueError(f"a stage goes only with {', '.join(OF_A_STAGE)}")
+        return self
+
+
+class Ledger(Frozen):
+    """The claims of one study; `suite` is the one whose bench would measure them."""
+
+    title: str
+    source: str
+    suite: str
+    claims: tuple[Claim, ...] = Field(min_length=1)
+
+    @field_validator("claims")
+    @classmethod
+    def _unique(cls, claims: tuple[Claim, ...]) -> tuple[Claim, ...]:
+        names = [claim.name for claim in claims]
+        if repeated := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"claims named twice: {', '.join(repeated)}")
+        return claims
+
+
+def _check_cell_name(name: str) -> str:
+    if not CELL_NAME.fullmatch(name):
+        raise ValueError(f"{name!r} must be chip/framework or chip/framework-execution, such as a100/pytorch-eager")
+    return name
