@@ -71,6 +71,16 @@ def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     _report(results, suite, baseline, make_console())
 
 
+@cli.command()
+@click.option("--suite", help="Only this suite; default: all that have records.")
+@results_option
+def figures(suite: str | None, results: Path) -> None:
+    """Draw every figure that the records allow, as PDF and PNG, with its data as CSV."""
+    from harness.analysis.figures import write_figures
+
+    _refuse_unusable(write_figures(results, suite=suite, console=make_console()))
+
+
 @cli.command("list")
 def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""
@@ -104,7 +114,10 @@ def make_console() -> Console:
 def _report(results: Path, suite: str | None, baseline: str | None, console: Console) -> None:
     from harness.analysis.report import report
 
-    unusable = report(results, suite=suite, baseline=baseline, console=console)
+    _refuse_unusable(report(results, suite=suite, baseline=baseline, console=console))
+
+
+def _refuse_unusable(unusable: tuple[str, ...]) -> None:
     if unusable:
         raise UserError(f"{len(unusable)} of the records could not be used: {'; '.join(unusable)}")
 
