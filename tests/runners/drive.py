@@ -1,4 +1,4 @@
-"""The runners in a world that the network `carry` forecasts exactly, in a child process: `drive.py FRAMEWORK GAIN PATH`.
+"""Both runners in a world that the network `carry` forecasts exactly, in a process: `drive.py FRAMEWORK GAIN PATH`.
 
 At every point the state changes by 0.1 times a forcing of +-1 at the time of the new state, as many points one way as
 the other. Prints the losses, the scores and what was asked of `training_extras`, as JSON; keeps a forecast at PATH.

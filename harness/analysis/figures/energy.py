@@ -41,11 +41,11 @@ def illustrate(subject: Subject, places: Places) -> Drawn:
     cells = subject.shown(lambda cell: cell.launches)
     data = energy_data(cells)
     if data.empty:
-        reasons = "; ".join(f"{shown.label}: {'; '.join(_reasons(shown))}" for shown in cells)
+        reasons = "; ".join(f"{shown.label}: {_reasons(shown)[0]}" for shown in cells)
         yield NotDrawn(name, f"no cell has energy from a valid window: {reasons or 'none has run'}")
         return
     missing = [
-        f"{activity} of {shown.label} ({'; '.join(_reasons(shown, activity))})"
+        f"{activity} of {shown.label} ({_reasons(shown, activity)[0]})"
         for activity in dict.fromkeys(data["activity"])
         for shown in cells
         if not ((data["cell"] == shown.label) & (data["activity"] == activity)).any()
