@@ -14,7 +14,8 @@ bench_options = $(call option,chip,$(CHIP))$(call option,model,$(MODEL))$(call o
 	$(call option,preset,$(PRESET))$(call option,data,$(DATA))$(call option,mapping,$(MAPPING))$\
 	$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
 
-.PHONY: help venv bench tables claims list schemas test lint benchmarks lock clean $(VENV) $(VENV_ACCELERATOR)
+.PHONY: help venv bench tables claims figures report list schemas test lint benchmarks lock clean $(VENV)\
+	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +32,12 @@ tables: $(any_venv) ## Print and write the tables of the records
 
 claims: $(any_venv) ## Say which claims of a study the records confirm or refute
 	@$</bin/crosscast claims$(call option,ledger,$(LEDGER))$(call option,results,$(RESULTS))
+
+figures: $(any_venv) ## Draw all figures of the records, with their data
+	@$</bin/crosscast figures$(results_options)
+
+report: $(any_venv) ## Write one HTML file with all tables and figures
+	@$</bin/crosscast report$(results_options)
 
 list: $(any_venv) ## Show suites, models, chips and what can run here
 	@$</bin/crosscast list

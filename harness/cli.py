@@ -89,6 +89,28 @@ def claims(ledger: str, results: Path) -> None:
     _refuse_unusable(claims_report(results, ledger, make_console()))
 
 
+@cli.command()
+@click.option("--suite", help="Only this suite; default: all that have records.")
+@results_option
+def figures(suite: str | None, results: Path) -> None:
+    """Draw every figure that the records allow, as PDF and PNG, with its data as CSV."""
+    from harness.analysis.figures import write_figures
+
+    _refuse_unusable(write_figures(results, suite=suite, console=make_console()))
+
+
+@cli.command()
+@click.option("--suite", help="Only this suite; default: all that have records.")
+@click.option("--baseline", help="Cell to compare with, such as pytorch; default: PyTorch on the same chip.")
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: report.html there.")
+@results_option
+def report(suite: str | None, baseline: str | None, output: Path | None, results: Path) -> None:
+    """Write one HTML file with warnings, tables, figures and links to the records."""
+    from harness.analysis.html_report import write_report
+
+    _refuse_unusable(write_report(results, suite=suite, baseline=baseline, output=output, console=make_console()))
+
+
 @cli.command("list")
 def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""

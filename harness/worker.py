@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
+from harness import forecast
 from harness.errors import UserError
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
@@ -116,7 +117,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
     measured = measured.model_copy(update={"inference": latency})
     write_measurements(folder, measured, reporter)
-    skill = inference.rollout(framework, windows, scenario.inference, reporter)
+    skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
     peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

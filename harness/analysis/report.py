@@ -6,14 +6,14 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.cautions import cautions
-from harness.analysis.cells import Results, load_results
+from harness.analysis.cells import Results
 from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName
+from harness.analysis.selection import load_chosen
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
 from harness.analysis.table_files import write_table
 from harness.analysis.tables import print_table, print_warnings
-from harness.errors import UserError, nearest
 
 DEFAULT_BASELINE = BaselineName("pytorch")
 
@@ -28,8 +28,7 @@ def report(
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
     where no cell bears the name of the suite or the baseline, and where a file cannot be written.
     """
-    found = load_results(results)
-    _check(results, found, suite)
+    found = load_chosen(results, suite)
     print_warnings(found.problems, console)
     paths = [
         path
@@ -62,13 +61,5 @@ def _report_suite(folder: Path, found: Results, baseline: str | None, console: C
     if figures:
         from harness.analysis.figures import write_loss_curves
 
-        paths += write_loss_curves(found.groups(), folder / "figures")
+        paths += write_loss_curves(groups, folder / "figures")
     return paths
-
-
-def _check(results: Path, found: Results, suite: str | None) -> None:
-    if not found.cells and not found.absent:
-        damaged = f"; {len(found.problems)} cannot be used, the first: {found.problems[0]}" if found.problems else ""
-        raise UserError(f"{results}: no records to report{damaged}; run crosscast bench first")
-    if suite is not None and suite not in found.suites:
-        raise UserError(f"{results}: no records of suite {suite!r}; {nearest(suite, found.suites)}")

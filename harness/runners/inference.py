@@ -1,10 +1,12 @@
 """Inference: latency of a single step, and an autoregressive rollout scored by lead time."""
 
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from harness.data.windows import Windows
+from harness.forecast import keep_first
 from harness.frameworks.base import Framework
 from harness.record import Latency, Skill, SkillScore
 from harness.runners.reporter import Reporter
@@ -57,10 +59,17 @@ def latency(
     )
 
 
-def rollout(framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter) -> Skill:
+def rollout(
+    framework: Framework,
+    windows: Windows,
+    config: InferenceConfig,
+    reporter: Reporter,
+    forecast_path: Path | None = None,
+) -> Skill:
     """Forecast from every start of the test period and score model, persistence and climatology at each lead time.
 
-    Raises UserError where a forecast is not finite.
+    The first start's forecast at the longest lead is kept at `forecast_path`. Raises UserError where a forecast is not
+    finite.
     """
     source = windows.source
     table = SkillTable(Scorer(source.channels, source.latitude, source.mask, method=config.skill))
@@ -74,9 +83,12 @@ def rollout(framework: Framework, windows: Windows, config: InferenceConfig, rep
             if lead not in config.lead_steps:
                 continue
             truth, climatology, lead_h = start.truth(lead), start.climatology(lead), windows.lead_h(lead)
-            table.add("model", lead_h, windows.denormalise(state)[: start.samples], truth, climatology)
+            forecast = windows.denormalise(state)[: start.samples]
+            table.add("model", lead_h, forecast, truth, climatology)
             table.add("persistence", lead_h, start.persistence(), truth, climatology)
             table.add("climatology", lead_h, climatology, truth, climatology)
+            if forecast_path and lead == config.lead_steps[-1] and not forecast_path.exists():
+                keep_first(start, lead, forecast, truth).save(forecast_path)
         reporter.tell("rollout", steps=1)
     return Skill(
         **table.scorer.described(windows.climatology.kind),

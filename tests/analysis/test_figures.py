@@ -1,23 +1,46 @@
+"""What each figure shows, against values by hand."""
+
+import math
+
+import matplotlib.collections as collections
+import numpy as np
 import pandas as pd
 import pytest
 from made_records import (
     make_epoch,
+    make_failure,
     make_measurements,
     make_record,
+    make_scenario,
     make_stage,
 )
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from made_study import IDLE_W, POWER_W, SENSOR, add_launch, add_study, make_forecast, make_log, make_phases
 from reports import run
 
+from collectors.samples import CounterReading, Header, SampleLog
 from harness.analysis.cells import load_results
-from harness.analysis.figures import loss_data, loss_figure
+from harness.analysis.figures import energy, forecast, illustrations, loss, power, scaling, skill, speed
+from harness.analysis.figures.style import MARKERS, OKABE_ITO, looks
+from harness.analysis.figures.subject import Illustration, NotDrawn, subjects
+from harness.analysis.places import find_places
 
 
-class TestLossCurves:
+def draw(results, module):
+    """What a module draws of a folder of results with one subject."""
+    (subject,) = subjects(load_results(results.path).groups())
+    return list(module.illustrate(subject, find_places(results.path)))
+
+
+def one(results, module):
+    (item,) = draw(results, module)
+    return item
+
+
+class TestLoss:
     def add(self, results):
-        for launch, loss in enumerate((1.0, 2.0, 6.0)):
+        for launch, loss_value in enumerate((1.0, 2.0, 6.0)):
             stages = (
-                make_stage(make_epoch(loss=(loss, 3 * loss), validation_loss=10 * loss)),
+                make_stage(make_epoch(loss=(loss_value, 3 * loss_value), validation_loss=10 * loss_value)),
                 make_stage(make_epoch(loss=(0.1, 0.3), validation_loss=0.5), name="finetune"),
             )
             results.add(make_record("pytorch", launch, measurements=make_measurements(launch=launch, training=stages)))
@@ -25,7 +48,7 @@ class TestLossCurves:
 
     def test_median_and_range_over_launches(self, results):
         self.add(results)
-        data = loss_data(load_results(results.path).groups())
+        data = one(results, loss).data
         first, second = data[data["cell"] == "pytorch eager"].to_dict("records")
         assert (first["stage"], first["epoch"], first["launches"]) == ("pretrain", 1, 3)
         assert (first["training_loss_min"], first["training_loss_median"], first["training_loss_max"]) == (2, 4, 12)
@@ -33,38 +56,317 @@ class TestLossCurves:
         assert (second["stage"], second["epoch"]) == ("finetune", 2)
         assert second["training_loss_median"] == pytest.approx(0.2)
 
-    def test_nothing_is_clipped(self, results):
-        self.add(results)
-        figure = loss_figure(loss_data(load_results(results.path).groups()), "fourcastnet tiny, data rossby")
-        figure.canvas.draw()
-        canvas = figure.canvas
-        assert isinstance(canvas, FigureCanvasAgg)
-        (axes,) = figure.axes
-        texts = [axes.title, axes.xaxis.label, axes.yaxis.label, *figure.legends[0].get_texts()]
-        for text in texts:
-            box = text.get_window_extent(canvas.get_renderer())
-            assert text.get_text()
-            assert box.x0 >= 0
-            assert box.y0 >= 0
-            assert box.x1 <= figure.bbox.width
-            assert box.y1 <= figure.bbox.height
-
     def test_training_is_solid_and_validation_dashed(self, results):
         self.add(results)
-        figure = loss_figure(loss_data(load_results(results.path).groups()), "title")
-        lines = {line.get_label(): line for line in figure.axes[0].lines}
-        assert lines["pytorch eager, training (n = 3)"].get_linestyle() == "-"
-        dashed = lines["pytorch eager, validation (n = 3)"]
+        (axes,) = one(results, loss).figure.axes
+        lines = {line.get_label(): line for line in axes.lines}
+        assert lines["pytorch eager, training"].get_linestyle() == "-"
+        dashed = lines["pytorch eager, validation"]
         assert dashed.get_linestyle() == "--"
         assert list(dashed.get_ydata()) == [20, 0.5]
-        assert dashed.get_color() != lines["mindspore compiled, training (n = 3)"].get_color()
+        assert dashed.get_color() != lines["mindspore compiled, training"].get_color()
+        assert sum(isinstance(artist, collections.PolyCollection) for artist in axes.collections) == 4
 
-    def test_files(self, results):
+    def test_the_tables_leave_the_loss_curves(self, results):
         self.add(results)
         run(results, figures=True)
-        folder = results.path / "smoke" / "figures"
-        stem = "loss-fourcastnet-tiny-rossby"
-        assert (folder / f"{stem}.pdf").read_bytes().startswith(b"%PDF")
-        assert (folder / f"{stem}.png").read_bytes().startswith(b"\x89PNG")
-        assert b"/Type3" not in (folder / f"{stem}.pdf").read_bytes()
-        assert len(pd.read_csv(folder / f"{stem}.csv")) == 5
+        stem = results.path / "smoke" / "figures" / "loss-fourcastnet-tiny-rossby"
+        assert stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+        assert len(pd.read_csv(stem.with_suffix(".csv"))) == 5
+
+    def test_without_a_training_there_is_none(self, results):
+        results.add(make_failure("pytorch"))
+        assert one(results, loss).reason == "no cell has a completed training"
+
+
+class TestSpeed:
+    def test_a_bar_for_each_cell_and_quantity_with_its_launches(self, results):
+        for launch, step_s in enumerate((0.5, 0.6, 0.7, 0.8, 0.9)):
+            results.add(make_record(launch=launch, measurements=make_measurements(launch=launch, step_s=step_s)))
+        item = one(results, speed)
+        epoch, inference = item.data.to_dict("records")
+        assert (epoch["quantity"], inference["quantity"]) == ("time per epoch", "inference step")
+        assert epoch["median_s"] == pytest.approx(2 * 0.7 + 2 * 0.1)
+        assert inference["median_s"] == pytest.approx(0.07)
+        assert epoch["launch_values_s"] == "1.2 1.4 1.6 1.8 2"
+        assert epoch["median_s_low95"] <= epoch["median_s"] <= epoch["median_s_high95"]
+        first, second = item.figure.axes
+        assert [bar.get_width() for bar in first.patches] == [pytest.approx(1.6)]
+        assert [bar.get_width() for bar in second.patches] == [pytest.approx(70)]
+        assert second.get_xlabel() == "Inference step (ms)"
+        assert list(second.lines[0].get_xdata()) == pytest.approx([50, 60, 70, 80, 90])
+        assert first.get_xlim()[0] == 0
+
+    def test_what_did_not_run_is_a_row_with_its_reason(self, results):
+        results.add(make_record(), make_failure("mindspore", reason="killed: out of memory"))
+        item = one(results, speed)
+        (axes, _) = item.figure.axes
+        assert len(axes.patches) == 1
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["mindspore compiled", "pytorch eager"]
+        reasons = item.data.set_index("cell")["reason"].to_dict()
+        assert reasons["mindspore compiled"] == "did not run: out of memory: killed: out of memory"
+        texts = " ".join(text.get_text() for text in axes.texts)
+        assert "out of memory" in texts
+
+    def test_an_absent_cell_stands_beside_those_that_ran(self, results):
+        add_study(results, chips=("a100", "cpu"), launches=1)
+        item = one(results, speed)
+        labels = [text.get_text() for text in item.figure.axes[0].get_yticklabels()]
+        assert labels == [
+            "pytorch eager, a100",
+            "mindspore compiled, cpu",
+            "pytorch eager, cpu",
+            "mindspore compiled, a100",
+        ]
+        assert len(item.figure.axes[0].patches) == 3
+
+    def test_stages_have_panels_of_their_own(self, results):
+        trained = (make_stage(*[make_epoch()] * 2), make_stage(make_epoch((2.0, 2.0)), name="finetune"))
+        results.add(make_record(measurements=make_measurements(training=trained)))
+        item = one(results, speed)
+        assert [axes.get_xlabel() for axes in item.figure.axes if axes.get_visible()] == [
+            "Time per epoch (pretrain) (s)",
+            "Time per epoch (finetune) (s)",
+            "Inference step (ms)",
+        ]
+
+    def test_nothing_that_ran(self, results):
+        results.add(make_failure("pytorch"))
+        assert isinstance(one(results, speed), NotDrawn)
+
+
+class TestEnergy:
+    def test_points_lie_on_the_line_of_their_power(self, results):
+        add_study(results, launches=3)
+        item = one(results, energy)
+        rows = item.data.set_index(["activity", "cell"])
+        for label, chip in (("pytorch eager, a100", "a100"), ("mindspore compiled, ascend910b", "ascend910b")):
+            for activity in ("epoch", "inference step"):
+                row = rows.loc[(activity, label)]
+                assert row["energy_j"] / row["time_s"] == pytest.approx(POWER_W[chip], rel=0.03)
+        assert len(item.data) == 6
+        epochs, steps = item.figure.axes
+        assert epochs.get_xlabel() == "Time per epoch (s)"
+        assert len(epochs.containers) == len(steps.containers) == 3
+
+    def test_lines_of_equal_power_have_the_power_that_they_name(self, results):
+        add_study(results, launches=3)
+        axes = one(results, energy).figure.axes[1]
+        assert axes.get_xlabel() == "Time per inference step (ms)"
+        named = [float(text.get_text().removesuffix(" W")) for text in axes.texts]
+        drawn = [line for line in axes.lines if line.get_color() == "0.75"]
+        slopes = [(line.get_ydata() / line.get_xdata() * 1000).tolist() for line in drawn]
+        assert 2 <= len(named) <= 6
+        assert slopes == [pytest.approx([power_w, power_w]) for power_w in named]
+
+    def test_the_round_powers(self):
+        assert energy.power_lines(15, 600) == [20, 50, 100, 200, 500]
+        assert energy.power_lines(1.5, 1200) == [3, 10, 30, 100, 300, 1000]
+        assert energy.power_lines(0.5, 200_000) == [1, 10, 100, 1000, 10_000, 100_000]
+
+    def test_cells_without_energy_are_named_with_the_reason(self, results):
+        add_study(results, launches=1)
+        item = one(results, energy)
+        assert "pytorch eager, cpu" not in set(item.data["cell"])
+        assert "epoch of pytorch eager, cpu (no sensor: rapl: no powercap tree)" in item.caption
+
+    def test_without_any_energy_there_is_none(self, results):
+        results.add(make_record())
+        item = one(results, energy)
+        assert item.reason == (
+            "no cell has energy from a valid window: pytorch eager: no sensor: rapl: no powercap tree"
+        )
+
+
+class TestSkill:
+    def test_scores_by_lead_beside_the_references(self, results):
+        add_study(results, chips=("cpu",), launches=3)
+        item = one(results, skill)
+        rows = item.data[item.data["variable"] == "z500"].set_index(["cell", "lead_h"])
+        assert rows.loc[("pytorch eager", 24.0), "rmse"] == pytest.approx(30.0 * 1.02)
+        assert rows.loc[("mindspore compiled", 24.0), "rmse"] == pytest.approx(30.0 * 1.02 * 1.01)
+        assert rows.loc[("persistence", 24.0), "rmse"] == pytest.approx(57.0)
+        assert rows.loc[("climatology", 48.0), "rmse"] == pytest.approx(48.0)
+        assert math.isnan(rows.loc[("climatology", 48.0), "acc"])
+        assert rows.loc[("persistence", 24.0), "acc"] == pytest.approx(math.exp(-0.6))
+        assert set(rows.loc["pytorch eager"]["units"]) == {"m"}
+
+    def test_a_line_for_each_forecaster_in_each_panel(self, results):
+        add_study(results, chips=("cpu",), launches=1)
+        axes = [axes for axes in one(results, skill).figure.axes if axes.get_visible()]
+        assert len(axes) == 6
+        ours = {"pytorch eager", "mindspore compiled", "persistence"}
+        for panel in axes:
+            labels = {line.get_label() for line in panel.lines}
+            assert labels == (ours | {"climatology"} if "RMSE" in panel.get_ylabel() else ours)
+            assert all(list(line.get_xdata()) == [6, 12, 24, 48] for line in panel.lines)
+
+    def test_without_scores_there_is_none(self, results):
+        results.add(make_record(measurements=make_measurements(skill=None)))
+        assert one(results, skill).reason == "no launch was scored"
+
+
+class TestScaling:
+    def test_one_batch_size_is_no_scaling(self, results):
+        results.add(make_record())
+        assert one(results, scaling).reason.startswith(
+            "it takes records of a cell with two batch sizes: all ran with batch size 8"
+        )
+
+    def test_rates_over_the_batch_size(self, results):
+        for size, step_s in ((8, 0.5), (16, 0.8), (32, 1.4)):
+            add_launch(results, "a100", "pytorch", 0, step_s, batch_size=size)
+        add_launch(results, "a100", "mindspore", 0, 0.5, batch_size=8)
+        item = one(results, scaling)
+        assert list(item.data["batch_size"]) == [8, 16, 32]
+        # 40 steps a launch, each 1.02 times the step with its data, and 19 more for the first, which compiles.
+        expected = [40 * size / ((40 * 1.02 + 19) * step_s) for size, step_s in ((8, 0.5), (16, 0.8), (32, 1.4))]
+        assert list(item.data["samples_per_s"]) == pytest.approx(expected)
+        (axes,) = item.figure.axes
+        measured, ideal = axes.lines
+        assert list(measured.get_ydata()) == pytest.approx(expected)
+        assert list(ideal.get_ydata()) == pytest.approx([expected[0], 2 * expected[0], 4 * expected[0]])
+        assert [text.get_text() for text in item.figure.legends[0].get_texts()] == ["pytorch eager"]
+
+
+class TestPower:
+    def log(self):
+        phases = make_phases(0.5)
+        return make_log(phases, 300.0), phases
+
+    def test_readings_phases_and_failures(self):
+        log, phases = self.log()
+        data = power.power_data(log, phases)
+        assert (data["kind"] == "phase").sum() == len(phases)
+        failed = data[data["kind"] == "failed read"]
+        assert list(failed["t_s"]) == pytest.approx([1.3, 1.4, 1.5])
+        readings = data[data["kind"] == "reading"]
+        assert readings["t_s"].iloc[0] == 0
+        before = readings[readings["t_s"] < 10]["power_w"]
+        assert before.between(IDLE_W - 3, IDLE_W + 3).all()
+        training = data[(data["phase"] == "training")].iloc[0]
+        inside = readings[readings["t_s"].between(training["t_s"], training["t1_s"] - 0.01)]["power_w"]
+        assert inside.between(297, 303).all()
+
+    def test_lines_end_at_gaps(self):
+        log, phases = self.log()
+        (axes,) = power.power_figure(log, phases, "title").axes
+        lines = [line for line in axes.lines if len(line.get_xdata()) > 5 and line.get_marker() == "None"]
+        assert len(lines) == 2
+        gap = lines[1].get_xdata()[0] - lines[0].get_xdata()[-1]
+        assert gap == pytest.approx(2.1, abs=0.11)
+
+    def test_outer_phases_are_named_and_inner_ones_ticked(self):
+        log, phases = self.log()
+        figure = power.power_figure(log, phases, "title")
+        (axes,) = figure.axes
+        names = [text.get_text() for text in axes.texts if text.get_visible()]
+        assert names == ["idle before", "training", "warm-up", "inference", "idle after"]
+        assert len(axes.patches) == 5
+        ticks = next(line for line in axes.lines if line.get_marker() == "|")
+        inner = [phase for phase in phases if phase.name.startswith("train ")]
+        assert len(ticks.get_xdata()) == len({edge for phase in inner for edge in (phase.t0_ns, phase.t1_ns)})
+
+    def test_a_counter_gives_power_where_the_sensor_gives_none(self):
+        sensor = type(SENSOR)("pkg", "cpu_package", "counter", has_counter=True)
+        header = Header("rapl", (sensor,), {}, 1.0, 0, 0)
+        counters = tuple(CounterReading(k * 10**9, k * 10**9, "pkg", 40.0 * k) for k in range(5))
+        data = power.power_data(SampleLog(header, (), counters, {}), ())
+        assert list(data["power_w"]) == [40.0] * 4
+        assert list(data["t_s"]) == [1, 2, 3, 4]
+
+    def test_a_log_without_anything_is_drawn_empty(self):
+        header = Header("nvml", (SENSOR,), {}, 0.1, 0, 0)
+        figure = power.power_figure(SampleLog(header), (), "title")
+        assert figure.axes[0].get_xlim() == (0, 1e-3)
+
+    def test_each_cell_has_a_trace_or_the_reason(self, results):
+        add_study(results, chips=("ascend910b", "cpu"), launches=1)
+        drawn = draw(results, power)
+        assert [type(item) for item in drawn] == [Illustration, Illustration, NotDrawn, NotDrawn]
+        assert drawn[2].reason == "no sensor: rapl: no powercap tree"
+
+    def test_a_damaged_log_is_named(self, results):
+        folder = add_launch(results, "a100", "pytorch", 0, 0.5)
+        (folder / "power.parquet").write_bytes(b"PAR1")
+        assert one(results, power).reason.endswith("power.parquet: no power log that can be read")
+
+
+class TestForecast:
+    def test_truth_forecast_and_difference_are_maps(self, results):
+        add_launch(results, "a100", "pytorch", 0, 0.5)
+        item = one(results, forecast)
+        kept = make_forecast()
+        meshes = [
+            mesh
+            for axes in item.figure.axes
+            for mesh in axes.collections
+            if isinstance(mesh, collections.QuadMesh) and mesh.get_array().shape == (16, 32)
+        ]
+        assert len(meshes) == 9
+        truth, predicted, difference = meshes[:3]
+        assert np.array_equal(truth.get_array().filled(np.nan), kept.truth[0], equal_nan=True)
+        assert np.array_equal(predicted.get_array().filled(np.nan), kept.forecast[0], equal_nan=True)
+        assert truth.get_clim() == predicted.get_clim() == (np.nanmin(kept.truth[0]), np.nanmax(kept.truth[0]))
+        low, high = difference.get_clim()
+        assert low == -high
+        assert high == pytest.approx(np.nanmax(np.abs(kept.forecast[0] - kept.truth[0])))
+
+    def test_data_hold_every_point_with_its_units(self):
+        data = forecast.forecast_data(make_forecast())
+        assert len(data) == 3 * 16 * 32
+        row = data[(data["channel"] == "t850") & (data["longitude"] == 0)].iloc[7]
+        assert row["units"] == "K"
+        assert row["truth"] == pytest.approx(260 + 15 * math.cos(math.radians(row["latitude"])), abs=1e-4)
+        assert row["difference"] == pytest.approx(row["forecast"] - row["truth"], abs=1e-4)
+
+    def test_a_launch_without_one_says_so(self, results):
+        results.add(make_record())
+        assert one(results, forecast).reason == "no launch of the cell kept a forecast (forecast.npz)"
+
+    def test_a_damaged_one_is_named(self, results):
+        folder = add_launch(results, "a100", "pytorch", 0, 0.5)
+        (folder / "forecast.npz").write_bytes(b"PK")
+        assert "forecast.npz: " in one(results, forecast).reason
+
+
+class TestLooks:
+    def test_on_one_machine_a_colour_is_a_framework(self):
+        first, second = looks(["cpu a", "cpu a"], ["pytorch eager", "mindspore compiled"])
+        assert (first.colour, second.colour) == OKABE_ITO[:2]
+        assert first.line["linewidth"] > second.line["linewidth"]
+
+    def test_on_several_a_colour_is_a_machine_and_a_marker_a_framework(self):
+        found = looks(["a100 x", "a100 x", "ascend y", "ascend y"], ["pytorch", "mindspore"] * 2)
+        assert [look.colour for look in found] == [OKABE_ITO[0]] * 2 + [OKABE_ITO[1]] * 2
+        assert [look.marker for look in found] == [MARKERS[0], MARKERS[1]] * 2
+
+    def test_sixteen_machines_look_different(self):
+        found = looks([f"chip {k}" for k in range(16)], ["pytorch"] * 16)
+        assert len({(look.colour, look.marker) for look in found}) == 16
+
+
+class TestSubjects:
+    def test_cells_of_several_chips_share_a_figure(self, results):
+        add_study(results, launches=1)
+        assert (
+            len(list(illustrations(load_results(results.path).groups(), find_places(results.path), (loss.illustrate,))))
+            == 1
+        )
+
+    def test_twins_are_told_apart_by_their_batch_size(self, results):
+        for size in (8, 16):
+            add_launch(results, "cpu", "pytorch", 0, 0.5, batch_size=size)
+        assert set(one(results, speed).data["cell"]) == {
+            "pytorch eager, batch 8",
+            "pytorch eager, batch 16",
+        }
+
+    def test_twins_that_differ_otherwise_have_the_name_of_the_tables(self, results):
+        results.add(make_record(), make_record(scenario=make_scenario(seed=3)))
+        keys = {cell.key.rsplit(".", 1)[-1] for cell in load_results(results.path).cells}
+        assert set(one(results, speed).data["cell"]) == {f"pytorch eager {key}" for key in keys}
+
+    def test_hosts_of_the_same_chip_are_told_apart(self, results):
+        results.add(make_record(), make_record(host="bbbbccccdddd"))
+        assert set(one(results, speed).data["cell"]) == {"pytorch eager, host aaaabb", "pytorch eager, host bbbbcc"}

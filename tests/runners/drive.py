@@ -1,11 +1,12 @@
-"""The runners over a world that the network `carry` forecasts exactly, in a child process: `drive.py FRAMEWORK GAIN`.
+"""Both runners in a world that the network `carry` forecasts exactly, in a process: `drive.py FRAMEWORK GAIN PATH`.
 
 At every point the state changes by 0.1 times a forcing of +-1 at the time of the new state, as many points one way as
-the other. Prints the losses, the scores and what was asked of `training_extras`, as JSON.
+the other. Prints the losses, the scores and what was asked of `training_extras`, as JSON; keeps a forecast at PATH.
 """
 
 import json
 import sys
+from pathlib import Path
 
 import carry
 import numpy as np
@@ -47,7 +48,7 @@ class World:
         return self.height
 
 
-def main(framework_name, gain):
+def main(framework_name, gain, forecast_path):
     framework = open_framework(framework_name, DEVICES[framework_name], compiled=framework_name == "mindspore")
     windows = Windows(World(), Splits(train=0.6, validation=0.2, test=0.2), carry.input_spec(None))
     weight = np.zeros((1, 6), np.float32)
@@ -66,7 +67,7 @@ def main(framework_name, gain):
     )
     config = TrainingConfig(batch_size=BATCH, optimiser=OptimiserConfig(clip_norm=1.0), stages=stages)
     trained = training.train(framework, windows, config, extras, SEED, Reporter())
-    skill = inference.rollout(framework, windows, InferenceConfig(lead_steps=(1, 2, 5)), Reporter())
+    skill = inference.rollout(framework, windows, InferenceConfig(lead_steps=(1, 2, 5)), Reporter(), forecast_path)
     print(
         json.dumps(
             {
@@ -80,4 +81,4 @@ def main(framework_name, gain):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
+    main(sys.argv[1], float(sys.argv[2]), Path(sys.argv[3]))

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.forecast import Forecast
 from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -16,10 +17,10 @@ pytestmark = pytest.mark.slow
 SEED = 11
 
 
-def drive(framework, gain):
+def drive(framework, gain, forecast_path):
     path = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "tests/models")))
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("drive.py"), framework, str(gain)],
+        [sys.executable, Path(__file__).with_name("drive.py"), framework, str(gain), forecast_path],
         env={**os.environ, "PYTHONPATH": path, "GLOG_v": "3"},
         capture_output=True,
         text=True,
@@ -30,14 +31,19 @@ def drive(framework, gain):
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "mindspore"])
-def test_forcings_of_the_right_time_make_every_lead_exact(framework):
-    found = drive(framework, 1.0)
+def test_forcings_of_the_right_time_make_every_lead_exact(framework, tmp_path):
+    found = drive(framework, 1.0, tmp_path / "forecast.npz")
     assert max(map(max, found["losses"])) < 1e-10
     assert max(found["validation"]) < 1e-10
     rmse = {(forecaster, lead_h): value for forecaster, lead_h, value in found["rmse"]}
     for lead in (1, 2, 5):
         assert rmse["model", 6.0 * lead] < 1e-5
     assert rmse["persistence", 6.0] == pytest.approx(0.1, rel=1e-5)
+
+    kept = Forecast.load(tmp_path / "forecast.npz")
+    assert (kept.channels, kept.units, kept.lead_h, kept.stride) == (("x",), ("1",), 30.0, 1)
+    assert kept.forecast.dtype == kept.truth.dtype == np.float32
+    assert np.abs(kept.forecast - kept.truth).max() < 1e-4
 
     steps = [len(losses) for losses in found["losses"]]
     epochs = [(0, 1), (0, 2), (1, 3)]
@@ -49,7 +55,7 @@ def test_forcings_of_the_right_time_make_every_lead_exact(framework):
     ]
 
 
-def test_extras_reach_the_network_in_training_and_nowhere_else():
-    found = drive("pytorch", 0.5)
+def test_extras_reach_the_network_in_training_and_nowhere_else(tmp_path):
+    found = drive("pytorch", 0.5, tmp_path / "forecast.npz")
     assert min(map(min, found["losses"])) > 1e-3
     assert max(found["validation"]) < 1e-10

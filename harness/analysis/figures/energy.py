@@ -1,0 +1,196 @@
+"""Energy against time of an epoch and of an inference step, over lines of equal power."""
+
+from math import floor, log10
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.analysis.figures.style import (
+    ONE_COLUMN_INCHES,
+    STYLE,
+    TWO_COLUMNS_INCHES,
+    add_legend,
+    add_title,
+    handle,
+    legend_inches,
+    new_figure,
+    set_logarithmic,
+)
+from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.metrics import EnergyUse, energy_uses, launch_metrics
+from harness.analysis.number_format import readable_unit
+from harness.analysis.places import Places
+from harness.analysis.table_parts import estimate, estimate_columns
+from harness.record import Record
+
+AXES_INCHES = 2.7
+MARGIN = 2.0
+"""Factor between the outermost points and the edges of the axes."""
+
+MOST_LINES = 6
+INFERENCE = "inference step"
+POWER_STEPS = ((1, 2, 5), (1, 3), (1,))
+
+
+def illustrate(subject: Subject, places: Places) -> Drawn:
+    """Energy against time of a subject."""
+    name = f"energy-{subject.stem}"
+    cells = subject.shown(lambda cell: cell.launches)
+    data = energy_data(cells)
+    if data.empty:
+        reasons = "; ".join(f"{shown.label}: {_reasons(shown)[0]}" for shown in cells)
+        yield NotDrawn(name, f"no cell has energy from a valid window: {reasons or 'none has run'}")
+        return
+    missing = [
+        f"{activity} of {shown.label} ({_reasons(shown, activity)[0]})"
+        for activity in dict.fromkeys(data["activity"])
+        for shown in cells
+        if not ((data["cell"] == shown.label) & (data["activity"] == activity)).any()
+    ]
+    caption = (
+        f"Gross energy of the devices against time, {subject.title}: median over launches with 95 % "
+        "interval, from three launches on. Lines: equal mean power. Down and left is better."
+    )
+    if missing:
+        caption += f" Without energy: {'; '.join(missing)}."
+    drawn = tuple(shown for shown in cells if shown.label in set(data["cell"]))
+    yield Illustration(name, caption, energy_figure(data, drawn, subject.title), data, tuple(c.cell for c in drawn))
+
+
+def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
+    """A row for each cell and activity that has both: seconds and joules of an epoch or of an inference step."""
+    rows: list[dict[str, object]] = []
+    for shown in cells:
+        pairs: dict[str, list[tuple[float, float]]] = {}
+        for record in shown.cell.launches:
+            for activity, time_s, energy_j in _launch_pairs(record):
+                pairs.setdefault(activity, []).append((time_s, energy_j))
+        for activity, values in pairs.items():
+            times_s, energies_j = zip(*values, strict=True)
+            rows.append(
+                {
+                    "activity": activity,
+                    **shown.columns,
+                    "launches": len(values),
+                    **estimate_columns("time_s", estimate(times_s)),
+                    **estimate_columns("energy_j", estimate(energies_j)),
+                }
+            )
+    rows.sort(key=lambda row: row["activity"] == INFERENCE)
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["activity", "cell"])
+
+
+def energy_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
+    """Draw the rows of `energy_data`, one panel for each activity."""
+    activities = list(dict.fromkeys(data["activity"]))
+    with mpl.rc_context(STYLE):
+        handles = [handle(shown.label, shown.look, "none") for shown in cells]
+        width = ONE_COLUMN_INCHES if len(activities) == 1 else TWO_COLUMNS_INCHES
+        figure = new_figure(width, AXES_INCHES + legend_inches([shown.label for shown in cells], width))
+        panels = figure.subplots(1, len(activities), squeeze=False)[0]
+        for axes, activity in zip(panels, activities, strict=True):
+            _draw_panel(axes, data[data["activity"] == activity], cells, activity)
+        add_title(figure, title)
+        add_legend(figure, handles)
+    return figure
+
+
+def power_lines(least_w: float, most_w: float) -> list[float]:
+    """Round powers from `least_w` to `most_w`, at most MOST_LINES where decades allow it."""
+    found: list[float] = []
+    for steps in POWER_STEPS:
+        decades = range(floor(log10(least_w)), floor(log10(most_w)) + 1)
+        found = [step * 10.0**decade for decade in decades for step in steps]
+        found = [power_w for power_w in found if least_w <= power_w <= most_w]
+        if len(found) <= MOST_LINES:
+            break
+    return found
+
+
+def _launch_pairs(record: Record) -> list[tuple[str, float, float]]:
+    times_s = {metric.name: metric.value for metric in launch_metrics(record)}
+    pairs = []
+    for use, (activity, time_name) in _uses(record):
+        time_s = times_s.get(time_name)
+        if time_s is not None and use.energy_j is not None:
+            pairs.append((activity, time_s, use.energy_j))
+    return pairs
+
+
+def _uses(record: Record) -> list[tuple[EnergyUse, tuple[str, str]]]:
+    """Energy of epochs and of inference, each with its name here and that of the time it takes."""
+    several = len(record.measurements.training) > 1
+    names = {"inference": (INFERENCE, "inference_step_s")}
+    for stage in record.measurements.training:
+        named = (f"epoch ({stage.name})", f"epoch_{stage.name}_s") if several else ("epoch", "epoch_s")
+        names[f"training {stage.name}"] = named
+    return [(use, names[use.activity]) for use in energy_uses(record) if use.activity in names]
+
+
+def _reasons(shown: ShownCell, activity: str | None = None) -> list[str]:
+    found = [record.energy.reason for record in shown.cell.launches if record.energy.reason]
+    for record in shown.cell.launches:
+        found += [reason for use, (name, _) in _uses(record) if activity in (None, name) for reason in use.reasons]
+    return list(dict.fromkeys(found)) or ["no window was recorded"]
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], activity: str) -> None:
+    divisor, unit = readable_unit("s", float((rows["time_s"].min() * rows["time_s"].max()) ** 0.5))
+    set_logarithmic(axes)
+    looks = {shown.label: shown.look for shown in cells}
+    for row in rows.to_dict("records"):
+        look = looks[row["cell"]]
+        axes.errorbar(
+            row["time_s"] / divisor,
+            row["energy_j"],
+            xerr=_errors(row, "time_s", divisor),
+            yerr=_errors(row, "energy_j", 1.0),
+            color=look.colour,
+            marker=look.marker,
+            markersize=5,
+            linewidth=1.0,
+            zorder=3,
+        )
+    _set_limits(axes, rows, divisor)
+    _draw_power_lines(axes, divisor)
+    axes.set_xlabel(f"Time per {activity} ({unit})")
+    axes.set_ylabel(f"Energy per {activity} (J)")
+
+
+def _errors(row: dict[Any, Any], name: str, divisor: float) -> list[list[float]] | None:
+    if pd.isna(row[f"{name}_low95"]):
+        return None
+    below, above = row[name] - row[f"{name}_low95"], row[f"{name}_high95"] - row[name]
+    return [[max(0.0, below) / divisor], [max(0.0, above) / divisor]]
+
+
+def _set_limits(axes: Axes, rows: pd.DataFrame, divisor: float) -> None:
+    for name, scale, set_limits in (("time_s", divisor, axes.set_xlim), ("energy_j", 1.0, axes.set_ylim)):
+        columns = rows[[name, f"{name}_low95", f"{name}_high95"]].astype(float)
+        set_limits(columns.min().min() / scale / MARGIN, columns.max().max() / scale * MARGIN)
+
+
+def _draw_power_lines(axes: Axes, divisor: float) -> None:
+    """Lines from edge to edge; each is named outside the axes, where it leaves them."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    least_w, most_w = bottom / (right * divisor), top / (left * divisor)
+    for power_w in power_lines(least_w * 1.5, most_w / 1.5):
+        axes.plot([left, right], [power_w * left * divisor, power_w * right * divisor], color="0.75", linewidth=0.7)
+        at_right = power_w * right * divisor
+        beyond = (right, at_right) if at_right <= top else (top / (power_w * divisor), top)
+        axes.annotate(
+            f"{power_w:g} W",
+            beyond,
+            xytext=(2, 0) if at_right <= top else (0, 2),
+            textcoords="offset points",
+            ha="left" if at_right <= top else "center",
+            va="center" if at_right <= top else "bottom",
+            fontsize=6,
+            color="0.4",
+            annotation_clip=False,
+        )
+    axes.set_xlim(left, right)
+    axes.set_ylim(bottom, top)

@@ -1,0 +1,125 @@
+"""Maps of one forecast beside the truth and their difference."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
+from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.places import Places
+from harness.errors import UserError
+from harness.forecast import FILE_NAME, Forecast
+
+FIELD_COLOURS, DIFFERENCE_COLOURS, MASKED = "cividis", "PuOr_r", "0.85"
+MAP_WIDTH_INCHES = 1.65
+MAP_HEIGHT_BOUNDS_INCHES = (0.7, 1.9)
+
+
+def illustrate(subject: Subject, places: Places) -> Drawn:
+    """A map for each cell, of its first launch that kept a forecast."""
+    cells = subject.shown(lambda cell: cell.launches)
+    if not cells:
+        yield NotDrawn(f"forecast-{subject.stem}", "no cell has a completed launch")
+    for shown in cells:
+        yield _of_cell(shown, subject, places)
+
+
+def forecast_data(forecast: Forecast) -> pd.DataFrame:
+    """A row for each channel and point: forecast, truth and their difference in the channel's units."""
+    latitudes, longitudes = np.meshgrid(forecast.latitude, forecast.longitude, indexing="ij")
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "channel": channel,
+                    "units": units,
+                    "latitude": latitudes.ravel(),
+                    "longitude": longitudes.ravel(),
+                    "truth": truth.ravel(),
+                    "forecast": predicted.ravel(),
+                    "difference": (predicted - truth).ravel(),
+                }
+            )
+            for channel, units, truth, predicted in zip(
+                forecast.channels, forecast.units, forecast.truth, forecast.forecast, strict=True
+            )
+        ],
+        ignore_index=True,
+    )
+
+
+def forecast_figure(forecast: Forecast, title: str) -> Figure:
+    """Draw a row of maps for each channel; truth and forecast share their colours."""
+    columns, rows = _edges(forecast.longitude), _edges(forecast.latitude)
+    aspect = abs((rows[-1] - rows[0]) / (columns[-1] - columns[0]))
+    height = float(np.clip(MAP_WIDTH_INCHES * aspect, *MAP_HEIGHT_BOUNDS_INCHES))
+    count = len(forecast.channels)
+    with mpl.rc_context(STYLE):
+        figure = new_figure(TWO_COLUMNS_INCHES, 0.75 + count * (height + 0.25))
+        panels = figure.subplots(count, 3, sharex=True, sharey=True, squeeze=False)
+        for number, (channel, units) in enumerate(zip(forecast.channels, forecast.units, strict=True)):
+            truth, predicted = forecast.truth[number], forecast.forecast[number]
+            low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
+            fields = [
+                _draw_map(axes, columns, rows, field, FIELD_COLOURS, low, high)
+                for axes, field in zip(panels[number], (truth, predicted), strict=False)
+            ]
+            beyond = bool(np.nanmin(predicted) < low), bool(np.nanmax(predicted) > high)
+            extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
+            figure.colorbar(
+                fields[0], ax=list(panels[number][:2]), label=f"{channel} ({units})", extend=extend, pad=0.02
+            )
+            most = float(np.nanmax(np.abs(predicted - truth))) or 1.0
+            difference = _draw_map(panels[number, 2], columns, rows, predicted - truth, DIFFERENCE_COLOURS, -most, most)
+            figure.colorbar(difference, ax=panels[number, 2], label=f"difference ({units})", pad=0.02)
+            panels[number, 0].set_ylabel("Latitude (°N)")
+        for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
+            axes.set_title(name.replace("-", "\N{MINUS SIGN}"))
+        for axes in panels[-1]:
+            axes.set_xlabel("Longitude (°E)")
+        add_title(figure, title)
+    return figure
+
+
+def _of_cell(shown: ShownCell, subject: Subject, places: Places) -> Illustration | NotDrawn:
+    name = f"forecast-{subject.stem}-{shown.label}"
+    for record in shown.cell.launches:
+        path = places.beside(record, FILE_NAME)
+        if path is None:
+            continue
+        try:
+            forecast = Forecast.load(path)
+        except UserError as error:
+            return NotDrawn(name, str(error))
+        title = f"{subject.title}: {shown.label}, launch {record.launch}, {forecast.lead_h:g} h"
+        thinned = f" Every {forecast.stride}th row and column is shown." if forecast.stride > 1 else ""
+        caption = (
+            f"Forecast of {subject.title} by {shown.label}, launch {record.launch}: first start of the test period, "
+            f"lead time {forecast.lead_h:g} h, valid at {forecast.valid_at} UTC. Grey: no truth.{thinned}"
+        )
+        return Illustration(name, caption, forecast_figure(forecast, title), forecast_data(forecast), (shown.cell,))
+    return NotDrawn(name, f"no launch of the cell kept a forecast ({FILE_NAME})")
+
+
+def _draw_map(
+    axes: Axes,
+    columns: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    field: NDArray[np.float32],
+    colours: str,
+    low: float,
+    high: float,
+) -> mpl.collections.QuadMesh:
+    axes.set_facecolor(MASKED)
+    return axes.pcolormesh(columns, rows, field, cmap=colours, vmin=low, vmax=high, rasterized=True)
+
+
+def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Edges (n + 1,) halfway between n centres."""
+    if len(centres) < 2:
+        return np.array([centres[0] - 0.5, centres[0] + 0.5])
+    middle = (centres[1:] + centres[:-1]) / 2
+    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

@@ -1,0 +1,136 @@
+"""Loss by epoch of all cells that trained the same model on the same data."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+from matplotlib.typing import LineStyleType
+
+from harness.analysis.cells import Cell
+from harness.analysis.figures.style import (
+    ONE_COLUMN_INCHES,
+    REFERENCE_COLOUR,
+    STYLE,
+    add_legend,
+    add_title,
+    handle,
+    legend_inches,
+    new_figure,
+)
+from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.places import Places
+from harness.record import Record
+
+AXES_INCHES = 2.3
+MOST_MARKERS = 10
+PARTS: dict[str, LineStyleType] = {"training": "-", "validation": "--"}
+LOG_FROM = 10.0
+"""Ratio of the greatest to the least loss above which the axis is logarithmic."""
+
+
+def illustrate(subject: Subject, places: Places) -> Drawn:
+    """The loss curves of a subject."""
+    name = f"loss-{subject.stem}"
+    cells = subject.shown(_trained)
+    if not cells:
+        yield NotDrawn(name, "no cell has a completed training")
+        return
+    data = loss_data(cells)
+    caption = (
+        f"Loss of {subject.title}. Training loss: mean over the steps of an epoch. Lines: median over launches; bands: "
+        "from the least to the greatest launch. Dotted: a new stage begins."
+    )
+    yield Illustration(name, caption, loss_figure(data, cells, subject.title), data, tuple(c.cell for c in cells))
+
+
+def loss_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
+    """Loss by cell and epoch: median, least and greatest over launches; dimensionless, as the networks' fields are.
+
+    The training loss of an epoch is the mean over its steps. Epochs count through all stages.
+    """
+    return pd.concat([_cell_data(shown) for shown in cells], ignore_index=True)
+
+
+def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
+    """Draw the rows of `loss_data`: for each cell a line and a band of each part, the validation dashed."""
+    with mpl.rc_context(STYLE):
+        handles = [handle(f"{shown.label} (n = {_launches(data, shown)})", shown.look) for shown in cells]
+        handles += [Line2D([], [], color=REFERENCE_COLOUR, linestyle=line, label=part) for part, line in PARTS.items()]
+        height = AXES_INCHES + legend_inches([str(entry.get_label()) for entry in handles], ONE_COLUMN_INCHES)
+        figure = new_figure(ONE_COLUMN_INCHES, height)
+        axes = figure.add_subplot()
+        for shown in cells:
+            _draw_cell(axes, data[data["cell"] == shown.label], shown)
+        for first_epoch in _stage_starts(data):
+            axes.axvline(first_epoch - 0.5, color="0.6", linewidth=0.8, linestyle=":")
+        losses = data[["training_loss_median", "validation_loss_median"]].to_numpy()
+        if losses.min() > 0 and losses.max() > LOG_FROM * losses.min():
+            axes.set_yscale("log")
+        add_title(figure, title)
+        axes.set_xlabel("Epoch")
+        axes.set_ylabel("Loss (dimensionless)")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(visible=True)
+        add_legend(figure, handles)
+    return figure
+
+
+def _trained(cell: Cell) -> bool:
+    return any(record.measurements.training for record in cell.launches)
+
+
+def _launches(data: pd.DataFrame, shown: ShownCell) -> int:
+    return int(data.loc[data["cell"] == shown.label, "launches"].max())
+
+
+def _draw_cell(axes: Axes, rows: pd.DataFrame, shown: ShownCell) -> None:
+    look = shown.look
+    for part, linestyle in PARTS.items():
+        axes.plot(
+            rows["epoch"],
+            rows[f"{part}_loss_median"],
+            linestyle=linestyle,
+            markevery=max(1, len(rows) // MOST_MARKERS),
+            markerfacecolor=look.colour if part == "training" else "white",
+            label=f"{shown.label}, {part}",
+            **look.line,
+        )
+        low, high = rows[f"{part}_loss_min"], rows[f"{part}_loss_max"]
+        axes.fill_between(rows["epoch"], low, high, color=look.colour, alpha=0.12, linewidth=0)
+
+
+def _cell_data(shown: ShownCell) -> pd.DataFrame:
+    rows = [row for record in shown.cell.launches for row in _launch_rows(record)]
+    frame = pd.DataFrame(rows, columns=["launch", "stage", "epoch", "training_loss", "validation_loss"])
+    summary = (
+        frame.groupby(["stage", "epoch"], sort=False)
+        .agg(
+            launches=("launch", "nunique"),
+            training_loss_median=("training_loss", "median"),
+            training_loss_min=("training_loss", "min"),
+            training_loss_max=("training_loss", "max"),
+            validation_loss_median=("validation_loss", "median"),
+            validation_loss_min=("validation_loss", "min"),
+            validation_loss_max=("validation_loss", "max"),
+        )
+        .reset_index()
+    )
+    for name, value in shown.columns.items():
+        summary[name] = value
+    return summary
+
+
+def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float]]:
+    epochs = [(stage.name, epoch) for stage in record.measurements.training for epoch in stage.epochs]
+    return [
+        (record.launch, name, number, float(np.mean(epoch.loss)), epoch.validation_loss)
+        for number, (name, epoch) in enumerate(epochs, start=1)
+    ]
+
+
+def _stage_starts(data: pd.DataFrame) -> list[int]:
+    starts = data.groupby("stage", sort=False)["epoch"].min()
+    return sorted(int(first) for first in starts if first > 1)

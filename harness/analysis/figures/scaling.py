@@ -1,0 +1,135 @@
+"""Samples a second against the batch size, where records of the same cell with several batch sizes exist."""
+
+import json
+from collections import defaultdict
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.analysis.cells import Cell
+from harness.analysis.figures.style import (
+    ONE_COLUMN_INCHES,
+    STYLE,
+    TWO_COLUMNS_INCHES,
+    add_legend,
+    add_title,
+    handle,
+    legend_inches,
+    new_figure,
+    set_logarithmic,
+)
+from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.metrics import launch_metrics
+from harness.analysis.places import Places
+from harness.analysis.table_parts import estimate, estimate_columns
+
+AXES_INCHES = 2.3
+ACTIVITIES = ("training", "inference")
+
+
+def illustrate(subject: Subject, places: Places) -> Drawn:
+    """The scaling of a subject."""
+    name = f"scaling-{subject.stem}"
+    cells = subject.shown(lambda cell: cell.launches)
+    data = scaling_data(cells)
+    if data.empty:
+        sizes = sorted({shown.cell.scenario.training.batch_size for shown in cells})
+        ran = f"all ran with batch size {sizes[0]}" if len(sizes) == 1 else "none has two"
+        reason = (
+            f"it takes records of a cell with two batch sizes: {ran}" if cells else "no cell has a completed launch"
+        )
+        yield NotDrawn(name, f"{reason}; runs over several ranks are not recorded")
+        return
+    caption = (
+        f"Samples a second of {subject.title} against the batch size: median over launches with 95 % "
+        "interval, from three launches on. Grey: proportional to the smallest batch."
+    )
+    drawn = tuple(shown for shown in cells if shown.label in set(data["cell"]))
+    yield Illustration(name, caption, scaling_figure(data, drawn, subject.title), data, tuple(c.cell for c in drawn))
+
+
+def scaling_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
+    """A row for each activity, series and batch size; a series is cells that differ in that batch size alone.
+
+    Rates are in samples a second, over all training stages.
+    """
+    rows: list[dict[str, object]] = []
+    for activity in ACTIVITIES:
+        series: dict[str, list[tuple[int, ShownCell]]] = defaultdict(list)
+        for shown in cells:
+            size = getattr(shown.cell.scenario, activity).batch_size
+            series[_all_but_batch_size(shown.cell, activity)].append((size, shown))
+        for members in series.values():
+            in_order = sorted(members, key=lambda member: member[0])
+            known = [(size, shown, rates) for size, shown in in_order if (rates := _rates(shown.cell, activity))]
+            if len({size for size, _, _ in known}) > 1:
+                rows += [
+                    {
+                        "activity": activity,
+                        "series": known[0][1].label,
+                        **shown.columns,
+                        "batch_size": size,
+                        "launches": len(rates),
+                        **estimate_columns("samples_per_s", estimate(rates)),
+                    }
+                    for size, shown, rates in known
+                ]
+    return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["activity", "cell"])
+
+
+def scaling_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
+    """Draw the rows of `scaling_data`, one panel for each activity, both axes logarithmic."""
+    activities = list(dict.fromkeys(data["activity"]))
+    series = set(data["series"])
+    first = [shown for shown in cells if shown.label in series]
+    with mpl.rc_context(STYLE):
+        handles = [handle(shown.series, shown.look) for shown in first]
+        width = ONE_COLUMN_INCHES if len(activities) == 1 else TWO_COLUMNS_INCHES
+        figure = new_figure(width, AXES_INCHES + legend_inches([shown.series for shown in first], width))
+        panels = figure.subplots(1, len(activities), squeeze=False)[0]
+        for axes, activity in zip(panels, activities, strict=True):
+            _draw_panel(axes, data[data["activity"] == activity], first, activity)
+        add_title(figure, title)
+        add_legend(figure, handles)
+    return figure
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity: str) -> None:
+    set_logarithmic(axes)
+    for shown in first:
+        line = rows[rows["series"] == shown.label]
+        if line.empty:
+            continue
+        sizes, rates, start = line["batch_size"], line["samples_per_s"], line.iloc[0]
+        axes.plot(sizes, rates, label=shown.series, **shown.look.line)
+        axes.vlines(sizes, line["samples_per_s_low95"], line["samples_per_s_high95"], color=shown.look.colour)
+        ideal = sizes * (start["samples_per_s"] / start["batch_size"])
+        axes.plot(sizes, ideal, color="0.8", linewidth=0.8, zorder=0)
+    ticks = sorted(rows["batch_size"].unique())
+    axes.set_xticks(ticks, [str(size) for size in ticks])
+    axes.set_xlabel(f"Batch size of {activity}")
+    axes.set_ylabel(f"{activity.capitalize()} rate (samples/s)")
+    axes.grid(visible=True)
+
+
+def _all_but_batch_size(cell: Cell, activity: str) -> str:
+    content = cell.scenario.model_dump(mode="json", exclude={"idle_s", "time_limit_s", "data_root"})
+    del content[activity]["batch_size"]
+    return json.dumps([cell.host, content], sort_keys=True)
+
+
+def _rates(cell: Cell, activity: str) -> list[float]:
+    rates = []
+    for record in cell.launches:
+        metrics = {metric.name: metric.value for metric in launch_metrics(record)}
+        if activity == "inference":
+            rate = metrics["inference_rate_samples_per_s"]
+        else:
+            stages = record.measurements.training
+            samples = sum(stage.samples_per_epoch * len(stage.epochs) for stage in stages)
+            rate = samples / total_s if (total_s := metrics["training_s"]) else None
+        if rate is not None:
+            rates.append(rate)
+    return rates

@@ -1,0 +1,148 @@
+"""RMSE and ACC by lead time of the model, persistence and climatology."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
+
+from harness.analysis.figures.style import (
+    ONE_COLUMN_INCHES,
+    REFERENCE_COLOUR,
+    STYLE,
+    TWO_COLUMNS_INCHES,
+    add_legend,
+    add_title,
+    handle,
+    legend_inches,
+    new_figure,
+)
+from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.places import Places
+from harness.analysis.skill_table import REFERENCES, CellScores, ScoreKey
+from harness.analysis.table_parts import estimate, estimate_columns
+from harness.forecast import spread
+
+MOST_VARIABLES = 6
+BESIDE = 3
+ROW_INCHES = 1.75
+REFERENCE_LINES: dict[str, LineStyleType] = {"persistence": "--", "climatology": ":"}
+REFERENCE_LOOK: Any = {"color": REFERENCE_COLOUR, "marker": "."}
+SCORES = ("rmse", "acc")
+
+
+def illustrate(subject: Subject, places: Places) -> Drawn:
+    """The skill of a subject."""
+    name = f"skill-{subject.stem}"
+    found = {shown: CellScores(shown.cell) for shown in subject.shown(lambda cell: cell.launches)}
+    scores = {shown: entry for shown, entry in found.items() if entry.launches}
+    if not scores:
+        yield NotDrawn(name, "no launch was scored")
+        return
+    variables = list(dict.fromkeys(key.variable for entry in scores.values() for key in entry.keys))
+    chosen = [variables[index] for index in spread(len(variables), MOST_VARIABLES)]
+    data = skill_data(scores, chosen)
+    caption = (
+        f"Skill of {subject.title} by lead time: median over launches with 95 % interval, from three "
+        "launches on. Dashed: persistence; dotted: climatology, whose ACC is not defined."
+    )
+    if len(chosen) < len(variables):
+        caption += f" {len(chosen)} of {len(variables)} variables; the skill table has all."
+    if others := _with_other_references(scores, chosen):
+        caption += f" Persistence of {', '.join(others)} differs from that shown: other data."
+    figure = skill_figure(data, tuple(scores), subject.title)
+    yield Illustration(name, caption, figure, data, tuple(shown.cell for shown in scores))
+
+
+def skill_data(scores: dict[ShownCell, CellScores], variables: list[str]) -> pd.DataFrame:
+    """A row for each forecaster, variable and lead time; the references are those of the first cell."""
+    rows: list[dict[str, object]] = []
+    for shown, entry in scores.items():
+        rows += [_row(shown.columns, entry, "model", key) for key in entry.keys if key.variable in variables]
+    first = next(iter(scores.values()))
+    for reference in REFERENCES:
+        rows += [_row({"cell": reference}, first, reference, key) for key in first.keys if key.variable in variables]
+    return pd.DataFrame(rows)
+
+
+def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
+    """Draw the rows of `skill_data`: for each variable the RMSE above the ACC."""
+    variables = list(dict.fromkeys(data["variable"]))
+    beside, bands = min(BESIDE, len(variables)), -(-len(variables) // BESIDE)
+    with mpl.rc_context(STYLE):
+        handles = [handle(shown.label, shown.look) for shown in cells]
+        handles += [
+            Line2D([], [], linestyle=line, label=name, **REFERENCE_LOOK) for name, line in REFERENCE_LINES.items()
+        ]
+        labels = [str(entry.get_label()) for entry in handles]
+        width = ONE_COLUMN_INCHES if beside == 1 else TWO_COLUMNS_INCHES
+        figure = new_figure(width, 2 * bands * ROW_INCHES + legend_inches(labels, width))
+        panels = figure.subplots(2 * bands, beside, squeeze=False)
+        for axes in panels.flat:
+            axes.set_visible(False)
+        for number, variable in enumerate(variables):
+            rows = data[data["variable"] == variable]
+            for offset, score in enumerate(SCORES):
+                axes = panels[2 * (number // beside) + offset, number % beside]
+                axes.set_visible(True)
+                _draw_panel(axes, rows, cells, score)
+        add_title(figure, title)
+        add_legend(figure, handles)
+    return figure
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str) -> None:
+    for name, linestyle in REFERENCE_LINES.items():
+        known = rows[(rows["cell"] == name) & rows[score].notna()]
+        if len(known):
+            axes.plot(known["lead_h"], known[score], linestyle=linestyle, label=name, **REFERENCE_LOOK)
+    for shown in cells:
+        known = rows[(rows["cell"] == shown.label) & rows[score].notna()]
+        if not len(known):
+            continue
+        axes.plot(known["lead_h"], known[score], label=shown.label, **shown.look.line)
+        sure = known[known[f"{score}_low95"].notna()]
+        axes.vlines(
+            sure["lead_h"], sure[f"{score}_low95"], sure[f"{score}_high95"], color=shown.look.colour, linewidth=1
+        )
+    variable, units = rows.iloc[0][["variable", "units"]]
+    axes.set_xticks(sorted(rows["lead_h"].unique()))
+    axes.set_xlabel("Lead time (h)")
+    if score == "rmse":
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel(f"RMSE of {variable} ({units})")
+    else:
+        axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
+        axes.set_ylabel(f"ACC of {variable}")
+    axes.grid(visible=True)
+
+
+def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key: ScoreKey) -> dict[str, object]:
+    rmse, acc = scores.rmse(forecaster, key), scores.acc(forecaster, key)
+    return {
+        **columns,
+        "forecaster": forecaster,
+        "variable": key.variable,
+        "units": key.units,
+        "lead_h": key.lead_h,
+        "launches": len(rmse),
+        **estimate_columns("rmse", estimate(rmse.values())),
+        **estimate_columns("acc", estimate(acc.values())),
+    }
+
+
+def _with_other_references(scores: dict[ShownCell, CellScores], variables: list[str]) -> list[str]:
+    first, *others = scores.items()
+    return [
+        shown.label
+        for shown, entry in others
+        if any(
+            set(entry.rmse("persistence", key).values()) != set(first[1].rmse("persistence", key).values())
+            for key in first[1].keys
+            if key.variable in variables
+        )
+    ]

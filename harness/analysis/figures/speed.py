@@ -1,0 +1,145 @@
+"""Time of an epoch and of an inference step as bars, with what did not run as rows that say why."""
+
+from collections.abc import Iterable
+from math import sqrt
+from textwrap import wrap
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from harness.analysis.cells import Cell
+from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
+from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.metrics import Metric, launch_metrics
+from harness.analysis.number_format import MISSING, readable_unit
+from harness.analysis.places import Places
+from harness.analysis.table_parts import estimate, estimate_columns, why_not
+
+ROW_INCHES = 0.3
+PANEL_INCHES = 0.9
+PANELS_BESIDE = 2
+REASON_LINES = 2
+REASON_CHARACTERS = 46
+
+
+def illustrate(subject: Subject, places: Places) -> Drawn:
+    """The bars of a subject."""
+    name = f"speed-{subject.stem}"
+    cells = subject.shown()
+    data = speed_data(subject, cells)
+    if data["median_s"].isna().all():
+        yield NotDrawn(name, "no cell has a completed launch")
+        return
+    caption = (
+        f"Time of {subject.title}. Bars: median over launches; lines: 95 % interval, from three launches "
+        "on; dots: launches. Epoch: data and steps without validation; the first, which compiles, left out where there "
+        "are more. Shorter is faster."
+    )
+    ran = tuple(shown.cell for shown in cells if shown.cell.launches)
+    yield Illustration(name, caption, speed_figure(data, cells, subject.title), data, ran)
+
+
+def speed_data(subject: Subject, cells: tuple[ShownCell, ...]) -> pd.DataFrame:
+    """A row for each quantity and cell in seconds, or the reason why there is no value.
+
+    `launch_values_s` holds one value a launch, separated by spaces.
+    """
+    values = {shown: _times(shown.cell) for shown in cells}
+    quantities = dict.fromkeys(title for found in values.values() for title in found) or {"epoch": None}
+    rows: list[dict[str, object]] = []
+    for quantity in quantities:
+        rows += [_row(quantity, shown, found.get(quantity, [])) for shown, found in values.items()]
+        rows += [
+            {"quantity": quantity, "cell": label, "chip": entry.chip, "launches": 0, "reason": entry.reason}
+            for label, entry in subject.absent
+        ]
+    columns = [*_row("", cells[0], []), "reason"] if cells else ["quantity", "cell", "chip", "median_s", "reason"]
+    return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
+
+
+def speed_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
+    """Draw the rows of `speed_data`, one panel for each quantity."""
+    quantities = list(dict.fromkeys(data["quantity"]))
+    beside = min(PANELS_BESIDE, len(quantities))
+    below = -(-len(quantities) // beside)
+    rows = int((data["quantity"] == quantities[0]).sum())
+    colours = {shown.label: shown.look.colour for shown in cells}
+    with mpl.rc_context(STYLE):
+        figure = new_figure(TWO_COLUMNS_INCHES, below * (PANEL_INCHES + ROW_INCHES * rows))
+        panels = figure.subplots(below, beside, sharey=True, squeeze=False).ravel()
+        told: set[str] = set()
+        for axes, quantity in zip(panels, quantities, strict=False):
+            rows_of_panel = data[data["quantity"] == quantity]
+            _draw_panel(axes, rows_of_panel, colours, quantity, told)
+        for axes in panels[len(quantities) :]:
+            axes.set_visible(False)
+        add_title(figure, title)
+    return figure
+
+
+def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantity: str, told: set[str]) -> None:
+    """Draw the rows of a quantity; a reason that is in `told` stands in another panel of that row already."""
+    known = rows["median_s"].dropna()
+    divisor, unit = readable_unit("s", sqrt(known.min() * known.max()) if len(known) else 0.0)
+    axes.set_yticks(range(len(rows)), list(rows["cell"]))
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(f"{quantity[0].upper()}{quantity[1:]} ({unit})")
+    for position, row in enumerate(rows.to_dict("records")):
+        if pd.isna(row["median_s"]):
+            reason = f"{row['cell']}: {row['reason']}"
+            _write_reason(axes, position, MISSING if reason in told else str(row["reason"]))
+            told.add(reason)
+            continue
+        axes.barh(position, row["median_s"] / divisor, height=0.62, color=colours[row["cell"]], alpha=0.75)
+        launches = [float(value) / divisor for value in row["launch_values_s"].split()]
+        axes.plot(launches, [position] * len(launches), ".", color="0.15", markersize=3, zorder=3)
+        if not pd.isna(row["median_s_low95"]):
+            bounds = [[row["median_s"] - row["median_s_low95"]], [row["median_s_high95"] - row["median_s"]]]
+            errors = [[max(0.0, side[0]) / divisor] for side in bounds]
+            axes.errorbar(row["median_s"] / divisor, position, xerr=errors, color="black", linewidth=1.0)
+    axes.set_xlim(left=0)
+    axes.grid(visible=True, axis="x")
+
+
+def _write_reason(axes: Axes, position: int, reason: str) -> None:
+    lines = wrap(reason, REASON_CHARACTERS, max_lines=REASON_LINES, placeholder=" ...")
+    axes.annotate(
+        "\n".join(lines),
+        (0.0, position),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=6,
+        color="0.3",
+    )
+
+
+def _times(cell: Cell) -> dict[str, list[Metric]]:
+    found: dict[str, list[Metric]] = {}
+    for record in cell.launches:
+        for metric in launch_metrics(record):
+            if metric.title.startswith("epoch") or metric.name == "inference_step_s":
+                found.setdefault(_title(metric), []).append(metric)
+    return found
+
+
+def _title(metric: Metric) -> str:
+    return "inference step" if metric.name == "inference_step_s" else metric.title.replace("epoch", "time per epoch")
+
+
+def _row(quantity: str, shown: ShownCell, metrics: Iterable[Metric]) -> dict[str, object]:
+    known = [metric.value for metric in metrics if metric.value is not None]
+    reasons = dict.fromkeys(metric.reason for metric in metrics if metric.reason) or {"not part of its training": None}
+    reason = "; ".join(reasons) if shown.cell.launches else why_not(shown.cell)
+    return {
+        "quantity": quantity,
+        **shown.columns,
+        "launches": len(known),
+        **estimate_columns("median_s", estimate(known)),
+        "launch_values_s": " ".join(f"{value:.6g}" for value in known),
+        "reason": None if known else reason,
+    }

@@ -1,0 +1,128 @@
+"""How all figures look: sizes for papers, colours that everyone can tell apart, legends that fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import wrap
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.typing import LineStyleType
+
+STYLE: Any = dict(mpl.rc_params_from_file(Path(__file__).with_name("crosscast.mplstyle"), use_default_template=False))
+ONE_COLUMN_INCHES = 3.35
+TWO_COLUMNS_INCHES = 6.9
+PNG_DPI = STYLE["savefig.dpi"]
+
+OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+"""Okabe and Ito's colours; the yellow last, as it is faint on white."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+REFERENCE_COLOUR = "0.45"
+
+POINTS_PER_INCH = 72
+CHARACTER_POINTS = 4.4
+"""Mean width of a character of a legend."""
+
+TITLE_CHARACTER_POINTS = 5.2
+HANDLE_POINTS = 34
+"""Width of a legend's handle and the space around an entry."""
+
+LEGEND_LINE_INCHES = 0.155
+MOST_TICKS = 12
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a cell is drawn; `prominence` from 1 for the first cell of a figure down to 0, which lies on top."""
+
+    colour: str
+    marker: str
+    prominence: float
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Arguments of a line; that of a prominent cell is wide, so that it shows where another lies on it."""
+        return {
+            "color": self.colour,
+            "marker": self.marker,
+            "linewidth": 1.0 + 1.6 * self.prominence,
+            "markersize": 3.0 + 3.2 * self.prominence,
+        }
+
+
+def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[Look]:
+    """The looks of cells given by their chip and host and by their framework, execution and what else they differ in.
+
+    On one machine a colour is a kind; on several a colour is a machine. A marker is always a kind.
+    """
+    distinct_machines, distinct_kinds = list(dict.fromkeys(machines)), list(dict.fromkeys(kinds))
+    found = []
+    for index, (machine, kind) in enumerate(zip(machines, kinds, strict=True)):
+        number, machine_number = distinct_kinds.index(kind), distinct_machines.index(machine)
+        colour = machine_number if len(distinct_machines) > 1 else number
+        lap = colour // len(OKABE_ITO)
+        marker = MARKERS[(number + lap * len(distinct_kinds)) % len(MARKERS)]
+        prominence = 1 - index / (len(machines) - 1) if len(machines) > 1 else 0.0
+        found.append(Look(OKABE_ITO[colour % len(OKABE_ITO)], marker, prominence))
+    return found
+
+
+def new_figure(width_inches: float, height_inches: float) -> Figure:
+    """A figure that draws without a display; make and fill it within `mpl.rc_context(STYLE)`."""
+    figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def set_logarithmic(axes: Axes) -> None:
+    """Logarithmic axes labelled with plain numbers at 1, 2 and 5 of each decade."""
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=MOST_TICKS))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_locator(NullLocator())
+
+
+def add_title(figure: Figure, title: str) -> None:
+    """A title above all axes, over several lines where it is long."""
+    characters = int(figure.get_figwidth() * POINTS_PER_INCH / TITLE_CHARACTER_POINTS)
+    figure.suptitle("\n".join(wrap(title, characters)), fontsize=STYLE["axes.titlesize"])
+
+
+def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
+    """A legend below the axes; long labels take several lines."""
+    width = figure.get_figwidth()
+    for entry in handles:
+        entry.set_label("\n".join(_lines(str(entry.get_label()), width)))
+    if handles:
+        columns = _columns([str(entry.get_label()) for entry in handles], width)
+        figure.legend(handles=list(handles), loc="outside lower center", ncols=columns)
+
+
+def legend_inches(labels: Sequence[str], width_inches: float) -> float:
+    """Height of the legend that `add_legend` draws."""
+    lines = max((len(_lines(label, width_inches)) for label in labels), default=1)
+    return LEGEND_LINE_INCHES * lines * -(-len(labels) // _columns(labels, width_inches)) + 0.05
+
+
+def _columns(labels: Sequence[str], width_inches: float) -> int:
+    """As many columns as fit beside each other."""
+    longest = max((len(line) for label in labels for line in label.splitlines()), default=1)
+    return max(1, min(4, int(width_inches * POINTS_PER_INCH / (HANDLE_POINTS + CHARACTER_POINTS * longest))))
+
+
+def _lines(label: str, width_inches: float) -> list[str]:
+    return wrap(label, int((width_inches * POINTS_PER_INCH - HANDLE_POINTS) / CHARACTER_POINTS))
+
+
+def handle(label: str, look: Look, linestyle: LineStyleType = "-") -> Line2D:
+    """The entry of a cell in a legend."""
+    return Line2D([], [], color=look.colour, marker=look.marker, markersize=4, linestyle=linestyle, label=label)

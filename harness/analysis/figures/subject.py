@@ -1,0 +1,130 @@
+"""What one figure is about: the cells of a model on its data, whatever their framework, chip and host."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from harness.analysis.cells import Cell, Group
+from harness.analysis.figures.style import Look, looks
+from harness.analysis.places import Places
+from harness.scenario.matrix import Absent
+
+
+@dataclass(frozen=True, eq=False)
+class ShownCell:
+    """A cell with the label and the look that no other cell of its figure shares.
+
+    `series` is the label without what tells cells of the same framework on the same machine apart.
+    """
+
+    cell: Cell
+    label: str
+    series: str
+    look: Look
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """The columns by which files tell cells apart."""
+        return {
+            "cell": self.label,
+            "chip": self.cell.scenario.chip,
+            "host": self.cell.host,
+            "cell_key": self.cell.key,
+        }
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Model, preset and data, and the groups of cells that share them."""
+
+    model: str
+    preset: str
+    data_name: str
+    groups: tuple[Group, ...]
+
+    @property
+    def title(self) -> str:
+        """Model, preset and data in words."""
+        return f"{self.model} {self.preset}, data {self.data_name}"
+
+    @property
+    def stem(self) -> str:
+        """The part of file names that tells subjects apart."""
+        return f"{self.model}-{self.preset}-{self.data_name}"
+
+    @property
+    def absent(self) -> tuple[tuple[str, Absent], ...]:
+        """Cells that cannot exist or run, each once, with their labels."""
+        entries = dict.fromkeys(entry for group in self.groups for entry in group.absent)
+        return tuple(
+            (self._label(f"{entry.framework} {entry.execution}", entry.chip, None), entry) for entry in entries
+        )
+
+    def shown(self, wanted: Callable[[Cell], object] = lambda cell: True) -> tuple[ShownCell, ...]:
+        """The cells for which `wanted` holds, in order of group and cell."""
+        pairs = [(group, cell) for group in self.groups for cell in group.cells if wanted(cell)]
+        machines = [f"{group.chip} {group.host}" for group, _ in pairs]
+        found = looks(machines, [(cell.label, _twins(group, cell).index(cell)) for group, cell in pairs])
+        return tuple(
+            ShownCell(
+                cell,
+                label=self._label(_label_in_group(group, cell), group.chip, group.host),
+                series=self._label(cell.label, group.chip, group.host),
+                look=look,
+            )
+            for (group, cell), look in zip(pairs, found, strict=True)
+        )
+
+    def _label(self, label: str, chip: str, host: str | None) -> str:
+        hosts = {group.host for group in self.groups if group.chip == chip and group.host}
+        parts = [label]
+        parts += [chip] if len({group.chip for group in self.groups}) > 1 else []
+        parts += [f"host {host[:6]}"] if host and len(hosts) > 1 else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True)
+class Illustration:
+    """A figure, the data that it shows, a caption, and the cells whose records it is made of."""
+
+    name: str
+    caption: str
+    figure: Figure
+    data: pd.DataFrame
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class NotDrawn:
+    """A figure that the records do not allow, and why."""
+
+    name: str
+    reason: str
+
+
+Drawn = Iterable[Illustration | NotDrawn]
+Illustrator = Callable[[Subject, Places], Drawn]
+
+
+def subjects(groups: Sequence[Group]) -> tuple[Subject, ...]:
+    """The groups by model, preset and data, in their order."""
+    found: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
+    for group in groups:
+        found[group.model, group.preset, group.data_name].append(group)
+    return tuple(Subject(*names, tuple(members)) for names, members in found.items())
+
+
+def _twins(group: Group, cell: Cell) -> list[Cell]:
+    return [other for other in group.cells if other.label == cell.label]
+
+
+def _label_in_group(group: Group, cell: Cell) -> str:
+    """The cell's label, with its batch size where that tells it from its twins, else as the tables have it."""
+    twins = _twins(group, cell)
+    sizes = {twin.scenario.training.batch_size for twin in twins}
+    if len(twins) > 1 and len(sizes) == len(twins):
+        return f"{cell.label}, batch {cell.scenario.training.batch_size}"
+    return group.label(cell)

@@ -1,0 +1,81 @@
+"""All figures of a folder of results, drawn one after the other and written as files."""
+
+import re
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.text import Text
+
+from harness.analysis.cells import Group
+from harness.analysis.figures import energy, forecast, loss, power, scaling, skill, speed
+from harness.analysis.figures.style import STYLE
+from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, subjects
+from harness.analysis.places import Places, find_places
+from harness.analysis.selection import chosen_suites, load_chosen
+from harness.analysis.tables import make_folder, print_warnings
+from harness.record import write_atomically
+
+ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
+    module.illustrate for module in (speed, loss, skill, energy, scaling, power, forecast)
+)
+METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
+"""No time in the files: the same records give the same bytes."""
+
+
+def illustrations(
+    groups: Sequence[Group], places: Places, illustrators: Sequence[Illustrator] = ILLUSTRATORS
+) -> Iterator[Illustration | NotDrawn]:
+    """Draw every figure of every subject; a figure that cannot be drawn is named with its reason."""
+    for subject in subjects(groups):
+        for illustrate in illustrators:
+            yield from illustrate(subject, places)
+
+
+def write_figures(results: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
+    """Write all figures of one suite or of all into SUITE/figures in the folder of results, and say which and why not.
+
+    Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
+    where none is of the suite, and where a file cannot be written.
+    """
+    found, places = load_chosen(results, suite), find_places(results)
+    print_warnings(found.problems, console)
+    for chosen in chosen_suites(found, suite):
+        for item in illustrations(chosen.groups(), places):
+            if isinstance(item, NotDrawn):
+                console.print(Text(f"not drawn: {item.name}: {item.reason}", style="dim"), soft_wrap=True)
+                continue
+            for path in write(item, results / chosen.suites[0] / "figures"):
+                console.print(Text(str(path)), soft_wrap=True)
+    return found.problems
+
+
+def write_loss_curves(groups: Sequence[Group], folder: Path) -> tuple[Path, ...]:
+    """Write the loss curves alone, as `write` does, and return the paths."""
+    drawn = illustrations(groups, Places({}), (loss.illustrate,))
+    return tuple(path for item in drawn if isinstance(item, Illustration) for path in write(item, folder))
+
+
+def write(drawn: Illustration, folder: Path) -> tuple[Path, ...]:
+    """Write NAME.pdf, NAME.png and NAME.csv into a folder, which is made where it is missing; return the paths.
+
+    Raises UserError where they cannot be written.
+    """
+    make_folder(folder)
+    stem = re.sub(r"[^\w.-]+", "_", drawn.name)
+    paths = tuple(folder / f"{stem}.{suffix}" for suffix in ("pdf", "png", "csv"))
+    for path in paths[:2]:
+        write_atomically(path, rendered(drawn.figure, path.suffix[1:]))
+    write_atomically(paths[2], drawn.data.to_csv(index=False, float_format="%.9g"))
+    return paths
+
+
+def rendered(figure: Figure, file_format: str) -> bytes:
+    """A figure as the content of a pdf, png or svg file."""
+    content = BytesIO()
+    with mpl.rc_context(STYLE):
+        figure.savefig(content, format=file_format, metadata=METADATA[file_format])
+    return content.getvalue()

@@ -1,0 +1,74 @@
+"""How the machines differ whose cells stand beside each other."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.analysis.cautions import SAME_ENVIRONMENT
+from harness.analysis.cells import Cell
+from harness.analysis.figures.subject import Subject
+from harness.analysis.html_report.views import Entry, TableView
+from harness.frameworks.base import FrameworkDescription
+from harness.record import Record
+
+UNKNOWN, NOT_RUN = "unknown", "not run"
+FRAMEWORK_FIELDS = ("version", "build", "device_name", "driver", "threads")
+DIFFERS, SAME = "differs", ""
+
+
+def environment_view(subject: Subject, anchors: Mapping[Cell, str]) -> TableView | None:
+    """A row for each property and a column for each machine that ran cells of the subject; None where none ran.
+
+    Rows whose machines differ, or that differ within a machine, say so in their last column and have a class.
+    """
+    machines: dict[str, list[Record]] = {}
+    hrefs: dict[str, str] = {}
+    for group in subject.groups:
+        for cell in group.cells:
+            if cell.launches:
+                name = f"{group.chip}, host {group.host}"
+                machines.setdefault(name, []).extend(cell.launches)
+                hrefs.setdefault(name, f"#{anchors[cell]}")
+    if not machines:
+        return None
+    rows, classes = [], []
+    for title, values in _properties(machines):
+        known = [found for found in values.values() if found]
+        differs = len({frozenset(found) for found in known}) > 1 or any(len(found) > 1 for found in known)
+        texts = [Entry(" or ".join(values[name]) or NOT_RUN, hrefs[name]) for name in machines]
+        rows.append((Entry(title), *texts, Entry(DIFFERS if differs else SAME)))
+        classes.append(DIFFERS if differs else SAME)
+    columns = ("property", *machines, DIFFERS)
+    return TableView(f"Machines that ran {subject.title}", columns, tuple(rows), (), tuple(classes))
+
+
+def _properties(machines: Mapping[str, list[Record]]) -> Iterable[tuple[str, dict[str, list[str]]]]:
+    """Each property with its distinct values on each machine, none where the framework did not run there."""
+    for field in SAME_ENVIRONMENT:
+        yield (
+            field.replace("_", " "),
+            {name: _distinct(getattr(record.environment, field) for record in of) for name, of in machines.items()},
+        )
+    frameworks = dict.fromkeys(record.scenario.framework for found in machines.values() for record in found)
+    for framework in frameworks:
+        described = {name: _descriptions(records, framework) for name, records in machines.items()}
+        for field in FRAMEWORK_FIELDS:
+            values = {name: _distinct(getattr(each, field) for each in found) for name, found in described.items()}
+            yield f"{framework} {field.replace('_', ' ')}", values
+
+
+def _descriptions(records: Iterable[Record], framework: str) -> list[FrameworkDescription]:
+    found = (record.measurements.framework for record in records if record.scenario.framework == framework)
+    return [description for description in found if description]
+
+
+def _distinct(values: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(map(_words, values)))
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return UNKNOWN
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}={entry}" for name, entry in sorted(value.items())) or "not set"
+    text = str(value)
+    return f"{text[:12]}..." if len(text) >= 40 and text.isalnum() else text

@@ -1,0 +1,205 @@
+"""The page: warnings, machines, tables, figures and the records of all, in one file."""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+from rich.console import Console
+from rich.text import Text
+
+from harness import __version__
+from harness.analysis.cautions import cautions
+from harness.analysis.cells import Cell, Group, Results
+from harness.analysis.energy_table import energy_table
+from harness.analysis.fairness import BaselineName, Comparison
+from harness.analysis.figures import illustrations
+from harness.analysis.figures.subject import NotDrawn, subjects
+from harness.analysis.html_report.environment import environment_view
+from harness.analysis.html_report.launches import launches_view
+from harness.analysis.html_report.svg import inline_svg
+from harness.analysis.html_report.views import TableView, section_view
+from harness.analysis.places import Places, find_places
+from harness.analysis.selection import chosen_suites, load_chosen
+from harness.analysis.skill_table import skill_table
+from harness.analysis.speed_table import speed_table
+from harness.analysis.table_parts import failure_lines
+from harness.analysis.tables import Table, make_folder, print_warnings
+from harness.record import write_atomically
+
+FILE_NAME = "report.html"
+TEMPLATES = Path(__file__).with_name("templates")
+DEFAULT_BASELINE = BaselineName("pytorch")
+TableBuilder = Callable[[str, Sequence[Group], Mapping[Cell, Comparison]], Table]
+TABLES: tuple[TableBuilder, ...] = (speed_table, skill_table, energy_table)
+
+
+@dataclass(frozen=True)
+class FigureView:
+    """A figure in the page and the cells that it is made of, as pairs of label and link."""
+
+    anchor: str
+    caption: str
+    svg: Markup
+    sources: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TablesView:
+    """The tables of one kind for all groups of a suite."""
+
+    anchor: str
+    title: str
+    tables: tuple[TableView, ...]
+    definitions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RecordsView:
+    """The records of a group, one table for each cell under its anchor."""
+
+    anchor: str
+    title: str
+    cells: tuple[tuple[str, TableView], ...]
+
+
+@dataclass(frozen=True)
+class SuiteView:
+    """All that the page shows of a suite; each warning is a pair of text and link."""
+
+    name: str
+    warnings: tuple[tuple[str, str], ...]
+    machines: tuple[TableView, ...]
+    tables: tuple[TablesView, ...]
+    figures: tuple[FigureView, ...]
+    not_drawn: tuple[NotDrawn, ...]
+    records: tuple[RecordsView, ...]
+
+
+def write_report(
+    results: Path, *, suite: str | None, baseline: str | None, output: Path | None, console: Console
+) -> tuple[str, ...]:
+    """Write the page of one suite or of all to `output`, by default report.html in the folder of results.
+
+    Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
+    where no cell bears the name of the suite or the baseline, and where the file cannot be written.
+    """
+    found, places, path = load_chosen(results, suite), find_places(results), output or results / FILE_NAME
+    print_warnings(found.problems, console)
+    views = [
+        _suite_view(chosen, baseline, places, path.parent, f"s{number}")
+        for number, chosen in enumerate(chosen_suites(found, suite))
+    ]
+    make_folder(path.parent)
+    write_atomically(path, render(views, found.problems))
+    console.print(Text(str(path)), soft_wrap=True)
+    return found.problems
+
+
+def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
+    """The page as HTML that loads nothing: style, script and figures are inside, and its policy forbids the rest."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    script, style = (TEMPLATES.joinpath(name).read_text("utf-8") for name in ("sort.js", "style.css"))
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        environment.get_template("report.html")
+        .render(
+            suites=suites,
+            problems=problems,
+            version=__version__,
+            script=Markup(script),
+            style=Markup(style),
+            script_source=f"'sha256-{digest}'",
+        )
+        .lstrip()
+    )
+
+
+def _suite_view(found: Results, baseline: str | None, places: Places, folder: Path, prefix: str) -> SuiteView:
+    name = found.suites[0]
+    named = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
+    comparisons = {cell: named.compare(cell, found.cells) for cell in found.cells}
+    groups = found.groups()
+    anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
+    group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]
+    drawn = list(_figures(groups, places, anchors, prefix))
+    machines = [environment_view(subject, anchors) for subject in subjects(groups)]
+    return SuiteView(
+        name=name,
+        warnings=tuple(_warnings(groups, comparisons, group_anchors)),
+        machines=tuple(view for view in machines if view),
+        tables=tuple(
+            _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
+            for number, build in enumerate(TABLES)
+        ),
+        figures=tuple(view for view in drawn if isinstance(view, FigureView)),
+        not_drawn=tuple(view for view in drawn if isinstance(view, NotDrawn)),
+        records=tuple(
+            RecordsView(
+                anchor,
+                group.title,
+                tuple(
+                    (anchors[cell], launches_view(f"{group.label(cell)}, {cell.key}", cell, places, folder))
+                    for cell in group.cells
+                ),
+            )
+            for anchor, group in zip(group_anchors, groups, strict=True)
+        ),
+    )
+
+
+def _warnings(
+    groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], group_anchors: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    for group, anchor in zip(groups, group_anchors, strict=True):
+        lines = list(failure_lines(group))
+        lines += [
+            f"{group.label(cell)}: not compared: {'; '.join(comparisons[cell].refusal)}"
+            for cell in group.cells
+            if comparisons[cell].refusal
+        ]
+        lines += cautions(group, comparisons)
+        lines += [f"{entry.framework} {entry.execution}: did not run: {entry.reason}" for entry in group.absent]
+        yield from ((f"{group.title}: {line}" if len(groups) > 1 else line, f"#{anchor}") for line in lines)
+
+
+def _tables(
+    build: TableBuilder,
+    suite: str,
+    groups: Sequence[Group],
+    comparisons: Mapping[Cell, Comparison],
+    anchors: Mapping[Cell, str],
+    group_anchors: Sequence[str],
+    anchor: str,
+) -> TablesView:
+    """The tables are built group by group, because labels of cells are unique in their group alone."""
+    built = [build(suite, [group], comparisons) for group in groups]
+    views = tuple(
+        section_view(section, group, anchors, group_anchor)
+        for table, group, group_anchor in zip(built, groups, group_anchors, strict=True)
+        for section in table.sections
+    )
+    return TablesView(anchor, built[0].title, views, built[0].definitions)
+
+
+def _figures(
+    groups: Sequence[Group], places: Places, anchors: Mapping[Cell, str], prefix: str
+) -> Iterator[FigureView | NotDrawn]:
+    labels = {cell: f"{group.label(cell)} on {group.chip}" for group in groups for cell in group.cells}
+    for number, item in enumerate(illustrations(groups, places)):
+        if isinstance(item, NotDrawn):
+            yield item
+            continue
+        anchor = f"{prefix}-figure{number}"
+        sources = tuple((labels[cell], f"#{anchors[cell]}") for cell in item.cells)
+        yield FigureView(anchor, item.caption, Markup(inline_svg(item.figure, anchor)), sources)

@@ -1,0 +1,95 @@
+"""One forecast beside the truth, kept by a launch for people to look at."""
+
+import zipfile
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+from harness.record import write_atomically
+
+if TYPE_CHECKING:
+    from harness.data.windows import Rollout
+
+FILE_NAME = "forecast.npz"
+MAX_CHANNELS = 3
+MAX_COLUMNS = 360
+
+Fields = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """C channels of one forecast and of the truth at the same time, in `units`, NaN at masked points.
+
+    `forecast` and `truth` are float32 (C, H, W), `latitude` (H,) and `longitude` (W,) degrees north and east. Every
+    `stride`-th row and column of the grid is kept. `valid_at` is the time of the truth, ISO 8601.
+    """
+
+    channels: tuple[str, ...]
+    units: tuple[str, ...]
+    latitude: NDArray[np.float64]
+    longitude: NDArray[np.float64]
+    lead_h: float
+    valid_at: str
+    stride: int
+    forecast: Fields
+    truth: Fields
+
+    def save(self, path: Path) -> None:
+        """Write the file; raises what `write_atomically` raises."""
+        content = BytesIO()
+        np.savez_compressed(content, **vars(self))
+        write_atomically(path, content.getvalue())
+
+    @staticmethod
+    def load(path: Path) -> "Forecast":
+        """Read a file that `save` wrote; raises UserError where it cannot be read or is not one."""
+        try:
+            with np.load(path, allow_pickle=False) as content:
+                return Forecast(
+                    channels=tuple(map(str, content["channels"])),
+                    units=tuple(map(str, content["units"])),
+                    latitude=content["latitude"],
+                    longitude=content["longitude"],
+                    lead_h=float(content["lead_h"]),
+                    valid_at=str(content["valid_at"]),
+                    stride=int(content["stride"]),
+                    forecast=content["forecast"],
+                    truth=content["truth"],
+                )
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path}: damaged: {error}; remove it or run that launch again") from None
+
+
+def keep_first(start: "Rollout", lead: int, forecast: Fields, truth: Fields) -> Forecast:
+    """What is kept of a rollout's first start at a lead: at most MAX_CHANNELS channels and MAX_COLUMNS columns.
+
+    `forecast` and `truth` are (samples, C, H, W) in the source's units.
+    """
+    source = start.windows.source
+    chosen = spread(len(source.channels), MAX_CHANNELS)
+    stride = -(-len(source.longitude) // MAX_COLUMNS)
+    kept, truth_kept = (fields[0, chosen, ::stride, ::stride].astype(np.float32) for fields in (forecast, truth))
+    return Forecast(
+        channels=tuple(source.channels[index] for index in chosen),
+        units=tuple(source.units[index] for index in chosen),
+        latitude=source.latitude[::stride],
+        longitude=source.longitude[::stride],
+        lead_h=start.windows.lead_h(lead),
+        valid_at=str(source.times[start.starts[0] + lead].astype("datetime64[s]")),
+        stride=stride,
+        forecast=kept,
+        truth=truth_kept,
+    )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most `most` indices of `count`, evenly spread, the first and the last among them."""
+    return sorted({round(index) for index in np.linspace(0, count - 1, min(count, most))})

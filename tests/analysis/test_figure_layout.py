@@ -1,0 +1,140 @@
+"""Every figure of several made studies: nothing clipped, nothing overlaps, fonts embedded, data beside it."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pandas as pd
+import pytest
+from drawn_text import clipped, drawn_texts, overlapping
+from made_records import ResultsFolder, make_epoch, make_measurements, make_record, make_scenario, make_stage
+from made_study import add_launch, add_study
+from matplotlib.figure import Figure
+
+from harness.analysis.cells import load_results
+from harness.analysis.figures import STYLE, illustrations, rendered, speed, write
+from harness.analysis.figures.subject import Illustration
+from harness.analysis.places import find_places
+
+LONG = "a-model-of-the-whole-earth-system-with-a-long-name"
+
+
+def several_machines(results):
+    add_study(results, launches=3)
+    for size in (2, 32):
+        add_launch(results, "a100", "pytorch", 0, 0.3 * size, batch_size=size)
+
+
+def one_launch(results):
+    results.add(make_record("pytorch"))
+
+
+def long_names(results):
+    names = {"model": LONG, "chip": "ascend910b-of-a-cluster", "data_name": "era5_graphcast37"}
+    for host in ("aaaabbbbcccc", "ddddeeeeffff"):
+        for framework in ("pytorch", "mindspore"):
+            scenario = make_scenario(framework, **names)
+            results.add(make_record(scenario=scenario, host=host, attempt=f"{framework}-{host}"))
+    results.add_absent(**names | {"chip": "dcu"}, reason="a reason without an end " * 20)
+
+
+def stages(results):
+    trained = (make_stage(*[make_epoch()] * 30), make_stage(*[make_epoch((0.9, 0.9))] * 10, name="finetune"))
+    for framework in ("pytorch", "mindspore"):
+        results.add(make_record(framework, measurements=make_measurements(training=trained)))
+
+
+STUDIES = {function.__name__: function for function in (several_machines, one_launch, long_names, stages)}
+
+
+@pytest.fixture(scope="module", params=STUDIES)
+def drawn(request, tmp_path_factory):
+    results = ResultsFolder(tmp_path_factory.mktemp(request.param) / "results")
+    STUDIES[request.param](results)
+    found = illustrations(load_results(results.path).groups(), find_places(results.path))
+    return [item for item in found if isinstance(item, Illustration)]
+
+
+def test_no_text_is_clipped(drawn):
+    assert {item.name: clipped(item.figure) for item in drawn} == {item.name: [] for item in drawn}
+
+
+def test_no_text_covers_another(drawn):
+    assert {item.name: overlapping(item.figure) for item in drawn} == {item.name: [] for item in drawn}
+
+
+def test_every_figure_is_as_wide_as_one_column_or_two(drawn):
+    assert {item.figure.get_figwidth() for item in drawn} <= {3.35, 6.9}
+    assert all(item.figure.get_figheight() < 9.2 for item in drawn)
+
+
+def test_no_axes_are_left_empty(drawn):
+    shown = [axes for item in drawn for axes in item.figure.axes if axes.get_visible()]
+    assert all(axes.has_data() for axes in shown)
+
+
+def test_the_caption_says_what_the_title_says(drawn):
+    for item in drawn:
+        assert item.caption.endswith(".")
+        assert item.cells
+
+
+def test_fonts_are_embedded_as_truetype(drawn):
+    for item in drawn:
+        pdf = rendered(item.figure, "pdf")
+        assert b"/FontFile2" in pdf
+        assert b"/Type3" not in pdf
+
+
+def test_the_svg_is_whole_and_needs_nothing_from_elsewhere(drawn):
+    for item in drawn:
+        svg = rendered(item.figure, "svg").decode()
+        root = ElementTree.fromstring(svg)
+        references = [
+            value for element in root.iter() for name, value in element.attrib.items() if name.endswith("href")
+        ]
+        assert all(value.startswith(("#", "data:image/png;base64,")) for value in references)
+        assert "@import" not in svg
+
+
+def test_the_same_records_give_the_same_bytes(tmp_path):
+    results = ResultsFolder(tmp_path / "results")
+    one_launch(results)
+
+    def files():
+        (item,) = illustrations(load_results(results.path).groups(), find_places(results.path), (speed.illustrate,))
+        return [rendered(item.figure, file_format) for file_format in ("pdf", "svg", "png")]
+
+    assert files() == files()
+
+
+def test_the_data_of_each_figure_is_written_beside_it(drawn, tmp_path):
+    for item in drawn:
+        pdf, png, csv = write(item, tmp_path / "figures")
+        assert pdf.read_bytes().startswith(b"%PDF")
+        assert png.read_bytes().startswith(b"\x89PNG")
+        assert len(pd.read_csv(csv)) == len(item.data)
+        assert re.fullmatch(r"[\w.-]+\.csv", csv.name)
+
+
+def test_the_test_of_the_layout_can_fail():
+    figure = Figure(figsize=(2, 2))
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    figure.text(0.5, 0.5, "one")
+    figure.text(0.5, 0.5, "other")
+    figure.text(0.9, 0.1, "over the edge")
+    assert clipped(figure) == ["over the edge"]
+    assert overlapping(figure) == [("one", "other")]
+    assert len(drawn_texts(figure)) == 3
+
+
+def test_colours_are_those_that_everyone_can_tell_apart():
+    from harness.analysis.figures import OKABE_ITO
+
+    published = {(0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (230, 159, 0), (86, 180, 233)}
+    ours = {tuple(int(colour[k : k + 2], 16) for k in (1, 3, 5)) for colour in OKABE_ITO}
+    assert ours == published | {(0, 0, 0), (240, 228, 66)}
+    assert STYLE["pdf.fonttype"] == 42
+    assert json.dumps(STYLE["svg.fonttype"]) == '"path"'
