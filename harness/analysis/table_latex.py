@@ -40,7 +40,7 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "µ": r"\textmu{}",
     MISSING: "--",
     **{character: f"\\{character}" for character in "&%$#_"},
@@ -148,7 +148,7 @@ def _body(rows: Sequence[Sequence[str]], kinds: Sequence[str]) -> list[str]:
     for row in rows:
         if above is not None and row[0] != above:
             lines.append(r"\addlinespace")
-        first = "" if row[0] == above else _cell(row[0], kinds[0])
+        first = "" if row[0] == above and kinds[0][0] != "S" else _cell(row[0], kinds[0])
         lines.append(" & ".join([first, *map(_cell, row[1:], kinds[1:])]) + r" \\")
         above = row[0]
     return lines
