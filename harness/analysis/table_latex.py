@@ -100,7 +100,7 @@ def _floats(section: Section) -> list[str]:
         found += [
             r"\begin{table*}",
             rf"\caption{{{escape(section.title)}{' (continued)' if first else ''}}}",
-            r"\centering\footnotesize",
+            r"\smallskip\centering\footnotesize",
             rf"\sbox0{{\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
             r"\toprule",
             _head(names, kinds),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.errors import UserError
 
-ROWS_ON_TERMINAL = 400
+ROWS_ON_TERMINAL = 200
 
 
 @dataclass(frozen=True)
