@@ -105,7 +105,7 @@ def _rmse_section(title: str, group: Group, scores: Mapping[Cell, CellScores], k
         _summary(group.label(cell), found, reference) for cell, found in scores.items() for reference in REFERENCES
     ]
     notes += _reference_problems(group, scores, keys)
-    return Section(f"RMSE: {title}", pd.DataFrame(rows), (*notes, *_definitions(scores)))
+    return Section(f"RMSE: {title}", pd.DataFrame(rows, dtype=object), (*notes, *_definitions(scores)))
 
 
 def _acc_section(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> Section:
@@ -117,7 +117,7 @@ def _acc_section(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence
         row["persistence"] = _reference(found.acc("persistence", key))
         rows.append(row)
     note = "The ACC of climatology is not defined: its anomaly is 0."
-    return Section(f"ACC: {group.title}", pd.DataFrame(rows), (note, *_definitions(scores)))
+    return Section(f"ACC: {group.title}", pd.DataFrame(rows, dtype=object), (note, *_definitions(scores)))
 
 
 def _deviation_sections(
@@ -138,7 +138,7 @@ def _deviation_sections(
             continue
         theirs = all_scores[comparison.baseline]
         rows = [_deviation_row(ours, theirs, key) for key in keys]
-        sections.append(Section(title, pd.DataFrame(rows)))
+        sections.append(Section(title, pd.DataFrame(rows, dtype=object)))
     return sections
 
 

@@ -23,6 +23,11 @@ class Section:
     rows: pd.DataFrame
     notes: tuple[str, ...] = ()
 
+    @property
+    def texts(self) -> list[list[str]]:
+        """The cells, row by row."""
+        return [[str(cell) for cell in row] for row in self.rows.to_numpy(dtype=object).tolist()]
+
 
 @dataclass(frozen=True)
 class Table:
@@ -54,8 +59,8 @@ def print_table(table: Table, console: Console) -> None:
         )
         for place, name in enumerate(section.rows.columns):
             shown.add_column(Text(str(name)), overflow="fold", no_wrap=place == 0)
-        for row in section.rows.itertuples(index=False):
-            shown.add_row(*(Text(str(value)) for value in row))
+        for row in section.texts:
+            shown.add_row(*map(Text, row))
         console.print(shown)
         _print_lines(section.notes, console)
     _print_lines(table.definitions, console)
