@@ -111,6 +111,25 @@ def report(suite: str | None, baseline: str | None, output: Path | None, results
     _refuse_unusable(write_report(results, suite=suite, baseline=baseline, output=output, console=make_console()))
 
 
+@cli.command()
+@click.option(
+    "--pytest-benchmark",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="File to write in the JSON of pytest-benchmark, for `pytest-benchmark compare`.",
+)
+@click.option("--suite", help="Only this suite; default: all that have records.")
+@results_option
+def export(target: Path, suite: str | None, results: Path) -> None:
+    """The times of the records in a format that other tools read."""
+    from harness.analysis.benchmark_export import export_pytest_benchmark
+
+    unusable = export_pytest_benchmark(results, target, suite)
+    click.echo(target)
+    _refuse_unusable(unusable)
+
+
 @cli.command("list")
 def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""

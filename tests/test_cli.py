@@ -183,3 +183,25 @@ class TestList:
         code = "import sys; from harness.scenario.overview import overview; overview(); print(*sys.modules)"
         loaded = set(self.run("-c", code).split())
         assert not loaded & {"torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib"}
+
+
+class TestClaimsAndExport:
+    def test_unknown_ledger(self, fail):
+        assert "claim '2510': no such file in scenarios/claims; choose from: 2510.17852" in fail(
+            "claims", "--ledger", "2510"
+        )
+
+    def test_a_ledger_of_ones_own_with_a_mistake_names_file_line_and_field(self, fail, tmp_path):
+        text = (REPOSITORY / "scenarios/claims/2510.17852.yaml").read_text()
+        path = tmp_path / "mine.yaml"
+        path.write_text(text.replace("quantity: rmse", "quantity: rsme"))
+        line = 1 + text[: text.index("quantity: rmse")].count("\n")
+        message = fail("claims", "--ledger", path)
+        assert f"{path}:{line}: claims.0.quantity: 'rsme' is not one of them; did you mean 'rmse'?" in message
+
+    def test_no_results(self, fail):
+        assert "results: no such folder of results" in fail("claims")
+        assert "results: no such folder of results" in fail("export", "--pytest-benchmark", "out.json")
+
+    def test_export_without_a_format(self, fail):
+        assert "--pytest-benchmark" in fail("export")

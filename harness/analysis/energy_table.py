@@ -72,7 +72,7 @@ def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell,
             reason = f"did not run: {entry.reason}"
             rows.append(_row_without(group.label_of_absent(entry), reason))
             data.append({**place_columns(group, entry), "reason": reason})
-        frame = pd.DataFrame(rows, columns=list(COLUMNS))
+        frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
         measured = bool((frame["activity"] != NO_ACTIVITY).any())
         columns = list(COLUMNS if measured else COLUMNS_WITHOUT_ENERGY)
         notes = refusal_lines(group, fair) if measured else ()

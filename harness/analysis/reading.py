@@ -63,7 +63,7 @@ def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
     """Read files, in the order of `paths`; an error in one line for each that cannot be used."""
     step = 2 if len(paths) >= SHARED_FROM and (os.cpu_count() or 1) > 1 else 1
     found: list[_Read | str] = [""] * len(paths)
-    with _child(paths[1::step] if step > 1 else []) as child, _without_collecting():
+    with _child(paths[1::step] if step > 1 else []) as child, without_collecting():
         found[::step] = _read_all(paths[::step])
         if child:
             found[1::step] = _answer(child, paths[1::step])
@@ -135,8 +135,8 @@ def _modified_ns(path: Path) -> int:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Keep Python from looking for cycles among records, of which there are none, while thousands are made."""
+def without_collecting() -> Iterator[None]:
+    """Keep Python from looking for cycles among records and numbers, of which there are none, while there are many."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -148,6 +148,6 @@ def _without_collecting() -> Iterator[None]:
 
 def main() -> None:
     """The child: paths on the standard input, NUL between them; the pickle of what they hold on the standard output."""
-    with _without_collecting():
+    with without_collecting():
         paths = [Path(os.fsdecode(name)) for name in sys.stdin.buffer.read().split(b"\0")]
         sys.stdout.buffer.write(pickle.dumps(_read_all(paths), pickle.HIGHEST_PROTOCOL))

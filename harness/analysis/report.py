@@ -9,6 +9,7 @@ from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
 from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName
+from harness.analysis.reading import without_collecting
 from harness.analysis.selection import load_chosen
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
@@ -30,12 +31,13 @@ def report(
     """
     found = load_chosen(results, suite)
     print_warnings(found.problems, console)
-    paths = [
-        path
-        for name in found.suites
-        if suite in (None, name)
-        for path in _report_suite(results / name, found.of_suite(name), baseline, console, figures=figures)
-    ]
+    with without_collecting():
+        paths = [
+            path
+            for name in found.suites
+            if suite in (None, name)
+            for path in _report_suite(results / name, found.of_suite(name), baseline, console, figures=figures)
+        ]
     console.print(Text("\nWritten:"))
     for path in paths:
         console.print(Text(f"  {path}"), soft_wrap=True)

@@ -1,5 +1,6 @@
 """RMSE and ACC by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
@@ -11,6 +12,7 @@ from harness.analysis.statistics import difference, equivalence, relative_deviat
 from harness.analysis.summaries import ScoreKey, summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
+    baseline_label,
     deviation_text,
     estimate,
     estimate_columns,
@@ -27,32 +29,33 @@ DEFINITIONS = (
     "- 1, with Student's 90 % interval (n pairs); equivalent if it lies within +-5 % (two one-sided tests at 5 %), not "
     "equivalent if all of it lies outside, undecided otherwise.",
 )
+CELLS_SIDE_BY_SIDE = 4
 REFERENCES = ("persistence", "climatology")
 
 
 class CellScores:
-    """The scores of a cell's launches, found by forecaster, variable and lead time."""
+    """The scores of a cell's launches, found by forecaster, variable and lead time; `launches` counts the scored."""
 
     def __init__(self, cell: Cell) -> None:
         found = {record.launch: summary_of(record).scores for record in cell.launches}
-        self._scores = {launch: scores.by_key for launch, scores in found.items() if scores}
-        first = next(iter(self._scores.values()), {})
-        self.keys = tuple(dict.fromkeys(key for _, key in first))
+        scored = {launch: scores.by_key for launch, scores in found.items() if scores}
+        self.launches = len(scored)
+        self._rmse: dict[tuple[str, ScoreKey], dict[int, float]] = defaultdict(dict)
+        self._acc: dict[tuple[str, ScoreKey], dict[int, float]] = defaultdict(dict)
+        for launch, scores in scored.items():
+            for place, score in scores.items():
+                self._rmse[place][launch] = score.rmse
+                if score.acc is not None:
+                    self._acc[place][launch] = score.acc
+        self.keys = tuple(dict.fromkeys(key for _, key in next(iter(scored.values()), {})))
 
-    @property
-    def launches(self) -> int:
-        """Launches that have scores."""
-        return len(self._scores)
-
-    def rmse(self, forecaster: str, key: ScoreKey) -> dict[int, float]:
+    def rmse(self, forecaster: str, key: ScoreKey) -> Mapping[int, float]:
         """RMSE by launch number, in the variable's units."""
-        found = {launch: scores.get((forecaster, key)) for launch, scores in self._scores.items()}
-        return {launch: score.rmse for launch, score in found.items() if score}
+        return self._rmse.get((forecaster, key), {})
 
-    def acc(self, forecaster: str, key: ScoreKey) -> dict[int, float]:
+    def acc(self, forecaster: str, key: ScoreKey) -> Mapping[int, float]:
         """ACC by launch number, of the launches where it is defined."""
-        found = {launch: scores.get((forecaster, key)) for launch, scores in self._scores.items()}
-        return {launch: score.acc for launch, score in found.items() if score and score.acc is not None}
+        return self._acc.get((forecaster, key), {})
 
     def launches_better_than(self, reference: str, key: ScoreKey) -> int:
         """Launches in which the model's RMSE is below that of the reference."""
@@ -64,18 +67,27 @@ def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
     """Build the table; `comparisons` holds one entry for each cell."""
     sections: list[Section] = []
     rows: list[dict[str, object]] = []
+    all_scores = {cell: CellScores(cell) for cell in comparisons}
     for group in groups:
-        scores = {cell: found for cell in group.cells if (found := CellScores(cell)).launches}
+        scores = {cell: all_scores[cell] for cell in group.cells if all_scores[cell].launches}
         title = group_title(group, comparisons)
         if not scores:
             sections.append(Section(title, pd.DataFrame([("no launch was scored",)], columns=["skill"])))
             continue
         keys = _by_variable(key for found in scores.values() for key in found.keys)
-        sections.append(_rmse_section(title, group, scores, keys))
-        sections.append(_acc_section(group, scores, keys))
-        sections += _deviation_sections(group, scores, keys, comparisons)
-        rows += _data_rows(group, scores, keys, comparisons)
+        sections += [_rmse_section(title, group, part, keys) for part in _side_by_side(scores)]
+        sections += [_acc_section(group, part, keys) for part in _side_by_side(scores)]
+        sections += _deviation_sections(group, scores, keys, comparisons, all_scores)
+        rows += _data_rows(group, scores, keys, comparisons, all_scores)
     return Table("skill", f"Skill, suite {suite}", tuple(sections), pd.DataFrame(rows), DEFINITIONS)
+
+
+def _side_by_side(scores: Mapping[Cell, CellScores]) -> list[dict[Cell, CellScores]]:
+    cells = list(scores)
+    return [
+        {cell: scores[cell] for cell in cells[first : first + CELLS_SIDE_BY_SIDE]}
+        for first in range(0, len(cells), CELLS_SIDE_BY_SIDE)
+    ]
 
 
 def _rmse_section(title: str, group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> Section:
@@ -93,7 +105,7 @@ def _rmse_section(title: str, group: Group, scores: Mapping[Cell, CellScores], k
         _summary(group.label(cell), found, reference) for cell, found in scores.items() for reference in REFERENCES
     ]
     notes += _reference_problems(group, scores, keys)
-    return Section(f"RMSE: {title}", pd.DataFrame(rows), (*notes, *_definitions(scores)))
+    return Section(f"RMSE: {title}", pd.DataFrame(rows, dtype=object), (*notes, *_definitions(scores)))
 
 
 def _acc_section(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> Section:
@@ -105,7 +117,7 @@ def _acc_section(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence
         row["persistence"] = _reference(found.acc("persistence", key))
         rows.append(row)
     note = "The ACC of climatology is not defined: its anomaly is 0."
-    return Section(f"ACC: {group.title}", pd.DataFrame(rows), (note, *_definitions(scores)))
+    return Section(f"ACC: {group.title}", pd.DataFrame(rows, dtype=object), (note, *_definitions(scores)))
 
 
 def _deviation_sections(
@@ -113,19 +125,20 @@ def _deviation_sections(
     scores: Mapping[Cell, CellScores],
     keys: Sequence[ScoreKey],
     comparisons: Mapping[Cell, Comparison],
+    all_scores: Mapping[Cell, CellScores],
 ) -> list[Section]:
     sections = []
     for cell, ours in scores.items():
         comparison = comparisons[cell]
         if comparison.baseline is None or comparison.is_baseline:
             continue
-        title = f"Deviation of {group.label(cell)} from {comparison.baseline.label}: {group.title}"
+        title = f"Deviation of {group.label(cell)} from {baseline_label(group, comparison.baseline)}: {group.title}"
         if refusal := skill_refusal(comparison):
             sections.append(Section(title, pd.DataFrame({"deviation": ["refused"]}), refusal))
             continue
-        theirs = CellScores(comparison.baseline)
+        theirs = all_scores[comparison.baseline]
         rows = [_deviation_row(ours, theirs, key) for key in keys]
-        sections.append(Section(title, pd.DataFrame(rows)))
+        sections.append(Section(title, pd.DataFrame(rows, dtype=object)))
     return sections
 
 
@@ -210,12 +223,13 @@ def _data_rows(
     scores: Mapping[Cell, CellScores],
     keys: Sequence[ScoreKey],
     comparisons: Mapping[Cell, Comparison],
+    all_scores: Mapping[Cell, CellScores],
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for cell, found in scores.items():
         comparison = comparisons[cell]
         refusal = skill_refusal(comparison)
-        theirs = CellScores(comparison.baseline) if comparison.baseline and comparison.fair and not refusal else None
+        theirs = all_scores[comparison.baseline] if comparison.baseline and comparison.fair and not refusal else None
         for forecaster in ("model", *REFERENCES):
             for key in keys:
                 row = {

@@ -71,7 +71,7 @@ def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapp
         ("all", group.label_of_absent(entry), "0", f"did not run: {entry.reason}", MISSING, MISSING)
         for entry in group.absent
     ]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
     return Section(group_title(group, comparisons), frame, (*refusal_lines(group, comparisons), *failure_lines(group)))
 
 

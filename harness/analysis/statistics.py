@@ -61,8 +61,7 @@ def summarise(values: Sequence[float]) -> Estimate:
     """
     if not len(values):
         raise ValueError("no values to summarise")
-    low, high = median_interval(tuple(values)) if len(values) >= MIN_LAUNCHES else (None, None)
-    return Estimate(median(values), low, high, len(values))
+    return _estimate(tuple(values))
 
 
 def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], margin: float = MARGIN) -> Ratio | None:
@@ -80,7 +79,6 @@ def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], 
     return Ratio(median(ours) / median(theirs), low, high, len(numbers), verdict(low, high, margin))
 
 
-@lru_cache(maxsize=2**16)
 def median_interval(values: tuple[float, ...]) -> Interval:
     """Bounds of the 95 % interval of the median of at least 3 values.
 
@@ -144,6 +142,12 @@ def equivalence(deviation: Deviation, margin: float = MARGIN) -> Equivalence:
     if -margin <= deviation.low and deviation.high <= margin:
         return "equivalent"
     return "not equivalent" if deviation.low > margin or deviation.high < -margin else "undecided"
+
+
+@lru_cache(maxsize=2**16)
+def _estimate(values: tuple[float, ...]) -> Estimate:
+    low, high = median_interval(values) if len(values) >= MIN_LAUNCHES else (None, None)
+    return Estimate(median(values), low, high, len(values))
 
 
 def _deviation(

@@ -62,7 +62,7 @@ def to_html(table: Table, warnings: Iterable[str]) -> str:
 
 
 def _markdown_rows(section: Section) -> str:
-    lines = [_escaped(section.rows.columns), *map(_escaped, section.rows.itertuples(index=False))]
+    lines = [_escaped(section.rows.columns), *map(_escaped, section.texts)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = [":" + "-" * (width + 1) for width in widths]
     padded = [[f" {cell:<{width}} " for cell, width in zip(line, widths, strict=True)] for line in lines]
@@ -80,10 +80,7 @@ def _list(lines: Iterable[str]) -> list[str]:
 
 def _html_rows(section: Section) -> str:
     head = "".join(f"<th>{html.escape(str(name))}</th>" for name in section.rows.columns)
-    body = "\n".join(
-        f"<tr>{''.join(f'<td>{html.escape(str(cell))}</td>' for cell in row)}</tr>"
-        for row in section.rows.itertuples(index=False)
-    )
+    body = "\n".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in section.texts)
     return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
 
 

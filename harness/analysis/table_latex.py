@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from harness.analysis.number_format import MISSING
@@ -40,7 +41,7 @@ SPECIAL = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
     "µ": r"\textmu{}",
     MISSING: "--",
     **{character: f"\\{character}" for character in "&%$#_"},
@@ -71,6 +72,7 @@ def to_latex(table: Table, warnings: Iterable[str]) -> str:
     return "\n".join(parts) + "\n"
 
 
+@lru_cache(maxsize=2**12)
 def escape(text: str) -> str:
     """Text as LaTeX prints it. Characters that fonts of the T1 and OT1 encodings lack are replaced or spelt out."""
     return "".join(map(_character, _one_line(text)))
@@ -90,17 +92,16 @@ def _character(character: str) -> str:
 
 
 def _floats(section: Section) -> list[str]:
-    columns = [[str(cell) for cell in section.rows.iloc[:, number]] for number in range(section.rows.shape[1])]
+    rows = section.texts
     names = [str(name) for name in section.rows.columns]
-    kinds = [_kind(cells) for cells in columns]
-    rows = list(zip(*columns, strict=True))
+    kinds = [_kind([row[place] for row in rows]) for place in range(len(names))]
     found = []
     for first in range(0, max(len(rows), 1), ROWS_PER_FLOAT):
         last = first + ROWS_PER_FLOAT >= len(rows)
         found += [
             r"\begin{table*}",
             rf"\caption{{{escape(section.title)}{' (continued)' if first else ''}}}",
-            r"\centering\footnotesize",
+            r"\smallskip\centering\footnotesize",
             rf"\sbox0{{\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
             r"\toprule",
             _head(names, kinds),
@@ -148,7 +149,7 @@ def _body(rows: Sequence[Sequence[str]], kinds: Sequence[str]) -> list[str]:
     for row in rows:
         if above is not None and row[0] != above:
             lines.append(r"\addlinespace")
-        first = "" if row[0] == above else _cell(row[0], kinds[0])
+        first = "" if row[0] == above and kinds[0][0] != "S" else _cell(row[0], kinds[0])
         lines.append(" & ".join([first, *map(_cell, row[1:], kinds[1:])]) + r" \\")
         above = row[0]
     return lines

@@ -20,7 +20,7 @@ def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
     """Model, preset, chip, data, host, precision and baseline, and a word where executions differ."""
     precisions = dict.fromkeys(cell.scenario.precision for cell in group.cells)
     baselines = dict.fromkeys(
-        _baseline_label(group, comparison.baseline)
+        baseline_label(group, comparison.baseline)
         for cell in group.cells
         if (comparison := comparisons[cell]).baseline is not None
     )
@@ -145,7 +145,8 @@ def _status(record: Record) -> str:
     return f"{status}: {record.reason}" if record.reason else status
 
 
-def _baseline_label(group: Group, baseline: Cell | None) -> str:
+def baseline_label(group: Group, baseline: Cell | None) -> str:
+    """The baseline's label in the group, or its chip and host where it stands in another; empty where there is none."""
     if baseline is None or baseline in group.cells:
         return group.label(baseline) if baseline else ""
     return f"{baseline.label} on {baseline.scenario.chip} (host {baseline.host})"

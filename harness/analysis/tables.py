@@ -12,7 +12,7 @@ from rich.text import Text
 
 from harness.errors import UserError
 
-ROWS_ON_TERMINAL = 400
+ROWS_ON_TERMINAL = 200
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Section:
     title: str
     rows: pd.DataFrame
     notes: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The cells, row by row."""
+        return [[str(cell) for cell in row] for row in self.rows.to_numpy(dtype=object).tolist()]
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,8 @@ def print_table(table: Table, console: Console) -> None:
         )
         for place, name in enumerate(section.rows.columns):
             shown.add_column(Text(str(name)), overflow="fold", no_wrap=place == 0)
-        for row in section.rows.itertuples(index=False):
-            shown.add_row(*(Text(str(value)) for value in row))
+        for row in section.texts:
+            shown.add_row(*map(Text, row))
         console.print(shown)
         _print_lines(section.notes, console)
     _print_lines(table.definitions, console)

@@ -115,3 +115,59 @@ class TestEnergy:
         assert np.isnan(by_activity.loc["inference", "energy_j"])
         assert by_activity.loc["inference", "reason"] == "window of 1 s is too short"
         assert "window of 1 s is too short" in markdown
+
+    def add_pair(self, results, joules, scopes=("card", "card")):
+        """Five launches of each framework whose inference windows hold `joules`, a percent more each launch."""
+        for launch in range(5):
+            for name, energy_j, scope in zip(("pytorch", "mindspore"), joules, scopes, strict=True):
+                window = made_window(energy_j * (1 + 0.01 * launch), duration_s=10.0, peak_power_w=30.0)
+                window["devices"] = [{"scope": scope}]
+                phases = (Phase(name="inference", t0_ns=0, t1_ns=1, steps=4, samples=8),)
+                entry = PhaseEnergy(phase="inference", window=window, net_energy_j=window["energy_j"] / 2)
+                results.add(
+                    make_record(
+                        name,
+                        launch,
+                        measurements=make_measurements(launch=launch, phases=phases),
+                        energy=Energy(collector="nvml", reason=None, phases=(entry,)),
+                    )
+                )
+
+    def test_ratio_to_the_baseline_and_verdict(self, results):
+        self.add_pair(results, (100.0, 130.0))
+        run(results, width=200)
+        energy, markdown = read(results, "energy")
+        port = energy.loc["mindspore compiled"]
+        assert port["energy_j"] == pytest.approx(1.02 * 130 / 4)
+        for name, ratio, verdict in (
+            ("mean_power_w", 1.3, "more"),
+            ("energy_j", 1.3, "more"),
+            ("net_energy_j", 1.3, "more"),
+            ("samples_per_j", 1 / 1.3, "less"),
+            ("peak_power_w", 1.0, "equivalent"),
+        ):
+            assert port[f"{name}_ratio"] == pytest.approx(ratio)
+            assert port[f"{name}_ratio_low95"] == pytest.approx(ratio)
+            assert port[f"{name}_ratio_pairs"] == 5
+            assert port[f"{name}_verdict"] == verdict
+        shown = " ".join(markdown.split())
+        assert "| 1.300 [1.300, 1.300] | more |" in shown
+        assert "gross energy per step, J | pytorch eager | 5 |" in shown
+
+    def test_sensors_that_hold_different_things_are_not_compared(self, results):
+        self.add_pair(results, (100.0, 130.0), scopes=("card", "node"))
+        output = run(results, width=200)
+        energy, _ = read(results, "energy")
+        expected = "power sensors: node here, card in the baseline"
+        assert energy.loc["mindspore compiled", "refusal"] == expected
+        assert np.isnan(energy.loc["mindspore compiled", "energy_j_ratio"])
+        assert f"Ratio refused for mindspore compiled: {expected}" in output
+
+    def test_net_energy_below_0_has_no_ratio(self, results):
+        self.add_pair(results, (100.0, 130.0))
+        cell = next(path for path in results.path.rglob("record.json") if "00-mindspore0" in str(path))
+        cell.write_text(cell.read_text().replace('"net_energy_j": 65.0', '"net_energy_j": -1.0'))
+        run(results)
+        energy, _ = read(results, "energy")
+        assert np.isnan(energy.loc["mindspore compiled", "net_energy_j_ratio"])
+        assert energy.loc["mindspore compiled", "energy_j_ratio"] == pytest.approx(1.3)

@@ -9,22 +9,22 @@ import numpy as np
 from harness.record import Energy, Epoch, Latency, Phase, PhaseEnergy, Skill, SkillScore
 from tests.analysis.made_records import make_measurements, make_record, make_scenario, make_skill, make_stage
 
-LAUNCHES, EPOCHS, STEPS, INFERENCE_STEPS = 5, 12, 21, 100
+EPOCHS, STEPS, INFERENCE_STEPS = 12, 21, 100
 VARIABLES, LEADS_H = ("u", "v", "z", "t"), (6.0, 12.0, 24.0, 48.0)
 CHIPS = ("a100", "ascend910b", "cpu", "dcu-z100l", "rtx3090")
 SETTINGS = (("pytorch", "eager"), ("pytorch", "compiled"), ("mindspore", "eager"), ("mindspore", "compiled"))
-RECORDS_PER_MODEL = LAUNCHES * len(CHIPS) * len(SETTINGS)
+CELLS_PER_MODEL = len(CHIPS) * len(SETTINGS)
 
 
-def write_many(folder: Path, count: int) -> None:
-    """Write `count` records, a multiple of 100: models by chip, framework and execution, five launches a cell."""
+def write_many(folder: Path, count: int, launches: int = 5) -> None:
+    """Write `count` records, a multiple of 20 times `launches`: models by chip, framework and execution."""
     random = np.random.default_rng(count)
-    for number in range(count // RECORDS_PER_MODEL):
+    for number in range(count // (launches * CELLS_PER_MODEL)):
         for chip in CHIPS:
             for framework, execution in SETTINGS:
                 scenario = make_scenario(framework, execution, chip=chip, model=f"model{number:03d}")
                 template = make_record(framework, scenario=scenario, energy=_energy()).model_dump(mode="json")
-                for launch in range(LAUNCHES):
+                for launch in range(launches):
                     _write(folder, template, launch, random)
 
 

@@ -1,0 +1,103 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_records import make_failure, make_measurements, make_record, make_scenario
+from pytest_benchmark.stats import Stats
+from reports import STEPS_S, add_pair
+
+from harness.analysis.benchmark_export import export_pytest_benchmark, stats
+from harness.errors import UserError
+
+
+def compare(*files):
+    """What `pytest-benchmark compare` prints of files, grouped as they say."""
+    command = [str(Path(sys.executable).with_name("pytest-benchmark")), "compare", *map(str, files), "--columns=median"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "Failed to load" not in done.stderr + done.stdout
+    return done.stdout
+
+
+@given(st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=13))
+def test_stats_are_those_of_pytest_benchmark(values):
+    expected = Stats()
+    for value in values:
+        expected.update(value)
+    found = stats(values)
+    spread = max(values) - min(values)
+    for name in ("min", "max", "mean", "stddev", "median", "q1", "q3", "iqr", "ops", "total"):
+        assert found[name] == pytest.approx(getattr(expected, name), rel=1e-9, abs=1e-9 * spread)
+    assert found["rounds"] == expected.rounds
+    assert set(expected.as_dict()) <= set(found)
+
+
+def test_outliers_are_those_of_pytest_benchmark():
+    values = [1.0, 1.01, 1.02, 1.03, 1.04, 5.0]
+    expected = Stats()
+    for value in values:
+        expected.update(value)
+    found = stats(values)
+    names = ("iqr_outliers", "stddev_outliers", "outliers", "ld15iqr", "hd15iqr")
+    assert {name: found[name] for name in names} == {name: getattr(expected, name) for name in names}
+    assert found["hd15iqr"] == 1.04
+
+
+def test_pytest_benchmark_compares_two_exports(results, tmp_path):
+    add_pair(results)
+    first, second = tmp_path / "monday.json", tmp_path / "tuesday.json"
+    export_pytest_benchmark(results.path, first)
+    newer = make_measurements(launch=0, step_s=0.25)
+    results.add(make_record("pytorch", 0, attempt="newer", started_at="2026-02-01T00:00:00+00:00", measurements=newer))
+    export_pytest_benchmark(results.path, second)
+    printed = compare(first, second)
+    assert "benchmark 'fourcastnet tiny, data rossby: train step': 4 tests" in printed
+    assert printed.count("train_step_s[fourcastnet-tiny-cpu-pytorch-eager]") == 2
+    assert "monday" in printed
+    assert "tuesday" in printed
+
+
+def test_a_round_for_each_launch_and_a_benchmark_for_each_time(results, tmp_path):
+    add_pair(results)
+    results.add(make_failure("mindspore", 5))
+    target = tmp_path / "out.json"
+    export_pytest_benchmark(results.path, target)
+    content = json.loads(target.read_text())
+    benchmarks = {entry["name"]: entry for entry in content["benchmarks"]}
+    entry = benchmarks["train_step_s[fourcastnet-tiny-cpu-pytorch-eager]"]
+    assert entry["stats"]["data"] == list(STEPS_S)
+    assert entry["stats"]["median"] == 0.51
+    assert entry["fullname"].startswith("smoke/fourcastnet-tiny.pytorch-eager.cpu.rossby.")
+    assert entry["fullname"].endswith("@aaaabbbbcccc::train_step_s")
+    assert content["commit_info"] == {"id": "c" * 40, "dirty": False, "project": "crosscast"}
+    assert not any("rate" in name or "bytes" in name for name in benchmarks)
+
+
+def test_cells_of_other_settings_have_other_names(results, tmp_path):
+    results.add(make_record("pytorch", 0), make_record("pytorch", 0, scenario=make_scenario(seed=5)))
+    target = tmp_path / "out.json"
+    export_pytest_benchmark(results.path, target)
+    names = [entry["fullname"] for entry in json.loads(target.read_text())["benchmarks"]]
+    assert len(set(names)) == len(names) > 0
+
+
+class TestMistakes:
+    def test_nothing_completed(self, results, tmp_path):
+        results.add(make_failure("mindspore", 0))
+        with pytest.raises(UserError, match="no completed launch to export"):
+            export_pytest_benchmark(results.path, tmp_path / "out.json")
+        assert not (tmp_path / "out.json").exists()
+
+    def test_an_unknown_suite(self, results, tmp_path):
+        results.add(make_record())
+        with pytest.raises(UserError, match="no records of suite 'smok'; did you mean 'smoke'"):
+            export_pytest_benchmark(results.path, tmp_path / "out.json", "smok")
+
+    def test_a_folder_that_does_not_exist(self, results, tmp_path):
+        results.add(make_record())
+        with pytest.raises(UserError, match="cannot be written"):
+            export_pytest_benchmark(results.path, tmp_path / "nowhere" / "out.json")

@@ -1,0 +1,170 @@
+"""The files of a table, read by what reads them: a TeX, an HTML parser, pandas."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_records import make_failure, make_measurements, make_record, make_scenario, make_skill
+from reports import add_pair, run
+
+from harness.analysis.table_files import to_html, to_markdown
+from harness.analysis.table_latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
+from harness.analysis.tables import Section, Table
+
+NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é 中'
+
+
+def made_table(rows, columns, **changes):
+    return Table("made", "Made", (Section("Section", pd.DataFrame(rows, columns=columns), **changes),), pd.DataFrame())
+
+
+@pytest.fixture
+def compile_latex(tmp_path):
+    """Compile files in an article with default margins; returns log and text of the pages."""
+    if not shutil.which("pdflatex"):
+        pytest.skip("no pdflatex here; Debian: texlive-latex-base texlive-latex-recommended texlive-science")
+
+    def compile_(*paths):
+        inputs = "\n".join(rf"\input{{{path}}}" for path in paths)
+        source = rf"\documentclass{{article}}{PREAMBLE}\begin{{document}}{inputs}\end{{document}}"
+        (tmp_path / "paper.tex").write_text(source)
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
+        log = (tmp_path / "paper.log").read_text(errors="replace")
+        assert done.returncode == 0, log[-3000:]
+        return log
+
+    return compile_
+
+
+def overfull(log):
+    """Points by which lines stick out."""
+    return [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
+
+
+class TestLatex:
+    def test_the_tables_of_a_report_compile_and_none_is_wider_than_the_text(self, results, compile_latex):
+        add_pair(results)
+        a100 = make_scenario(chip="a100", device="cuda")
+        for launch in range(3):
+            skill = make_skill(1.0 + 0.01 * launch)
+            results.add(make_record("pytorch", launch, scenario=a100, measurements=make_measurements(skill=skill)))
+        long = "killed by the out-of-memory killer of node_7 after 100 % of its 64 GiB & swap were used up"
+        results.add(make_failure("mindspore", 0, scenario=make_scenario("mindspore", "eager"), reason=long))
+        results.add_absent(chip="dcu-z100l", reason="MindSpore has no DCU back end")
+        for baseline in (None, "a100/pytorch"):
+            run(results, baseline=baseline)
+            log = compile_latex(*sorted((results.path / "smoke" / "tables").glob("*.tex")))
+            assert max(overfull(log), default=0.0) < 0.1
+            assert "Missing character" not in log
+
+    def test_many_wide_columns_are_made_to_fit(self, tmp_path, compile_latex):
+        columns = [f"a rather long column name {number}" for number in range(12)]
+        path = tmp_path / "made.tex"
+        path.write_text(to_latex(made_table([["1.235 [1.230, 1.240]"] * 12] * 3, columns), ()))
+        assert max(overfull(compile_latex(path)), default=0.0) < 0.1
+
+    def test_any_text_compiles(self, tmp_path, compile_latex):
+        table = made_table([[NASTY, "1.2 [1.1, 1.3]"], ["", NASTY]], [NASTY, "b"], notes=(NASTY,))
+        path = tmp_path / "made.tex"
+        path.write_text(to_latex(table, (NASTY,)))
+        assert "Missing character" not in compile_latex(path)
+
+    def test_numbers_stand_at_their_points_with_intervals_beside(self):
+        rows = [["step, ms", "1.235 [1.230, 1.240]"], ["step, ms", "12.5 *"], ["step, ms", "refused"]]
+        found = to_latex(made_table(rows, ["quantity", "median"]), ())
+        assert r"{@{}lS[table-format=2.3]@{\,}l@{}}" in found
+        assert r"step, \unit{\milli\second} & 1.235 & [\num{1.230}, \num{1.240}] \\" in found
+        assert r" & 12.5 & * \\" in found
+        assert r" & \multicolumn{2}{l}{refused} \\" in found
+
+    def test_signs_have_room(self):
+        found = to_latex(made_table([["+1.2 [-0.1, +2.5]"], ["-0.3 [-0.5, -0.1]"]], ["deviation"]), ())
+        assert "S[table-format=+1.1]" in found
+
+    def test_long_tables_go_on_in_floats_with_every_row(self):
+        rows = [[f"row {number}"] for number in range(2 * ROWS_PER_FLOAT + 1)]
+        found = to_latex(made_table(rows, ["a"]), ())
+        assert found.count(r"\begin{table*}") == 3
+        assert found.count("(continued)") == 2
+        assert all(f"row {number} " in found for number in range(len(rows)))
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("a_b & 5 %", r"a\_b \& 5 \%"),
+            ("{x}^~", r"\{x\}\textasciicircum{}\textasciitilde{}"),
+            ("\\input", r"\textbackslash{}input"),
+            ("é\N{EN DASH}中", "e--[U+4E2D]"),
+        ],
+    )
+    def test_escapes(self, text, expected):
+        assert escape(text) == expected
+
+
+class Cells(HTMLParser):
+    """The texts of the cells of a page, and every tag."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts, self.tags, self._open = [], set(), False
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self._open = tag in ("td", "th")
+        if self._open:
+            self.texts.append("")
+
+    def handle_endtag(self, tag):
+        self._open = False
+
+    def handle_data(self, data):
+        if self._open:
+            self.texts[-1] += data
+
+
+class TestHtml:
+    def test_every_cell_is_there_and_nothing_of_it_is_markup(self):
+        rows = [[NASTY, "<script>alert(1)</script>"], ["&amp;", "2"]]
+        parser = Cells()
+        parser.feed(to_html(made_table(rows, ["a<b", "c"]), ["<i>w</i>"]))
+        assert parser.texts == ["a<b", "c", *rows[0], *rows[1]]
+        assert not parser.tags & {"script", "b", "i"}
+
+    def test_the_files_of_a_report_say_the_same(self, results):
+        add_pair(results)
+        run(results)
+        folder = results.path / "smoke" / "tables"
+        parser = Cells()
+        parser.feed((folder / "speed.html").read_text())
+        markdown = [
+            cell.strip()
+            for line in (folder / "speed.md").read_text().splitlines()
+            if line.startswith("|") and not line.startswith("|:")
+            for cell in line.strip("|").split("|")
+        ]
+        assert parser.texts == markdown
+        assert len(markdown) > 50
+
+
+def test_markdown_keeps_a_cell_on_its_line_and_its_bars_out():
+    found = to_markdown(made_table([["a|b", "two\nlines"]], ["x", "y"]), ())
+    assert "| a\\|b | two lines |" in found
+
+
+def test_digits_follow_the_interval_in_every_file(results):
+    rng = np.random.default_rng(0)
+    for launch in range(5):
+        results.add(make_record(launch=launch, measurements=make_measurements(step_s=float(rng.normal(0.5, 0.05)))))
+    run(results)
+    folder = results.path / "smoke" / "tables"
+    markdown = re.sub(" +", " ", (folder / "speed.md").read_text())
+    shown = re.search(r"train step, ms \| pytorch eager \| 5 \| (\d+) \[(\d+), (\d+)\]", markdown)
+    assert shown
+    value, low, high = shown.groups()
+    assert rf"{value} & [\num{{{low}}}, \num{{{high}}}]" in (folder / "speed.tex").read_text()
+    assert f"{value} [{low}, {high}]" in (folder / "speed.html").read_text()
