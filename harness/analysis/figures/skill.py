@@ -28,7 +28,7 @@ from harness.analysis.table_parts import estimate, estimate_columns
 from harness.forecast import spread
 
 MOST_VARIABLES = 6
-BESIDE = 3
+MOST_BESIDE = 4
 ROW_INCHES = 1.75
 REFERENCE_LINES: dict[str, LineStyleType] = {"persistence": "--", "climatology": ":"}
 REFERENCE_LOOK: Any = {"color": REFERENCE_COLOUR, "marker": "."}
@@ -72,7 +72,8 @@ def skill_data(scores: dict[ShownCell, CellScores], variables: list[str]) -> pd.
 def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
     """Draw the rows of `skill_data`: for each variable the RMSE above the ACC."""
     variables = list(dict.fromkeys(data["variable"]))
-    beside, bands = min(BESIDE, len(variables)), -(-len(variables) // BESIDE)
+    beside = len(variables) if len(variables) <= MOST_BESIDE else -(-len(variables) // 2)
+    bands = -(-len(variables) // beside)
     with mpl.rc_context(STYLE):
         handles = [handle(shown.label, shown.look) for shown in cells]
         handles += [
@@ -116,7 +117,6 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
         axes.set_ylim(bottom=0)
         axes.set_ylabel(f"RMSE of {variable} ({units})")
     else:
-        axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
         axes.set_ylabel(f"ACC of {variable}")
     axes.grid(visible=True)
 
