@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from cases import PARITY, TRAINED
+from cases import GRAPHCAST, PARITY, TRAINED
 
 pytestmark = pytest.mark.slow
 
-TOLERANCES = {"prediction": 2e-6, "gradient": 5e-6, "loss of a step": 2e-6}
-"""Largest deviation over the largest value of a prediction or of one parameter's gradient; relative for a loss."""
+TOLERANCES = {"prediction": 2e-6, "gradient": 5e-6, "gradient through swish": 2e-5, "loss of a step": 2e-6}
+"""Largest deviation over the largest value of a prediction or of one parameter's gradient; relative for a loss.
+
+MindSpore's sigmoid on CPU is right to 8e-7 only, seven times the rounding of float32.
+"""
 
 EXECUTIONS = pytest.mark.parametrize("execution", ["eager", "compiled"])
 
@@ -41,7 +44,8 @@ def test_the_frameworks_predict_the_same(answers, check, name, execution):
 def test_every_gradient_is_the_same(answers, check, name, execution):
     found, expected = answers["mindspore", execution][name], answers["pytorch", "eager"][name]
     assert {f"gradients/{parameter}" for parameter in PARITY[name].weights} <= set(found)
-    check("gradient", gradient_deviation(found, expected), f"MindSpore {execution}, PyTorch")
+    quantity = "gradient through swish" if name in GRAPHCAST else "gradient"
+    check(quantity, gradient_deviation(found, expected), f"MindSpore {execution}, PyTorch")
 
 
 @EXECUTIONS

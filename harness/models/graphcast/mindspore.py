@@ -45,9 +45,12 @@ class MLP(nn.Cell):
         return self.finish(self.layers[0](x))
 
     def finish(self, x: Tensor) -> Tensor:
-        """All that follows the product of the first layer: (rows, latent) to (rows, out)."""
-        for layer in self.layers[1:]:
-            x = layer(ops.silu(x))
+        """All that follows the product of the first layer: (rows, latent) to (rows, out).
+
+        A slice of a CellList, made op by op, would rename its parameters.
+        """
+        for index in range(1, len(self.layers)):
+            x = self.layers[index](ops.silu(x))
         return x if self.norm is None else self.norm(x)
 
 
