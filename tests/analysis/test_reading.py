@@ -57,7 +57,7 @@ def test_a_reader_that_dies_is_made_up_for(results, monkeypatch):
 
 @pytest.mark.usefixtures("_shared")
 def test_measurements_are_those_of_the_file(results):
-    paths = [results.add(make_record("pytorch", launch)) for launch in range(3)]
+    paths = [results.add(make_record("pytorch", launch)) for launch in range(6)]
     (cell,) = load_results(results.path).cells
     for record, path in zip(cell.launches, paths, strict=True):
         whole = records.load(path)
