@@ -1,19 +1,20 @@
 """A step of message passing on four nodes, by hand.
 
-Swish leaves numbers above 20 as they are to eight digits, and the LayerNorm of two far numbers is -1 for the smaller
-and 1 for the larger, so that everything can be done in the head. Node 1 hears from 0, 2 and 3; node 3 from 1.
+Swish leaves numbers above 20 as they are to seven digits and makes those below -20 zero, and the LayerNorm of two far
+numbers is -1 for the smaller and 1 for the larger, so that everything can be done in the head. Node 1 hears from 0, 2
+and 3; node 3 from 1.
 
-    edge    edge + ends, times 20           times 5, bias (0, 50)   norm       times (2, 3), plus (1, 0)
-    0 -> 1  (20 (1 + 1), 20 (0 + 1))        (200, 150)              ( 1, -1)   ( 3, -3)
-    2 -> 1  (20 (0 + 2), 20 (1 + 1))        (200, 250)              (-1,  1)   (-1,  3)
-    3 -> 1  (20 (0 + 0), 20 (0 + 1))        (  0, 150)              (-1,  1)   (-1,  3)
-    1 -> 3  (20 (1 + 0), 20 (1 + 5))        (100, 650)              (-1,  1)   (-1,  3)
+    edge    edge + ends, times 20           times 5, bias (0, -50)  norm       times (2, 3), plus (1, 0)
+    0 -> 1  (20 (1 + 1), 20 (0 + 1))        (200,  50)              ( 1, -1)   ( 3, -3)
+    2 -> 1  (20 (0 + 2), 20 (1 + 1))        (200, 150)              ( 1, -1)   ( 3, -3)
+    3 -> 1  (20 (0 + 0), 20 (0 + 1))        (  0,  50)              (-1,  1)   (-1,  3)
+    1 -> 3  (20 (1 + 0), 20 (1 + 5))        (100, 550)              (-1,  1)   (-1,  3)
 
-    node  receives   20 (node + received crosswise)   times 5      norm       times (1, 4), plus (0, 10)
-    0     ( 0, 0)    (20, 0)                          (100, 0)     ( 1, -1)   ( 1,  6)
-    1     ( 1, 3)    (20 (0 + 3), 20 (1 + 1))         (300, 200)   ( 1, -1)   ( 1,  6)
-    2     ( 0, 0)    (40, 0)                          (200, 0)     ( 1, -1)   ( 1,  6)
-    3     (-1, 3)    (20 (0 + 3), 20 (5 - 1))         (300, 400)   (-1,  1)   (-1, 14)
+    node  receives   20 (node + received crosswise)   swish      times 5      norm       times (1, 4), plus (0, 10)
+    0     ( 0,  0)   (20, 0)                          the same   (100, 0)     ( 1, -1)   ( 1,  6)
+    1     ( 5, -3)   (20 (0 - 3), 20 (1 + 5))         (0, 120)   (  0, 600)   (-1,  1)   (-1, 14)
+    2     ( 0,  0)   (40, 0)                          the same   (200, 0)     ( 1, -1)   ( 1,  6)
+    3     (-1,  3)   (20 (0 + 3), 20 (5 - 1))         the same   (300, 400)   (-1,  1)   (-1, 14)
 """
 
 import os
@@ -36,7 +37,7 @@ CASE = {
     "weights/edge_update.layers.0.weight": 20 * np.array([[1, 0, 1, 0, 0, 0], [0, 1, 0, 0, 0, 1]]),
     "weights/edge_update.layers.0.bias": np.zeros(2),
     "weights/edge_update.layers.1.weight": 5 * IDENTITY,
-    "weights/edge_update.layers.1.bias": np.array([0, 50]),
+    "weights/edge_update.layers.1.bias": np.array([0, -50]),
     "weights/edge_update.norm.weight": np.array([2, 3]),
     "weights/edge_update.norm.bias": np.array([1, 0]),
     "weights/node_update.layers.0.weight": 20 * np.array([[1, 0, 0, 1], [0, 1, 1, 0]]),
@@ -46,8 +47,8 @@ CASE = {
     "weights/node_update.norm.weight": np.array([1, 4]),
     "weights/node_update.norm.bias": np.array([0, 10]),
 }
-MESSAGES = [[3, -3], [-1, 3], [-1, 3], [-1, 3]]
-CHANGE = [[1, 6], [1, 6], [1, 6], [-1, 14]]
+MESSAGES = [[3, -3], [3, -3], [-1, 3], [-1, 3]]
+CHANGE = [[1, 6], [-1, 14], [1, 6], [-1, 14]]
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "mindspore"])
