@@ -255,7 +255,7 @@ def test_the_name_of_a_cell_does_not_depend_on_what_changes_no_measurement():
 
 def test_the_cells_of_a_suite_have_different_names():
     cells = expand(Selection()).cells
-    assert len({cell.cell for cell in cells}) == len(cells) == 2
+    assert len({cell.cell for cell in cells}) == len(cells) == 6
     assert all(re.fullmatch(r"[\w.-]+", cell.cell) for cell in cells)
 
 
