@@ -77,7 +77,7 @@ class TestFiles:
     def test_suite_with_a_wrong_type_names_file_line_and_field(self, fail, tmp_path):
         suite = tmp_path / "mine.yaml"
         suite.write_text(
-            (REPOSITORY / "scenarios/suites/smoke.yaml").read_text().replace("launches: 5", "launches: lots")
+            (REPOSITORY / "scenarios/suites/smoke.yaml").read_text().replace("launches: 3", "launches: lots")
         )
         line = next(n for n, text in enumerate(suite.read_text().splitlines(), 1) if "lots" in text)
         assert fail("bench", "--suite", suite).startswith(f"{suite}:{line}: launches: ")
