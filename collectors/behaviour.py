@@ -38,6 +38,11 @@ class PowerSeries:
     from_counter: bool
     max_gap_s: float
 
+    @property
+    def cuts(self) -> NDArray[np.intp]:
+        """Where a new stretch begins, after a gap that is too long to be bridged."""
+        return np.flatnonzero(np.diff(self.t_ns) / NS_PER_S > self.max_gap_s) + 1
+
 
 @dataclass(frozen=True)
 class UpdatePeriod:

@@ -45,8 +45,7 @@ def chart(power: PowerLog, width: int, *, coloured: bool) -> str:
 def segments(series: PowerSeries, origin_ns: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Seconds since `origin_ns` and watts of each stretch without a gap longer than may be bridged."""
     t_s = (series.t_ns - origin_ns) / NS_PER_S
-    cuts = np.flatnonzero(np.diff(t_s) > series.max_gap_s) + 1
-    return list(zip(np.split(t_s, cuts), np.split(series.power_w, cuts), strict=True))
+    return list(zip(np.split(t_s, series.cuts), np.split(series.power_w, series.cuts), strict=True))
 
 
 def _extent(power: PowerLog, drawn: list[PowerSeries]) -> tuple[int, int]:

@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
-from collectors.base import Sensor
-from collectors.device_energy import QualityLimits
-from collectors.energy_curve import NS_PER_S, EnergyCurve, is_valid, midpoint_ns
+from collectors.behaviour import power_series
+from collectors.energy_curve import NS_PER_S, midpoint_ns
 from collectors.samples import SampleLog, read_parquet
 from harness.analysis.figures.style import (
     OKABE_ITO,
@@ -69,24 +68,16 @@ def power_data(log: SampleLog, phases: Sequence[Span]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     origin_ns = _origin_ns(log, phases)
     for sensor in log.sensors:
-        series = _readings(log, sensor)
-        period_s = log.header.period_s if log.header else None
-        gaps = np.diff(series["t_ns"]) / NS_PER_S > QualityLimits().max_gap_of(sensor, period_s)
-        stretches = np.concatenate([[0], np.cumsum(gaps)])[: len(series)]
+        series = power_series(log, sensor)
+        times_s = (series.t_ns - origin_ns) / NS_PER_S
+        stretches = np.searchsorted(series.cuts, np.arange(len(times_s)), side="right")
         rows += [
-            {
-                "kind": "reading",
-                "sensor": sensor.id,
-                "t_s": (t_ns - origin_ns) / NS_PER_S,
-                "power_w": w,
-                "stretch": part,
-            }
-            for (t_ns, w), part in zip(series.itertuples(index=False), stretches, strict=True)
+            {"kind": "reading", "sensor": sensor.id, "t_s": t_s, "power_w": power_w, "stretch": stretch}
+            for t_s, power_w, stretch in zip(times_s, series.power_w, stretches, strict=True)
         ]
         rows += [
-            {"kind": "failed read", "sensor": sensor.id, "t_s": (midpoint_ns(reading) - origin_ns) / NS_PER_S}
-            for reading in log.readings
-            if reading.sensor == sensor.id and not is_valid(reading)
+            {"kind": "failed read", "sensor": sensor.id, "t_s": (t_ns - origin_ns) / NS_PER_S}
+            for t_ns in series.failed_ns
         ]
     rows += [
         {
@@ -160,17 +151,6 @@ def _of_cell(shown: ShownCell, subject: Subject, places: Places) -> Illustration
         return Illustration(name, caption, power_figure(log, phases, title), power_data(log, phases), (shown.cell,))
     reasons = dict.fromkeys(record.energy.reason or f"no {FILE_NAME}" for record in shown.cell.launches)
     return NotDrawn(name, "; ".join(reasons))
-
-
-def _readings(log: SampleLog, sensor: Sensor) -> pd.DataFrame:
-    readings = sorted((reading for reading in log.readings if reading.sensor == sensor.id), key=midpoint_ns)
-    valid = [(midpoint_ns(reading), reading.power_w) for reading in readings if is_valid(reading)]
-    if not valid and sensor.has_counter:
-        counters = [counter for counter in log.counters if counter.sensor == sensor.id]
-        curve = EnergyCurve.from_counter(counters, float("inf"), sensor.counter_wrap_j)
-        whole = ~curve.broken
-        valid = list(zip(curve.t_ns[1:][whole].tolist(), curve.power_w[whole].tolist(), strict=True))
-    return pd.DataFrame(valid, columns=["t_ns", "power_w"])
 
 
 def _origin_ns(log: SampleLog, phases: Sequence[Span]) -> int:

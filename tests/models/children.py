@@ -1,0 +1,50 @@
+"""The frameworks in child processes, each in its own: a folder of cases in, a folder of answers out."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from shared import REPOSITORY
+
+CHILDREN = (("pytorch", "eager"), ("mindspore", "eager"), ("mindspore", "compiled"))
+LIMIT_S = 600
+
+
+def answers_of(script, cases, names):
+    """Arrays by (framework, execution), case and name.
+
+    `script FRAMEWORK EXECUTION CASES ANSWERS` writes ANSWERS/NAME.npz for every name.
+    """
+    children = {key: _start(script, cases, *key) for key in CHILDREN}
+    try:
+        return {key: _collect(child, cases / "-".join(key), names) for key, child in children.items()}
+    finally:
+        for child in children.values():
+            child.kill()
+            child.wait()
+
+
+def _start(script, cases, framework, execution):
+    out = cases / f"{framework}-{execution}"
+    out.mkdir()
+    path = os.pathsep.join(map(str, (REPOSITORY, Path(__file__).parent)))
+    with (out / "log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, script, framework, execution, cases, out],
+            env={**os.environ, "PYTHONPATH": path, "GLOG_v": "3"},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def _collect(child, out, names):
+    code = child.wait(LIMIT_S)
+    log = (out / "log").read_text(errors="replace")
+    assert code == 0, f"{out.name}: exit code {code}\n{log[-4000:]}"
+    found = {}
+    for name in names:
+        with np.load(out / f"{name}.npz") as arrays:
+            found[name] = dict(arrays)
+    return found
