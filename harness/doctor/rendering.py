@@ -46,7 +46,7 @@ def tables(report: Report) -> Iterator[Table]:
     for process, note in [(p, "") for p in load.busiest] + [(p, "holds the device") for p in load.on_device]:
         processes.add_row(process.name, str(process.pid), f"{process.cores:.2f}", note)
     if load.hidden:
-        processes.add_row("", "", "", f"{load.hidden} processes of other users may hold the device unseen")
+        processes.add_row("", "", "", f"other users' processes, {load.hidden}, may hold the device unseen")
     yield processes
 
 

@@ -59,6 +59,8 @@ def load(path: Path) -> PowerLog:
     """
     if path.is_dir():
         return _load_launch(path)
+    if not path.exists():
+        raise UserError(f"{path}: cannot be read: no such file or folder")
     beside = path.with_name(record.FILE_NAME)
     if path.name == LAUNCH_FILE and beside.exists():
         return _load_launch(path.parent)
