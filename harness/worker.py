@@ -20,11 +20,11 @@ from harness.errors import UserError
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
-from harness.models import architecture
-from harness.models.parameters import draw, fingerprint
+from harness.models.parameters import fingerprint
 from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup, write_atomically
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
+from harness.subject import prepare
 
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
 PR_SET_PDEATHSIG = 1
@@ -65,32 +65,24 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
 
     reporter.tell("reading data")
     from harness.data.normalisation import NORMALISATION
-    from harness.data.opening import open_source
-    from harness.data.windows import Windows
     from harness.runners import inference, training
 
-    path = None if scenario.data_root is None else Path(scenario.data_root)
-    source = open_source(scenario.data, path=path, grid=scenario.grid)
-    package = architecture(scenario.architecture)
-    network = package.Network.model_validate(scenario.network)
-    windows = Windows(source, scenario.data.splits, package.input_spec(network))
-    domain = windows.domain
-    windows.normalise(source.read([0]))
-    data_fingerprint = source.fingerprint
+    subject = prepare(scenario)
+    windows, domain = subject.windows, subject.domain
     data_ready_s = perf_counter()
 
     reporter.tell("building")
-    weights = draw(package.parameters(network, domain), seed)
-    framework.build(package, network, domain)
+    weights = subject.initial_weights(seed)
+    framework.build(subject.package, subject.network, domain)
     framework.load(weights)
     framework.synchronise()
     built_s = perf_counter()
 
-    described = package.describe(network, domain)
+    described = subject.description
     measured = Measurements(
         framework=description,
         fingerprints=Fingerprints(
-            data=data_fingerprint, initial_weights=fingerprint(weights), architecture=digest(described)
+            data=subject.data_fingerprint, initial_weights=fingerprint(weights), architecture=digest(described)
         ),
         definitions=Definitions(
             loss=described.get("loss"),
@@ -107,7 +99,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     write_measurements(folder, measured, reporter)
 
     rest(framework, plan, "idle before", reporter)
-    extras = partial(package.training_extras, network, domain, scenario.training.batch_size)
+    extras = partial(subject.training_extras, scenario.training.batch_size)
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
     measured = measured.model_copy(

@@ -64,9 +64,9 @@ class AFNO(nn.Module):
         self.register_buffer("real_form", torch.from_numpy(REAL_FORM), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(tokens, B, C) to the same; the transform and the MLP run in float32 whatever the input."""
+        """(tokens, B, C) to the same; the transform and the MLP run in float32 at least, whatever the input."""
         transform = self.transforms[str(x.shape[:-2].numel())]
-        modes = transform(x.float())
+        modes = transform(x.to(torch.promote_types(x.dtype, torch.float32)))
         k, _, r, batch, width = modes.shape
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).permute(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)

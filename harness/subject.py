@@ -1,0 +1,70 @@
+"""What a scenario names, made ready: its data, its network and the weights that the network starts from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from harness.models import architecture
+from harness.models.domain import Domain
+from harness.models.parameters import draw
+from harness.scenario.matrix import Scenario
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from harness.data.windows import Windows
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """A network of an architecture and the windows that it is trained and scored on, without any framework."""
+
+    package: ModuleType
+    network: Any
+    windows: "Windows"
+    data_fingerprint: str
+
+    @property
+    def domain(self) -> Domain:
+        """What the network must know of the data."""
+        return self.windows.domain
+
+    @cached_property
+    def description(self) -> dict[str, Any]:
+        """What makes two networks the same one, as the architecture describes it."""
+        described: dict[str, Any] = self.package.describe(self.network, self.domain)
+        return described
+
+    def initial_weights(self, seed: int) -> "dict[str, NDArray[np.float32]]":
+        """Every parameter by name, the same in every framework."""
+        return draw(self.package.parameters(self.network, self.domain), seed)
+
+    def training_extras(
+        self, batch_size: int, epoch: int, random: "np.random.Generator"
+    ) -> "Sequence[NDArray[np.int32]]":
+        """What the network takes beside x in a training step of an epoch, counted from 1."""
+        extras: Sequence[NDArray[np.int32]] = self.package.training_extras(
+            self.network, self.domain, batch_size, epoch, random
+        )
+        return extras
+
+
+def prepare(scenario: Scenario) -> Subject:
+    """Open the data of a scenario, compute what normalises them, and check its network.
+
+    Raises UserError where the data cannot be used.
+    """
+    from harness.data.opening import open_source
+    from harness.data.windows import Windows
+
+    path = None if scenario.data_root is None else Path(scenario.data_root)
+    source = open_source(scenario.data, path=path, grid=scenario.grid)
+    package = architecture(scenario.architecture)
+    network = package.Network.model_validate(scenario.network)
+    windows = Windows(source, scenario.data.splits, package.input_spec(network))
+    windows.normalise(source.read([0]))
+    return Subject(package, network, windows, source.fingerprint)
