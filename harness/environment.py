@@ -28,7 +28,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
         git_dirty=None if (status := _git("status", "--porcelain")) is None else bool(status),
         python=platform.python_version(),
         platform=platform.platform(),
-        host=hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12],
+        host=host_digest(),
         container=_container(),
         cpu_name=_cpu_name(),
         cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -40,6 +40,11 @@ def capture(visible_devices_variable: str | None) -> Environment:
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         accelerator=_nvidia(),
     )
+
+
+def host_digest() -> str:
+    """SHA-256 of the host name, 12 hex digits."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
 
 
 def _git(*arguments: str) -> str | None:

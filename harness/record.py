@@ -43,11 +43,14 @@ class Environment(Frozen):
 
 
 class Fingerprints(Frozen):
-    """What two records must share to be compared; SHA-256 in hex."""
+    """SHA-256 in hex: what two records must share to be compared, and the sources of the network that ran."""
 
     data: str
     initial_weights: str
     architecture: str
+    sources: str | None = Field(
+        default=None, description="code of the network in its framework, for which a parity certificate is made"
+    )
 
 
 class Definitions(Frozen):

@@ -1,5 +1,7 @@
 """What a scenario names, made ready: its data, its network and the weights that the network starts from."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +40,11 @@ class Subject:
         """What makes two networks the same one, as the architecture describes it."""
         described: dict[str, Any] = self.package.describe(self.network, self.domain)
         return described
+
+    @property
+    def architecture_fingerprint(self) -> str:
+        """SHA-256 (hex) of the description."""
+        return hashlib.sha256(json.dumps(self.description, sort_keys=True).encode()).hexdigest()
 
     def initial_weights(self, seed: int) -> "dict[str, NDArray[np.float32]]":
         """Every parameter by name, the same in every framework."""

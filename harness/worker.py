@@ -21,6 +21,7 @@ from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
 from harness.models.parameters import fingerprint
+from harness.models.sources import sources_digest
 from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup, write_atomically
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
@@ -78,20 +79,22 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     framework.synchronise()
     built_s = perf_counter()
 
-    described = subject.description
     measured = Measurements(
         framework=description,
         fingerprints=Fingerprints(
-            data=subject.data_fingerprint, initial_weights=fingerprint(weights), architecture=digest(described)
+            data=subject.data_fingerprint,
+            initial_weights=fingerprint(weights),
+            architecture=subject.architecture_fingerprint,
+            sources=sources_digest(subject.package, scenario.framework),
         ),
         definitions=Definitions(
-            loss=described.get("loss"),
+            loss=subject.description.get("loss"),
             normalisation=NORMALISATION,
             inputs=windows.spec,
             forcings=domain.forcings if windows.spec.forcing_offsets else (),
             statics=domain.statics if windows.spec.statics else (),
         ),
-        parameters=described["parameters"],
+        parameters=subject.description["parameters"],
         startup=Startup(
             import_s=imported_s - begun_s, data_ready_s=data_ready_s - imported_s, model_built_s=built_s - data_ready_s
         ),
@@ -130,14 +133,6 @@ def write_measurements(folder: Path, measured: Measurements, reporter: Reporter)
     """Write what has been measured so far."""
     measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
     write_atomically(folder / "measurements.json", measured.model_dump_json())
-
-
-def digest(content: object) -> str:
-    """SHA-256 (hex) of JSON content."""
-    import hashlib
-    import json
-
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def one_line(error: Exception) -> str:

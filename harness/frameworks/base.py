@@ -38,8 +38,11 @@ class Framework(Protocol):
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
 
-    def build(self, architecture: ModuleType, network: Any, domain: Domain) -> None:
-        """Make the network of these hyperparameters for a domain."""
+    def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
+        """Make the network of these hyperparameters for a domain.
+
+        `port` offers another `build` and `loss` in place of those of the architecture in this framework.
+        """
 
     def load(self, weights: Mapping[str, Array]) -> None:
         """Set every parameter.

@@ -176,12 +176,15 @@ class MindSpore:
             packages={"mindspore": ms.__version__},
         )
 
-    def build(self, architecture: ModuleType, network: Any, domain: Domain) -> None:
-        """Make the network of these hyperparameters for a domain."""
-        source = importlib.import_module(f"{architecture.__name__}.mindspore")
-        self._network: nn.Cell = source.build(network, domain)
-        self._parameters = {parameter.name: parameter for parameter in self._network.trainable_params()}
-        self._one_ahead = OneAhead(self._network, source.loss, architecture.loss_weights(network, domain))
+    def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
+        """Make the network of these hyperparameters for a domain.
+
+        `port` offers another `build` and `loss` in place of those of the architecture.
+        """
+        source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
+        self.network: nn.Cell = source.build(network, domain)
+        self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
+        self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
 
@@ -238,14 +241,14 @@ class MindSpore:
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
-        parameters = ms.ParameterTuple(self._network.trainable_params())
+        parameters = ms.ParameterTuple(self.network.trainable_params())
         function = ms.value_and_grad(self._one_ahead, None, parameters)
         loss, gradients = (ms.jit(function) if self._compiled else function)(x, target, *extras)
         return float(loss.asnumpy()), {p.name: self.get(g) for p, g in zip(parameters, gradients, strict=True)}
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
-        return self._network(x)
+        return self.network(x)
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""

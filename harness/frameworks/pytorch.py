@@ -19,8 +19,8 @@ from harness.scenario.schema import OptimiserConfig
 EXTENSIONS = {"npu": "torch_npu"}
 
 
-def open_device(device: str, *, compiled: bool) -> "PyTorch":
-    """Open a device by its PyTorch name: cpu, cuda or npu.
+def open_device(device: str, *, compiled: bool, dtype: torch.dtype = torch.float32) -> "PyTorch":
+    """Open a device by its PyTorch name: cpu, cuda or npu. Networks and what is put there get the type `dtype`.
 
     Raises UserError where PyTorch does not see it.
     """
@@ -31,16 +31,21 @@ def open_device(device: str, *, compiled: bool) -> "PyTorch":
         raise UserError(
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
-    return PyTorch(device, backend, compiled=compiled)
+    return PyTorch(device, backend, compiled=compiled, dtype=dtype)
 
 
 class PyTorch:
-    """A network in PyTorch; eager, or its forward passes through torch.compile."""
+    """A network in PyTorch; eager, or its forward passes through torch.compile.
 
-    def __init__(self, device: str, backend: Any, *, compiled: bool) -> None:
+    A parameter that a step does not use has a gradient of 0 in it, so that Adam's moments fade as in MindSpore, whose
+    graphs give every parameter a gradient.
+    """
+
+    def __init__(self, device: str, backend: Any, *, compiled: bool, dtype: torch.dtype) -> None:
         self._device = torch.device(device)
         self._backend = backend
         self._compiled = compiled
+        self._dtype = dtype
 
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
@@ -59,11 +64,14 @@ class PyTorch:
             packages=packages,
         )
 
-    def build(self, architecture: ModuleType, network: Any, domain: Domain) -> None:
-        """Make the network of these hyperparameters for a domain."""
-        source = importlib.import_module(f"{architecture.__name__}.pytorch")
-        self._module: torch.nn.Module = source.build(network, domain).to(self._device)
-        self._forward = torch.compile(self._module) if self._compiled else self._module
+    def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
+        """Make the network of these hyperparameters for a domain.
+
+        `port` offers another `build` and `loss` in place of those of the architecture.
+        """
+        source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
+        self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
+        self._forward = torch.compile(self.module) if self._compiled else self.module
         self._loss = source.loss
         self._loss_weights = self.put(architecture.loss_weights(network, domain))
         self._mask = self.put(domain.mask.astype(np.float32))
@@ -74,7 +82,7 @@ class PyTorch:
 
         Raises ValueError where names or shapes are not exactly those of the network.
         """
-        own = dict(self._module.named_parameters())
+        own = dict(self.module.named_parameters())
         if missing := own.keys() ^ weights.keys():
             raise ValueError(f"parameters on one side only: {', '.join(sorted(missing))}")
         with torch.no_grad():
@@ -85,13 +93,13 @@ class PyTorch:
 
     def weights(self) -> dict[str, Array]:
         """Every parameter by name."""
-        return {name: self.get(parameter) for name, parameter in self._module.named_parameters()}
+        return {name: self.get(parameter) for name, parameter in self.module.named_parameters()}
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
         kind = torch.optim.Adam if optimiser.name == "adam" else torch.optim.AdamW
         self._optimiser = kind(
-            self._module.parameters(),
+            self.module.parameters(),
             betas=(optimiser.beta1, optimiser.beta2),
             eps=optimiser.epsilon,
             weight_decay=optimiser.weight_decay,
@@ -102,7 +110,8 @@ class PyTorch:
 
     def put(self, array: NDArray[Any]) -> Tensor:
         """A host array to the device."""
-        return torch.from_numpy(array).to(self._device)
+        values = torch.from_numpy(array)
+        return values.to(self._device, self._dtype if values.is_floating_point() else None)
 
     def get(self, value: Tensor) -> Array:
         """A device value to the host; waits for it."""
@@ -125,8 +134,9 @@ class PyTorch:
         self._optimiser.zero_grad()
         loss = self._rollout(x, targets, forcings, extras)
         loss.backward()
+        self._fill_gradients()
         if self._clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self._module.parameters(), self._clip_norm)
+            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
         self._optimiser.step()
         return loss.detach()
 
@@ -137,12 +147,11 @@ class PyTorch:
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
-        self._module.zero_grad()
+        self.module.zero_grad()
         loss = self._one_ahead(x, target, extras)
         loss.backward()
-        return loss.item(), {
-            name: self.get(p.grad) for name, p in self._module.named_parameters() if p.grad is not None
-        }
+        self._fill_gradients()
+        return loss.item(), {name: self.get(p.grad) for name, p in self.module.named_parameters()}
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
@@ -158,6 +167,11 @@ class PyTorch:
     def peak_memory_bytes(self) -> int | None:
         """Peak memory allocated on the device since the start, None on a CPU."""
         return None if self._backend is None else int(self._backend.max_memory_allocated())
+
+    def _fill_gradients(self) -> None:
+        for parameter in self.module.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
 
     def _one_ahead(self, x: Tensor, target: Tensor, extras: Sequence[Tensor]) -> Tensor:
         loss: Tensor = self._loss(self._forward(x, *extras), target, self._loss_weights)

@@ -1,0 +1,122 @@
+"""The truth and the yardstick, in a child process: `python -m harness.migration.parity.reference FOLDER`."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.errors import UserError
+from harness.frameworks.pytorch import PyTorch, open_device
+from harness.migration.parity import probing
+from harness.migration.parity.exchange import ModuleCall, ParityPlan, Reference, write_arrays
+from harness.migration.parity.probing import Call
+from harness.migration.parity.pytorch import Probe
+from harness.migration.parity.quantities import Array, Quantities, Quantity, deviation
+from harness.migration.parity.sample import Sample
+from harness.migration.parity.sources import described
+from harness.record import write_atomically
+from harness.subject import Subject, prepare
+
+
+def main(folder: Path) -> dict[str, Any]:
+    """Write NAME.npz and NAME.json for every seed of the plan."""
+    plan = ParityPlan.read(folder)
+    try:
+        subject = prepare(plan.scenario)
+        for seed in plan.seeds:
+            answer(subject, Sample(subject, plan.scenario, seed, plan.batch_size, plan.steps), folder)
+    except UserError as error:
+        return {"reason": str(error)}
+    return {}
+
+
+def answer(subject: Subject, sample: Sample, folder: Path) -> None:
+    """The truth of one seed, what modules alone are given, and the yardstick."""
+    single, double = _open(subject, sample, torch.float32), _open(subject, sample, torch.float64)
+    calls, prediction = single.record(sample)
+    firsts = probing.first_calls(calls)
+    parameters = probing.owned(list(sample.weights), list(firsts))
+    given = [
+        ModuleCall(
+            name=name,
+            kind=call.kind,
+            outputs=tuple(values.shape for values in call.outputs),
+            parameters=tuple(parameters[name]),
+        )
+        for name, call in firsts.items()
+    ]
+    met = [firsts[call.name].inputs for call in given]
+
+    def modules_alone(probe: Probe, calls: Sequence[Call]) -> Quantities:
+        own = probing.first_calls(calls)
+        for number, call in enumerate(given):
+            yield from probing.alone(probe, own[call.name], call, number, met[number], sample.seed)
+
+    double_calls, double_prediction = double.record(sample)
+    truth = dict(probing.in_place(double_calls, double_prediction))
+    truth.update(modules_alone(double, double_calls))
+    truth.update(probing.whole(double.framework, sample))
+    yardstick = dict.fromkeys(truth, 0.0)
+    _widen(yardstick, truth, probing.in_place(calls, prediction))
+    for variation in (_as_it_is, _one_thread, _without_mkldnn):
+        with variation():
+            _widen(yardstick, truth, modules_alone(single, calls))
+            _widen(yardstick, truth, probing.in_place(*single.record(sample)))
+            _widen(yardstick, truth, probing.whole(_open(subject, sample, torch.float32).framework, sample))
+    reordered = _open(subject, sample, torch.float32).framework
+    _widen(yardstick, truth, probing.whole(reordered, sample, reverse=True))
+    write_arrays(folder / f"truth-{sample.seed}.npz", truth)
+    inputs = {
+        Quantity("input", call.name, str(position)): values
+        for call, arrays in zip(given, met, strict=True)
+        for position, values in enumerate(arrays)
+    }
+    write_arrays(folder / f"inputs-{sample.seed}.npz", inputs)
+    reference = Reference(
+        described=described(single.framework.describe(), subject.package),
+        architecture_fingerprint=subject.architecture_fingerprint,
+        calls=tuple(given),
+        yardstick={quantity.key: value for quantity, value in yardstick.items()},
+    )
+    write_atomically(folder / f"reference-{sample.seed}.json", reference.model_dump_json())
+
+
+def _open(subject: Subject, sample: Sample, dtype: torch.dtype) -> Probe:
+    framework: PyTorch = open_device("cpu", compiled=False, dtype=dtype)
+    framework.build(subject.package, subject.network, subject.domain)
+    framework.load(sample.weights)
+    return Probe(framework)
+
+
+def _widen(yardstick: dict[Quantity, float], truth: Mapping[Quantity, Array], found: Quantities) -> None:
+    for quantity, values in found:
+        yardstick[quantity] = max(yardstick[quantity], deviation(quantity, values, truth[quantity]))
+
+
+@contextmanager
+def _as_it_is() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _without_mkldnn() -> Iterator[None]:
+    with torch.backends.mkldnn.flags(enabled=False):
+        yield
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))
