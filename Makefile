@@ -14,7 +14,7 @@ bench_options = $(call option,chip,$(CHIP))$(call option,model,$(MODEL))$(call o
 	$(call option,preset,$(PRESET))$(call option,data,$(DATA))$(call option,mapping,$(MAPPING))$\
 	$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
 
-.PHONY: help venv bench tables claims figures report list schemas test lint benchmarks lock clean $(VENV)\
+.PHONY: help venv bench tables claims parity figures report list schemas test lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
@@ -32,6 +32,10 @@ tables: $(any_venv) ## Print and write the tables of the records
 
 claims: $(any_venv) ## Say which claims of a study the records confirm or refute
 	@$</bin/crosscast claims$(call option,ledger,$(LEDGER))$(call option,results,$(RESULTS))
+
+parity: $(bench_venv) ## Certify that the ports are the same networks
+	@$</bin/crosscast parity$(if $(MODEL), '$(MODEL)')$(call option,chip,$(CHIP))$(call option,framework,$(FRAMEWORK))$\
+		$(call option,preset,$(PRESET))$(call option,results,$(RESULTS))
 
 figures: $(any_venv) ## Draw all figures of the records, with their data
 	@$</bin/crosscast figures$(results_options)

@@ -36,12 +36,12 @@ class Level(Frozen):
     """One of the four levels: how much was compared, how much departs, and the deviation nearest to its tolerance."""
 
     name: LevelName
-    verdict: Literal["passed", "failed", "not run"]
+    verdict: Literal["passed", "failed", "not run", "not applicable"]
     compared: int
     departed: int
     worst: Finding | None = None
     first: tuple[Finding, ...] = Field(default=(), description="the first that depart, in the order of the network")
-    reason: str | None = Field(default=None, description="why it was not run")
+    reason: str | None = Field(default=None, description="why it was not run, or what failed")
 
 
 class Diagnosis(Frozen):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 from harness import __version__, environment
 from harness.child import ask_child
@@ -24,21 +25,21 @@ class Settings:
     """How a port is compared."""
 
     seed: int = 2026
-    batch_size: int = 2
+    batch_size: int = 3
     steps: int = 12
     port: str | None = None
     operators: bool = True
 
 
-def scenario_of(model: str, preset: str | None, framework: str, chip: str) -> Scenario:
-    """The scenario of a model of the smoke suite in a framework on a chip.
+def scenarios_of(model: str | None, preset: str | None, framework: str, chip: str) -> Sequence[Scenario]:
+    """The scenarios of a model of the smoke suite, or of all of them, in a framework on a chip.
 
     Raises UserError where one of them does not exist or cannot run here.
     """
     matrix = expand(Selection(chip=chip, model=model, framework=framework, preset=preset))
     if not matrix.cells:
         raise UserError(f"{framework} on {chip}: {matrix.absent[0].reason}")
-    return matrix.cells[0]
+    return tuple({scenario.model: scenario for scenario in matrix.cells}.values())
 
 
 def certify(
@@ -115,10 +116,10 @@ def _certificate(
 
 def _operators(scenario: Scenario, execution: Execution, settings: Settings, progress: Progress) -> Level:
     """Every operator that the PyTorch network runs, beside its counterpart in the framework."""
-    if not settings.operators:
-        return _not_run("left out")
     if scenario.framework != "mindspore":
-        return _not_run("operators are compared between PyTorch and MindSpore")
+        return _no_operators("not applicable", "operators are mapped from PyTorch to MindSpore")
+    if not settings.operators:
+        return _no_operators("not run", "left out")
     from harness.migration.operators.survey import survey
 
     rows = survey(scenario, execution=execution, seed=settings.seed, console_progress=progress).rows
@@ -134,5 +135,5 @@ def _operators(scenario: Scenario, execution: Execution, settings: Settings, pro
     )
 
 
-def _not_run(reason: str) -> Level:
-    return Level(name="operators", verdict="not run", compared=0, departed=0, reason=reason)
+def _no_operators(verdict: Literal["not run", "not applicable"], reason: str) -> Level:
+    return Level(name="operators", verdict=verdict, compared=0, departed=0, reason=reason)

@@ -97,23 +97,26 @@ def diagnose(judged: Sequence[Judged], calls: Sequence[ModuleCall]) -> Diagnosis
     ends first is named. Where none is run alone, it is the first whose output departs in the network, or the module
     around it where its input departs already.
     """
-    order = [call.name for call in calls]
     departed = [each for each in judged if each.departs]
+    compared = {each.quantity.name for each in judged if each.quantity.kind == "activation"}
+    order = [call.name for call in calls if call.name in compared]
     wrong: dict[Kind, dict[str, list[Judged]]] = {}
     for each in departed:
         wrong.setdefault(each.quantity.kind, {}).setdefault(each.quantity.name, []).append(each)
-    if alone := _innermost(order, wrong.get("value", {})):
+    if (alone := _innermost(order, wrong.get("value", {}))) is not None:
         return _diagnosis("layers", alone, wrong["value"][alone][0], _between(alone, order, wrong))
     if outputs := wrong.get("activation"):
         name = next(each for each in order if each in outputs)
-        around = _around(name, order) if name in wrong.get("input", {}) else name
+        around = name
+        while around and around in wrong.get("input", {}):
+            around = _around(around, order)
         return _diagnosis("layers", around, outputs[name][0], _between(around, order, wrong))
     if "prediction" in wrong:
         return _diagnosis("layers", "", wrong["prediction"][""][0], "")
     if "loss" in wrong:
         return _diagnosis("layers", "loss", wrong["loss"][""][0], "the prediction agrees")
     slopes = {**wrong.get("parameter gradient", {}), **wrong.get("input gradient", {})}
-    if alone := _innermost(order, slopes):
+    if (alone := _innermost(order, slopes)) is not None:
         return _diagnosis("gradients", alone, slopes[alone][0], "its output agrees")
     if gradients := wrong.get("gradient"):
         owners = [call.name for call in calls if any(name in gradients for name in call.parameters)]

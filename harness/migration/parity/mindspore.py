@@ -107,7 +107,7 @@ class Probe:
                 Parameter(Tensor(np.zeros_like(values)), name=f"tap.{name}.{position}", requires_grad=False)
                 for position, values in enumerate(call.outputs)
             )
-            cells[name].__class__ = tapped(kinds[name])
+            cells[name].__class__ = tapped(kinds[name])  # type: ignore[arg-type]
         try:
             prediction = self.framework.network(*given).asnumpy()
             outputs = {name: tuple(tap.asnumpy() for tap in cells[name].taps) for name in last}

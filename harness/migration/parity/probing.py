@@ -68,28 +68,29 @@ def alone(
 ) -> Quantities:
     """A module alone: what it gives, and its gradients, for the inputs that the reference met and for scaled ones.
 
-    `given` is the same call in the reference, number `number` there. Nothing where the inputs or outputs have other
-    sizes than there.
+    `given` is the same call in the reference, number `number` there. Nothing where the inputs have other sizes than
+    there; where the outputs have, those of the network stand for those of the module alone.
     """
-    sizes = [math.prod(shape) for shape in given.outputs]
-    if len(met) != len(call.inputs) or [values.size for values in call.outputs] != sizes:
+    fitting = [spread(values, own.size) for values, own in zip(met, call.inputs, strict=False)]
+    if len(met) != len(call.inputs) or any(values is None for values in fitting):
+        return
+    if [values.size for values in call.outputs] != [math.prod(shape) for shape in given.outputs]:
+        for position, values in enumerate(call.outputs):
+            yield Quantity("value", given.name, f"{DRAWS[0]} {position}"), values
         return
     cotangents = [cotangent(shape, seed, number, position) for position, shape in enumerate(given.outputs)]
     for draw in DRAWS:
         inputs = []
         for position, (values, own) in enumerate(zip(met, call.inputs, strict=True)):
             drawn = values if draw == "as met" else scaled_rows(values, seed, number, position)
-            fitting = spread(drawn, own.size)
-            if fitting is None:
-                return
-            inputs.append(np.ascontiguousarray(fitting.reshape(own.shape)))
+            inputs.append(np.ascontiguousarray(spread(drawn, own.size)).reshape(own.shape))
         outputs, slopes, by_parameter = probe.alone(call, inputs, cotangents, given.parameters)
         for position, values in enumerate(outputs):
             yield Quantity("value", given.name, f"{draw} {position}"), values
         for position, values in enumerate(slopes):
             yield Quantity("input gradient", given.name, f"{draw} {position}"), values
         for name, values in by_parameter.items():
-            yield Quantity("parameter gradient", given.name, f"{draw} {name}"), values
+            yield Quantity("parameter gradient", given.name, f"{draw} {name[len(given.name) :].lstrip('.')}"), values
 
 
 def whole(framework: Framework, sample: Sample, *, reverse: bool = False) -> Quantities:

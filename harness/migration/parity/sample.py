@@ -14,7 +14,7 @@ from harness.migration.parity.quantities import Array
 from harness.scenario.matrix import Scenario
 from harness.subject import Subject
 
-SPREAD = (-3.0, 1.0)
+SPREAD = (-3.0, 2.0)
 """Powers of ten between which rows of the inputs of a module alone are scaled."""
 
 

@@ -1,0 +1,74 @@
+"""`crosscast parity` as a user runs it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SMALL = ("--preset", "small", "--execution", "eager", "--steps", "2", "--no-operators")
+
+
+def run(tmp_path, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "harness", "parity", *arguments, "--results", tmp_path / "results"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE.parents[2]), str(HERE)])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_a_right_port_gets_a_certificate(tmp_path):
+    done = run(tmp_path, HERE / "fourcastnet.yaml", *SMALL)
+    assert done.returncode == 0, done.stderr
+    (path,) = (tmp_path / "results" / "parity").glob("*.json")
+    written = json.loads(path.read_text())
+    assert [level["verdict"] for level in written["levels"]] == ["not run", "passed", "passed", "passed"]
+    assert written["diagnosis"] is None
+    assert "layers" in path.with_suffix(".md").read_text()
+    assert "layers" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_wrong_port_is_one_line_and_status_2_and_its_certificate_says_so(tmp_path):
+    done = run(tmp_path, HERE / "fourcastnet.yaml", *SMALL, "--port", "faulty_ports:tanh_gelu")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("crosscast: fourcastnet in mindspore eager departs: blocks.0.mlp")
+    assert "Traceback" not in done.stderr
+    (path,) = (tmp_path / "results" / "parity").glob("*.json")
+    assert json.loads(path.read_text())["diagnosis"]["layer"] == "blocks.0.mlp"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("fourcastnt",), "did you mean 'fourcastnet'?"),
+        (("fourcastnet", "--preset", "huge"), "no preset 'huge'"),
+        (("fourcastnet", "--chip", "dcu-z100l"), "mindspore on dcu-z100l: "),
+        (("fourcastnet", "--framework", "jax"), "framework 'jax' is not in suite"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, arguments, said):
+    done = run(tmp_path, *arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert said in done.stderr
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("port", "said"), [("nowhere.at_all", "No module named 'nowhere'"), ("json", "has no build and no loss")]
+)
+def test_a_port_that_is_none_is_one_line(tmp_path, port, said):
+    done = run(tmp_path, HERE / "fourcastnet.yaml", *SMALL, "--port", port)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
