@@ -3,8 +3,10 @@
 import importlib
 import json
 import math
+import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,15 @@ from harness.errors import UserError
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.migration.parity import probing
-from harness.migration.parity.exchange import Answer, ParityPlan, Reference, Trial, read_arrays
+from harness.migration.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial, read_arrays
 from harness.migration.parity.naming import counterparts
 from harness.migration.parity.ports import load_port
 from harness.migration.parity.probing import Probe
-from harness.migration.parity.quantities import deviations
+from harness.migration.parity.quantities import Array, Quantity, deviations
 from harness.migration.parity.sample import Sample
 from harness.migration.parity.sources import described
 from harness.record import write_atomically
-from harness.subject import Subject, prepare
+from harness.subject import prepare
 from harness.worker import one_line
 
 
@@ -34,21 +36,24 @@ def main(folder: Path, execution: str) -> dict[str, Any]:
         framework = open_framework(plan.scenario.framework, plan.scenario.device, compiled=execution == "compiled")
         for number, trial in enumerate(plan.trials):
             sample = Sample(subject, plan.scenario, trial.seed, plan.batch_size, plan.steps)
-            answer = answer_of(framework, subject, sample, trial, folder, alone=execution == "eager")
+            answer = answer_of(framework, sample, trial, plan.precision, folder)
             write_atomically(folder / f"{execution}-{number}.json", answer.model_dump_json())
     except UserError as error:
         return {"reason": str(error)}
     return {}
 
 
-def answer_of(
-    framework: Framework, subject: Subject, sample: Sample, trial: Trial, folder: Path, *, alone: bool
-) -> Answer:
-    """One trial; modules are run alone if `alone`. A port that fails costs its own answer."""
+def answer_of(framework: Framework, sample: Sample, trial: Trial, precision: ParityPrecision, folder: Path) -> Answer:
+    """One trial. A port that fails costs its own answer."""
+    subject = sample.subject
     try:
         framework.build(subject.package, subject.network, subject.domain, load_port(trial.port))
         framework.load(sample.weights)
-        return _compare(framework, subject, sample, trial, folder, alone)
+        probe: Probe = importlib.import_module(f"{__package__}.{framework.describe().name}").Probe(framework)
+        if precision == "fp32":
+            return _compare(probe, sample, trial, folder)
+        os.chdir(folder)  # MindSpore leaves the network that it rewrites in the current folder
+        return _answer(probe, sample, trial, folder, dict(probing.mixed(probe, sample, precision)))
     except UserError:
         raise
     except Exception as error:
@@ -56,27 +61,32 @@ def answer_of(
         return Answer(reason=one_line(error))
 
 
-def _compare(framework: Framework, subject: Subject, sample: Sample, trial: Trial, folder: Path, alone: bool) -> Answer:
-    reference = Reference.model_validate_json((folder / f"reference-{trial.seed}.json").read_bytes())
-    truth = read_arrays(folder / f"truth-{trial.seed}.npz")
-    probe: Probe = importlib.import_module(f"{__package__}.{framework.describe().name}").Probe(framework)
+def _compare(probe: Probe, sample: Sample, trial: Trial, folder: Path) -> Answer:
+    """Everything there is; modules alone where they run op by op, since each is a graph of its own otherwise."""
+    reference = Reference.read(folder, trial.seed)
     calls, prediction = probe.record(sample)
     own = probing.first_calls(calls)
     names = counterparts([call.name for call in reference.calls], list(own))
     found = dict(probing.in_place(calls, prediction, names))
-    if alone:
+    if probe.framework.describe().execution == "eager":
         met = read_arrays(folder / f"inputs-{trial.seed}.npz")
         by_name = {theirs: own[ours] for ours, theirs in names.items()}
         for number, call in enumerate(reference.calls):
             if call.name in by_name:
                 inputs = [values.astype(np.float32) for at, values in met.items() if at.name == call.name]
                 found.update(probing.alone(probe, by_name[call.name], call, number, inputs, trial.seed))
-    found.update(probing.whole(framework, sample))
+    found.update(probing.whole(probe.framework, sample))
+    only_here = tuple(name for name in own if name not in names)
+    only_there = tuple(call.name for call in reference.calls if call.name not in names.values())
+    answer = _answer(probe, sample, trial, folder, found)
+    return answer.model_copy(update={"only_here": only_here, "only_in_reference": only_there})
+
+
+def _answer(probe: Probe, sample: Sample, trial: Trial, folder: Path, found: Mapping[Quantity, Array]) -> Answer:
+    off = deviations(found, read_arrays(folder / f"truth-{trial.seed}.npz"))
     return Answer(
-        described=described(framework.describe(), subject.package, trial.port),
-        deviations={q.key: v if math.isfinite(v) else None for q, v in deviations(found, truth).items()},
-        only_here=tuple(name for name in own if name not in names),
-        only_in_reference=tuple(call.name for call in reference.calls if call.name not in names.values()),
+        described=described(probe.framework.describe(), sample.subject.package, trial.port),
+        deviations={quantity.key: value if math.isfinite(value) else None for quantity, value in off.items()},
     )
 
 

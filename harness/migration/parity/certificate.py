@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from harness.errors import UserError
 from harness.frozen import Frozen
-from harness.migration.parity.exchange import Described
+from harness.migration.parity.exchange import Described, ParityPrecision
 from harness.record import write_atomically
 from harness.scenario.schema import Execution, FrameworkName
 
@@ -77,6 +77,7 @@ class Certificate(Frozen):
     seed: int
     batch_size: int
     steps: int
+    precision: ParityPrecision
     factor: float = Field(description="how many times float32 PyTorch's own deviation a port may be off")
     levels: tuple[Level, ...]
     diagnosis: Diagnosis | None
@@ -96,7 +97,9 @@ class Certificate(Frozen):
     def name(self) -> str:
         """Of its files, without their ending."""
         port = f".{self.port_name}" if self.port_name else ""
-        return f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}{port}".replace(":", "-")
+        precision = "" if self.precision == "fp32" else f".{self.precision}"
+        cell = f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}"
+        return f"{cell}{precision}{port}".replace(":", "-")
 
 
 def save(certificate: Certificate, results: Path) -> Path:

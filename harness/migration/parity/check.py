@@ -11,8 +11,8 @@ from harness import __version__, environment
 from harness.child import ask_child
 from harness.errors import UserError
 from harness.migration.parity.certificate import Certificate, Level
-from harness.migration.parity.exchange import Answer, ParityPlan, Reference, Trial
-from harness.migration.parity.judging import FACTOR, diagnose, judge, levels
+from harness.migration.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial
+from harness.migration.parity.judging import FACTOR, FACTOR_MIXED, diagnose, judge, levels
 from harness.scenario.matrix import Scenario, Selection, expand
 from harness.scenario.schema import Execution
 
@@ -29,6 +29,7 @@ class Settings:
     steps: int = 12
     port: str | None = None
     operators: bool = True
+    precision: ParityPrecision = "fp32"
 
 
 def scenarios_of(model: str | None, preset: str | None, framework: str, chip: str) -> Sequence[Scenario]:
@@ -54,13 +55,14 @@ def certify(
         trials=(Trial(seed=settings.seed, port=settings.port),),
         batch_size=settings.batch_size,
         steps=settings.steps,
+        precision=settings.precision,
     )
     with tempfile.TemporaryDirectory(prefix="crosscast-parity-") as name:
         folder = Path(name)
         plan.write(folder)
         progress(f"{scenario.model} {scenario.preset}: the truth and the yardstick, PyTorch on the CPU")
         run_child("reference", folder)
-        reference = Reference.model_validate_json((folder / f"reference-{settings.seed}.json").read_bytes())
+        reference = Reference.read(folder, settings.seed)
         certificates = []
         for execution in executions:
             progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {execution}")
@@ -88,7 +90,7 @@ def _certificate(
 ) -> Certificate:
     if answer.described is None:
         raise UserError(f"{settings.port or scenario.framework} {execution} does not run: {answer.reason}")
-    judged = judge(answer, reference)
+    judged = judge(answer, reference, FACTOR if settings.precision == "fp32" else FACTOR_MIXED)
     return Certificate(
         model=scenario.model,
         preset=scenario.preset,
@@ -103,7 +105,8 @@ def _certificate(
         seed=settings.seed,
         batch_size=settings.batch_size,
         steps=settings.steps,
-        factor=FACTOR,
+        precision=settings.precision,
+        factor=FACTOR if settings.precision == "fp32" else FACTOR_MIXED,
         levels=(operators, *levels(judged)),
         diagnosis=diagnose(judged, reference.calls),
         only_in_port=answer.only_here,
@@ -118,6 +121,8 @@ def _operators(scenario: Scenario, execution: Execution, settings: Settings, pro
     """Every operator that the PyTorch network runs, beside its counterpart in the framework."""
     if scenario.framework != "mindspore":
         return _no_operators("not applicable", "operators are mapped from PyTorch to MindSpore")
+    if settings.precision != "fp32":
+        return _no_operators("not applicable", "operators are compared in fp32")
     if not settings.operators:
         return _no_operators("not run", "left out")
     from harness.migration.operators.survey import survey

@@ -1,8 +1,12 @@
 """`crosscast parity`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from harness.migration.parity.exchange import ParityPrecision
 
 
 @click.command()
@@ -21,6 +25,13 @@ import click
 @click.option("--seed", default=2026, show_default=True, help="Of the weights and batches.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of a batch.")
 @click.option("--steps", type=click.IntRange(min=1), default=12, show_default=True, help="Training steps compared.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Half precisions are the framework's own automatic mixed precision, forward and backward.",
+)
 @click.option("--no-operators", is_flag=True, help="Leave out the level of single operators.")
 @click.option(
     "--results",
@@ -39,13 +50,14 @@ def parity(
     seed: int,
     batch_size: int,
     steps: int,
+    precision: "ParityPrecision",
     no_operators: bool,
     results: Path,
 ) -> None:
     """Certify that a port is the same network: operators, layers, gradients, training.
 
-    MODEL is a name in scenarios/models or a YAML file; without it, all models of the smoke suite. Certificates go to the
-    results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
+    MODEL is a name in scenarios/models or a YAML file; without it, all models of the smoke suite. Certificates go
+    to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
     """
     from harness.cli import make_console
     from harness.errors import UserError
@@ -57,7 +69,7 @@ def parity(
 
     both: tuple[Execution, ...] = ("eager", "compiled")
     chosen = tuple(each for each in both if execution in (each, "both"))
-    settings = Settings(seed, batch_size, steps, port, not no_operators)
+    settings = Settings(seed, batch_size, steps, port, not no_operators, precision)
     console, departed = make_console(), []
     for scenario in scenarios_of(model, preset, framework, chip):
         for certificate in certify(scenario, chosen, settings, lambda text: click.echo(text, err=True)):

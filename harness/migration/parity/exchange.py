@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from harness.record import write_atomically
 from harness.scenario.matrix import Scenario
 
 FILE_NAME = "plan.json"
+
+MixedPrecision = Literal["fp16", "bf16"]
+ParityPrecision = Literal["fp32", "fp16", "bf16"]
 
 
 class Trial(Frozen):
@@ -30,6 +34,7 @@ class ParityPlan(Frozen):
     trials: tuple[Trial, ...]
     batch_size: PositiveInt
     steps: PositiveInt
+    precision: ParityPrecision = "fp32"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -79,6 +84,15 @@ class Reference(Frozen):
     architecture_fingerprint: str
     calls: tuple[ModuleCall, ...]
     yardstick: dict[str, float]
+
+    def write(self, folder: Path, seed: int) -> None:
+        """Write what was found with a seed."""
+        write_atomically(folder / f"reference-{seed}.json", self.model_dump_json())
+
+    @staticmethod
+    def read(folder: Path, seed: int) -> "Reference":
+        """Read what was found with a seed."""
+        return Reference.model_validate_json((folder / f"reference-{seed}.json").read_bytes())
 
 
 class Answer(Frozen):

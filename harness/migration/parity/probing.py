@@ -1,7 +1,8 @@
 """What a framework's probe offers, and everything that is asked of it, in the order in which it is compared."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.frameworks.base import Framework
-from harness.migration.parity.exchange import ModuleCall
+from harness.migration.parity.exchange import MixedPrecision, ModuleCall
 from harness.migration.parity.quantities import Array, Quantities, Quantity, spread
 from harness.migration.parity.sample import Sample, cotangent, scaled_rows
 from harness.runners.schedule import learning_rates
@@ -48,6 +49,12 @@ class Probe(Protocol):
         self, call: Call, inputs: Sequence[Array], cotangents: Sequence[Array], parameters: Sequence[str]
     ) -> tuple[Sequence[Array], Sequence[Array], Mapping[str, Array]]:
         """Outputs of a module for inputs, and the gradients of sum(outputs * cotangents) by inputs and parameters."""
+
+    def mixed(self, precision: MixedPrecision) -> AbstractContextManager[None]:
+        """The network in the framework's own automatic mixed precision, for a while."""
+
+    def predict(self, x: Any, extras: Sequence[Any]) -> Array:
+        """The prediction for device values."""
 
 
 def in_place(calls: Sequence[Call], prediction: Array, names: Mapping[str, str] | None = None) -> Quantities:
@@ -94,25 +101,13 @@ def alone(
 
 
 def whole(framework: Framework, sample: Sample, *, reverse: bool = False) -> Quantities:
-    """Loss, gradients, the first update and the losses of training steps, with the samples of a batch reversed or not.
-
-    The gradients are taken twice: a compiled graph may differ from its second call on.
-    """
-
-    def put(values: NDArray[Any], axis: int = 0) -> Any:
-        return framework.put(np.ascontiguousarray(np.flip(values, axis)) if reverse else values)
-
-    x, target = put(sample.first.inputs), put(sample.target)
-    extras = [put(values) for values in sample.extras(0)]
-    for _ in range(2):
-        loss, gradients = framework.gradients(x, target, extras)
-    yield Quantity("loss"), np.array(loss)
-    for name, values in gradients.items():
-        yield Quantity("gradient", name), values
+    """Loss, gradients, the first update, the losses of training steps; with the samples of a batch reversed or not."""
+    yield from slopes(framework, sample, reverse=reverse)
     before = {name: values.astype(np.float64) for name, values in framework.weights().items()}
     training = sample.scenario.training
     stage: Stage = training.stages[0].model_copy(update={"epochs": 1, "warmup_steps": 0, "schedule": "constant"})
     framework.start_stage(training.optimiser, learning_rates(stage, sample.steps), stage.rollout_steps)
+    put = _putting(framework, reverse)
     for step, batch in enumerate(sample.batches):
         forcings = None if batch.forcings is None else put(batch.forcings, 1)
         extras = [put(values) for values in sample.extras(step)]
@@ -121,6 +116,34 @@ def whole(framework: Framework, sample: Sample, *, reverse: bool = False) -> Qua
         if step == 0:
             for name, values in framework.weights().items():
                 yield Quantity("update", name), values - before[name]
+
+
+def slopes(framework: Framework, sample: Sample, *, reverse: bool = False) -> Quantities:
+    """The loss and its gradients, taken twice: a compiled graph may differ from its second call on."""
+    put = _putting(framework, reverse)
+    x, target = put(sample.first.inputs), put(sample.target)
+    extras = [put(values) for values in sample.extras(0)]
+    for _ in range(2):
+        loss, gradients = framework.gradients(x, target, extras)
+    yield Quantity("loss"), np.array(loss)
+    for name, values in gradients.items():
+        yield Quantity("gradient", name), values
+
+
+def mixed(probe: "Probe", sample: Sample, precision: MixedPrecision) -> Quantities:
+    """Prediction, loss and gradients in mixed precision."""
+    with probe.mixed(precision):
+        put = probe.framework.put
+        extras = [put(values) for values in sample.extras(0)]
+        yield Quantity("prediction"), probe.predict(put(sample.first.inputs), extras)
+        yield from slopes(probe.framework, sample)
+
+
+def _putting(framework: Framework, reverse: bool) -> Callable[..., Any]:
+    def put(values: NDArray[Any], axis: int = 0) -> Any:
+        return framework.put(np.ascontiguousarray(np.flip(values, axis)) if reverse else values)
+
+    return put
 
 
 def numbered(calls: Sequence[Call]) -> list[tuple[Call, int]]:

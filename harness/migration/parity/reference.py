@@ -12,14 +12,13 @@ import torch
 from harness.errors import UserError
 from harness.frameworks.pytorch import PyTorch, open_device
 from harness.migration.parity import probing
-from harness.migration.parity.exchange import ModuleCall, ParityPlan, Reference, write_arrays
+from harness.migration.parity.exchange import ModuleCall, ParityPlan, ParityPrecision, Reference, write_arrays
 from harness.migration.parity.probing import Call
 from harness.migration.parity.pytorch import Probe
 from harness.migration.parity.quantities import Array, Quantities, Quantity, deviation
 from harness.migration.parity.sample import Sample
 from harness.migration.parity.sources import described
-from harness.record import write_atomically
-from harness.subject import Subject, prepare
+from harness.subject import prepare
 
 
 def main(folder: Path) -> dict[str, Any]:
@@ -28,15 +27,15 @@ def main(folder: Path) -> dict[str, Any]:
     try:
         subject = prepare(plan.scenario)
         for seed in plan.seeds:
-            answer(subject, Sample(subject, plan.scenario, seed, plan.batch_size, plan.steps), folder)
+            answer(plan.precision, Sample(subject, plan.scenario, seed, plan.batch_size, plan.steps), folder)
     except UserError as error:
         return {"reason": str(error)}
     return {}
 
 
-def answer(subject: Subject, sample: Sample, folder: Path) -> None:
+def answer(precision: ParityPrecision, sample: Sample, folder: Path) -> None:
     """The truth of one seed, what modules alone are given, and the yardstick."""
-    single, double = _open(subject, sample, torch.float32), _open(subject, sample, torch.float64)
+    single, double = _open(sample, torch.float32), _open(sample, torch.float64)
     calls, prediction = single.record(sample)
     firsts = probing.first_calls(calls)
     parameters = probing.owned(list(sample.weights), list(firsts))
@@ -61,14 +60,16 @@ def answer(subject: Subject, sample: Sample, folder: Path) -> None:
     truth.update(modules_alone(double, double_calls))
     truth.update(probing.whole(double.framework, sample))
     yardstick = dict.fromkeys(truth, 0.0)
-    _widen(yardstick, truth, probing.in_place(calls, prediction))
-    for variation in (_as_it_is, _one_thread, _without_mkldnn):
-        with variation():
-            _widen(yardstick, truth, modules_alone(single, calls))
-            _widen(yardstick, truth, probing.in_place(*single.record(sample)))
-            _widen(yardstick, truth, probing.whole(_open(subject, sample, torch.float32).framework, sample))
-    reordered = _open(subject, sample, torch.float32).framework
-    _widen(yardstick, truth, probing.whole(reordered, sample, reverse=True))
+    if precision == "fp32":
+        _widen(yardstick, truth, probing.in_place(calls, prediction))
+        for variation in (_as_it_is, _one_thread, _without_mkldnn):
+            with variation():
+                _widen(yardstick, truth, modules_alone(single, calls))
+                _widen(yardstick, truth, probing.in_place(*single.record(sample)))
+                _widen(yardstick, truth, probing.whole(_open(sample, torch.float32).framework, sample))
+        _widen(yardstick, truth, probing.whole(_open(sample, torch.float32).framework, sample, reverse=True))
+    else:
+        _widen(yardstick, truth, probing.mixed(single, sample, precision))
     write_arrays(folder / f"truth-{sample.seed}.npz", truth)
     inputs = {
         Quantity("input", call.name, str(position)): values
@@ -76,16 +77,16 @@ def answer(subject: Subject, sample: Sample, folder: Path) -> None:
         for position, values in enumerate(arrays)
     }
     write_arrays(folder / f"inputs-{sample.seed}.npz", inputs)
-    reference = Reference(
-        described=described(single.framework.describe(), subject.package),
-        architecture_fingerprint=subject.architecture_fingerprint,
+    Reference(
+        described=described(single.framework.describe(), sample.subject.package),
+        architecture_fingerprint=sample.subject.architecture_fingerprint,
         calls=tuple(given),
         yardstick={quantity.key: value for quantity, value in yardstick.items()},
-    )
-    write_atomically(folder / f"reference-{sample.seed}.json", reference.model_dump_json())
+    ).write(folder, sample.seed)
 
 
-def _open(subject: Subject, sample: Sample, dtype: torch.dtype) -> Probe:
+def _open(sample: Sample, dtype: torch.dtype) -> Probe:
+    subject = sample.subject
     framework: PyTorch = open_device("cpu", compiled=False, dtype=dtype)
     framework.build(subject.package, subject.network, subject.domain)
     framework.load(sample.weights)

@@ -8,6 +8,13 @@ from harness.migration.parity.certificate import Certificate, Finding, Level
 
 COLUMNS = ("level", "", "compared", "depart", "nearest to its tolerance", "deviation", "allowed")
 
+OF_FLOAT32 = (
+    "Allowed is {factor:g} times what float32 PyTorch is off itself: as it is, with one thread, without oneDNN and with "
+    "the samples of a batch reversed. Modules were run in the network and, op by op, alone: on the inputs that they meet "
+    "there and on the same with scaled rows."
+)
+OF_MIXED = "Allowed is {factor:g} times what PyTorch is off itself under torch.autocast."
+
 
 def table(certificate: Certificate) -> Table:
     """One row a level."""
@@ -19,11 +26,12 @@ def table(certificate: Certificate) -> Table:
 
 def title(certificate: Certificate) -> str:
     """What was compared with what."""
-    port = certificate.port
+    port, reference = certificate.port, certificate.reference
+    how = f"{port.framework} {port.version} {port.execution} {certificate.precision} on {port.device_name}"
     name = f", port {certificate.port_name}" if certificate.port_name else ""
     return (
-        f"{certificate.model} {certificate.preset} in {port.framework} {port.version} {port.execution} on "
-        f"{port.device_name}{name}, against PyTorch {certificate.reference.version} in float64: {certificate.verdict}"
+        f"{certificate.model} {certificate.preset} in {how}{name}, against PyTorch {reference.version} in float64: "
+        f"{certificate.verdict}"
     )
 
 
@@ -46,10 +54,8 @@ def markdown(certificate: Certificate) -> str:
     lines += [f"  - {finding}" for level in certificate.levels for finding in level.first]
     lines += [
         "",
-        f"Deviations are relative to PyTorch on the CPU in float64. Allowed is {certificate.factor:g} times what "
-        "float32 PyTorch is off itself: as it is, with one thread, without oneDNN and with the samples of a batch "
-        "reversed. Modules were run in the network and, op by op, alone: on the inputs that they meet there and on the "
-        "same with scaled rows.",
+        "Deviations are relative to PyTorch on the CPU in float64. "
+        + (OF_FLOAT32 if certificate.precision == "fp32" else OF_MIXED).format(factor=certificate.factor),
         "",
         f"Seed {certificate.seed}, batches of {certificate.batch_size}, {certificate.steps} training steps; "
         f"{certificate.made_at}, host {certificate.host}, crosscast {certificate.crosscast_version}.",
