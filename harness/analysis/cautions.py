@@ -58,6 +58,8 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
     baseline = comparison.baseline
     if baseline is None or comparison.is_baseline or not baseline.launches:
         return
+    if comparison.parity and not comparison.parity.certified:
+        yield f"{label}: {comparison.parity.text}"
     numbers = {record.launch for record in comparison.cell.launches}
     unpaired = numbers ^ {record.launch for record in baseline.launches}
     if unpaired and comparison.fair:
@@ -78,7 +80,7 @@ def _environment(record: Record, name: str) -> Any:
 
 def _framework_threads(cell: Cell) -> list[Any]:
     summaries = map(summary_of, cell.launches)
-    return _distinct(summary.framework_threads for summary in summaries if summary.has_framework)
+    return _distinct(summary.framework_threads for summary in summaries if summary.implementation)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

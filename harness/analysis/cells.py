@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from harness import record as records
 from harness.analysis.reading import read_records
 from harness.errors import UserError
+from harness.migration.parity.certificate import Certificate
+from harness.migration.parity.certificate import load_all as load_certificates
 from harness.record import Record
 from harness.scenario.matrix import Absent, Scenario
 
@@ -105,6 +107,7 @@ class Results:
     cells: tuple[Cell, ...]
     absent: tuple[tuple[str, Absent], ...]
     problems: tuple[str, ...]
+    certificates: tuple[Certificate, ...] = ()
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -117,6 +120,7 @@ class Results:
             tuple(cell for cell in self.cells if cell.scenario.suite == suite),
             tuple((name, absent) for name, absent in self.absent if name == suite),
             self.problems,
+            self.certificates,
         )
 
     def groups(self) -> tuple[Group, ...]:
@@ -153,7 +157,7 @@ class Results:
 
 
 def load_results(results: Path) -> Results:
-    """Read every record and every list of absent cells under a folder.
+    """Read every record, every list of absent cells and every parity certificate under a folder.
 
     Names of folders are only places: suite, cell and launch are read from the records. Raises UserError where the
     folder does not exist; files that cannot be used are named in `problems`.
@@ -175,7 +179,8 @@ def load_results(results: Path) -> Results:
             absent += [(path.parent.resolve().name, entry) for entry in _load_absent(path)]
         except UserError as error:
             problems.append(str(error))
-    return Results(_cells(found), tuple(absent), tuple(problems))
+    certificates, unreadable = load_certificates(results)
+    return Results(_cells(found), tuple(absent), (*problems, *unreadable), tuple(certificates))
 
 
 def _problem(path: Path, record: Record) -> str | None:

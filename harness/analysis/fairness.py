@@ -17,12 +17,24 @@ SAME_FINGERPRINTS = ("data", "architecture", "initial_weights")
 
 
 @dataclass(frozen=True)
+class ParityNote:
+    """Whether certificates say that the networks of two cells are the same one, and why or why not, in words."""
+
+    certified: bool
+    text: str
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """A cell and its baseline; `refusal` lists what forbids the comparison and is empty where it is fair."""
+    """A cell and its baseline; `refusal` lists what forbids the comparison and is empty where it is fair.
+
+    `parity` is None where nothing is compared.
+    """
 
     cell: Cell
     baseline: Cell | None
     refusal: tuple[str, ...]
+    parity: ParityNote | None = None
 
     @property
     def is_baseline(self) -> bool:

@@ -9,6 +9,7 @@ from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
 from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName
+from harness.analysis.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import load_chosen
 from harness.analysis.skill_table import skill_table
@@ -47,7 +48,7 @@ def report(
 def _report_suite(folder: Path, found: Results, baseline: str | None, console: Console, *, figures: bool) -> list[Path]:
     suite = folder.name
     name = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
-    comparisons = name.compare_all(found.cells)
+    comparisons = with_parity(name.compare_all(found.cells), found.certificates)
     groups = found.groups_across_chips() if name.chip else found.groups()
     warnings = [
         f"{group.title}: {line}" if len(groups) > 1 else line

@@ -13,12 +13,14 @@ from harness.analysis.statistics import Ratio, ratio_of_medians, summarise
 from harness.analysis.summaries import summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
+    PARITY,
     baseline_columns,
     estimate,
     estimate_columns,
     estimate_text,
     failure_lines,
     group_title,
+    parity_lines,
     place_columns,
     ratio_cells,
     ratio_columns,
@@ -38,7 +40,7 @@ DEFINITIONS = (
     "there are more. Training total: data and steps of all epochs. Step times are medians of the steady state. Rate: "
     "samples by the sum of their times, so the harmonic mean. Memory: peak of the process, "
     "and of the device where the framework counts it.",
-    "Whether a parity check of the two implementations passed is not part of the records: it is one of the tests.",
+    PARITY,
 )
 
 LaunchMetrics = Mapping[str, Mapping[int, Metric]]
@@ -72,7 +74,8 @@ def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapp
         for entry in group.absent
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    return Section(group_title(group, comparisons), frame, (*refusal_lines(group, comparisons), *failure_lines(group)))
+    notes = (*refusal_lines(group, comparisons), *parity_lines(group, comparisons), *failure_lines(group))
+    return Section(group_title(group, comparisons), frame, notes)
 
 
 def _quantity_rows(

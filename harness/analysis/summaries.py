@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
-from harness.record import Fingerprints, Record, Skill
+from harness.record import Fingerprints, Measurements, Record, Skill
 
 
 class ScoreKey(NamedTuple):
@@ -35,6 +35,14 @@ class Scores(NamedTuple):
     by_key: Mapping[tuple[str, ScoreKey], Score]
 
 
+class Implementation(NamedTuple):
+    """What a network ran in: version of the framework, its device, and the sources of the network, if recorded."""
+
+    version: str
+    device: str
+    sources: str | None
+
+
 class Summary(NamedTuple):
     """The numbers that a launch contributes, and what decides with which others they may stand."""
 
@@ -43,7 +51,7 @@ class Summary(NamedTuple):
     unsteady: tuple[str, ...]
     scores: Scores | None
     fingerprints: Fingerprints | None
-    has_framework: bool
+    implementation: Implementation | None
     framework_threads: int | None
     no_energy: str | None
 
@@ -64,10 +72,15 @@ def summarise_record(record: Record) -> Summary:
         unsteady=steady_state_problems(record),
         scores=_scores(measured.skill) if measured.skill else None,
         fingerprints=measured.fingerprints,
-        has_framework=measured.framework is not None,
+        implementation=_implementation(measured),
         framework_threads=measured.framework.threads if measured.framework else None,
         no_energy=None if uses else record.energy.reason or "no window was recorded",
     )
+
+
+def _implementation(measured: Measurements) -> Implementation | None:
+    ran, prints = measured.framework, measured.fingerprints
+    return Implementation(ran.version, ran.device, prints.sources if prints else None) if ran else None
 
 
 def _scores(skill: Skill) -> Scores:

@@ -16,6 +16,13 @@ INTERVALS = (
 )
 
 
+UNCERTIFIED = "†"
+PARITY = (
+    f"{UNCERTIFIED}: no parity certificate (crosscast parity) says that the two networks are the same one, for the "
+    "reason given with the tables."
+)
+
+
 def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
     """Model, preset, chip, data, host, precision and baseline, and a word where executions differ."""
     precisions = dict.fromkeys(cell.scenario.precision for cell in group.cells)
@@ -90,7 +97,14 @@ def ratio_cells(
         return "refused", "see below"
     if found is None:
         return MISSING, MISSING
-    return marked(found.ratio, found.low, found.high), verdict or MISSING
+    certified = comparison.parity is None or comparison.parity.certified
+    return marked(found.ratio, found.low, found.high), f"{verdict or MISSING}{'' if certified else f' {UNCERTIFIED}'}"
+
+
+def parity_lines(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
+    """One line for each cell that is certified to be the same network as its baseline."""
+    notes = {cell: comparisons[cell].parity for cell in group.cells}
+    return tuple(f"Parity: {group.label(cell)}: {note.text}" for cell, note in notes.items() if note and note.certified)
 
 
 def refusal_lines(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
@@ -123,6 +137,8 @@ def baseline_columns(comparison: Comparison) -> dict[str, object]:
         "baseline": f"{baseline.scenario.chip}/{baseline.label}" if baseline else None,
         "baseline_key": baseline.key if baseline else None,
         "refusal": "; ".join(comparison.refusal) or None,
+        "parity_certified": comparison.parity.certified if comparison.parity else None,
+        "parity": comparison.parity.text if comparison.parity else None,
     }
 
 

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from harness.data.config import RossbyConfig
 from harness.frameworks.base import FrameworkDescription
+from harness.migration.parity.certificate import Certificate, Level
+from harness.migration.parity.certificate import save as save_certificate
+from harness.migration.parity.exchange import Described
 from harness.record import (
     Energy,
     Environment,
@@ -23,6 +26,8 @@ from harness.record import (
 )
 from harness.scenario.matrix import Absent, Scenario
 from harness.scenario.schema import InferenceConfig, Stage, TrainingConfig
+
+SOURCES = "5" * 64
 
 
 def make_scenario(framework="pytorch", execution="eager", **changes):
@@ -101,7 +106,9 @@ def make_measurements(*, step_s=0.5, launch=0, rmse=1.0, **changes):
             threads=2,
             packages={},
         ),
-        "fingerprints": Fingerprints(data="d" * 64, initial_weights=f"{launch:064x}", architecture="a" * 64),
+        "fingerprints": Fingerprints(
+            data="d" * 64, initial_weights=f"{launch:064x}", architecture="a" * 64, sources=SOURCES
+        ),
         "parameters": 1000,
         "startup": Startup(import_s=1.0, data_ready_s=0.2, model_built_s=0.3),
         "training": (make_stage(first, *[make_epoch(step_s=(step_s, step_s))] * 2),),
@@ -163,6 +170,50 @@ def make_failure(framework="mindspore", launch=0, *, reason="killed: out of memo
     return make_record(framework, launch, measurements=Measurements(), **content | changes)
 
 
+def make_certificate(verdict="passed", *, sources=SOURCES, version="2.9", **changes):
+    """A parity certificate that holds for the made records in MindSpore, compiled."""
+    content = {
+        "model": "fourcastnet",
+        "preset": "tiny",
+        "architecture": "fourcastnet",
+        "architecture_fingerprint": "a" * 64,
+        "framework": "mindspore",
+        "execution": "compiled",
+        "chip": "cpu",
+        "port_name": None,
+        "port": make_described("mindspore", "compiled", sources, version),
+        "reference": make_described("pytorch", "eager", SOURCES, "2.9"),
+        "seed": 1,
+        "batch_size": 3,
+        "steps": 12,
+        "precision": "fp32",
+        "factor": 32.0,
+        "levels": tuple(
+            Level(name=name, verdict=verdict, compared=9, departed=0)
+            for name in ("operators", "layers", "gradients", "trajectory")
+        ),
+        "diagnosis": None,
+        "only_in_port": (),
+        "only_in_reference": (),
+        "made_at": "2026-01-02T00:00:00+00:00",
+        "crosscast_version": "0.1.0",
+        "host": "aaaabbbbcccc",
+    }
+    return Certificate(**content | changes)
+
+
+def make_described(framework, execution, sources=SOURCES, version="2.9"):
+    """What ran, as a certificate says it."""
+    return Described(
+        framework=framework,
+        version=version,
+        device="cpu",
+        device_name="some CPU",
+        execution=execution,
+        sources=sources,
+    )
+
+
 class ResultsFolder:
     """Writes records where a bench would."""
 
@@ -182,6 +233,10 @@ class ResultsFolder:
             folder.mkdir(parents=True)
             path = save(record, folder)
         return path
+
+    def certify(self, certificate=None):
+        """Save a parity certificate, by default one that holds."""
+        return save_certificate(certificate or make_certificate(), self.path)
 
     def add_absent(self, *, suite="smoke", reason="mindspore not installed", **changes):
         """Save a list of one absent cell."""

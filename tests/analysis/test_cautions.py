@@ -12,6 +12,7 @@ from harness.record import Latency
 class TestWarnings:
     def test_none_without_cause(self, results):
         add_pair(results)
+        results.certify()
         assert "warning" not in run(results)
         assert "## Warnings" not in read(results, "speed")[1]
 

@@ -135,6 +135,7 @@ class TestEnergy:
 
     def test_ratio_to_the_baseline_and_verdict(self, results):
         self.add_pair(results, (100.0, 130.0))
+        results.certify()
         run(results, width=200)
         energy, markdown = read(results, "energy")
         port = energy.loc["mindspore compiled"]

@@ -21,6 +21,7 @@ from harness.analysis.html_report.environment import environment_view
 from harness.analysis.html_report.launches import launches_view
 from harness.analysis.html_report.svg import inline_svg
 from harness.analysis.html_report.views import TableView, section_view
+from harness.analysis.parity import with_parity
 from harness.analysis.places import Places, find_places
 from harness.analysis.selection import chosen_suites, load_chosen
 from harness.analysis.skill_table import skill_table
@@ -128,7 +129,7 @@ def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
 def _suite_view(found: Results, baseline: str | None, places: Places, folder: Path, prefix: str) -> SuiteView:
     name = found.suites[0]
     named = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
-    comparisons = {cell: named.compare(cell, found.cells) for cell in found.cells}
+    comparisons = with_parity(named.compare_all(found.cells), found.certificates)
     groups = found.groups()
     anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
     group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]

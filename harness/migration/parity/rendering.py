@@ -9,9 +9,9 @@ from harness.migration.parity.certificate import Certificate, Finding, Level
 COLUMNS = ("level", "", "compared", "depart", "nearest to its tolerance", "deviation", "allowed")
 
 OF_FLOAT32 = (
-    "Allowed is {factor:g} times what float32 PyTorch is off itself: as it is, with one thread, without oneDNN and with "
-    "the samples of a batch reversed. Modules were run in the network and, op by op, alone: on the inputs that they meet "
-    "there and on the same with scaled rows."
+    "Allowed is {factor:g} times what float32 PyTorch is off itself: as it is, with one thread, without oneDNN and "
+    "with the samples of a batch reversed. Modules were run in the network and, op by op, alone: on the inputs that "
+    "they meet there and on the same with scaled rows."
 )
 OF_MIXED = "Allowed is {factor:g} times what PyTorch is off itself under torch.autocast."
 

@@ -114,14 +114,23 @@ def answer(framework, source, network, arrays):
 
 
 def train(framework, network, arrays):
-    """Losses of Adam through the framework protocol, on the same fields and tokens at every step."""
+    """Losses of Adam through the framework protocol, on the same fields and tokens at every step.
+
+    Where tokens are hidden, three steps follow in which none is; the mask token before and after them.
+    """
     framework.build(aigoms, aigoms.Network(**network), domain(arrays["mask"]))
     framework.load({name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")})
-    framework.start_stage(OptimiserConfig(), np.full(STEPS, 1e-3), 1)
+    framework.start_stage(OptimiserConfig(), np.full(STEPS + 3, 1e-3), 1)
     x, targets = framework.put(arrays["inputs"]), framework.put(arrays["target"][None])
     extras = [framework.put(arrays[name]) for name in ("keep", "restore") if name in arrays]
-    for _ in range(STEPS):
-        yield float(framework.get(framework.train_step(x, targets, None, extras)))
+    losses = [float(framework.get(framework.train_step(x, targets, None, extras))) for _ in range(STEPS)]
+    found = {"losses": np.array(losses)}
+    if extras:
+        found["token masked"] = framework.weights()["mask_token"].copy()
+        for _ in range(3):
+            framework.train_step(x, targets)
+        found["token unmasked"] = framework.weights()["mask_token"]
+    return found
 
 
 def mixer(framework, arrays):
@@ -149,7 +158,7 @@ def main(name, execution, cases, answers):
             arrays = dict(stored)
         found = answer(framework, source, case["network"], arrays)
         if case["trained"]:
-            found["losses"] = np.array(list(train(opened, case["network"], arrays)))
+            found |= train(opened, case["network"], arrays)
         np.savez(Path(answers) / f"{path.stem}.npz", **found)
     for path in sorted(Path(cases).glob("*.mixer.npz")):
         with np.load(path) as arrays:

@@ -62,6 +62,15 @@ def test_fifty_optimiser_steps_lose_the_same(solved, check, name, execution):
     check("loss of a step", float(np.abs(found / expected - 1).max()), f"MindSpore {execution}, PyTorch")
 
 
+@EVERY_FRAMEWORK
+def test_adam_carries_the_mask_token_on_while_nothing_is_masked(solved, check, key):
+    before, after = (solved[key]["15-of-60"][f"token {part}"] for part in ("masked", "unmasked"))
+    steps = np.abs(after - before)
+    assert np.median(steps) > 1e-4
+    assert steps.max() < 3e-3
+    check("loss of a step", deviation(after, solved["pytorch", "eager"]["15-of-60"]["token unmasked"]), "mask token")
+
+
 @pytest.mark.parametrize("name", TRAINED)
 def test_the_steps_that_are_compared_do_learn(solved, name):
     losses = solved["pytorch", "eager"][name]["losses"]

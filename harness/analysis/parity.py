@@ -1,0 +1,92 @@
+"""Whether the networks of two compared cells are certified to be the same one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from harness.analysis.cells import Cell
+from harness.analysis.fairness import Comparison, ParityNote
+from harness.analysis.summaries import Implementation, summary_of
+from harness.migration.parity.certificate import Certificate
+
+REFERENCE = ("pytorch", "eager", "cpu")
+"""What every certificate is made against, which needs none itself."""
+
+
+def with_parity(comparisons: Mapping[Cell, Comparison], certificates: Sequence[Certificate]) -> dict[Cell, Comparison]:
+    """The comparisons, those that are fair with a note of what the certificates say of their two networks."""
+    return {
+        cell: replace(found, parity=_note(cell, found.baseline, certificates))
+        if found.fair and found.baseline and found.baseline.launches and cell.launches
+        else found
+        for cell, found in comparisons.items()
+    }
+
+
+def _note(cell: Cell, baseline: Cell, certificates: Sequence[Certificate]) -> ParityNote:
+    found = [_certified(each, certificates) for each in (cell, baseline)]
+    for each in found:
+        if isinstance(each, ParityNote):
+            return each
+    certified = [each for each in found if isinstance(each, _Certified)]
+    if len({each.reference for each in certified}) > 1:
+        return ParityNote(False, "certified against other sources of the PyTorch network than the baseline's")
+    made = [each.certificate for each in certified if each.certificate]
+    return ParityNote(True, "; ".join(map(_says, made)) or "the same sources of the PyTorch network")
+
+
+@dataclass(frozen=True)
+class _Certified:
+    """The sources of the PyTorch network that a cell is certified against; it is that itself without a certificate."""
+
+    reference: str
+    certificate: Certificate | None
+
+
+def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | ParityNote:
+    ran = summary_of(cell.launches[-1]).implementation
+    scenario = cell.scenario
+    if ran is None or ran.sources is None:
+        return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
+    if (scenario.framework, scenario.execution, ran.device) == REFERENCE:
+        return _Certified(ran.sources, None)
+    of_cell = [each for each in certificates if _is_of(each, cell)]
+    fitting = [each for each in of_cell if _holds(each, ran)]
+    if not fitting:
+        command = f"crosscast parity {scenario.model} --preset {scenario.preset} --framework {scenario.framework}"
+        command += f" --execution {scenario.execution} --chip {scenario.chip}"
+        why = f"{cell.label} has no parity certificate"
+        if of_cell:
+            why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], ran)}"
+        return ParityNote(False, f"{why}; make one: {command}")
+    best = next((each for each in fitting if each.verdict == "same network"), fitting[-1])
+    if best.verdict != "same network":
+        found = f"says that it departs: {best.diagnosis}" if best.diagnosis else "is incomplete: a level was not run"
+        return ParityNote(False, f"the parity certificate of {cell.label} {found}")
+    return _Certified(best.reference.sources, best)
+
+
+def _is_of(certificate: Certificate, cell: Cell) -> bool:
+    scenario = cell.scenario
+    return (
+        (certificate.architecture, certificate.framework, certificate.execution, certificate.precision)
+        == (scenario.architecture, scenario.framework, scenario.execution, scenario.precision)
+    ) and certificate.port_name is None
+
+
+def _holds(certificate: Certificate, ran: Implementation) -> bool:
+    port = certificate.port
+    return (port.sources, port.version, port.device) == (ran.sources, ran.version, ran.device)
+
+
+def _what_differs(certificate: Certificate, ran: Implementation) -> str:
+    port = certificate.port
+    pairs = (("version", port.version, ran.version), ("device", port.device, ran.device))
+    differing = [f"{name} {theirs}, not {ours}" for name, theirs, ours in pairs if theirs != ours]
+    return " and ".join(differing) or "other sources"
+
+
+def _says(certificate: Certificate) -> str:
+    return (
+        f"{certificate.framework} {certificate.execution} is the same network as PyTorch (parity certificate of "
+        f"{certificate.made_at[:10]}, preset {certificate.preset})"
+    )
