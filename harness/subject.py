@@ -65,6 +65,8 @@ def prepare(scenario: Scenario) -> Subject:
 
     Raises UserError where the data cannot be used.
     """
+    from harness.data.config import ArchiveConfig
+    from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
     from harness.data.opening import open_source
     from harness.data.windows import Windows
 
@@ -72,6 +74,7 @@ def prepare(scenario: Scenario) -> Subject:
     source = open_source(scenario.data, path=path, grid=scenario.grid)
     package = architecture(scenario.architecture)
     network = package.Network.model_validate(scenario.network)
-    windows = Windows(source, scenario.data.splits, package.input_spec(network))
+    kept = KeptPasses(source.fingerprint) if isinstance(scenario.data, ArchiveConfig) else KEEP_NOTHING
+    windows = Windows(source, scenario.data.splits, package.input_spec(network), kept)
     windows.normalise(source.read([0]))
     return Subject(package, network, windows, source.fingerprint)

@@ -1,7 +1,9 @@
 """NetCDF and Zarr archives as a source: opened lazily, checked once, read step by step."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,8 @@ from numpy.typing import NDArray
 from harness.data.checks import Scan, ValueScanner, check_latitude, check_same, date_text, regular_step
 from harness.data.config import ArchiveConfig, Channel
 from harness.data.forcings import forcing_field, static_field
-from harness.data.source import describe_for_digest, stream
+from harness.data.kept_scan import kept_scan
+from harness.data.source import Progress, blocks, describe_for_digest, stream, unwatched
 from harness.data.variables import Opener, Variable
 from harness.errors import UserError
 from harness.models.domain import ChannelInfo
@@ -22,13 +25,14 @@ Indices = Sequence[int] | NDArray[np.int64]
 class ArchiveSource:
     """A `Source` over the files of an archive.
 
-    Opening reads the archive once, block by block, for the mask, the missing steps and the fingerprint. Raises
-    UserError, with the file, variable and step, where no file matches; a file, variable, dimension or level is missing
-    or unreadable; times have gaps or mixed steps; values are missing against the policies of `config`; or a forcing or
-    static field has gaps.
+    The first opening reads the archive once, block by block, for the mask, the missing steps and the fingerprint, and
+    tells `progress` the fraction read; these are kept until a file changes. Raises UserError, with the file, variable
+    and step, where no file matches; a file, variable, dimension or level is missing or unreadable; times have gaps or
+    mixed steps; values are missing against the policies of `config`; or a forcing or static field has gaps.
     """
 
-    def __init__(self, config: ArchiveConfig, path: Path) -> None:
+    def __init__(self, config: ArchiveConfig, path: Path, progress: Progress = unwatched) -> None:
+        opened_ns = time.time_ns()
         self._config = config
         self.channels = tuple(channel.name for channel in config.channels)
         self.channel_info = tuple(
@@ -48,10 +52,10 @@ class ArchiveSource:
         self.times = reference.times
         self.step = regular_step(self.times, lambda step: str(reference.piece_of_step(step).path))
         self._check_agreement()
-        scan = self._scan()
-        self.mask, self.valid_steps = scan.mask, scan.valid_steps
-        self._static_fields = self._read_statics()
-        self.fingerprint = self._with_inputs(scan.fingerprint)
+        read = (*self._variables, *self._forcings, *self._statics)
+        scan = kept_scan(config, read, opened_ns, lambda: self._scan(progress))
+        self.mask, self.valid_steps, self.fingerprint = scan.mask, scan.valid_steps, scan.fingerprint
+        self._static_fields = self._read_statics(scan.mask)
 
     def read(self, indices: Indices) -> Fields:
         """Fields (n, C, H, W) at these time indices; NaN outside the mask and at steps without values.
@@ -90,46 +94,55 @@ class ArchiveSource:
         for variable in (*self._variables, *self._forcings):
             check_same(names.time[0], variable.times, self.times, str(variable.pieces[0].path), reference)
 
-    def _scan(self) -> Scan:
+    def _scan(self, progress: Progress) -> Scan:
+        """Read all channels and then all forcings."""
         variables = {position: variable for variable in self._variables for position in variable.positions}
         scanner = ValueScanner(
             len(self.channels),
             lambda channel, step: self._place(variables[channel], f"channel {self.channels[channel]}", step),
             describe_for_digest(self),
         )
-        for _, fields in stream(self, np.arange(len(self.times))):
+        steps = np.arange(len(self.times))
+        whole = len(steps) * (2 if self._forcings else 1)
+        for block, fields in stream(self, steps):
             scanner.add(fields)
-        return scanner.finish(self._config.missing, self._config.missing_steps)
+            progress((block[-1] + 1) / whole)
+        scan = scanner.finish(self._config.missing, self._config.missing_steps)
+        if not self._forcings and not self._statics:
+            return scan
+        digest = hashlib.sha256(scan.fingerprint.encode() + self._read_statics(scan.mask).tobytes())
+        for block in blocks(steps, 4 * len(self.forcings) * scan.mask[0].size) if self._forcings else ():
+            for content in self._forcing_contents(block):
+                digest.update(content)
+            progress((len(steps) + block[-1] + 1) / whole)
+        return replace(scan, fingerprint=digest.hexdigest())
 
-    def _read_statics(self) -> Fields:
+    def _forcing_contents(self, steps: NDArray[np.int64]) -> Iterator[bytes]:
+        """The values of each forcing from the files at each of these steps.
+
+        Raises UserError where one has no value.
+        """
+        for step, fields in zip(steps, self._read(self._forcings, len(self.forcings), steps), strict=True):
+            for variable in self._forcings:
+                for position in variable.positions:
+                    if not np.isfinite(fields[position]).all():
+                        place = self._place(variable, f"forcing {self.forcings[position]}", int(step))
+                        raise UserError(f"{place}: NaN or infinite, but a forcing must have a value everywhere")
+                    yield fields[position].tobytes()
+
+    def _read_statics(self, mask: NDArray[np.bool_]) -> Fields:
         """Raise UserError where a static field has no value at a point where a channel has; land without one is 0."""
-        grid = self.mask.shape[1:]
-        fields = np.empty((len(self.statics), *grid), dtype=np.float32)
+        fields = np.empty((len(self.statics), *mask.shape[1:]), dtype=np.float32)
         for variable in self._statics:
             fields[list(variable.positions)] = variable.read_static()
             for position in variable.positions:
-                if (~np.isfinite(fields[position]) & self.mask.any(axis=0)).any():
+                if (~np.isfinite(fields[position]) & mask.any(axis=0)).any():
                     place = f"{variable.pieces[0].path}: {variable.name} (static {self.statics[position]})"
                     raise UserError(f"{place}: no value at points where the channels have values")
         for position, static in enumerate(self._config.statics):
             if not isinstance(static, Channel):
-                fields[position] = static_field(static, self.latitude, self.longitude, self.mask)
+                fields[position] = static_field(static, self.latitude, self.longitude, mask)
         return np.where(np.isfinite(fields), fields, np.float32(0))
-
-    def _with_inputs(self, fingerprint: str) -> str:
-        """The fingerprint of the channels with the values of forcings and static fields from files, if any."""
-        if not self._forcings and not self._statics:
-            return fingerprint
-        digest = hashlib.sha256(fingerprint.encode() + self._static_fields.tobytes())
-        for index in range(len(self.times)) if self._forcings else ():
-            fields = self._read(self._forcings, len(self.forcings), [index])[0]
-            for variable in self._forcings:
-                for position in variable.positions:
-                    if not np.isfinite(fields[position]).all():
-                        place = self._place(variable, f"forcing {self.forcings[position]}", index)
-                        raise UserError(f"{place}: NaN or infinite, but a forcing must have a value everywhere")
-                    digest.update(fields[position].tobytes())
-        return digest.hexdigest()
 
     def _place(self, variable: Variable, field: str, step: int) -> str:
         path = variable.piece_of_step(step).path

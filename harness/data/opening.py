@@ -3,16 +3,21 @@
 from pathlib import Path
 
 from harness.data.config import ArchiveConfig, GeneratedConfig
-from harness.data.source import Source
+from harness.data.source import Progress, Source, unwatched
 from harness.errors import UserError
 
 
 def open_source(
-    config: GeneratedConfig | ArchiveConfig, *, path: Path | None = None, grid: tuple[int, int] | None = None
+    config: GeneratedConfig | ArchiveConfig,
+    *,
+    path: Path | None = None,
+    grid: tuple[int, int] | None = None,
+    progress: Progress = unwatched,
 ) -> Source:
     """Open the data that `config` describes.
 
-    `path` is the DATA folder or file of an archive; `grid` is (H, W) of generated data.
+    `path` is the DATA folder or file of an archive, and `progress` is told how far it has been read, if it must be read
+    whole; `grid` is (H, W) of generated data.
     Raises UserError where one of them is needed and not given, and whatever the source raises.
     """
     if isinstance(config, ArchiveConfig):
@@ -20,7 +25,7 @@ def open_source(
             raise UserError("data of kind 'archive' need DATA=folder (or --data folder)")
         from harness.data.archive import ArchiveSource
 
-        return ArchiveSource(config, path)
+        return ArchiveSource(config, path, progress)
     if grid is None:
         raise UserError(f"data of kind {config.kind!r} need a grid: the model's preset gives none")
     if config.kind == "ocean":

@@ -1,7 +1,7 @@
 """What every source of data offers, whether it is made at run time or read from an archive."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from harness.models.domain import ChannelInfo
 
 BLOCK_BYTES = 64 * 2**20
+
+Progress = Callable[[float], None]
+"""Takes the fraction, up to 1, that has been read."""
 
 
 class Source(Protocol):
@@ -71,6 +74,10 @@ class Source(Protocol):
 
     def read_statics(self) -> NDArray[np.float32]:
         """Static fields (S, H, W); no NaN."""
+
+
+def unwatched(fraction: float) -> None:
+    """A `Progress` that tells nobody."""
 
 
 def stream(

@@ -1,6 +1,6 @@
 """Windows (input, target) over a source: split by time, normalised, in the same order for every framework."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.cache import Arrays
 from harness.data.climatology import Climatology
 from harness.data.config import SplitName, Splits
-from harness.data.inputs import ForcingReader, static_fields
+from harness.data.inputs import ForcingReader, forcing_normalisation, static_fields
+from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
 from harness.data.normalisation import Normalisation, change_deviation, training_normalisation
 from harness.data.source import Source
 from harness.errors import UserError
@@ -82,12 +84,15 @@ class Windows:
     """Runs of states from one source: `spec.history` states up to the start and the `lead` states after it.
 
     A window lies inside one split and every step from its oldest state to its last target is valid. Forcings may lie
-    outside the split, as they are known at every time.
+    outside the split, as they are known at every time. What passes over the training steps give is taken from `kept`.
     """
 
-    def __init__(self, source: Source, splits: Splits, spec: InputSpec = STATE_ALONE) -> None:
+    def __init__(
+        self, source: Source, splits: Splits, spec: InputSpec = STATE_ALONE, kept: KeptPasses = KEEP_NOTHING
+    ) -> None:
         self.source = source
         self.spec = spec
+        self._kept = kept
         self.ranges = split_ranges(len(source.times), splits)
 
     @cached_property
@@ -98,7 +103,10 @@ class Windows:
         """
         scale = np.full(len(self.source.channels), np.nan)
         if self.spec.residual:
-            scale = change_deviation(self.source, self._valid_steps("train")) / self.normalisation.std
+            change = self._over_training(
+                "change", ("std",), lambda steps: {"std": change_deviation(self.source, steps)}
+            )
+            scale = change["std"] / self.normalisation.std
         return Domain(
             channels=self.source.channel_info,
             latitude=self.source.latitude,
@@ -115,12 +123,12 @@ class Windows:
 
         Raises UserError where a channel is constant.
         """
-        return training_normalisation(self.source, self._valid_steps("train"))
+        return self._normalisation("normalisation", training_normalisation)
 
     @cached_property
     def climatology(self) -> Climatology:
         """Mean state of the training period; its `kind` says by what it is grouped."""
-        return Climatology(self.source, self._valid_steps("train"))
+        return Climatology(self.source, self._valid_steps("train"), self._kept)
 
     def lead_h(self, lead: int) -> float:
         """Lead time of `lead` steps in hours."""
@@ -177,6 +185,7 @@ class Windows:
     def rollouts(self, split: SplitName, leads: Sequence[int], batch_size: int) -> Iterator[Rollout]:
         """Every start of a split, in order, whose truth exists up to the longest of `leads` (in steps)."""
         starts = self.starts(split, max(leads))
+        self.climatology.hold(max(leads) + batch_size)
         for begin in range(0, len(starts), batch_size):
             chosen = starts[begin : begin + batch_size]
             padded = np.pad(chosen, (0, batch_size - len(chosen)), mode="edge")
@@ -205,7 +214,7 @@ class Windows:
 
     @cached_property
     def _forcings(self) -> ForcingReader:
-        return ForcingReader(self.source, self._valid_steps("train"))
+        return ForcingReader(self.source, self._normalisation("forcings", forcing_normalisation))
 
     @cached_property
     def _statics(self) -> Fields:
@@ -214,6 +223,16 @@ class Windows:
     @property
     def _forcing_offsets(self) -> tuple[int, ...]:
         return self.spec.forcing_offsets if self.spec.forcing_offsets and self.source.forcings else ()
+
+    def _normalisation(self, name: str, compute: Callable[[Source, Indices], Normalisation]) -> Normalisation:
+        return Normalisation(
+            **self._over_training(name, ("mean", "std"), lambda steps: vars(compute(self.source, steps)))
+        )
+
+    def _over_training(self, name: str, fields: tuple[str, ...], compute: Callable[[Indices], Arrays]) -> Arrays:
+        """What `compute` gives for the training steps, or gave when it was last asked."""
+        steps = self._valid_steps("train")
+        return self._kept.once(name, steps, fields, lambda: compute(steps))
 
     def _valid_steps(self, split: SplitName) -> Indices:
         steps = np.arange(self.ranges[split].start, self.ranges[split].stop, dtype=np.int64)

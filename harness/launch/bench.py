@@ -15,7 +15,7 @@ from harness import environment
 from harness.errors import UserError
 from harness.launch.local import launch
 from harness.launch.plan import LaunchPlan, interleave
-from harness.launch.progress import BenchProgress
+from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.record import FILE_NAME, Record, write_atomically
 from harness.scenario import catalogue
 from harness.scenario.matrix import Matrix, Selection, expand
@@ -42,7 +42,8 @@ def bench(selection: Selection, results: Path, console: Console, *, fresh: bool 
 
     Raises UserError for a selection that does not hold, where nothing can run here, or where results cannot be written.
     """
-    matrix = expand(selection)
+    with ReadingProgress(console) as reading:
+        matrix = expand(selection, reading.update)
     if not matrix.cells:
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")

@@ -1,5 +1,6 @@
-"""Live progress of a bench: all launches and the one that runs, with the time left."""
+"""Live progress of a bench: the data that it reads first, all launches and the one that runs, with the time left."""
 
+import time
 from types import TracebackType
 
 from rich.console import Console
@@ -8,23 +9,45 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from harness.launch.plan import LaunchPlan
 from harness.record import Record
 
+SILENCE_S = 3.0
+"""What takes longer is told where there is no bar."""
+
+
+class ReadingProgress:
+    """A bar on a terminal while an archive is read whole; elsewhere a line where that takes long."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = _bars(console)
+        self._bar = self._bars.add_task("reading data", total=1, visible=False)
+        self._begun_s = time.monotonic()
+        self._told = console.is_terminal
+
+    def __enter__(self) -> "ReadingProgress":
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bars.stop()
+
+    def update(self, fraction: float) -> None:
+        """This fraction has been read."""
+        self._bars.update(self._bar, completed=fraction, visible=True)
+        taken_s = time.monotonic() - self._begun_s
+        if not self._told and taken_s > SILENCE_S:
+            self._told = True
+            left_s = taken_s * (1 - fraction) / fraction
+            self._console.print(f"reading data: about {left_s:.0f} s left")
+
 
 class BenchProgress:
     """Two bars on a terminal; elsewhere a line for each launch that ends."""
 
     def __init__(self, console: Console, launches: int) -> None:
         self._console = console
-        self._bars = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._bars = _bars(console)
         self._launches = launches
         self._ended = 0
         self._all = self._bars.add_task(f"{launches} launches", total=launches)
@@ -61,3 +84,17 @@ class BenchProgress:
     def say(self, line: str) -> None:
         """A line above the bars."""
         self._console.print(line, markup=False, highlight=False)
+
+
+def _bars(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )

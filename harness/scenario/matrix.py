@@ -27,7 +27,7 @@ from harness.scenario.schema import (
 )
 
 if TYPE_CHECKING:
-    from harness.data.source import Source
+    from harness.data.source import Progress, Source
 
 
 class Cell(Frozen):
@@ -103,9 +103,10 @@ class Matrix:
     absent: tuple[Absent, ...]
 
 
-def expand(selection: Selection) -> Matrix:
+def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -> Matrix:
     """Read the files that a selection names, check them together and list the cells.
 
+    `progress` is told how far an archive has been read, if it must be read whole.
     Raises UserError for anything that does not exist or does not fit: names, the grid of the data and the patches.
     """
     suite = catalogue.suite(selection.suite)
@@ -118,7 +119,7 @@ def expand(selection: Selection) -> Matrix:
         raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {hint}")
     cells: list[Scenario] = []
     absent: list[Absent] = []
-    named_data = lru_cache(partial(_named_data, selection))
+    named_data = lru_cache(partial(_named_data, selection, progress))
     for entry in _models(selection, suite, suite_name):
         found = catalogue.preset(entry.model, entry.preset)
         data = named_data(suite.data if selection.gives_data else entry.data or suite.data)
@@ -202,10 +203,10 @@ class _NamedData(NamedTuple):
     archive: "Source | None"
 
 
-def _named_data(selection: Selection, of_suite: str) -> _NamedData:
+def _named_data(selection: Selection, progress: "Progress", of_suite: str) -> _NamedData:
     """The data that the selection gives for all models, or else those that the suite names."""
     name, config, root = _data(selection, of_suite)
-    return _NamedData(name, config, root, _open_archive(config, root))
+    return _NamedData(name, config, root, _open_archive(config, root, progress))
 
 
 def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
@@ -227,12 +228,12 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
     return Path(name).stem, catalogue.data(name), str(root.resolve())
 
 
-def _open_archive(config: Any, root: str | None) -> "Source | None":
+def _open_archive(config: Any, root: str | None, progress: "Progress") -> "Source | None":
     if root is None or not isinstance(config, ArchiveConfig):
         return None
     from harness.data.opening import open_source
 
-    return open_source(config, path=Path(root))
+    return open_source(config, path=Path(root), progress=progress)
 
 
 def _network(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:

@@ -1,20 +1,15 @@
 """The three graphs of GraphCast for a grid and a mesh, built once and kept in the user's cache folder."""
 
 import hashlib
-import io
-import os
-import zipfile
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import UserError
+from harness.cache import Arrays, keep, recall
 from harness.models.graphcast.connectivity import grid_to_mesh, mesh_to_grid, multi_mesh
 from harness.models.graphcast.features import Angles, angles, edge_features, node_features, positions
 from harness.models.graphcast.icosphere import Indices, hierarchy, longest_edge
-from harness.record import write_atomically
 
 VERSION = 1
 """Part of the name of a cached file; raise it when the geometry changes."""
@@ -38,6 +33,10 @@ class Geometry(NamedTuple):
     mesh_to_grid: Graph
 
 
+_GRAPHS = ("grid_to_mesh", "mesh", "mesh_to_grid")
+_FIELDS = ("grid_nodes", "mesh_nodes", *(f"{graph}.{field}" for graph in _GRAPHS for field in Graph._fields))
+
+
 def geometry(latitude: Angles, longitude: Angles, refinement: int, radius_fraction: float) -> Geometry:
     """The graphs of a grid given by the latitude of its rows and the longitude of its columns, in degrees.
 
@@ -45,12 +44,12 @@ def geometry(latitude: Angles, longitude: Angles, refinement: int, radius_fracti
     """
     key = hashlib.sha256(f"{VERSION} {refinement} {radius_fraction!r} {len(latitude)}".encode())
     key.update(np.concatenate([latitude, longitude]).astype("<f8").tobytes())
-    path = cache_folder() / f"graphcast-{key.hexdigest()[:32]}.npz"
-    try:
-        return read(path)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        built = build(latitude, longitude, refinement, radius_fraction)
-    keep(path, built)
+    name = f"graphcast-{key.hexdigest()[:32]}"
+    kept = recall(name, _FIELDS)
+    if kept is not None:
+        return _from_arrays(kept)
+    built = build(latitude, longitude, refinement, radius_fraction)
+    keep(name, _arrays(built))
     return built
 
 
@@ -74,32 +73,14 @@ def build(latitude: Angles, longitude: Angles, refinement: int, radius_fraction:
     )
 
 
-def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/crosscast, by default ~/.cache/crosscast."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "crosscast"
+def _arrays(built: Geometry) -> Arrays:
+    """The arrays named by `_FIELDS`."""
+    graphs = {name: getattr(built, name)._asdict() for name in _GRAPHS}
+    edges = {f"{name}.{field}": array for name, graph in graphs.items() for field, array in graph.items()}
+    return {"grid_nodes": built.grid_nodes, "mesh_nodes": built.mesh_nodes, **edges}
 
 
-def keep(path: Path, built: Geometry) -> None:
-    """Write a geometry to the cache if that is possible."""
-    graphs = {name: part for name, part in built._asdict().items() if isinstance(part, Graph)}
-    arrays = {f"{name}.{field}": array for name, part in graphs.items() for field, array in part._asdict().items()}
-    content = io.BytesIO()
-    np.savez(content, grid_nodes=built.grid_nodes, mesh_nodes=built.mesh_nodes, **arrays)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, content.getvalue())
-    except (OSError, UserError):
-        return
-
-
-def read(path: Path) -> Geometry:
-    """A geometry from the cache; raises what a missing or damaged file gives."""
-    with np.load(path, allow_pickle=False) as arrays:
-
-        def graph(name: str) -> Graph:
-            return Graph(*(arrays[f"{name}.{field}"] for field in Graph._fields))
-
-        return Geometry(
-            arrays["grid_nodes"], arrays["mesh_nodes"], graph("grid_to_mesh"), graph("mesh"), graph("mesh_to_grid")
-        )
+def _from_arrays(arrays: Arrays) -> Geometry:
+    """The inverse of `_arrays`."""
+    graphs = {name: Graph(*(arrays[f"{name}.{field}"] for field in Graph._fields)) for name in _GRAPHS}
+    return Geometry(arrays["grid_nodes"], arrays["mesh_nodes"], **graphs)

@@ -1,0 +1,49 @@
+"""Arrays that take long to compute, kept from run to run in the user's cache folder.
+
+A name stands for everything that its arrays depend on. Several processes may keep the same name at once: each writes
+the whole file, and a reader sees one of them.
+"""
+
+import io
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+from harness.record import write_atomically
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def cache_folder() -> Path:
+    """$XDG_CACHE_HOME/crosscast, by default ~/.cache/crosscast."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "crosscast"
+
+
+def recall(name: str, fields: Collection[str]) -> Arrays | None:
+    """The arrays kept under a name; None where there are none, or the file is damaged or lacks one of `fields`."""
+    try:
+        with np.load(_path(name), allow_pickle=False) as kept:
+            return {field: kept[field] for field in fields}
+    except Exception:  # a damaged file may raise almost anything
+        return None
+
+
+def keep(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write arrays to the cache if that is possible."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    try:
+        _path(name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(_path(name), content.getvalue())
+    except (OSError, UserError):
+        return
+
+
+def _path(name: str) -> Path:
+    return cache_folder() / f"{name}.npz"

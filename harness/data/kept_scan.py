@@ -1,0 +1,95 @@
+"""The scan of an archive, kept in the user's cache folder for as long as its files stay as they are.
+
+A file stays as it is while its path, its size and its modification time (ns) do. Of a Zarr store that is asked of every
+file of the arrays that are read and of those beside them: a chunk is rewritten in place, which neither the metadata nor
+the time of the folder tells. The status of a file costs microseconds, reading it milliseconds.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+
+from harness.cache import keep, recall
+from harness.data.checks import Scan
+from harness.data.config import ArchiveConfig
+from harness.data.files import unreadable
+from harness.data.variables import Variable
+
+VERSION = 1
+"""Part of the name of a kept scan; raise it when the same files and mapping give another mask or fingerprint."""
+
+SETTLED_NS = 2_000_000_000
+"""A file that was changed later than this before it was opened may change again without another time to show for it."""
+
+_DECODERS = ("numpy", "xarray", "netCDF4", "h5netcdf", "zarr")
+_WITHOUT_EFFECT = {"description", "model_overrides", "splits"}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """State of all files that an archive is read from: a SHA-256 (hex) and the latest modification time."""
+
+    digest: str
+    newest_ns: int
+
+
+def kept_scan(config: ArchiveConfig, variables: Sequence[Variable], opened_ns: int, scan: Callable[[], Scan]) -> Scan:
+    """What `scan` finds, from the cache if the files of `variables` are those that it was kept for.
+
+    It is kept if no file changed meanwhile, nor shortly before the archive was opened at `opened_ns` of the clock.
+    """
+    stamp = read_stamp(variables)
+    name = _name(config, stamp)
+    columns = len(variables[0].pieces[0].longitude)
+    kept = recall(name, ("mask", "valid_steps", "fingerprint"))
+    if kept is not None:
+        mask = np.unpackbits(kept["mask"], axis=-1, count=columns).astype(bool)
+        return Scan(mask, kept["valid_steps"], str(kept["fingerprint"]))
+    found = scan()
+    if stamp.newest_ns + SETTLED_NS < opened_ns and read_stamp(variables) == stamp:
+        keep(name, asdict(found) | {"mask": np.packbits(found.mask, axis=-1)})
+    return found
+
+
+def read_stamp(variables: Sequence[Variable]) -> Stamp:
+    """The state of the files of `variables` now."""
+    read: dict[Path, set[str]] = {}
+    for variable in variables:
+        for piece in variable.pieces:
+            arrays = {str(array.name) for array in piece.arrays} | {str(name) for name in piece.arrays[0].coords}
+            read.setdefault(piece.path.resolve(), set()).update(arrays)
+    digest, newest_ns = hashlib.sha256(), 0
+    for path in sorted(read):
+        try:
+            for file in _files(path, read[path]):
+                status = file.stat()
+                digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+                newest_ns = max(newest_ns, status.st_mtime_ns)
+        except OSError as error:
+            raise unreadable(path, error) from error
+    return Stamp(digest.hexdigest(), newest_ns)
+
+
+def _files(path: Path, arrays: set[str]) -> Iterator[Path]:
+    """`path` itself, or of a Zarr store the files at its top and all those of some arrays, in order."""
+    if not path.is_dir():
+        yield path
+        return
+    yield from sorted(entry for entry in path.iterdir() if entry.is_file())
+    for array in sorted(arrays):
+        for folder, folders, files in os.walk(path / array):
+            folders.sort()
+            yield from (Path(folder, file) for file in sorted(files))
+
+
+def _name(config: ArchiveConfig, stamp: Stamp) -> str:
+    decoders = [f"{package} {version(package)}" for package in _DECODERS]
+    said = config.model_dump_json(exclude=_WITHOUT_EFFECT)
+    key = hashlib.sha256(json.dumps([VERSION, decoders, said, stamp.digest]).encode())
+    return f"scan-{key.hexdigest()[:32]}"

@@ -1,0 +1,100 @@
+"""A bench on an archive: a store laid out as WeatherBench 2 is, read whole once for all launches."""
+
+import os
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from harness.cache import cache_folder
+from harness.data.layout import Piece
+from harness.scenario.matrix import Selection, expand
+from harness.subject import prepare
+from tests.launch.conftest import records
+
+pytestmark = pytest.mark.slow
+
+STEPS, ROWS, COLUMNS = 64, 8, 16
+LEVELS = [50, 500, 850, 1000]
+SURFACE = [
+    "10m_u_component_of_wind",
+    "10m_v_component_of_wind",
+    "2m_temperature",
+    "surface_pressure",
+    "mean_sea_level_pressure",
+    "total_column_water_vapour",
+]
+UPPER = ["temperature", "u_component_of_wind", "v_component_of_wind", "geopotential", "relative_humidity"]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Fields of time, longitude and latitude in this order, south first, a chunk a day; an hour old."""
+    path = tmp_path / "weatherbench" / "era5.zarr"
+    random = np.random.default_rng(0)
+    latitude = np.linspace(-78.75, 78.75, ROWS)
+
+    def field(*levels: int) -> np.ndarray:
+        walk = random.normal(size=(STEPS, *levels, COLUMNS, ROWS)).cumsum(axis=0)
+        return (280.0 + walk).astype(np.float32)
+
+    xr.Dataset(
+        {name: (("time", "longitude", "latitude"), field()) for name in SURFACE}
+        | {name: (("time", "level", "longitude", "latitude"), field(len(LEVELS))) for name in UPPER},
+        coords={
+            "time": np.datetime64("2001-01-01", "ns") + np.timedelta64(6, "h") * np.arange(STEPS),
+            "level": LEVELS,
+            "longitude": np.arange(COLUMNS) * 360.0 / COLUMNS,
+            "latitude": latitude,
+        },
+    ).chunk({"time": 4}).to_zarr(path, zarr_format=2, consolidated=True)
+    an_hour_ago_ns = time.time_ns() - 3_600_000_000_000
+    for file in path.rglob("*"):
+        os.utime(file, ns=(an_hour_ago_ns, an_hour_ago_ns))
+    return path
+
+
+@pytest.fixture
+def steps_read(monkeypatch):
+    """Grows by the number of steps of each read of a file."""
+    read, counts = Piece.read, []
+
+    def count(self, steps, levels):
+        counts.append(len(steps))
+        return read(self, steps, levels)
+
+    monkeypatch.setattr(Piece, "read", count)
+    return counts
+
+
+def test_a_launch_after_the_first_reads_one_step(write_suite, store, steps_read):
+    selection = Selection(suite=str(write_suite()), data=store)
+    (cell,) = expand(selection).cells
+    variables = len(SURFACE) + len(UPPER)
+    assert sum(steps_read) == STEPS * variables
+    steps_read.clear()
+    first = prepare(cell)
+    assert sum(steps_read) == (round(0.7 * STEPS) + 1) * variables
+    steps_read.clear()
+    second = prepare(expand(selection).cells[0])
+    assert sum(steps_read) == variables
+    assert second.data_fingerprint == first.data_fingerprint == cell.data_digest
+    np.testing.assert_array_equal(second.windows.normalisation.std, first.windows.normalisation.std)
+
+
+def test_bench_from_the_command_line(write_suite, store, crosscast, tmp_path):
+    done = crosscast("bench", "--suite", write_suite(), "--data", store.parent)
+    assert done.returncode == 0, done.stderr
+    (record,) = records(tmp_path / "results")
+    assert record["scenario"]["data_name"] == "era5"
+    assert record["measurements"]["fingerprints"]["data"] == record["scenario"]["data_digest"]
+    scored = {score["variable"] for score in record["measurements"]["skill"]["scores"]}
+    assert {"u10", "z500", "z50", "tcwv"} <= scored
+    kinds = {path.name.split("-")[0] for path in cache_folder().iterdir()}
+    assert kinds == {"scan", "normalisation", "climatology"}
