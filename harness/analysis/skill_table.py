@@ -7,8 +7,9 @@ import pandas as pd
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
+from harness.analysis.gate import MOST, POWER, further_launches
 from harness.analysis.number_format import MISSING, with_interval
-from harness.analysis.statistics import difference, equivalence, relative_deviation, summarise
+from harness.analysis.statistics import Deviation, difference, equivalence, relative_deviation, summarise
 from harness.analysis.summaries import ScoreKey, summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
@@ -27,7 +28,8 @@ DEFINITIONS = (
     "Beats persistence: the model's RMSE is below that of persistence in all launches (yes), in none (no) or in some.",
     "Deviation: mean over launches of the same number (and so the same initial weights) of RMSE / RMSE of the baseline "
     "- 1, with Student's 90 % interval (n pairs); equivalent if it lies within +-5 % (two one-sided tests at 5 %), not "
-    "equivalent if all of it lies outside, undecided otherwise.",
+    "equivalent if all of it lies outside, undecided otherwise. More launches: how many would decide it with a "
+    f"probability of {POWER:.0%}, if mean and spread stay as they are.",
 )
 CELLS_SIDE_BY_SIDE = 4
 REFERENCES = ("persistence", "climatology")
@@ -151,8 +153,16 @@ def _deviation_row(ours: CellScores, theirs: CellScores, key: ScoreKey) -> dict[
         "n": str(rmse.pairs if rmse else 0),
         "RMSE deviation, % [90 %]": deviation_text(rmse, percent=True),
         "RMSE": equivalence(rmse) if rmse else MISSING,
+        "more launches": _more_launches(rmse),
         "ACC difference [90 %]": deviation_text(acc),
     }
+
+
+def _more_launches(deviation: Deviation | None) -> str:
+    if deviation is None:
+        return MISSING
+    more = further_launches(deviation)
+    return f"over {MOST}" if more is None else str(more) if more else MISSING
 
 
 def skill_refusal(comparison: Comparison) -> tuple[str, ...]:
@@ -260,6 +270,7 @@ def _deviation_columns(ours: CellScores, theirs: CellScores | None, key: ScoreKe
         "rmse_deviation_high90_fraction": rmse.high if rmse else None,
         "rmse_deviation_pairs": rmse.pairs if rmse else None,
         "rmse_equivalence": equivalence(rmse) if rmse else None,
+        "rmse_equivalence_further_launches": further_launches(rmse) if rmse else None,
         "acc_difference": acc.mean if acc else None,
         "acc_difference_low90": acc.low if acc else None,
         "acc_difference_high90": acc.high if acc else None,
