@@ -1,0 +1,78 @@
+"""`crosscast operators`."""
+
+from pathlib import Path
+
+import click
+
+TARGETS = ("cpu", "ascend", "gpu")
+
+
+@click.command()
+@click.argument("network")
+@click.option("--preset", help="Preset of the model; default: the smoke suite's.")
+@click.option(
+    "--target",
+    type=click.Choice(TARGETS),
+    default="cpu",
+    show_default=True,
+    help="cpu: run here; the others: what MindSpore's documentation says, nothing is run.",
+)
+@click.option(
+    "--execution",
+    type=click.Choice(["eager", "compiled"]),
+    default="compiled",
+    show_default=True,
+    help="How MindSpore runs.",
+)
+@click.option("--seed", default=2026, show_default=True, help="Of weights, batch and inputs.")
+@click.option(
+    "--json", "target_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here too."
+)
+def operators(
+    network: str, preset: str | None, target: str, execution: str, seed: int, target_file: Path | None
+) -> None:
+    """Which operators a network needs, what MindSpore has for each, and whether that computes the same.
+
+    NETWORK is a model in scenarios/models, or `package.module:factory` of your own, which returns a torch.nn.Module
+    and a tuple of example inputs. Forward and backward of one batch are traced; every operator is run in both
+    frameworks on the same random inputs, compared with float64 and timed. `time` is MindSpore's over PyTorch's.
+    """
+    from harness.cli import make_console
+    from harness.errors import UserError
+    from harness.migration.operators.calls import Request
+    from harness.migration.operators.rendering import remarks, table, totals
+    from harness.migration.operators.survey import documented, run
+    from harness.record import write_atomically
+    from harness.scenario.matrix import Selection, expand
+
+    if ":" in network:
+        if preset:
+            raise UserError(f"--preset goes with a model, not with {network}")
+        scenario = None
+    else:
+        matrix = expand(Selection(model=network, framework="mindspore", preset=preset))
+        if not matrix.cells:
+            raise UserError(f"mindspore: {matrix.absent[0].reason}")
+        scenario = matrix.cells[0]
+    name = network if scenario is None else f"{scenario.model} {scenario.preset}"
+    request = Request(
+        scenario=scenario, factory=network if scenario is None else None, seed=seed, compiled=execution == "compiled"
+    )
+
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    if target == "cpu":
+        report = run(name, request, say)
+    else:
+        report = documented(name, request, "Ascend" if target == "ascend" else "GPU", say)
+    console = make_console()
+    console.print(table(report))
+    for line in remarks(report):
+        console.print(line, markup=False, highlight=False)
+    click.echo(totals(report))
+    if target_file:
+        write_atomically(target_file, report.model_dump_json(indent=1) + "\n")
+        click.echo(target_file)
+    if report.counted("differs") + report.counted("fails"):
+        raise UserError(f"{name}: {totals(report)}")

@@ -1,0 +1,1 @@
+"""MindSpore functions that do what aten operators do."""

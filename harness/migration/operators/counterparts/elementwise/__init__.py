@@ -1,0 +1,1 @@
+"""Arithmetic, comparisons, activations and reductions."""

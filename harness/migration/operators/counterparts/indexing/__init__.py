@@ -1,0 +1,1 @@
+"""Operators that gather, scatter, join, pad and sort."""

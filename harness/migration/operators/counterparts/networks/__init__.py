@@ -1,0 +1,1 @@
+"""Matrix products, normalisation, convolution, pooling, attention, losses and Fourier transforms."""

@@ -1,0 +1,1 @@
+"""Where a MindSpore network is not what the same lines mean in PyTorch."""
