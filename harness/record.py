@@ -61,6 +61,9 @@ class Definitions(Frozen):
     inputs: InputSpec
     forcings: tuple[str, ...] = Field(description="forcings among the inputs")
     statics: tuple[str, ...] = Field(description="static fields among the inputs")
+    operators: dict[str, str] | None = Field(
+        default=None, description="what served the operators that a network lets choose; None where it was not recorded"
+    )
 
 
 class Startup(Frozen):

@@ -20,6 +20,7 @@ from harness.errors import UserError
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
+from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
 from harness.models.sources import sources_digest
 from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup, write_atomically
@@ -93,6 +94,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             inputs=windows.spec,
             forcings=domain.forcings if windows.spec.forcing_offsets else (),
             statics=domain.statics if windows.spec.statics else (),
+            operators=all_serving(subject.network, description.name, description.device),
         ),
         parameters=subject.description["parameters"],
         startup=Startup(

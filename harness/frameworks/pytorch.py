@@ -70,7 +70,8 @@ class PyTorch:
         `port` offers another `build` and `loss` in place of those of the architecture.
         """
         source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
-        self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
+        with self._device:
+            self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
         self._forward = torch.compile(self.module) if self._compiled else self.module
         self._loss = source.loss
         self._loss_weights = self.put(architecture.loss_weights(network, domain))

@@ -269,7 +269,13 @@ GRAPHCAST = {
         batch=1,
     ),
     "graphcast-refined": graphcast(
-        {"mesh_refinement": 2, "latent_size": 16, "message_steps": 3, "radius_fraction": 0.7},
+        {
+            "mesh_refinement": 2,
+            "latent_size": 16,
+            "message_steps": 3,
+            "radius_fraction": 0.7,
+            "segment_sum": "gathered",
+        },
         np.linspace(-80, 80, 12),
         np.arange(20) * 18.0,
         batch=3,

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UserError
 from harness.models.fourcastnet import Network, check_grid
-from harness.models.layers.spectral import factors, plane_matrices, sequence_matrices
+from harness.models.operators.spectral import factors, plane_matrices, sequence_matrices
 
 SIDE = st.integers(min_value=1, max_value=24)
 ROUNDING = 5e-6

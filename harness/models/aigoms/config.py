@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
+from harness.models.operators.choices import Spectral
 from harness.models.parameters import Parameter, count
 
 if TYPE_CHECKING:
@@ -49,9 +50,9 @@ class Network(Frozen):
         default=CURRICULUM,
         description="phases in the order of the epochs, which count from 1 over the training; nothing is hidden after",
     )
-    spectral: Literal["dft", "fft"] = Field(
-        default="dft",
-        description="how the Fourier transform is computed: by matrix products in two stages, or an FFT",
+    spectral: Spectral = Field(
+        default="auto",
+        description="the Fourier transform by matrix products in two stages, or an FFT; auto: as suits the device",
     )
 
     @model_validator(mode="after")

@@ -11,35 +11,10 @@ from harness.models.layers.mindspore import (
     LayerNorm,
     Linear,
     LinearFunction,
-    MatrixTransform,
     PatchEmbed,
     empty,
 )
-from harness.models.layers.spectral import factors, sequence_matrices
-
-
-class FastTransform(nn.Cell):
-    """rfft(norm="ortho") along a sequence by MindSpore's FFT."""
-
-    def __init__(self, tokens: int) -> None:
-        super().__init__()
-        self.tokens = tokens
-        self.complex = ops.Complex()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(N, B, C) to (K, 2, 1, B, C), real and imaginary part on the second axis."""
-        spectrum = ops.rfft(x, dim=0, norm="ortho")
-        modes = ops.stack((ops.real(spectrum), ops.imag(spectrum)), axis=1)
-        return modes.reshape(self.tokens // 2 + 1, 2, 1, x.shape[1], x.shape[2])
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """(K, 2, 1, B, C) to (N, B, C)."""
-        return ops.irfft(self.complex(x[:, 0, 0], x[:, 1, 0]), n=self.tokens, dim=0, norm="ortho")
-
-
-def transform(network: Network, tokens: int) -> nn.Cell:
-    """rfft(norm="ortho") along a sequence, in the way that the network names."""
-    return FastTransform(tokens) if network.spectral == "fft" else MatrixTransform(sequence_matrices(*factors(tokens)))
+from harness.models.operators.mindspore import sequence_transform
 
 
 def blocks(network: Network, depth: int, width: int, transforms: dict[int, nn.Cell]) -> nn.CellList:
@@ -77,7 +52,7 @@ class AIGOMS(nn.Cell):
         self.tokens, self.width, self.decoder_width = network.tokens(domain.grid), width, decoder_width
         self.position = Tensor(positions(width, token_grid)[:, None])
         self.decoder_position = Tensor(positions(decoder_width, token_grid)[:, None])
-        transforms = {n: transform(network, n) for n in network.sequence_lengths(domain.grid)}
+        transforms = {n: sequence_transform(network.spectral, n) for n in network.sequence_lengths(domain.grid)}
         whole = {self.tokens: transforms[self.tokens]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
         self.blocks = blocks(network, network.depth, width, transforms)

@@ -6,31 +6,8 @@ from torch.nn import functional as F
 
 from harness.models.aigoms.config import LAYER_NORM_EPSILON, Network, input_spec, positions
 from harness.models.domain import Domain
-from harness.models.layers.pytorch import AFNO, Block, MatrixTransform, PatchEmbed
-from harness.models.layers.spectral import factors, sequence_matrices
-
-
-class FastTransform(nn.Module):
-    """rfft(norm="ortho") along a sequence by torch.fft."""
-
-    def __init__(self, tokens: int) -> None:
-        super().__init__()
-        self.tokens = tokens
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, B, C) to (K, 2, 1, B, C), real and imaginary part on the second axis."""
-        spectrum = torch.fft.rfft(x, dim=0, norm="ortho")
-        return torch.view_as_real(spectrum).permute(0, 3, 1, 2)[:, :, None]
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """(K, 2, 1, B, C) to (N, B, C)."""
-        spectrum = torch.view_as_complex(x[:, :, 0].permute(0, 2, 3, 1).contiguous())
-        return torch.fft.irfft(spectrum, n=self.tokens, dim=0, norm="ortho")
-
-
-def transform(network: Network, tokens: int) -> nn.Module:
-    """rfft(norm="ortho") along a sequence, in the way that the network names."""
-    return FastTransform(tokens) if network.spectral == "fft" else MatrixTransform(sequence_matrices(*factors(tokens)))
+from harness.models.layers.pytorch import AFNO, Block, PatchEmbed
+from harness.models.operators.pytorch import sequence_transform
 
 
 def blocks(network: Network, depth: int, width: int, transforms: dict[int, nn.Module]) -> nn.Sequential:
@@ -70,7 +47,7 @@ class AIGOMS(nn.Module):
         for name, size in (("position", width), ("decoder_position", decoder_width)):
             values = torch.from_numpy(positions(size, self.token_grid))[:, None]
             self.register_buffer(name, values, persistent=False)
-        transforms = {n: transform(network, n) for n in network.sequence_lengths(domain.grid)}
+        transforms = {n: sequence_transform(network.spectral, n) for n in network.sequence_lengths(domain.grid)}
         whole = {n: transforms[n] for n in [network.tokens(domain.grid)]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
         self.blocks = blocks(network, network.depth, width, transforms)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import STATE_ALONE, Domain, InputSpec
+from harness.models.operators.choices import Spectral
 from harness.models.parameters import Parameter, count
 
 if TYPE_CHECKING:
@@ -30,9 +31,9 @@ class Network(Frozen):
     num_blocks: PositiveInt = 8
     sparsity_threshold: float = Field(default=0.01, ge=0)
     hard_thresholding_fraction: float = Field(default=1.0, gt=0, le=1)
-    spectral: Literal["dft", "fft"] = Field(
-        default="dft",
-        description="how the Fourier transform is computed: by the kept columns of the DFT matrix, or an FFT",
+    spectral: Spectral = Field(
+        default="auto",
+        description="the Fourier transform by the kept columns of the DFT matrix, or an FFT; auto: as suits the device",
     )
 
     @model_validator(mode="after")

@@ -6,50 +6,15 @@ from mindspore import Tensor, nn, ops
 
 from harness.models.domain import Domain
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
-from harness.models.layers.mindspore import AFNO, Block, Linear, MatrixTransform, PatchEmbed, empty
-from harness.models.layers.spectral import plane_matrices
-
-
-class FastTransform(nn.Cell):
-    """The kept part of rfft2(norm="ortho") by MindSpore's FFT.
-
-    Zeros are concatenated, not padded: the gradient of ops.pad is wrong from the second call of a compiled graph on.
-    """
-
-    def __init__(self, token_grid: tuple[int, int], kept_rows: range, kept_columns: range) -> None:
-        super().__init__()
-        self.h, self.w = token_grid
-        self.first, self.last = kept_rows.start, kept_rows.stop
-        self.k = len(kept_columns)
-        self.complex = ops.Complex()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(w h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
-        x = x.reshape(self.w, self.h, x.shape[1], x.shape[2])
-        spectrum = ops.rfft2(x, dim=(1, 0), norm="ortho")[: self.k, self.first : self.last]
-        return ops.stack((ops.real(spectrum), ops.imag(spectrum)), axis=1)
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """(K, 2, R, B, C) to (w, h, B, C)."""
-        batch, width = x.shape[3], x.shape[4]
-        above = ops.zeros((self.k, 2, self.first, batch, width))
-        below = ops.zeros((self.k, 2, self.h - self.last, batch, width))
-        cut = ops.zeros((self.w // 2 + 1 - self.k, 2, self.h, batch, width))
-        x = ops.concat((ops.concat((above, x, below), 2), cut), 0)
-        return ops.irfft2(self.complex(x[:, 0], x[:, 1]), s=(self.h, self.w), dim=(1, 0), norm="ortho")
-
-
-def transform(network: Network, grid: tuple[int, int]) -> nn.Cell:
-    """The kept part of rfft2(norm="ortho"), in the way that the network names."""
-    if network.spectral == "fft":
-        return FastTransform(network.token_grid(grid), *network.kept_modes(grid))
-    return MatrixTransform(plane_matrices(network.token_grid(grid), *network.kept_modes(grid)))
+from harness.models.layers.mindspore import AFNO, Block, Linear, PatchEmbed, empty
+from harness.models.operators.mindspore import plane_transform
 
 
 def block(network: Network, grid: tuple[int, int]) -> Block:
     """One block over the tokens of a grid."""
-    width, tokens = network.embed_dim, math.prod(network.token_grid(grid))
-    mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, {tokens: transform(network, grid)})
+    width, token_grid = network.embed_dim, network.token_grid(grid)
+    transform = plane_transform(network.spectral, token_grid, *network.kept_modes(grid))
+    mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, {math.prod(token_grid): transform})
     return Block(mixer, width, network.mlp_dim, LAYER_NORM_EPSILON)
 
 

@@ -4,47 +4,18 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from harness.models.domain import Domain
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
-from harness.models.layers.pytorch import AFNO, Block, MatrixTransform, PatchEmbed
-from harness.models.layers.spectral import plane_matrices
-
-
-class FastTransform(nn.Module):
-    """The kept part of rfft2(norm="ortho") by torch.fft."""
-
-    def __init__(self, token_grid: tuple[int, int], kept_rows: range, kept_columns: range) -> None:
-        super().__init__()
-        self.h, self.w = token_grid
-        self.kept_rows, self.kept_columns = kept_rows, kept_columns
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(w, h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
-        spectrum = torch.fft.rfft2(x, dim=(1, 0), norm="ortho")
-        rows = slice(self.kept_rows.start, self.kept_rows.stop)
-        return torch.view_as_real(spectrum[: len(self.kept_columns), rows]).permute(0, 4, 1, 2, 3)
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """(K, 2, R, B, C) to (w, h, B, C)."""
-        spectrum = torch.view_as_complex(x.permute(0, 2, 3, 4, 1).contiguous())
-        above, below = self.kept_rows.start, self.h - self.kept_rows.stop
-        spectrum = F.pad(spectrum, (0, 0, 0, 0, above, below, 0, self.w // 2 + 1 - len(self.kept_columns)))
-        return torch.fft.irfft2(spectrum, s=(self.h, self.w), dim=(1, 0), norm="ortho")
-
-
-def transform(network: Network, grid: tuple[int, int]) -> nn.Module:
-    """The kept part of rfft2(norm="ortho"), in the way that the network names."""
-    if network.spectral == "fft":
-        return FastTransform(network.token_grid(grid), *network.kept_modes(grid))
-    return MatrixTransform(plane_matrices(network.token_grid(grid), *network.kept_modes(grid)))
+from harness.models.layers.pytorch import AFNO, Block, PatchEmbed
+from harness.models.operators.pytorch import plane_transform
 
 
 def block(network: Network, grid: tuple[int, int]) -> Block:
     """One block over the tokens of a grid."""
-    width, tokens = network.embed_dim, math.prod(network.token_grid(grid))
-    mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, {tokens: transform(network, grid)})
+    width, token_grid = network.embed_dim, network.token_grid(grid)
+    transform = plane_transform(network.spectral, token_grid, *network.kept_modes(grid))
+    mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, {math.prod(token_grid): transform})
     return Block(mixer, width, network.mlp_dim, LAYER_NORM_EPSILON)
 
 

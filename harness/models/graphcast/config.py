@@ -22,6 +22,7 @@ from pydantic import Field
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
+from harness.models.operators.choices import SegmentSum
 from harness.models.parameters import Parameter, count
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ class Network(Frozen):
         default=0.6,
         ge=0.6,
         description="a grid point sends to the mesh nodes within this times the longest edge of the finest mesh",
+    )
+    segment_sum: SegmentSum = Field(
+        default="auto",
+        description="how MindSpore adds up messages: by its own operator or by gathering; auto: as suits the device",
     )
     variable_weights: dict[str, float] = Field(
         default=VARIABLE_WEIGHTS, description="weights of variables in the loss; 1 for those that are not named"
@@ -111,11 +116,14 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, grid, inputs, outputs, loss and parameters."""
+    """What makes two networks the same one: hyperparameters, grid, inputs, outputs, loss and parameters.
+
+    `segment_sum` is how, not what, and is left out.
+    """
     found = parameters(network, domain)
     return {
         "architecture": "graphcast",
-        "hyperparameters": network.model_dump(),
+        "hyperparameters": network.model_dump(exclude={"segment_sum"}),
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,

@@ -13,22 +13,7 @@ from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.layers.mindspore import LayerNorm, Linear, LinearFunction
-
-
-class AddUp(nn.Cell):
-    """The sum of the rows with equal index, with gathering as its gradient: the one of the operator is far slower."""
-
-    def __init__(self, indices: Tensor, rows: int) -> None:
-        super().__init__()
-        self.indices, self.rows = indices, rows
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(E, C) to (rows, C)."""
-        return ops.unsorted_segment_sum(x, self.indices, self.rows)
-
-    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """(rows, C) to (E, C)."""
-        return (ops.gather(dout, self.indices, 0),)
+from harness.models.operators.mindspore import segment_sum
 
 
 class MLP(nn.Cell):
@@ -57,11 +42,11 @@ class MLP(nn.Cell):
 class Edges(nn.Cell):
     """Where the edges of a graph begin and end, and their features."""
 
-    def __init__(self, graph: Graph, senders: int, receivers: int) -> None:
+    def __init__(self, network: Network, graph: Graph, senders: int, receivers: int) -> None:
         super().__init__()
         self.features = Tensor(graph.features)
         self.senders, self.receivers = Tensor(graph.senders), Tensor(graph.receivers)
-        self.add = AddUp(self.receivers, receivers)
+        self.add = segment_sum(network.segment_sum, graph.receivers, receivers)
         self.nodes, self.edges = (senders, receivers), len(graph.senders)
 
     def gather(self, senders: Tensor, receivers: Tensor) -> Tensor:
@@ -103,7 +88,7 @@ class Transfer(nn.Cell):
 
     def __init__(self, network: Network, graph: Graph, senders: int, receivers: int) -> None:
         super().__init__()
-        self.graph = Edges(graph, senders, receivers)
+        self.graph = Edges(network, graph, senders, receivers)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.step = MessageStep(network)
 
@@ -119,7 +104,7 @@ class Processor(nn.Cell):
 
     def __init__(self, network: Network, graph: Graph, nodes: int) -> None:
         super().__init__()
-        self.graph = Edges(graph, nodes, nodes)
+        self.graph = Edges(network, graph, nodes, nodes)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.CellList([MessageStep(network) for _ in range(network.message_steps)])
 

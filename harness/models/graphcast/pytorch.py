@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
+from harness.models.operators.pytorch import add_segments
 
 
 class MLP(nn.Module):
@@ -55,7 +56,7 @@ class Edges(nn.Module):
 
     def add_up(self, messages: Tensor, receivers: int) -> Tensor:
         """The sum of the messages that each receiver gets: (E, B, C) to (receivers, B, C)."""
-        return messages.new_zeros(receivers, *messages.shape[1:]).index_add_(0, self.receivers, messages)
+        return add_segments(messages, self.receivers, receivers)
 
 
 class MessageStep(nn.Module):

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from harness.models.layers.spectral import REAL_FORM, TransformMatrices
+from harness.models.operators.spectral import REAL_FORM
 
 
 def empty(*shape: int) -> Parameter:
@@ -138,33 +138,6 @@ class GELU(nn.Cell):
         distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
         density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
         return (dout * (distribution + x * density),)
-
-
-class MatrixTransform(nn.Cell):
-    """A Fourier transform by matrix products over w columns, then h rows of tokens; K x R modes."""
-
-    def __init__(self, matrices: TransformMatrices) -> None:
-        super().__init__()
-        self.w, self.k = matrices.columns.shape[1], matrices.columns.shape[0] // 2
-        self.r, self.h = matrices.rows.shape[-2] // 2, matrices.rows.shape[-1] // 2
-        self.columns, self.uncolumns = Tensor(matrices.columns), Tensor(matrices.uncolumns)
-        self.rows = Tensor(np.broadcast_to(matrices.rows, (self.k, 2 * self.r, 2 * self.h)).copy())
-        self.unrows = Tensor(np.broadcast_to(matrices.unrows, (self.k, 2 * self.h, 2 * self.r)).copy())
-        self.matmul, self.bmm = ops.MatMul(), ops.BatchMatMul()
-
-    def construct(self, x: Tensor) -> Tensor:
-        """(w h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
-        batch, width = x.shape[1], x.shape[2]
-        x = self.matmul(self.columns, x.reshape(self.w, self.h * batch * width))
-        x = self.bmm(self.rows, x.reshape(self.k, 2 * self.h, batch * width))
-        return x.reshape(self.k, 2, self.r, batch, width)
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """(K, 2, R, B, C) to (w h, B, C)."""
-        batch, width = x.shape[3], x.shape[4]
-        x = self.bmm(self.unrows, x.reshape(self.k, 2 * self.r, batch * width))
-        x = self.matmul(self.uncolumns, x.reshape(2 * self.k, self.h * batch * width))
-        return x.reshape(self.w * self.h, batch, width)
 
 
 class AFNO(nn.Cell):

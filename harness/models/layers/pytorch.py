@@ -10,38 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.models.layers.spectral import REAL_FORM, TransformMatrices
-
-
-class MatrixTransform(nn.Module):
-    """A Fourier transform by matrix products over w columns, then h rows of tokens; K x R modes."""
-
-    columns: Tensor
-    rows: Tensor
-    unrows: Tensor
-    uncolumns: Tensor
-
-    def __init__(self, matrices: TransformMatrices) -> None:
-        super().__init__()
-        for name, matrix in matrices._asdict().items():
-            self.register_buffer(name, torch.from_numpy(matrix), persistent=False)
-        self.h = matrices.rows.shape[-1] // 2
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(tokens, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis.
-
-        The tokens may lie on several axes.
-        """
-        batch, width = x.shape[-2:]
-        x = (self.columns @ x.reshape(self.columns.shape[1], -1)).reshape(-1, 2 * self.h, batch * width)
-        return (self.rows @ x).reshape(x.shape[0], 2, -1, batch, width)
-
-    def inverse(self, x: Tensor) -> Tensor:
-        """(K, 2, R, B, C) to (w, h, B, C)."""
-        k, _, r, batch, width = x.shape
-        x = self.unrows @ x.reshape(k, 2 * r, batch * width)
-        x = self.uncolumns @ x.reshape(2 * k, -1)
-        return x.reshape(x.shape[0], -1, batch, width)
+from harness.models.operators.spectral import REAL_FORM
 
 
 class AFNO(nn.Module):

@@ -15,8 +15,10 @@ from harness.frameworks import mindspore as adapter
 from harness.models.aigoms.mindspore import AIGOMS
 from harness.models.fourcastnet.mindspore import FourCastNet
 from harness.models.graphcast.mindspore import MLP as SwishMLP
-from harness.models.graphcast.mindspore import AddUp, Edges, GraphCast, MessageStep
+from harness.models.graphcast.mindspore import Edges, GraphCast, MessageStep
 from harness.models.layers import mindspore as layers
+from harness.models.operators.mindspore import MatrixTransform, NativeSegments
+from harness.models.operators.spectral import plane_matrices
 
 
 @dataclass
@@ -168,17 +170,15 @@ def skip_of_the_mixer_missing(network):
 
 @mistake("fourcastnet", "blocks.0.filter.transforms.")
 def norm_of_the_transform_backward(network):
-    for cell in parts(network, layers.MatrixTransform):
+    for cell in parts(network, MatrixTransform):
         cell.columns = Tensor(cell.columns.asnumpy() * np.float32(np.sqrt(network.rows * network.columns)))
 
 
 @mistake("fourcastnet", "blocks.0.filter.transforms.")
 def all_modes_along_rows_kept(network):
-    from harness.models.layers.spectral import plane_matrices
-
     for cell in parts(network, layers.AFNO):
         rows, columns = network.rows, network.columns
-        whole = layers.MatrixTransform(plane_matrices((rows, columns), range(rows), range(columns // 2 + 1)))
+        whole = MatrixTransform(plane_matrices((rows, columns), range(rows), range(columns // 2 + 1)))
         cell.transforms = nn.CellList([whole])
 
 
@@ -263,7 +263,7 @@ def reverse_edges_missing(network):
     kept = senders < receivers
     edges.features = Tensor(edges.features.asnumpy()[kept])
     edges.senders, edges.receivers = Tensor(senders[kept]), Tensor(receivers[kept])
-    edges.add, edges.edges = AddUp(edges.receivers, edges.nodes[1]), int(kept.sum())
+    edges.add, edges.edges = NativeSegments(receivers[kept], edges.nodes[1]), int(kept.sum())
 
 
 class BatchFirst(GraphCast):
@@ -280,20 +280,20 @@ def batch_before_points(network):
     network.__class__ = BatchFirst
 
 
-class MeanUp(AddUp):
+class MeanUp(NativeSegments):
     def construct(self, x):
         ones = ops.ones((x.shape[0], 1), x.dtype)
         return super().construct(x) / ops.maximum(super().construct(ones), 1.0)
 
     def bprop(self, x, out, dout):
         ones = ops.ones((x.shape[0], 1), x.dtype)
-        share = dout / ops.maximum(ops.unsorted_segment_sum(ones, self.indices, self.rows), 1.0)
-        return (ops.gather(share, self.indices, 0),)
+        share = dout / ops.maximum(ops.unsorted_segment_sum(ones, self.segments, self.count), 1.0)
+        return (ops.gather(share, self.segments, 0),)
 
 
 @mistake("graphcast", "encoder.step")
 def messages_averaged(network):
-    replace(network, AddUp, MeanUp)
+    replace(network, NativeSegments, MeanUp)
 
 
 class SwappedEnds(Edges):

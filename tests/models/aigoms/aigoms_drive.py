@@ -15,7 +15,7 @@ from aigoms_cases import STEPS, domain
 
 from harness.frameworks import open_framework
 from harness.models import aigoms
-from harness.models.layers.spectral import factors, plane_matrices, sequence_matrices
+from harness.models.operators.spectral import factors, plane_matrices, sequence_matrices
 from harness.scenario.schema import OptimiserConfig
 
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
@@ -29,6 +29,7 @@ class PyTorch:
 
         self.torch = torch
         self.layers = importlib.import_module("harness.models.layers.pytorch")
+        self.operators = importlib.import_module("harness.models.operators.pytorch")
 
     def load(self, module, weights):
         own = dict(module.named_parameters())
@@ -60,6 +61,7 @@ class MindSpore:
 
         self.ms, self.compiled = mindspore, compiled
         self.layers = importlib.import_module("harness.models.layers.mindspore")
+        self.operators = importlib.import_module("harness.models.operators.mindspore")
         self.functions = {}
 
     def load(self, cell, weights):
@@ -141,7 +143,7 @@ def mixer(framework, arrays):
         matrices = plane_matrices((rows, columns), range(rows), range(int(arrays["kept_columns"])))
     else:
         matrices = sequence_matrices(*factors(tokens))
-    transforms = {tokens: framework.layers.MatrixTransform(matrices)}
+    transforms = {tokens: framework.operators.MatrixTransform(matrices)}
     made = framework.layers.AFNO(width, arrays["w1"].shape[1], float(arrays["threshold"]), transforms)
     framework.load(made, {name: arrays[name] for name in ("w1", "b1", "w2", "b2")})
     return framework.mix(made, arrays["x"])

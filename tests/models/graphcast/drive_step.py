@@ -32,7 +32,7 @@ def mindspore(case, weights, graph):
         parameter.set_data(Tensor(weights[parameter.name]))
     edges, nodes = Tensor(case["edges"]), Tensor(case["nodes"])
     count = len(case["nodes"])
-    return [change.asnumpy() for change in step(Edges(graph, count, count), edges, nodes, nodes)]
+    return [change.asnumpy() for change in step(Edges(NETWORK, graph, count, count), edges, nodes, nodes)]
 
 
 def main(framework, given, answer):

@@ -1,0 +1,170 @@
+"""Operators that are not served alike everywhere, in MindSpore: native ones and those composed of others.
+
+Composed: a Fourier transform of any length as products with the factors of its matrix, and a sum of segments as
+gathering and adding in a fixed order.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+from numpy.typing import NDArray
+
+from harness.models.operators.choices import SegmentSum, Spectral, serving
+from harness.models.operators.spectral import TransformMatrices, factors, plane_matrices, sequence_matrices
+
+
+class MatrixTransform(nn.Cell):
+    """A Fourier transform by matrix products over w columns, then h rows of tokens; K x R modes."""
+
+    def __init__(self, matrices: TransformMatrices) -> None:
+        super().__init__()
+        self.w, self.k = matrices.columns.shape[1], matrices.columns.shape[0] // 2
+        self.r, self.h = matrices.rows.shape[-2] // 2, matrices.rows.shape[-1] // 2
+        self.columns, self.uncolumns = Tensor(matrices.columns), Tensor(matrices.uncolumns)
+        self.rows = Tensor(np.broadcast_to(matrices.rows, (self.k, 2 * self.r, 2 * self.h)).copy())
+        self.unrows = Tensor(np.broadcast_to(matrices.unrows, (self.k, 2 * self.h, 2 * self.r)).copy())
+        self.matmul, self.bmm = ops.MatMul(), ops.BatchMatMul()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
+        batch, width = x.shape[1], x.shape[2]
+        x = self.matmul(self.columns, x.reshape(self.w, self.h * batch * width))
+        x = self.bmm(self.rows, x.reshape(self.k, 2 * self.h, batch * width))
+        return x.reshape(self.k, 2, self.r, batch, width)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(K, 2, R, B, C) to (w h, B, C)."""
+        batch, width = x.shape[3], x.shape[4]
+        x = self.bmm(self.unrows, x.reshape(self.k, 2 * self.r, batch * width))
+        x = self.matmul(self.uncolumns, x.reshape(2 * self.k, self.h * batch * width))
+        return x.reshape(self.w * self.h, batch, width)
+
+
+class FastPlaneTransform(nn.Cell):
+    """The kept part of rfft2(norm="ortho") by MindSpore's FFT.
+
+    Zeros are concatenated, not padded: the gradient of ops.pad is wrong from the second call of a compiled graph on.
+    """
+
+    def __init__(self, token_grid: tuple[int, int], kept_rows: range, kept_columns: range) -> None:
+        super().__init__()
+        self.h, self.w = token_grid
+        self.first, self.last = kept_rows.start, kept_rows.stop
+        self.k = len(kept_columns)
+        self.complex = ops.Complex()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(w h, B, C) to (K, 2, R, B, C), real and imaginary part on the second axis."""
+        x = x.reshape(self.w, self.h, x.shape[1], x.shape[2])
+        spectrum = ops.rfft2(x, dim=(1, 0), norm="ortho")[: self.k, self.first : self.last]
+        return ops.stack((ops.real(spectrum), ops.imag(spectrum)), axis=1)
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(K, 2, R, B, C) to (w, h, B, C)."""
+        batch, width = x.shape[3], x.shape[4]
+        above = ops.zeros((self.k, 2, self.first, batch, width))
+        below = ops.zeros((self.k, 2, self.h - self.last, batch, width))
+        cut = ops.zeros((self.w // 2 + 1 - self.k, 2, self.h, batch, width))
+        x = ops.concat((ops.concat((above, x, below), 2), cut), 0)
+        return ops.irfft2(self.complex(x[:, 0], x[:, 1]), s=(self.h, self.w), dim=(1, 0), norm="ortho")
+
+
+class FastSequenceTransform(nn.Cell):
+    """rfft(norm="ortho") along a sequence by MindSpore's FFT."""
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.complex = ops.Complex()
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(N, B, C) to (K, 2, 1, B, C), real and imaginary part on the second axis."""
+        spectrum = ops.rfft(x, dim=0, norm="ortho")
+        modes = ops.stack((ops.real(spectrum), ops.imag(spectrum)), axis=1)
+        return modes.reshape(self.tokens // 2 + 1, 2, 1, x.shape[1], x.shape[2])
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(K, 2, 1, B, C) to (N, B, C)."""
+        return ops.irfft(self.complex(x[:, 0, 0], x[:, 1, 0]), n=self.tokens, dim=0, norm="ortho")
+
+
+class NativeSegments(nn.Cell):
+    """The sum of the rows with equal index, with gathering as its gradient: the one of the operator is far slower."""
+
+    def __init__(self, segments: NDArray[np.int32], count: int) -> None:
+        super().__init__()
+        self.segments, self.count = Tensor(segments), count
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(E, C) to (count, C)."""
+        return ops.unsorted_segment_sum(x, self.segments, self.count)
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """(count, C) to (E, C)."""
+        return (ops.gather(dout, self.segments, 0),)
+
+
+class GatheredSegments(nn.Cell):
+    """The same from gathering alone: the first row of every segment, the second and so on, with a row of zeros between.
+
+    It takes as many gatherings as the largest segment has rows, and needs no operator that adds to places.
+    """
+
+    def __init__(self, segments: NDArray[np.int32], count: int) -> None:
+        super().__init__()
+        order = np.argsort(segments, kind="stable")
+        sizes = np.bincount(segments, minlength=count)
+        first = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        places = first[:, None] + np.arange(sizes.max(initial=1))
+        inside = np.arange(sizes.max(initial=1)) < sizes[:, None]
+        rows = np.where(inside, np.append(order, 0)[np.minimum(places, len(order))], len(segments)).astype(np.int32)
+        self.turns = [Tensor(np.ascontiguousarray(column)) for column in rows.T]
+        self.segments = Tensor(segments)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(E, C) to (count, C)."""
+        x = ops.concat((x, ops.zeros((1, x.shape[1]), x.dtype)), 0)
+        total = ops.gather(x, self.turns[0], 0)
+        for turn in self.turns[1:]:
+            total = total + ops.gather(x, turn, 0)
+        return total
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """(count, C) to (E, C)."""
+        return (ops.gather(dout, self.segments, 0),)
+
+
+PLANE_TRANSFORMS: Mapping[str, Callable[[tuple[int, int], range, range], nn.Cell]] = {
+    "dft": lambda token_grid, rows, columns: MatrixTransform(plane_matrices(token_grid, rows, columns)),
+    "fft": FastPlaneTransform,
+}
+SEQUENCE_TRANSFORMS: Mapping[str, Callable[[int], nn.Cell]] = {
+    "dft": lambda tokens: MatrixTransform(sequence_matrices(*factors(tokens))),
+    "fft": FastSequenceTransform,
+}
+SEGMENT_SUMS: Mapping[str, Callable[[NDArray[np.int32], int], nn.Cell]] = {
+    "native": NativeSegments,
+    "gathered": GatheredSegments,
+}
+
+
+def plane_transform(spectral: Spectral, token_grid: tuple[int, int], rows: range, columns: range) -> nn.Cell:
+    """rfft2(norm="ortho") over h rows and w columns of tokens: its kept rows and columns, and back."""
+    return PLANE_TRANSFORMS[_serving("spectral", spectral)](token_grid, rows, columns)
+
+
+def sequence_transform(spectral: Spectral, tokens: int) -> nn.Cell:
+    """rfft(norm="ortho") along a sequence of tokens, and back."""
+    return SEQUENCE_TRANSFORMS[_serving("spectral", spectral)](tokens)
+
+
+def segment_sum(segment_sum: SegmentSum, segments: NDArray[np.int32], count: int) -> nn.Cell:
+    """The sum of the rows of each of `count` segments, given the segment (E,) of every row."""
+    return SEGMENT_SUMS[_serving("segment_sum", segment_sum)](segments, count)
+
+
+def _serving(operator: Literal["spectral", "segment_sum"], wanted: str) -> str:
+    return serving(operator, wanted, "mindspore", ms.get_context("device_target"))
