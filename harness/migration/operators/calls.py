@@ -15,6 +15,9 @@ from harness.scenario.matrix import Scenario
 
 Phase = Literal["forward", "backward"]
 
+CONSTANT = ("running_mean", "running_var")
+"""Arguments that operators have no gradient by."""
+
 REQUEST, TRACE, ANSWERS = "request.json", "trace.json", "answers.json"
 
 
@@ -66,6 +69,16 @@ class Call(Frozen):
     def size(self) -> int:
         """Elements of all tensors."""
         return sum(tensor.size for tensor in self.tensors)
+
+    @property
+    def varied(self) -> tuple[bool, ...]:
+        """For every real part of the inputs, in order, whether there is a gradient by it."""
+        names = {value["tensor"]: name for name, value in self.arguments.items() if isinstance(value, dict)}
+        return tuple(
+            tensor.differentiable and names.get(place) not in CONSTANT
+            for place, tensor in enumerate(self.tensors)
+            for _ in range(2 if tensor.complex else 1)
+        )
 
 
 class Trace(Frozen):

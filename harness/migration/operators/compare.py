@@ -41,7 +41,9 @@ def deviation(result: NDArray[np.generic], reference: NDArray[np.generic]) -> fl
     if not np.array_equal(np.where(np.isfinite(result), 0, result), strange, equal_nan=True):
         return float("inf")
     largest = float(np.max(np.abs(reference), where=finite, initial=0.0))
-    apart = float(np.max(np.abs(result.astype(np.float64) - reference.astype(np.float64)), where=finite, initial=0.0))
+    apart = float(
+        np.max(np.abs(np.subtract(result, reference, dtype=np.float64, where=finite)), where=finite, initial=0)
+    )
     return apart / largest if largest else apart
 
 

@@ -123,7 +123,7 @@ def answer(number: int, call: Call, reference: Answer, folder: Path, framework: 
         cotangents = tuple(Tensor(cotangent) for cotangent in numbered(arrays, "cotangent"))
         derived = Gradients(Differentiable(application))
         found = derived(*inputs, cotangents[0] if len(cotangents) == 1 else cotangents)
-        real = [gradient.asnumpy() for gradient, x in zip(found, inputs, strict=True) if x.dtype == ms.float32]
+        real = [gradient.asnumpy() for gradient, varied in zip(found, call.varied, strict=True) if varied]
         gradients = compare.deviations(real, numbered(arrays, "gradient"))
     step_s = compare.median_s(lambda: application(*inputs), framework.synchronise)
     return Answer(call=number, values=deviations, gradients=gradients, step_s=step_s)

@@ -213,8 +213,10 @@ class Reference:
     def inputs(self, dtype: torch.dtype, *, gradient: bool = False) -> list[Tensor]:
         """The parts as tensors, the real ones in a precision."""
         tensors = [torch.from_numpy(part) for part in self.parts]
+        converted = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
         return [
-            tensor.to(dtype).requires_grad_(gradient) if tensor.is_floating_point() else tensor for tensor in tensors
+            tensor.requires_grad_() if gradient and varied else tensor
+            for tensor, varied in zip(converted, self.call.varied, strict=True)
         ]
 
     def values(self, parts: Sequence[Tensor]) -> list[Tensor]:
@@ -274,7 +276,7 @@ def answer(number: int, call: Call, outputs: int | None, seed: int, folder: Path
     arrays |= {f"value/{k}": value for k, value in enumerate(exact)}
     gradients: tuple[float, ...] = ()
     directions = cotangents(exact, seed) if call.phase == "forward" else []
-    if directions and any(spec.differentiable for spec in call.tensors):
+    if directions and any(call.varied):
         sought = reference.gradients(torch.float64, directions)
         gradients = compare.deviations(reference.gradients(torch.float32, directions), sought)
         arrays |= {f"cotangent/{k}": direction for k, direction in enumerate(directions)}

@@ -90,7 +90,7 @@ def convolution(arguments: Arguments) -> Function:
     settings = {"pad_mode": "pad", "pad": around, "stride": stride, "dilation": dilation, "group": arguments["groups"]}
     outputs = arguments.shape("weight")[1] * arguments["groups"] if transposed else arguments.shape("weight")[0]
     kind = ops.Conv2DTranspose if transposed else ops.Conv2D
-    convolve = kind(outputs, kernel, **settings)
+    convolve = kind(arguments.shape("weight")[0], kernel, **settings)
     x_shape, shape = _planes(arguments.shape("input"), ahead), _planes(arguments.shape("weight"), ahead)
     lengths = tuple(
         (n - 1) * s - 2 * p + d * (k - 1) + 1
