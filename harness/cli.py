@@ -8,6 +8,7 @@ from rich.console import Console
 
 from harness import __version__
 from harness.errors import UserError
+from harness.migration.convert.command import convert
 
 INTERRUPTED = 130
 WIDTH_OF_A_FILE = 110
@@ -273,6 +274,9 @@ def doctor(chip: str, collectors: str | None, seconds: float, as_json: bool) -> 
         )
     if not as_json:
         click.echo(f"{chip} can be benched with {' and '.join(report.can_bench)}")
+
+
+cli.add_command(convert)
 
 
 def make_console() -> Console:

@@ -125,7 +125,7 @@ def expand(selection: Selection) -> Matrix:
         archive = data.archive
         grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
         channels = data.config.channels if archive is None else archive.channels
-        network = _network(found, data.config, data.name, grid)
+        network = network_on(found, data.config, data.name, grid)
         for framework in frameworks:
             cell = {
                 "model": found.model,
@@ -235,7 +235,8 @@ def _open_archive(config: Any, root: str | None) -> "Source | None":
     return open_source(config, path=Path(root))
 
 
-def _network(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
+def network_on(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
+    """A preset's hyperparameters, with what the mapping of its data changes; UserError where they do not fit."""
     package = architecture(found.config.architecture)
     overrides = data.model_overrides.get(found.config.architecture, {}) if isinstance(data, ArchiveConfig) else {}
     try:

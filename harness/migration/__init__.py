@@ -1,0 +1,1 @@
+"""Is the port the same network? Weights, operators, parity."""
