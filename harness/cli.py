@@ -8,6 +8,7 @@ from rich.console import Console
 
 from harness import __version__
 from harness.errors import UserError
+from harness.migration.convert.command import convert
 from harness.migration.operators.command import operators
 from harness.migration.parity.command import parity
 from harness.migration.traps.command import traps
@@ -278,6 +279,7 @@ def doctor(chip: str, collectors: str | None, seconds: float, as_json: bool) -> 
         click.echo(f"{chip} can be benched with {' and '.join(report.can_bench)}")
 
 
+cli.add_command(convert)
 cli.add_command(operators)
 cli.add_command(parity)
 cli.add_command(traps)

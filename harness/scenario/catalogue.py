@@ -13,10 +13,11 @@ from harness.models import architecture
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import load
 from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig
+from harness.scenario.weights import WeightNames
 
 ROOT = Path(__file__).resolve().parents[2] / "scenarios"
 
-Kind = Literal["chips", "models", "suites", "data", "claims"]
+Kind = Literal["chips", "models", "suites", "data", "claims", "weights"]
 
 
 class NamedPreset(NamedTuple):
@@ -64,6 +65,11 @@ def suite(name: str) -> SuiteConfig:
 def claims(name: str) -> Ledger:
     """A ledger of claims by name or path."""
     return load(path_of("claims", name), Ledger)
+
+
+def weights(name: str) -> WeightNames:
+    """The names of a published network's weights, by name or path."""
+    return load(path_of("weights", name), WeightNames)
 
 
 def data(name: str) -> Any:

@@ -10,6 +10,7 @@ from harness.models import GROUP, architecture
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import json_schema
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
+from harness.scenario.weights import WeightNames
 
 
 def schemas() -> dict[str, dict[str, Any]]:
@@ -20,6 +21,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "suite": json_schema(SuiteConfig, "A suite"),
         "data": json_schema(DataConfig, "A data set"),
         "claims": json_schema(Ledger, "Claims of a study"),
+        "weights": json_schema(WeightNames, "Names of a network's weights"),
         **{
             name: json_schema(model_config[architecture(name).Network], f"A {name} model")
             for name in sorted({entry.name for entry in entry_points(group=GROUP)})

@@ -126,7 +126,7 @@ def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -
         archive = data.archive
         grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
         channels = data.config.channels if archive is None else archive.channels
-        network = _network(found, data.config, data.name, grid)
+        network = network_on(found, data.config, data.name, grid)
         for framework in frameworks:
             cell = {
                 "model": found.model,
@@ -236,7 +236,8 @@ def _open_archive(config: Any, root: str | None, progress: "Progress") -> "Sourc
     return open_source(config, path=Path(root), progress=progress)
 
 
-def _network(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
+def network_on(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
+    """A preset's hyperparameters, with what the mapping of its data changes; UserError where they do not fit."""
     package = architecture(found.config.architecture)
     overrides = data.model_overrides.get(found.config.architecture, {}) if isinstance(data, ArchiveConfig) else {}
     try:

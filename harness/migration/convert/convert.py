@@ -1,0 +1,262 @@
+"""One checkpoint into another: read, name as we do, check against the network, name as the target does, write."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from harness.errors import UserError
+from harness.frozen import Frozen
+from harness.migration.convert.ckpt_file import read_ckpt, write_ckpt
+from harness.migration.convert.dialects import (
+    TEXT,
+    from_flat,
+    from_safetensors,
+    in_module_order,
+    to_mindspore,
+    to_neutral,
+)
+from harness.migration.convert.expected import expected_shapes
+from harness.migration.convert.names import refuse_one_way, rename, with_fills
+from harness.migration.convert.safetensors_file import read_safetensors, write_safetensors
+from harness.migration.convert.tensors import MOMENTS, Role, Shape, State, Tensor
+from harness.scenario import catalogue
+from harness.scenario.weights import WeightNames
+
+Layout = Literal["pytorch", "mindspore", "neutral"]
+FileKind = Literal["pytorch", "ckpt", "safetensors"]
+Status = Literal["matched", "renamed", "rearranged", "filled", "unused", "unexpected", "other shape", "missing"]
+
+UNFIT: tuple[Status, ...] = ("missing", "unexpected", "other shape")
+OF_MINDSPORE = "mindspore"
+"""The names that are taken for a file of MindSpore where no others are given."""
+
+
+class Request(Frozen):
+    """What is asked for; `place` is where the target is written before it gets its name, None for a dry run."""
+
+    source: Path
+    source_kind: FileKind
+    target: Path
+    place: Path | None
+    target_kind: FileKind
+    target_layout: Layout
+    source_names: str | None = None
+    target_names: str | None = None
+    model: str | None = None
+    preset: str | None = None
+    data: str | None = None
+    partial: bool = False
+    weights_only: bool = False
+
+
+class Row(Frozen):
+    """One parameter: what became of it, its names and shapes in the source and in the target."""
+
+    status: Status
+    sources: tuple[tuple[str, Shape], ...] = ()
+    target: tuple[str, Shape] | None = None
+
+
+class Outcome(Frozen):
+    """The name map, the tensors by role, remarks, and whether the target was written or would be."""
+
+    rows: tuple[Row, ...]
+    counts: dict[Role, int]
+    remarks: tuple[str, ...] = ()
+    refusal: str | None = None
+    advice: str | None = None
+
+
+Read = Callable[[Path], State]
+Write = Callable[[Path, State], list[str]]
+
+
+def convert_here(request: Request, read_pytorch: Read | None = None, write_pytorch: Write | None = None) -> Outcome:
+    """Convert in this process, which must offer PyTorch's two functions where the request needs them.
+
+    Raises UserError where the source cannot be read or the names do not fit it; a partial match is an Outcome with a
+    refusal, and nothing is written then.
+    """
+    state = _read(request, read_pytorch)
+    names = _source_names(request, state)
+    shapes = None
+    if request.model is not None and request.preset is not None:
+        shapes = expected_shapes(request.model, request.preset, request.data)
+    mapped, rows = _to_ours(state, names, shapes, checked=request.source_names is not None)
+    target_names = None if request.target_names is None else _names(request.target_names, request.model)
+    rows += [Row(status="unused", sources=tensor.sources) for tensor in mapped.pop("unused")]
+    ours = State({role: tuple(group) for role, group in mapped.items()}, _about(state, request))  # type: ignore[misc]
+    final = ours if target_names is None else _to_file(ours, target_names)
+    rows = [_row(tensor) for tensor in final.of("parameter")] + rows
+    remarks = [f"not carried: {', '.join(state.left_out)}"] if state.left_out else []
+    remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
+    refusal = None if request.partial else _refusal(rows)
+    advice = None if refusal is None else _advice(state, shapes)
+    if target_names is not None and request.target_kind == "pytorch" and ours.has_moments:
+        _refuse_unnumbered(target_names)
+    if refusal is None and request.place is not None:
+        try:
+            remarks += _write(request, request.place, final, target_names, write_pytorch)
+        except OSError as error:
+            reason = error.strerror or "no space, or the disk failed"
+            raise UserError(f"{request.target}: cannot be written: {reason}; free space or choose another") from None
+    counts = {role: len(final.of(role)) for role in ("parameter", *MOMENTS, "step", "optimiser") if final.of(role)}
+    return Outcome(rows=tuple(rows), counts=counts, remarks=tuple(remarks), refusal=refusal, advice=advice)
+
+
+def _read(request: Request, read_pytorch: Read | None) -> State:
+    if request.source_kind == "pytorch":
+        assert read_pytorch is not None
+        state = read_pytorch(request.source)
+    elif request.source_kind == "ckpt":
+        import json
+
+        tensors, texts = read_ckpt(request.source)
+        state = from_flat(tensors, json.loads(texts.pop(TEXT)) if TEXT in texts else None)
+        state = replace(state, left_out=tuple(texts))
+    else:
+        state = from_safetensors(*read_safetensors(request.source), request.source)
+    if not state.of("parameter"):
+        raise UserError(f"{request.source}: holds no parameters")
+    if request.weights_only:
+        said = {key: value for key, value in state.about.items() if key != "optimiser"}
+        return State({"parameter": state.of("parameter")}, said, state.left_out)
+    return state
+
+
+def _write(
+    request: Request, place: Path, state: State, names: WeightNames | None, write_pytorch: Write | None
+) -> list[str]:
+    if request.target_kind == "pytorch":
+        assert write_pytorch is not None
+        return write_pytorch(place, state)
+    if request.target_layout == "mindspore":
+        tensors, texts, remarks = to_mindspore(state, names.moments if names else None)
+        if request.target_kind == "ckpt":
+            write_ckpt(place, tensors, texts)
+        else:
+            write_safetensors(place, tensors, {"format": "ms", **texts})
+        return remarks
+    if request.target_layout == "pytorch":
+        write_safetensors(place, in_module_order(state.of("parameter")), {"format": "pt"})
+        return ["the optimiser's state is not written: torch reads it from .pt"] if state.has_moments else []
+    write_safetensors(place, *to_neutral(state))
+    return []
+
+
+def _names(name: str, model: str | None) -> WeightNames:
+    names = catalogue.weights(name)
+    if model is not None and names.model is not None:
+        wanted = catalogue.model(model).architecture
+        if names.model != wanted:
+            raise UserError(f"the names {name!r} are those of {names.model}, not of {wanted}")
+    return names
+
+
+def _source_names(request: Request, state: State) -> WeightNames | None:
+    if request.source_names is not None:
+        return _names(request.source_names, request.model)
+    of_mindspore = request.source_kind == "ckpt" or "names" in state.about.get("optimiser", {})
+    return catalogue.weights(OF_MINDSPORE) if of_mindspore else None
+
+
+def _to_ours(
+    state: State, names: WeightNames | None, shapes: Mapping[str, Shape] | None, *, checked: bool
+) -> tuple[dict[str, Sequence[Tensor]], list[Row]]:
+    """Our tensors by role and those not used, under `unused`; rows for what does not fit the network.
+
+    `checked` names must lead back to those of the file.
+    """
+    mapped: dict[str, Sequence[Tensor]] = {"unused": ()}
+    rows: list[Row] = []
+    for role in ("parameter", *MOMENTS):
+        group, fits = state.of(role), list(state.of(role))
+        if names is not None:
+            renamed = rename(group, names, "to_ours", shapes)
+            fits = list(renamed.tensors)
+            if role == "parameter":
+                mapped["unused"] = renamed.unused
+                rows += [Row(status="unexpected", sources=tensor.sources) for tensor in renamed.incomplete]
+                if checked:
+                    refuse_one_way(group, renamed, names)
+        if shapes is not None:
+            fits, unfit = _checked(fits, shapes)
+            rows += unfit if role == "parameter" else []
+        kept = {tensor.name for tensor in mapped.get("parameter", fits)}
+        mapped[role] = [tensor for tensor in fits if tensor.name in kept]
+    return {**mapped, "step": state.of("step"), "optimiser": state.of("optimiser")}, rows
+
+
+def _checked(tensors: Sequence[Tensor], shapes: Mapping[str, Shape]) -> tuple[list[Tensor], list[Row]]:
+    """The tensors that the network has, and rows for the others and for those that are missing."""
+    rows = []
+    for tensor in tensors:
+        if tensor.name not in shapes:
+            rows.append(Row(status="unexpected", sources=tensor.sources))
+        elif tensor.shape != shapes[tensor.name]:
+            target = (tensor.name, shapes[tensor.name])
+            rows.append(Row(status="other shape", sources=tensor.sources, target=target))
+    found = {tensor.name for tensor in tensors}
+    rows += [Row(status="missing", target=each) for each in shapes.items() if each[0] not in found]
+    return [tensor for tensor in tensors if shapes.get(tensor.name) == tensor.shape], rows
+
+
+def _to_file(ours: State, names: WeightNames) -> State:
+    """Our state under the target's names, with what only the target has."""
+    found: dict[Role, tuple[Tensor, ...]] = {"step": ours.of("step"), "optimiser": ours.of("optimiser")}
+    for role in ("parameter", *MOMENTS):
+        group: Sequence[Tensor] = in_module_order(ours.of(role))
+        group = with_fills(group, names) if role == "parameter" else group
+        found[role] = rename(group, names, "to_file").tensors
+    return State(found, ours.about)
+
+
+def _refuse_unnumbered(names: WeightNames) -> None:
+    """PyTorch numbers moments by the place of their parameters, also of those that are not written."""
+    if unwritten := [unused.name for unused in names.unused if unused.fill is None]:
+        raise UserError(
+            f"{names.title} has {', '.join(unwritten)} too, which are not written, so that PyTorch would give the "
+            "moments to wrong parameters; give --weights-only"
+        )
+
+
+def _advice(state: State, shapes: Mapping[str, Shape] | None) -> str:
+    """The names of scenarios/weights that make everything fit, where there are any."""
+    for name in catalogue.names("weights") if shapes is not None else ():
+        try:
+            if not _refusal(_to_ours(state, catalogue.weights(name), shapes, checked=False)[1]):
+                return f"it fits with --names {name}"
+        except UserError:
+            continue
+    return "give the --names that it has, or --partial to go on with what fits"
+
+
+def _about(state: State, request: Request) -> dict[str, Any]:
+    said = dict(state.about)
+    if request.model is not None:
+        said |= {"model": Path(request.model).stem, "preset": str(request.preset)}
+    return said
+
+
+def _row(tensor: Tensor) -> Row:
+    status: Status = "matched"
+    if not tensor.sources:
+        status = "filled"
+    elif tensor.moved:
+        status = "rearranged"
+    elif tensor.sources[0][0] != tensor.name:
+        status = "renamed"
+    return Row(status=status, sources=tensor.sources, target=(tensor.name, tensor.shape))
+
+
+def _refusal(rows: Sequence[Row]) -> str | None:
+    """What does not fit, in a line; None where everything does."""
+    unfit = {status: [row for row in rows if row.status == status] for status in UNFIT}
+    parts = []
+    for status, found in unfit.items():
+        if found:
+            first = found[0].target or found[0].sources[0]
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            parts.append(f"{status}: {first[0]} {first[1]}{more}")
+    return "; ".join(parts) or None
