@@ -93,8 +93,8 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
     refusal = None if request.partial else _refusal(rows)
     advice = None if refusal is None else _advice(state, shapes)
-    if target_names is not None and request.target_kind == "pytorch" and ours.has_moments:
-        _refuse_unnumbered(target_names)
+    if request.target_kind == "pytorch" and ours.has_moments:
+        _refuse_unnumbered(target_names, ordered=shapes is not None or "names" not in state.about.get("optimiser", {}))
     if refusal is None and request.place is not None:
         try:
             remarks += _write(request, request.place, final, target_names, write_pytorch)
@@ -189,7 +189,7 @@ def _to_ours(
 
 
 def _checked(tensors: Sequence[Tensor], shapes: Mapping[str, Shape]) -> tuple[list[Tensor], list[Row]]:
-    """The tensors that the network has, and rows for the others and for those that are missing."""
+    """The tensors that the network has, in its order, and rows for the others and for those that are missing."""
     rows = []
     for tensor in tensors:
         if tensor.name not in shapes:
@@ -199,7 +199,8 @@ def _checked(tensors: Sequence[Tensor], shapes: Mapping[str, Shape]) -> tuple[li
             rows.append(Row(status="other shape", sources=tensor.sources, target=target))
     found = {tensor.name for tensor in tensors}
     rows += [Row(status="missing", target=each) for each in shapes.items() if each[0] not in found]
-    return [tensor for tensor in tensors if shapes.get(tensor.name) == tensor.shape], rows
+    fitting = {tensor.name: tensor for tensor in tensors if shapes.get(tensor.name) == tensor.shape}
+    return [fitting[name] for name in shapes if name in fitting], rows
 
 
 def _to_file(ours: State, names: WeightNames) -> State:
@@ -212,9 +213,14 @@ def _to_file(ours: State, names: WeightNames) -> State:
     return State(found, ours.about)
 
 
-def _refuse_unnumbered(names: WeightNames) -> None:
+def _refuse_unnumbered(names: WeightNames | None, *, ordered: bool) -> None:
     """PyTorch numbers moments by the place of their parameters, also of those that are not written."""
-    if unwritten := [unused.name for unused in names.unused if unused.fill is None]:
+    if not ordered:
+        raise UserError(
+            "PyTorch gives moments to parameters by their order in its network, which MindSpore's is not; give --model "
+            "and --preset, or --weights-only"
+        )
+    if names is not None and (unwritten := [unused.name for unused in names.unused if unused.fill is None]):
         raise UserError(
             f"{names.title} has {', '.join(unwritten)} too, which are not written, so that PyTorch would give the "
             "moments to wrong parameters; give --weights-only"
