@@ -15,3 +15,9 @@ def nearest(name: str, valid: Iterable[str]) -> str:
     if close:
         return f"did you mean {names[close[0]]!r}?"
     return f"choose from: {', '.join(names.values())}" if names else "none are defined"
+
+
+def one_line(error: BaseException) -> str:
+    """Type and first line of an error of a library; lines of hyphens, as MindSpore draws them, are none."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"

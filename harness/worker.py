@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 
 from harness import forecast
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
@@ -135,12 +135,6 @@ def write_measurements(folder: Path, measured: Measurements, reporter: Reporter)
     """Write what has been measured so far."""
     measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
     write_atomically(folder / "measurements.json", measured.model_dump_json())
-
-
-def one_line(error: Exception) -> str:
-    """Type and first line of an error."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 def end_with_parent(parent_pid: int) -> None:

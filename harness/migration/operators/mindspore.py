@@ -13,7 +13,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.migration.operators import compare
@@ -144,16 +144,11 @@ def main(folder: Path) -> dict[str, object]:
             try:
                 answers.append(answer(reference.call, trace.calls[reference.call], reference, folder, framework))
             except Exception as error:
-                answers.append(Answer(call=reference.call, reason=_first_line(error)))
+                answers.append(Answer(call=reference.call, reason=one_line(error)))
     framework.synchronise()
     found = Answers(version=ms.__version__, answers=tuple(answers))
     (folder / f"mindspore.{ANSWERS}").write_text(found.model_dump_json(), encoding="utf-8")
     return {"answers": len(answers)}
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
+from harness.migration.factories import made_by
 from harness.migration.operators import compare
 from harness.migration.operators.calls import (
     ANSWERS,
@@ -166,33 +167,17 @@ def factory_pass(name: str) -> Pass:
                 if outputs:
                     torch.autograd.backward(outputs, [torch.ones_like(out) for out in outputs])
         except Exception as error:
-            raise UserError(f"{name}: the network fails on the example inputs: {_first_line(error)}") from error
+            raise UserError(f"{name}: the network fails on the example inputs: {one_line(error)}") from error
 
     return run
 
 
 def _made(name: str) -> tuple[torch.nn.Module, tuple[Any, ...]]:
-    module_name, _, attribute = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        factory = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{name}: {_first_line(error)}; give package.module:factory from here") from error
-    except Exception as error:
-        raise UserError(f"{name}: {module_name} fails when imported: {_first_line(error)}") from error
-    try:
-        made = factory()
-    except Exception as error:
-        raise UserError(f"{name}: the factory fails: {_first_line(error)}") from error
+    made = made_by(name)
     if not (isinstance(made, tuple) and len(made) == 2 and isinstance(made[0], torch.nn.Module)):
         raise UserError(f"{name}: must return (torch.nn.Module, tuple of inputs), not {type(made).__name__}")
     inputs = made[1] if isinstance(made[1], tuple | list) else (made[1],)
     return made[0], tuple(inputs)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 def _tensors(value: Any) -> list[Tensor]:
@@ -309,7 +294,7 @@ def main(folder: Path) -> dict[str, object]:
         try:
             answers.append(answer(number, call, known.operators[call.base].outputs, request.seed, folder))
         except (RuntimeError, NotImplementedError, ValueError, TypeError) as error:
-            answers.append(Answer(call=number, reason=f"PyTorch alone: {_first_line(error)}"))
+            answers.append(Answer(call=number, reason=f"PyTorch alone: {one_line(error)}"))
     found = Answers(version=torch.__version__, answers=tuple(answers))
     (folder / f"pytorch.{ANSWERS}").write_text(found.model_dump_json(), encoding="utf-8")
     return {"calls": len(traced.calls), "answers": len(answers)}

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.errors import UserError
+from harness.errors import UserError, one_line
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.migration.parity import probing
@@ -25,7 +25,6 @@ from harness.migration.parity.sample import Sample
 from harness.migration.parity.sources import described
 from harness.record import write_atomically
 from harness.subject import prepare
-from harness.worker import one_line
 
 
 def main(folder: Path, execution: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Build a network in MindSpore and say what it is made of: `python -m harness.migration.traps.mindspore FACTORY`."""
 
 import ast
-import importlib
 import inspect
 import json
 import sys
@@ -15,6 +14,7 @@ import numpy as np
 from mindspore import nn
 
 from harness.errors import UserError
+from harness.migration.factories import made_by
 from harness.migration.traps.facts import CallFacts, CellFacts, NetworkFacts, OptimiserFacts
 
 ATTRIBUTES = ("approximate", "epsilon", "momentum", "p", "keep_prob", "training", "pad_mode", "kernel_size", "has_bias")
@@ -37,14 +37,7 @@ def facts(factory: str) -> NetworkFacts:
 
 
 def _made(factory: str) -> tuple[nn.Cell, Any]:
-    module_name, _, attribute = factory.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        made = getattr(importlib.import_module(module_name), attribute)()
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{factory}: {_first_line(error)}; give package.module:factory from here") from None
-    except Exception as error:
-        raise UserError(f"{factory}: the factory fails: {_first_line(error)}") from None
+    made = made_by(factory)
     network, optimiser = made if isinstance(made, tuple) and len(made) == 2 else (made, None)
     if not isinstance(network, nn.Cell) or not isinstance(optimiser, nn.Optimizer | None):
         raise UserError(f"{factory}: must return a mindspore.nn.Cell, alone or with its optimiser")
@@ -103,11 +96,6 @@ def _name(function: ast.expr, names: dict[str, Any]) -> str | None:
     if not parts and module.startswith("mindspore.ops"):
         return f"ops.{function.id}"
     return None
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip(" -")]
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 if __name__ == "__main__":

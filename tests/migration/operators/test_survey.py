@@ -99,7 +99,7 @@ def test_an_operator_without_a_counterpart_is_missing_and_the_rest_is_run(in_thi
 @pytest.mark.parametrize(
     ("factory", "said"),
     [
-        ("networks:nothing", "give package.module:factory"),
+        ("networks:nothing", "give package.module:name"),
         ("nowhere:mixed", "No module named 'nowhere'"),
         ("networks:no_network", "must return"),
         ("networks:failing", "no such weights"),
