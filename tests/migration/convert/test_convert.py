@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import HERE, OF_MODEL, child
+from converting import HERE, OF_MODEL, child
 from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
