@@ -43,14 +43,11 @@ class Environment(Frozen):
 
 
 class Fingerprints(Frozen):
-    """SHA-256 in hex: what two records must share to be compared, and the sources of the network that ran."""
+    """What two records must share to be compared; SHA-256 in hex."""
 
     data: str
     initial_weights: str
     architecture: str
-    sources: str | None = Field(
-        default=None, description="code of the network in its framework, for which a parity certificate is made"
-    )
 
 
 class Definitions(Frozen):
@@ -225,6 +222,10 @@ class Measurements(Frozen):
     """What the worker measured; parts it did not reach are None."""
 
     framework: FrameworkDescription | None = None
+    sources: str | None = Field(
+        default=None,
+        description="SHA-256 of the network's code in its framework, for which parity certificates are made",
+    )
     fingerprints: Fingerprints | None = None
     definitions: Definitions | None = None
     parameters: int | None = None

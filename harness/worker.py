@@ -82,11 +82,11 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
 
     measured = Measurements(
         framework=description,
+        sources=sources_digest(subject.package, scenario.framework),
         fingerprints=Fingerprints(
             data=subject.data_fingerprint,
             initial_weights=fingerprint(weights),
             architecture=subject.architecture_fingerprint,
-            sources=sources_digest(subject.package, scenario.framework),
         ),
         definitions=Definitions(
             loss=subject.description.get("loss"),

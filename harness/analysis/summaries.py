@@ -79,8 +79,8 @@ def summarise_record(record: Record) -> Summary:
 
 
 def _implementation(measured: Measurements) -> Implementation | None:
-    ran, prints = measured.framework, measured.fingerprints
-    return Implementation(ran.version, ran.device, prints.sources if prints else None) if ran else None
+    ran = measured.framework
+    return Implementation(ran.version, ran.device, measured.sources) if ran else None
 
 
 def _scores(skill: Skill) -> Scores:

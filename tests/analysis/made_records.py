@@ -106,9 +106,8 @@ def make_measurements(*, step_s=0.5, launch=0, rmse=1.0, **changes):
             threads=2,
             packages={},
         ),
-        "fingerprints": Fingerprints(
-            data="d" * 64, initial_weights=f"{launch:064x}", architecture="a" * 64, sources=SOURCES
-        ),
+        "sources": SOURCES,
+        "fingerprints": Fingerprints(data="d" * 64, initial_weights=f"{launch:064x}", architecture="a" * 64),
         "parameters": 1000,
         "startup": Startup(import_s=1.0, data_ready_s=0.2, model_built_s=0.3),
         "training": (make_stage(first, *[make_epoch(step_s=(step_s, step_s))] * 2),),
