@@ -10,7 +10,6 @@ from typing import Any
 
 from harness.analysis.cells import Cell, Results, load_results
 from harness.analysis.metrics import Metric
-from harness.analysis.summaries import summary_of
 from harness.errors import UserError, nearest
 from harness.record import Environment, Record, write_atomically
 
@@ -91,8 +90,8 @@ def _quartile(ordered: Sequence[float]) -> float:
 
 def _times(cell: Cell) -> Iterable[list[Metric]]:
     by_name: dict[str, list[Metric]] = {}
-    for record in cell.launches:
-        for metric in summary_of(record).metrics:
+    for summary in cell.summaries.values():
+        for metric in summary.metrics:
             if metric.kind == "cost" and metric.unit == "s" and metric.value is not None:
                 by_name.setdefault(metric.name, []).append(metric)
     return by_name.values()

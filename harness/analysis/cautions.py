@@ -6,8 +6,6 @@ from typing import Any
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.statistics import MIN_LAUNCHES
-from harness.analysis.summaries import summary_of
-from harness.record import Record
 
 SAME_BUILD = ("crosscast_version", "git_commit")
 SAME_ENVIRONMENT = (
@@ -41,15 +39,15 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
     if foreign := [record.launch for record in launches if record.load.foreign]:
         yield f"{label}: other work ran beside {_launches(foreign)}"
     unsteady: dict[str, list[int]] = {}
-    for record in launches:
-        for part in summary_of(record).unsteady:
-            unsteady.setdefault(part, []).append(record.launch)
+    for launch, summary in cell.summaries.items():
+        for part in summary.unsteady:
+            unsteady.setdefault(part, []).append(launch)
     for part, numbers in unsteady.items():
         yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
     if dirty := [record.launch for record in launches if record.environment.git_dirty]:
         yield f"{label}: made from a checkout with uncommitted changes: {_launches(dirty)}"
     for name in SAME_ENVIRONMENT:
-        values = _distinct(_environment(record, name) for record in launches)
+        values = _environments(cell, name)
         if len(values) > 1:
             yield f"{label}: {name.replace('_', ' ')} differs between its launches: {_either(values)}"
 
@@ -65,8 +63,7 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
     if unpaired and comparison.fair:
         yield f"{label}: no ratio from {_launches(sorted(unpaired))}, which only one of it and its baseline completed"
     for name in SAME_ENVIRONMENT:
-        ours = _distinct(_environment(record, name) for record in comparison.cell.launches)
-        theirs = _distinct(_environment(record, name) for record in baseline.launches)
+        ours, theirs = _environments(comparison.cell, name), _environments(baseline, name)
         if not all(value in theirs for value in ours) or not all(value in ours for value in theirs):
             yield f"{label}: {name.replace('_', ' ')}: {_either(ours)} here, {_either(theirs)} in the baseline"
     ours, theirs = _framework_threads(comparison.cell), _framework_threads(baseline)
@@ -74,13 +71,13 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
         yield f"{label}: threads of the framework: {_either(ours)} here, {_either(theirs)} in the baseline"
 
 
-def _environment(record: Record, name: str) -> Any:
-    return getattr(record.environment, name)
+def _environments(cell: Cell, name: str) -> list[Any]:
+    unique = {id(record.environment): record.environment for record in cell.launches}
+    return _distinct(getattr(environment, name) for environment in unique.values())
 
 
 def _framework_threads(cell: Cell) -> list[Any]:
-    summaries = map(summary_of, cell.launches)
-    return _distinct(summary.framework_threads for summary in summaries if summary.implementation)
+    return _distinct(found.framework_threads for found in cell.summaries.values() if found.implementation)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

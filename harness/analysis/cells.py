@@ -1,19 +1,22 @@
 """Records of a results folder, put together as the cells of a comparison."""
 
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from harness import record as records
-from harness.analysis.reading import read_records
+from harness.analysis.reading import StoredRecord, read_records
+from harness.analysis.summaries import Summary
 from harness.errors import UserError
+from harness.migration.parity import certificate
 from harness.migration.parity.certificate import Certificate
-from harness.migration.parity.certificate import load_all as load_certificates
 from harness.record import Record
 from harness.scenario.matrix import Absent, Scenario
 
@@ -33,8 +36,8 @@ class Cell:
     key: str
     host: str
     scenario: Scenario
-    launches: tuple[Record, ...]
-    failed_attempts: tuple[Record, ...]
+    launches: tuple[StoredRecord, ...]
+    failed_attempts: tuple[StoredRecord, ...]
 
     @property
     def label(self) -> str:
@@ -42,12 +45,17 @@ class Cell:
         return f"{self.scenario.framework} {self.scenario.execution}"
 
     @cached_property
-    def by_launch(self) -> dict[int, Record]:
+    def by_launch(self) -> dict[int, StoredRecord]:
         """Completed records by launch number."""
         return {record.launch: record for record in self.launches}
 
+    @cached_property
+    def summaries(self) -> dict[int, Summary]:
+        """What tables need of each completed launch, by its number."""
+        return {record.launch: record.summary for record in self.launches}
+
     @property
-    def failed_launches(self) -> tuple[Record, ...]:
+    def failed_launches(self) -> tuple[StoredRecord, ...]:
         """The newest record of each launch number that has no completed one."""
         completed = {record.launch for record in self.launches}
         failed = {record.launch: record for record in self.failed_attempts if record.launch not in completed}
@@ -165,22 +173,49 @@ def load_results(results: Path) -> Results:
     if not results.is_dir():
         raise UserError(f"{results}: no such folder of results")
     problems: list[str] = []
-    found: list[Record] = []
-    paths = sorted(results.rglob(records.FILE_NAME))
-    for path, record in zip(paths, read_records(paths), strict=True):
+    found: list[StoredRecord] = []
+    files = _files(results)
+    for path, record in zip(files.records, read_records(files.records), strict=True):
         problem = record if isinstance(record, UserError) else _problem(path, record)
         if isinstance(record, UserError) or problem:
             problems.append(str(problem))
         else:
             found.append(record)
     absent: list[tuple[str, Absent]] = []
-    for path in sorted(results.rglob(ABSENT_FILE_NAME)):
+    for path in files.absent:
         try:
             absent += [(path.parent.resolve().name, entry) for entry in _load_absent(path)]
         except UserError as error:
             problems.append(str(error))
-    certificates, unreadable = load_certificates(results)
-    return Results(_cells(found), tuple(absent), (*problems, *unreadable), tuple(certificates))
+    certificates: list[Certificate] = []
+    for path in files.certificates:
+        try:
+            certificates.append(certificate.load(path))
+        except UserError as error:
+            problems.append(str(error))
+    return Results(_cells(found), tuple(absent), tuple(problems), tuple(certificates))
+
+
+class _Files(NamedTuple):
+    """The files of a results folder that are read, sorted."""
+
+    records: list[Path]
+    absent: list[Path]
+    certificates: list[Path]
+
+
+def _files(results: Path) -> _Files:
+    found = _Files([], [], [])
+    for folder, below, names in os.walk(results):
+        below.sort()
+        place = Path(folder)
+        if records.FILE_NAME in names:
+            found.records.append(place / records.FILE_NAME)
+        if ABSENT_FILE_NAME in names:
+            found.absent.append(place / ABSENT_FILE_NAME)
+        if place.name == certificate.FOLDER:
+            found.certificates.extend(place / name for name in sorted(names) if name.endswith(".json"))
+    return found
 
 
 def _problem(path: Path, record: Record) -> str | None:
@@ -199,8 +234,8 @@ def _load_absent(path: Path) -> Sequence[Absent]:
         raise UserError(f"{path}: damaged: {error.errors()[0]['msg']}; run the bench again to renew it") from None
 
 
-def _cells(found: Iterable[Record]) -> tuple[Cell, ...]:
-    by_cell: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+def _cells(found: Iterable[StoredRecord]) -> tuple[Cell, ...]:
+    by_cell: dict[tuple[str, str, str], list[StoredRecord]] = defaultdict(list)
     for record in found:
         by_cell[record.scenario.suite, record.cell, record.environment.host].append(record)
     cells = []

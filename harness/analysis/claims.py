@@ -8,10 +8,8 @@ from typing import Literal, NamedTuple
 from harness.analysis.cells import Cell, Results
 from harness.analysis.energy_table import CellEnergy, energy_comparison
 from harness.analysis.fairness import BaselineName, Comparison
-from harness.analysis.reading import StoredRecord
 from harness.analysis.skill_table import CellScores, skill_refusal
 from harness.analysis.statistics import ratio_of_medians, relative_deviation
-from harness.analysis.summaries import summary_of
 from harness.errors import UserError
 from harness.scenario import catalogue
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
@@ -144,7 +142,7 @@ def _evidence(claim: Claim, comparison: Comparison, bounded: Bounded) -> Evidenc
         data=cell.scenario.data_name,
         bounded=bounded,
         outcome=outcome_of(bounded, claim.expect),
-        records=tuple(record.path for record in records if isinstance(record, StoredRecord)),
+        records=tuple(record.path for record in records),
     )
 
 
@@ -171,9 +169,9 @@ def _rmse_ratios(ours: CellScores, theirs: CellScores) -> Iterable[Bounded]:
 def _values(claim: Claim, cell: Cell) -> Mapping[int, float]:
     name = _metric_name(claim)
     found = {
-        record.launch: metric.value
-        for record in cell.launches
-        for metric in summary_of(record).metrics
+        launch: metric.value
+        for launch, summary in cell.summaries.items()
+        for metric in summary.metrics
         if metric.name == name
     }
     return {launch: value for launch, value in found.items() if value is not None}
@@ -197,8 +195,7 @@ def _why_no_value(claim: Claim, comparison: Comparison) -> str:
     reasons: dict[str, None] = {}
     for cell in (comparison.cell, comparison.baseline):
         where = f"{cell.scenario.chip}/{cell.label}"
-        for record in cell.launches:
-            summary = summary_of(record)
+        for summary in cell.summaries.values():
             if claim.activity:
                 uses = [use for use in summary.energy_uses if use.activity == ACTIVITIES[claim.activity]]
                 texts = [reason for use in uses for reason in use.reasons] or [summary.no_energy or ""]

@@ -9,7 +9,6 @@ from harness.analysis.fairness import Comparison
 from harness.analysis.metrics import EnergyUse
 from harness.analysis.number_format import MISSING
 from harness.analysis.statistics import Ratio, Verdict, ratio_of_medians
-from harness.analysis.summaries import summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
     baseline_columns,
@@ -85,9 +84,9 @@ class CellEnergy:
 
     def __init__(self, cell: Cell) -> None:
         self.uses: dict[str, dict[int, EnergyUse]] = {}
-        for record in cell.launches:
-            for use in summary_of(record).energy_uses:
-                self.uses.setdefault(use.activity, {})[record.launch] = use
+        for launch, summary in cell.summaries.items():
+            for use in summary.energy_uses:
+                self.uses.setdefault(use.activity, {})[launch] = use
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -122,8 +121,7 @@ def _activities(group: Group, found: Mapping[Cell, CellEnergy]) -> Iterable[str]
 def _reasons_for_none(cell: Cell) -> tuple[str, ...]:
     if not cell.launches:
         return (why_not(cell),)
-    reasons = (summary_of(record).no_energy for record in cell.launches)
-    return tuple(dict.fromkeys(reason for reason in reasons if reason))
+    return tuple(dict.fromkeys(found.no_energy for found in cell.summaries.values() if found.no_energy))
 
 
 def _rows(

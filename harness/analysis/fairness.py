@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any, get_args
 
 from harness.analysis.cells import Cell
-from harness.analysis.summaries import summary_of
 from harness.errors import UserError, nearest
 from harness.scenario.schema import Execution, FrameworkName
 
@@ -132,7 +131,7 @@ def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
     if cell is baseline:
         return ()
     found = list(_setting_differences(cell, baseline))
-    pairs = sorted(cell.by_launch.keys() & baseline.by_launch.keys())
+    pairs = sorted(cell.summaries.keys() & baseline.summaries.keys())
     if not pairs:
         return (*found, "no launch number completed in both")
     for name in SAME_FINGERPRINTS:
@@ -173,7 +172,7 @@ def _flat(content: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _fingerprints(cell: Cell, launches: Sequence[int], name: str) -> dict[int, str | None]:
-    found = {number: summary_of(cell.by_launch[number]).fingerprints for number in launches}
+    found = {number: cell.summaries[number].fingerprints for number in launches}
     return {number: getattr(entry, name) if entry else None for number, entry in found.items()}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.cells import Cell
 from harness.analysis.fairness import Comparison, ParityNote
-from harness.analysis.summaries import Implementation, summary_of
+from harness.analysis.summaries import Implementation
 from harness.migration.parity.certificate import Certificate
 
 REFERENCE = ("pytorch", "eager", "cpu")
@@ -43,7 +43,7 @@ class _Certified:
 
 
 def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | ParityNote:
-    ran = summary_of(cell.launches[-1]).implementation
+    ran = cell.summaries[cell.launches[-1].launch].implementation
     scenario = cell.scenario
     if ran is None or ran.sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")

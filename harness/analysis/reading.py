@@ -41,6 +41,11 @@ class StoredRecord(Record):
         """The file."""
         return self._path
 
+    def beside(self, name: str) -> Path | None:
+        """A file of this name in the folder of the launch; None where there is none."""
+        path = self._path.with_name(name)
+        return path if path.is_file() else None
+
     @property
     def summary(self) -> Summary:
         """What tables need of the measurements and energies."""

@@ -10,7 +10,7 @@ from harness.analysis.fairness import Comparison
 from harness.analysis.gate import MOST, POWER, further_launches
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Deviation, difference, equivalence, relative_deviation, summarise
-from harness.analysis.summaries import ScoreKey, summary_of
+from harness.analysis.summaries import ScoreKey
 from harness.analysis.table_parts import (
     INTERVALS,
     baseline_label,
@@ -39,8 +39,7 @@ class CellScores:
     """The scores of a cell's launches, found by forecaster, variable and lead time; `launches` counts the scored."""
 
     def __init__(self, cell: Cell) -> None:
-        found = {record.launch: summary_of(record).scores for record in cell.launches}
-        scored = {launch: scores.by_key for launch, scores in found.items() if scores}
+        scored = {launch: found.scores.by_key for launch, found in cell.summaries.items() if found.scores}
         self.launches = len(scored)
         self._rmse: dict[tuple[str, ScoreKey], dict[int, float]] = defaultdict(dict)
         self._acc: dict[tuple[str, ScoreKey], dict[int, float]] = defaultdict(dict)
@@ -224,8 +223,7 @@ def _definitions(scores: Mapping[Cell, CellScores]) -> tuple[str, ...]:
 
 
 def _definition_lines(cell: Cell) -> tuple[str, ...]:
-    scores = (summary_of(record).scores for record in cell.launches)
-    return tuple(dict.fromkeys(found.definition for found in scores if found))
+    return tuple(dict.fromkeys(found.scores.definition for found in cell.summaries.values() if found.scores))
 
 
 def _data_rows(

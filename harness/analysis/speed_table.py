@@ -10,7 +10,6 @@ from harness.analysis.fairness import Comparison
 from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.statistics import Ratio, ratio_of_medians, summarise
-from harness.analysis.summaries import summary_of
 from harness.analysis.table_parts import (
     INTERVALS,
     PARITY,
@@ -56,9 +55,9 @@ def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
 
 def _by_name(cell: Cell) -> LaunchMetrics:
     found: dict[str, dict[int, Metric]] = {}
-    for record in cell.launches:
-        for metric in summary_of(record).metrics:
-            found.setdefault(metric.name, {})[record.launch] = metric
+    for launch, summary in cell.summaries.items():
+        for metric in summary.metrics:
+            found.setdefault(metric.name, {})[launch] = metric
     return found
 
 

@@ -56,12 +56,6 @@ class Summary(NamedTuple):
     no_energy: str | None
 
 
-def summary_of(record: Record) -> Summary:
-    """The summary of a record, which one read by `reading` holds already."""
-    ready = getattr(record, "summary", None)
-    return ready if isinstance(ready, Summary) else summarise_record(record)
-
-
 def summarise_record(record: Record) -> Summary:
     """Compute the summary of a record. Raises nothing."""
     measured = record.measurements

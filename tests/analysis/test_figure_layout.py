@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from harness.analysis.cells import load_results
 from harness.analysis.figures import STYLE, illustrations, rendered, speed, write
 from harness.analysis.figures.subject import Illustration
-from harness.analysis.places import find_places
 
 LONG = "a-model-of-the-whole-earth-system-with-a-long-name"
 
@@ -51,7 +50,7 @@ STUDIES = {function.__name__: function for function in (several_machines, one_la
 def drawn(request, tmp_path_factory):
     results = ResultsFolder(tmp_path_factory.mktemp(request.param) / "results")
     STUDIES[request.param](results)
-    found = illustrations(load_results(results.path).groups(), find_places(results.path))
+    found = illustrations(load_results(results.path).groups())
     return [item for item in found if isinstance(item, Illustration)]
 
 
@@ -102,7 +101,7 @@ def test_the_same_records_give_the_same_bytes(tmp_path):
     one_launch(results)
 
     def files():
-        (item,) = illustrations(load_results(results.path).groups(), find_places(results.path), (speed.illustrate,))
+        (item,) = illustrations(load_results(results.path).groups(), (speed.illustrate,))
         return [rendered(item.figure, file_format) for file_format in ("pdf", "svg", "png")]
 
     assert files() == files()

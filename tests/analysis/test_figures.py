@@ -22,13 +22,12 @@ from harness.analysis.cells import load_results
 from harness.analysis.figures import energy, forecast, illustrations, loss, power, scaling, skill, speed
 from harness.analysis.figures.style import MARKERS, OKABE_ITO, looks
 from harness.analysis.figures.subject import Illustration, NotDrawn, subjects
-from harness.analysis.places import find_places
 
 
 def draw(results, module):
     """What a module draws of a folder of results with one subject."""
     (subject,) = subjects(load_results(results.path).groups())
-    return list(module.illustrate(subject, find_places(results.path)))
+    return list(module.illustrate(subject))
 
 
 def one(results, module):
@@ -349,10 +348,7 @@ class TestLooks:
 class TestSubjects:
     def test_cells_of_several_chips_share_a_figure(self, results):
         add_study(results, launches=1)
-        assert (
-            len(list(illustrations(load_results(results.path).groups(), find_places(results.path), (loss.illustrate,))))
-            == 1
-        )
+        assert len(list(illustrations(load_results(results.path).groups(), (loss.illustrate,)))) == 1
 
     def test_twins_are_told_apart_by_their_batch_size(self, results):
         for size in (8, 16):

@@ -22,7 +22,6 @@ from harness.analysis.figures.style import (
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.metrics import EnergyUse, energy_uses, launch_metrics
 from harness.analysis.number_format import readable_unit
-from harness.analysis.places import Places
 from harness.analysis.table_parts import estimate, estimate_columns
 from harness.record import Record
 
@@ -35,7 +34,7 @@ INFERENCE = "inference step"
 POWER_STEPS = ((1, 2, 5), (1, 3), (1,))
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """Energy against time of a subject."""
     name = f"energy-{subject.stem}"
     cells = subject.shown(lambda cell: cell.launches)

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.places import Places
 from harness.errors import UserError
 from harness.forecast import FILE_NAME, Forecast
 
@@ -18,13 +17,13 @@ MAP_WIDTH_INCHES = 1.65
 MAP_HEIGHT_BOUNDS_INCHES = (0.7, 1.9)
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """A map for each cell, of its first launch that kept a forecast."""
     cells = subject.shown(lambda cell: cell.launches)
     if not cells:
         yield NotDrawn(f"forecast-{subject.stem}", "no cell has a completed launch")
     for shown in cells:
-        yield _of_cell(shown, subject, places)
+        yield _of_cell(shown, subject)
 
 
 def forecast_data(forecast: Forecast) -> pd.DataFrame:
@@ -84,10 +83,10 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
     return figure
 
 
-def _of_cell(shown: ShownCell, subject: Subject, places: Places) -> Illustration | NotDrawn:
+def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
     name = f"forecast-{subject.stem}-{shown.label}"
     for record in shown.cell.launches:
-        path = places.beside(record, FILE_NAME)
+        path = record.beside(FILE_NAME)
         if path is None:
             continue
         try:

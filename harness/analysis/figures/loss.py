@@ -21,7 +21,6 @@ from harness.analysis.figures.style import (
     new_figure,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.places import Places
 from harness.record import Record
 
 AXES_INCHES = 2.3
@@ -31,7 +30,7 @@ LOG_FROM = 10.0
 """Ratio of the greatest to the least loss above which the axis is logarithmic."""
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """The loss curves of a subject."""
     name = f"loss-{subject.stem}"
     cells = subject.shown(_trained)

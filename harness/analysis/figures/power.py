@@ -26,7 +26,6 @@ from harness.analysis.figures.style import (
     new_figure,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.places import Places
 
 FILE_NAME = "power.parquet"
 AXES_INCHES = 2.4
@@ -50,13 +49,13 @@ class Span(Protocol):
         """End."""
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """A trace for each cell, of its first launch that kept one."""
     cells = subject.shown(lambda cell: cell.launches)
     if not cells:
         yield NotDrawn(f"power-{subject.stem}", "no cell has a completed launch")
     for shown in cells:
-        yield _of_cell(shown, subject, places)
+        yield _of_cell(shown, subject)
 
 
 def power_data(log: SampleLog, phases: Sequence[Span]) -> pd.DataFrame:
@@ -130,12 +129,12 @@ def power_figure(log: SampleLog, phases: Sequence[Span], title: str) -> Figure:
     return figure
 
 
-def _of_cell(shown: ShownCell, subject: Subject, places: Places) -> Illustration | NotDrawn:
+def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
     import pyarrow as pa
 
     name = f"power-{subject.stem}-{shown.label}"
     for record in shown.cell.launches:
-        path = places.beside(record, FILE_NAME)
+        path = record.beside(FILE_NAME)
         if path is None:
             continue
         try:

@@ -22,14 +22,13 @@ from harness.analysis.figures.style import (
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.metrics import launch_metrics
-from harness.analysis.places import Places
 from harness.analysis.table_parts import estimate, estimate_columns
 
 AXES_INCHES = 2.3
 ACTIVITIES = ("training", "inference")
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """The scaling of a subject."""
     name = f"scaling-{subject.stem}"
     cells = subject.shown(lambda cell: cell.launches)

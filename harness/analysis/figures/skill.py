@@ -22,7 +22,6 @@ from harness.analysis.figures.style import (
     new_figure,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.places import Places
 from harness.analysis.skill_table import REFERENCES, CellScores, ScoreKey
 from harness.analysis.table_parts import estimate, estimate_columns
 from harness.forecast import spread
@@ -35,7 +34,7 @@ REFERENCE_LOOK: Any = {"color": REFERENCE_COLOUR, "marker": "."}
 SCORES = ("rmse", "acc")
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """The skill of a subject."""
     name = f"skill-{subject.stem}"
     found = {shown: CellScores(shown.cell) for shown in subject.shown(lambda cell: cell.launches)}

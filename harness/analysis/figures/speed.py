@@ -14,7 +14,6 @@ from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title,
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.metrics import Metric, launch_metrics
 from harness.analysis.number_format import MISSING, readable_unit
-from harness.analysis.places import Places
 from harness.analysis.table_parts import estimate, estimate_columns, why_not
 
 ROW_INCHES = 0.3
@@ -24,7 +23,7 @@ REASON_LINES = 2
 REASON_CHARACTERS = 46
 
 
-def illustrate(subject: Subject, places: Places) -> Drawn:
+def illustrate(subject: Subject) -> Drawn:
     """The bars of a subject."""
     name = f"speed-{subject.stem}"
     cells = subject.shown()

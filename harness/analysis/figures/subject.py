@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.figures.style import Look, looks
-from harness.analysis.places import Places
 from harness.scenario.matrix import Absent
 
 
@@ -106,7 +105,7 @@ class NotDrawn:
 
 
 Drawn = Iterable[Illustration | NotDrawn]
-Illustrator = Callable[[Subject, Places], Drawn]
+Illustrator = Callable[[Subject], Drawn]
 
 
 def subjects(groups: Sequence[Group]) -> tuple[Subject, ...]:

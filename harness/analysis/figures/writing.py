@@ -14,7 +14,6 @@ from harness.analysis.cells import Group
 from harness.analysis.figures import energy, forecast, loss, power, scaling, skill, speed
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, subjects
-from harness.analysis.places import Places, find_places
 from harness.analysis.selection import chosen_suites, load_chosen
 from harness.analysis.tables import make_folder, print_warnings
 from harness.record import write_atomically
@@ -27,12 +26,12 @@ METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 
 
 def illustrations(
-    groups: Sequence[Group], places: Places, illustrators: Sequence[Illustrator] = ILLUSTRATORS
+    groups: Sequence[Group], illustrators: Sequence[Illustrator] = ILLUSTRATORS
 ) -> Iterator[Illustration | NotDrawn]:
     """Draw every figure of every subject; a figure that cannot be drawn is named with its reason."""
     for subject in subjects(groups):
         for illustrate in illustrators:
-            yield from illustrate(subject, places)
+            yield from illustrate(subject)
 
 
 def write_figures(results: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
@@ -41,10 +40,10 @@ def write_figures(results: Path, *, suite: str | None, console: Console) -> tupl
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
     where none is of the suite, and where a file cannot be written.
     """
-    found, places = load_chosen(results, suite), find_places(results)
+    found = load_chosen(results, suite)
     print_warnings(found.problems, console)
     for chosen in chosen_suites(found, suite):
-        for item in illustrations(chosen.groups(), places):
+        for item in illustrations(chosen.groups()):
             if isinstance(item, NotDrawn):
                 console.print(Text(f"not drawn: {item.name}: {item.reason}", style="dim"), soft_wrap=True)
                 continue
@@ -55,7 +54,7 @@ def write_figures(results: Path, *, suite: str | None, console: Console) -> tupl
 
 def write_loss_curves(groups: Sequence[Group], folder: Path) -> tuple[Path, ...]:
     """Write the loss curves alone, as `write` does, and return the paths."""
-    drawn = illustrations(groups, Places({}), (loss.illustrate,))
+    drawn = illustrations(groups, (loss.illustrate,))
     return tuple(path for item in drawn if isinstance(item, Illustration) for path in write(item, folder))
 
 

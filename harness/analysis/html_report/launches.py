@@ -9,17 +9,17 @@ from harness.analysis.cells import Cell
 from harness.analysis.html_report.views import Entry, TableView
 from harness.analysis.metrics import energy_uses, launch_metrics
 from harness.analysis.number_format import MISSING, readable_unit, with_interval
-from harness.analysis.places import Places
+from harness.analysis.reading import StoredRecord
 from harness.record import Record
 
 
-def launches_view(title: str, cell: Cell, places: Places, folder: Path) -> TableView:
+def launches_view(title: str, cell: Cell, folder: Path) -> TableView:
     """A row for each quantity and a column for each record of the cell, completed or not.
 
     Links are relative to `folder`.
     """
     records = (*cell.launches, *cell.failed_attempts)
-    hrefs = [_href(record, places, folder) for record in records]
+    hrefs = [_href(record, folder) for record in records]
     rows = [
         _row("record", [f"{record.launch:02d}-{record.attempt}" for record in records], hrefs),
         _row("status", [_status(record) for record in records], hrefs),
@@ -50,7 +50,7 @@ def _quantities(records: tuple[Record, ...]) -> dict[str, list[str]]:
     return shown
 
 
-def _row(title: str, texts: list[str], hrefs: list[str | None]) -> tuple[Entry, ...]:
+def _row(title: str, texts: list[str], hrefs: list[str]) -> tuple[Entry, ...]:
     return (Entry(title), *(Entry(text, href) for text, href in zip(texts, hrefs, strict=True)))
 
 
@@ -59,6 +59,5 @@ def _status(record: Record) -> str:
     return f"{status}: {record.reason}" if record.reason else status
 
 
-def _href(record: Record, places: Places, folder: Path) -> str | None:
-    path = places.record_file(record)
-    return quote(Path(relpath(path.resolve(), folder.resolve())).as_posix()) if path else None
+def _href(record: StoredRecord, folder: Path) -> str:
+    return quote(Path(relpath(record.path.resolve(), folder.resolve())).as_posix())

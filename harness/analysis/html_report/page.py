@@ -22,7 +22,6 @@ from harness.analysis.html_report.launches import launches_view
 from harness.analysis.html_report.svg import inline_svg
 from harness.analysis.html_report.views import TableView, section_view
 from harness.analysis.parity import with_parity
-from harness.analysis.places import Places, find_places
 from harness.analysis.selection import chosen_suites, load_chosen
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
@@ -87,10 +86,10 @@ def write_report(
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
     where no cell bears the name of the suite or the baseline, and where the file cannot be written.
     """
-    found, places, path = load_chosen(results, suite), find_places(results), output or results / FILE_NAME
+    found, path = load_chosen(results, suite), output or results / FILE_NAME
     print_warnings(found.problems, console)
     views = [
-        _suite_view(chosen, baseline, places, path.parent, f"s{number}")
+        _suite_view(chosen, baseline, path.parent, f"s{number}")
         for number, chosen in enumerate(chosen_suites(found, suite))
     ]
     make_folder(path.parent)
@@ -126,14 +125,14 @@ def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
     )
 
 
-def _suite_view(found: Results, baseline: str | None, places: Places, folder: Path, prefix: str) -> SuiteView:
+def _suite_view(found: Results, baseline: str | None, folder: Path, prefix: str) -> SuiteView:
     name = found.suites[0]
     named = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
     comparisons = with_parity(named.compare_all(found.cells), found.certificates)
     groups = found.groups()
     anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
     group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]
-    drawn = list(_figures(groups, places, anchors, prefix))
+    drawn = list(_figures(groups, anchors, prefix))
     machines = [environment_view(subject, anchors) for subject in subjects(groups)]
     return SuiteView(
         name=name,
@@ -150,7 +149,7 @@ def _suite_view(found: Results, baseline: str | None, places: Places, folder: Pa
                 anchor,
                 group.title,
                 tuple(
-                    (anchors[cell], launches_view(f"{group.label(cell)}, {cell.key}", cell, places, folder))
+                    (anchors[cell], launches_view(f"{group.label(cell)}, {cell.key}", cell, folder))
                     for cell in group.cells
                 ),
             )
@@ -193,11 +192,9 @@ def _tables(
     return TablesView(anchor, built[0].title, views, built[0].definitions)
 
 
-def _figures(
-    groups: Sequence[Group], places: Places, anchors: Mapping[Cell, str], prefix: str
-) -> Iterator[FigureView | NotDrawn]:
+def _figures(groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str) -> Iterator[FigureView | NotDrawn]:
     labels = {cell: f"{group.label(cell)} on {group.chip}" for group in groups for cell in group.cells}
-    for number, item in enumerate(illustrations(groups, places)):
+    for number, item in enumerate(illustrations(groups)):
         if isinstance(item, NotDrawn):
             yield item
             continue

@@ -114,15 +114,12 @@ def save(certificate: Certificate, results: Path) -> Path:
     return path
 
 
-def load_all(results: Path) -> tuple[list[Certificate], list[str]]:
-    """Every certificate under a folder of results, and one line for each that cannot be read."""
-    found, problems = [], []
-    for path in sorted(results.rglob(f"{FOLDER}/*.json")):
-        try:
-            found.append(Certificate.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError) as error:
-            problems.append(f"{path}: not a certificate that can be read ({_first_line(error)}); make it again")
-    return found, problems
+def load(path: Path) -> Certificate:
+    """Read a certificate; raises UserError where the file is none."""
+    try:
+        return Certificate.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{path}: not a certificate that can be read ({_first_line(error)}); make it again") from None
 
 
 def _first_line(error: Exception) -> str:
