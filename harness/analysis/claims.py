@@ -1,7 +1,7 @@
 """Whether the records bear a claim: confirmed, refuted, undecided, or not measured and why."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -20,7 +20,7 @@ ACTIVITIES = {"training": "training, whole", "inference": "inference"}
 
 
 class Bounded(NamedTuple):
-    """A ratio to the baseline and its interval, from `pairs` launches; `of` names the score where it is one."""
+    """A ratio to the baseline and its interval, from `pairs` launches; `of` says of what, if not of the claim's."""
 
     ratio: float
     low: float | None
@@ -101,7 +101,33 @@ def _finding(ledger: Ledger, claim: Claim, cells: Sequence[Cell]) -> Finding:
                     evidence.append(entry)
                 else:
                     missing.append(entry)
+    evidence += list(_above_others(claim, evidence))
     return Finding(claim, tuple(evidence), tuple(dict.fromkeys(missing)))
+
+
+def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Evidence]:
+    """The ratio of the model that should have the largest one over that of each other model, on the same cells.
+
+    Its bounds are the quotients of the opposite bounds of the two, which cover it with 90 % at least (Bonferroni).
+    """
+    for largest in evidence:
+        for other in evidence:
+            same = (largest.cell, largest.baseline) == (other.cell, other.baseline)
+            if largest.model != claim.largest_for or other.model == claim.largest_for or not same:
+                continue
+            bounded = _quotient(largest.bounded, other.bounded, f"{claim.quantity}, ratio over that of {other.model}")
+            yield replace(
+                largest,
+                bounded=bounded,
+                outcome=outcome_of(bounded, Expectation(at_least=1.0)),
+                records=(*largest.records, *other.records),
+            )
+
+
+def _quotient(ours: Bounded, theirs: Bounded, of: str) -> Bounded:
+    low = ours.low / theirs.high if ours.low and theirs.high else None
+    high = ours.high / theirs.low if ours.high and theirs.low else None
+    return Bounded(ours.ratio / theirs.ratio, low, high, min(ours.pairs, theirs.pairs), of)
 
 
 def _of_pair(

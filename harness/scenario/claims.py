@@ -67,6 +67,9 @@ class Claim(Frozen):
         default=None, description="needed for power and energy: of the whole training or of inference"
     )
     expect: Expectation
+    largest_for: str | None = Field(
+        default=None, description="the model whose ratio must also be above that of each other model"
+    )
 
     @field_validator("cells")
     @classmethod
@@ -86,6 +89,10 @@ class Claim(Frozen):
             raise ValueError("give an activity for power and energy, and for nothing else")
         if self.stage is not None and self.quantity not in OF_A_STAGE:
             raise ValueError(f"a stage goes only with {', '.join(OF_A_STAGE)}")
+        if self.largest_for is not None and (self.largest_for not in self.models or len(self.models) < 2):
+            raise ValueError("largest_for must be one of several models")
+        if self.largest_for is not None and self.quantity == "rmse":
+            raise ValueError("largest_for does not go with rmse, which is a ratio for each variable")
         return self
 
 

@@ -121,6 +121,38 @@ def test_one_model_of_two_leaves_the_claim_undecided_but_can_refute_it(results, 
     assert set(rows["outcome"]) == {"refuted"}
 
 
+@pytest.mark.parametrize(
+    ("factor", "outcome"), [(2.0, "confirmed"), (1.4, "refuted"), (1.5, "undecided")], ids=["above", "below", "equal"]
+)
+def test_the_model_with_the_largest_ratio(results, tmp_path, factor, outcome):
+    for model, of_model in (("fourcastnet", 1.5), ("graphcast", factor)):
+        add(results, "a100", model=model)
+        add(results, "ascend910b", of_model, model=model)
+    changes = {"models": ["fourcastnet", "graphcast"], "expect": {"at_least": 1.0}, "largest_for": "graphcast"}
+    rows, _ = judge(results, tmp_path, **changes)
+    assert list(rows["evidence"]) == ["confirmed", "confirmed", outcome]
+    assert set(rows["outcome"]) == {outcome}
+    last = rows.iloc[-1]
+    assert last["of"] == "inference_step_s, ratio over that of fourcastnet"
+    assert last["ratio"] == pytest.approx(factor / 1.5)
+    assert last["ratio_low"] == pytest.approx(rows["ratio_low"][1] / rows["ratio_high"][0])
+    assert last["ratio_high"] == pytest.approx(rows["ratio_high"][1] / rows["ratio_low"][0])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"largest_for": "graphcast"},
+        {"largest_for": "fourcastnet"},
+        {"models": ["fourcastnet", "graphcast"], "largest_for": "graphcast", "quantity": "rmse"},
+    ],
+)
+def test_a_largest_ratio_needs_others_of_the_same_quantity(results, tmp_path, changes):
+    add(results, "a100")
+    with pytest.raises(UserError, match="largest_for"):
+        judge(results, tmp_path, **changes)
+
+
 def test_what_no_chip_can_run_is_told_and_not_waited_for(results, tmp_path):
     add(results, "a100")
     add(results, "ascend910b")
