@@ -20,7 +20,7 @@ ACTIVITIES = {"training": "training, whole", "inference": "inference"}
 
 
 class Bounded(NamedTuple):
-    """A ratio to the baseline and its interval, from `pairs` launches; `of` says of what, if not of the claim's."""
+    """A ratio to the baseline and its interval from `pairs` launches, of `of` or else of the claim's quantity."""
 
     ratio: float
     low: float | None
