@@ -1,7 +1,6 @@
 """The numbers that one launch contributes, computed from its record."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 from typing import Literal, NamedTuple
 
@@ -175,8 +174,7 @@ def _quantile(ordered: Sequence[float], fraction: float) -> float:
     return ordered[below] + (place - below) * (ordered[above] - ordered[below])
 
 
-@dataclass(frozen=True)
-class RecordedWindow:
+class RecordedWindow(NamedTuple):
     """The energy of a phase beside what was done in it."""
 
     energy: PhaseEnergy
