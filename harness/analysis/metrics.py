@@ -1,13 +1,16 @@
 """The numbers that one launch contributes, computed from its record."""
 
 from collections.abc import Sequence
+from operator import truediv
 from statistics import median
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
-from harness.record import Epoch, Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
+from harness.record import Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
 
 EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]
+
+T = TypeVar("T")
 
 NO_TRAINING = "no training measured"
 NO_INFERENCE = "no inference measured"
@@ -63,9 +66,14 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     """
     measured = record.measurements
     several = len(measured.training) > 1
-    stages = [metric for stage in measured.training for metric in _of_stage(stage, stage.name if several else "")]
+    epochs_s = [[epoch.epoch_s for epoch in stage.epochs] for stage in measured.training]
+    stages = [
+        metric
+        for stage, times_s in zip(measured.training, epochs_s, strict=True)
+        for metric in _of_stage(stage, times_s, stage.name if several else "")
+    ]
     missing = [] if measured.training else _of_missing_stage()
-    total_s = sum(epoch.epoch_s for stage in measured.training for epoch in stage.epochs)
+    total_s = sum(map(sum, epochs_s))
     memory = measured.memory
     process_bytes, device_bytes = (memory.process_rss_bytes, memory.device_bytes) if memory else (None, None)
     no_count = "the framework keeps no count" if memory else "not measured"
@@ -114,13 +122,12 @@ def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
     return tuple(uses)
 
 
-def _of_stage(stage: TrainingStage, stage_name: str) -> list[Metric]:
+def _of_stage(stage: TrainingStage, epochs_s: Sequence[float], stage_name: str) -> list[Metric]:
     part = f"_{stage_name}" if stage_name else ""
     of = f" ({stage_name})" if stage_name else ""
-    epochs = _without_compilation(stage.epochs)
-    times_s = [epoch.epoch_s for epoch in epochs]
+    epochs, times_s = _without_compilation(stage.epochs), _without_compilation(epochs_s)
     steps_s = [step_s for epoch in stage.epochs for step_s in epoch.step_s]
-    steady_s = [] if stage.steady_from_step is None else steps_s[stage.steady_from_step :]
+    steady_s = [] if stage.steady_from_step is None else sorted(steps_s[stage.steady_from_step :])
     step_s, iqr_s = (median(steady_s), _iqr(steady_s)) if steady_s else (None, None)
     share = sum(sum(epoch.data_s) for epoch in epochs) / sum(times_s)
     rate = stage.samples_per_epoch * len(epochs) / sum(times_s)
@@ -142,7 +149,7 @@ def _of_missing_stage() -> list[Metric]:
 
 
 def _of_inference(latency: Latency | None) -> list[Metric]:
-    steps_s = latency.step_s if latency else ()
+    steps_s = sorted(latency.step_s) if latency else ()
     first_s = latency.first_step_s if latency else None
     rate = latency.batch_size * len(steps_s) / sum(steps_s) if latency and steps_s else None
     step_s, iqr_s = (median(steps_s), _iqr(steps_s)) if steps_s else (None, None)
@@ -158,12 +165,11 @@ def _metric(name: str, title: str, unit: str, kind: Kind, value: float | None, m
     return Metric(name, title, unit, kind, value, missing if value is None else None)
 
 
-def _without_compilation(epochs: Sequence[Epoch]) -> Sequence[Epoch]:
+def _without_compilation(epochs: Sequence[T]) -> Sequence[T]:
     return epochs[1:] or epochs
 
 
-def _iqr(values: Sequence[float]) -> float:
-    ordered = sorted(values)
+def _iqr(ordered: Sequence[float]) -> float:
     return _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
 
 
@@ -201,7 +207,8 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
     net_energies_j = [net_j / units for net_j, units in nets if net_j is not None]
     if valid and not net_energies_j:
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
-    energy_j = sum(window.total("energy_j") for window in valid)
+    energies_j = [window.total("energy_j") for window in valid]
+    energy_j = sum(energies_j)
     samples = sum(window.phase.samples for window in valid)
     steps = sum(window.phase.steps for window in valid)
     return EnergyUse(
@@ -209,7 +216,7 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         unit=unit,
         windows=len(windows),
         valid_windows=len(valid),
-        energy_j=median(window.total("energy_j") / window.units(unit) for window in valid) if valid else None,
+        energy_j=median(map(truediv, energies_j, (window.units(unit) for window in valid))) if valid else None,
         net_energy_j=median(net_energies_j) if net_energies_j else None,
         step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,

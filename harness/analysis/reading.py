@@ -1,6 +1,6 @@
 """Read records by the thousand: one pass over each file, of which only what tables need stays in memory.
 
-From SHARED_FROM files on, a child process reads every other one: it takes their paths on its standard input and
+From SHARED_FROM files on, a child process reads CHILD_SHARE of them: it takes their paths on its standard input and
 answers with a pickle, which nothing but its parent sees.
 """
 
@@ -23,7 +23,7 @@ from harness.analysis.summaries import Summary, summarise_record
 from harness.errors import UserError
 from harness.record import Record
 
-SHARED_FROM = 400
+SHARED_FROM, CHILD_SHARE = 400, 0.48
 IN_THE_FILE = ("measurements", "energy")
 
 
@@ -66,12 +66,12 @@ class _Read(NamedTuple):
 
 def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
     """Read files, in the order of `paths`; an error in one line for each that cannot be used."""
-    step = 2 if len(paths) >= SHARED_FROM and (os.cpu_count() or 1) > 1 else 1
-    found: list[_Read | str] = [""] * len(paths)
-    with _child(paths[1::step] if step > 1 else []) as child, without_collecting():
-        found[::step] = _read_all(paths[::step])
+    shared = len(paths) >= SHARED_FROM and (os.cpu_count() or 1) > 1
+    ours = len(paths) - int(CHILD_SHARE * len(paths)) if shared else len(paths)
+    with _child(paths[ours:]) as child, without_collecting():
+        found = _read_all(paths[:ours])
         if child:
-            found[1::step] = _answer(child, paths[1::step])
+            found += _answer(child, paths[ours:])
         return [_stored(path, read) for path, read in zip(paths, found, strict=True)]
 
 

@@ -10,7 +10,7 @@ from harness.analysis.fairness import Comparison
 from harness.analysis.gate import MOST, POWER, further_launches
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Deviation, difference, equivalence, relative_deviation, summarise
-from harness.analysis.summaries import ScoreKey
+from harness.analysis.summaries import Place, ScoreKey
 from harness.analysis.table_parts import (
     INTERVALS,
     baseline_label,
@@ -39,16 +39,20 @@ class CellScores:
     """The scores of a cell's launches, found by forecaster, variable and lead time; `launches` counts the scored."""
 
     def __init__(self, cell: Cell) -> None:
-        scored = {launch: found.scores.by_key for launch, found in cell.summaries.items() if found.scores}
+        scored = {launch: found.scores for launch, found in cell.summaries.items() if found.scores}
         self.launches = len(scored)
-        self._rmse: dict[tuple[str, ScoreKey], dict[int, float]] = defaultdict(dict)
-        self._acc: dict[tuple[str, ScoreKey], dict[int, float]] = defaultdict(dict)
-        for launch, scores in scored.items():
-            for place, score in scores.items():
-                self._rmse[place][launch] = score.rmse
-                if score.acc is not None:
-                    self._acc[place][launch] = score.acc
-        self.keys = tuple(dict.fromkeys(key for _, key in next(iter(scored.values()), {})))
+        self._rmse: dict[Place, dict[int, float]] = defaultdict(dict)
+        self._acc: dict[Place, dict[int, float]] = defaultdict(dict)
+        for places in dict.fromkeys(scores.places for scores in scored.values()):
+            alike = {launch: scores for launch, scores in scored.items() if scores.places == places}
+            for place, *rmse in zip(places, *(scores.rmse for scores in alike.values()), strict=True):
+                self._rmse[place].update(zip(alike, rmse, strict=True))
+            for place, *acc in zip(places, *(scores.acc for scores in alike.values()), strict=True):
+                self._acc[place].update(
+                    (launch, each) for launch, each in zip(alike, acc, strict=True) if each is not None
+                )
+        first = next(iter(scored.values()), None)
+        self.keys = tuple(dict.fromkeys(key for _, key in first.places)) if first else ()
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Mapping[int, float]:
         """RMSE by launch number, in the variable's units."""

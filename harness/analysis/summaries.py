@@ -1,6 +1,5 @@
 """What tables need of a record: the numbers of its launch, computed once, small enough to keep ten thousand of them."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -21,18 +20,20 @@ class ScoreKey(NamedTuple):
         return f"{self.variable}, {self.units}"
 
 
-class Score(NamedTuple):
-    """RMSE in the variable's units, and ACC, None where it is not defined."""
-
-    rmse: float
-    acc: float | None
+Place = tuple[str, ScoreKey]
+"""A forecaster and what of it is scored."""
 
 
 class Scores(NamedTuple):
-    """The scores of a launch by forecaster and key, and the definitions that they follow, in one line."""
+    """The scores of a launch in the order of `places`, and the definitions that they follow, in one line.
+
+    RMSE in the variables' units; ACC None where it is not defined.
+    """
 
     definition: str
-    by_key: Mapping[tuple[str, ScoreKey], Score]
+    places: tuple[Place, ...]
+    rmse: tuple[float, ...]
+    acc: tuple[float | None, ...]
 
 
 class Implementation(NamedTuple):
@@ -81,13 +82,12 @@ def _scores(skill: Skill) -> Scores:
     definition = (
         f"Weights: {skill.weights}. RMSE: {skill.rmse_order}. ACC: {skill.acc}. Climatology: {skill.climatology}."
     )
-    scores = {
-        _place(score.forecaster, score.variable, score.units, score.lead_h): Score(score.rmse, score.acc)
-        for score in skill.scores
-    }
-    return Scores(definition, scores)
+    places = _places(tuple((each.forecaster, each.variable, each.units, each.lead_h) for each in skill.scores))
+    rmse, acc = tuple(each.rmse for each in skill.scores), tuple(each.acc for each in skill.scores)
+    return Scores(definition, places, rmse, acc)
 
 
-@lru_cache(maxsize=2**14)
-def _place(forecaster: str, variable: str, units: str, lead_h: float) -> tuple[str, ScoreKey]:
-    return forecaster, ScoreKey(variable, units, lead_h)
+@lru_cache(maxsize=2**10)
+def _places(scored: tuple[tuple[str, str, str, float], ...]) -> tuple[Place, ...]:
+    """One object for all launches that score the same."""
+    return tuple((forecaster, ScoreKey(variable, units, lead_h)) for forecaster, variable, units, lead_h in scored)
