@@ -14,6 +14,7 @@ from harness.models.graphcast.icosphere import hierarchy
 PLANES = {"tiny 8x16": ((8, 16), 8, 64), "small 16x32": ((16, 32), 4, 256), "paper 90x180": ((90, 180), 1, 256)}
 SEQUENCES = {"tiny 128": (128, 8, 64), "small 512": (512, 4, 256), "paper 16200": (16200, 1, 256)}
 MESHES = {"refinement 3": (3, 128), "refinement 5": (5, 128)}
+NORMS = {"tiny 1024x64": (1024, 64), "paper 16200x768": (16200, 768)}
 ROUNDS = 15
 
 
@@ -38,6 +39,10 @@ def main(name):
             for implementation in timed.segment_sums:
                 function = timed.segments(operators, implementation, segments, int(receivers.max()) + 1)
                 found[f"segments {label}, {implementation} {kind}"] = timed.both_ways(function, x)
+    for label, shape in NORMS.items():
+        x = random.standard_normal(shape).astype(np.float32)
+        for kind in timed.layer_norms:
+            found[f"layer norm {label}, {kind}"] = timed.both_ways(timed.norm(operators, kind, shape[1]), x)
     print(json.dumps(found))
 
 
@@ -54,7 +59,7 @@ def measure(step):
 class PyTorch:
     """Op by op."""
 
-    segment_sums = ("native",)
+    segment_sums, layer_norms = ("native",), ()
 
     def __init__(self):
         import torch
@@ -76,7 +81,7 @@ class PyTorch:
 class MindSpore:
     """As compiled graphs."""
 
-    segment_sums = ("native", "gathered")
+    segment_sums, layer_norms = ("native", "gathered"), ("native", "composed")
 
     def __init__(self):
         import mindspore
@@ -91,6 +96,10 @@ class MindSpore:
 
     def segments(self, operators, implementation, segments, count):
         return operators.segment_sum(implementation, segments, count)
+
+    def norm(self, operators, kind, width):
+        ones, zeros = (self.ms.Tensor(np.full(width, value, np.float32)) for value in (1, 0))
+        return normalised(self.ms.nn.Cell, operators.LAYER_NORMS[kind](width, 1e-5), ones, zeros)
 
     def both_ways(self, function, x):
         gradient = self.ms.jit(self.ms.value_and_grad(squared(self.ms.nn.Cell, function), 0))
@@ -108,6 +117,18 @@ def round_trip(base, made):
             return self.made.inverse(self.made(x))
 
     return RoundTrip()
+
+
+def normalised(base, made, weight, bias):
+    class Normalised(base):
+        def __init__(self):
+            super().__init__()
+            self.made, self.weight, self.bias = made, weight, bias
+
+        def construct(self, x):
+            return self.made(x, self.weight, self.bias)
+
+    return Normalised()
 
 
 def squared(base, function):

@@ -27,11 +27,14 @@ def test_auto_is_the_choice_for_the_device_and_anything_else_stands():
 @pytest.mark.parametrize(
     ("network", "expected"),
     [
-        (fourcastnet.Network(patch_size=2, embed_dim=8, depth=1), {"spectral": "dft"}),
-        (fourcastnet.Network(patch_size=2, embed_dim=8, depth=1, spectral="fft"), {"spectral": "fft"}),
-        (graphcast.Network(mesh_refinement=1), {"segment_sum": "native"}),
-        (object(), {}),
+        (fourcastnet.Network(patch_size=2, embed_dim=8, depth=1), {"spectral": "dft", "layer_norm": "composed"}),
+        (
+            fourcastnet.Network(patch_size=2, embed_dim=8, depth=1, spectral="fft"),
+            {"spectral": "fft", "layer_norm": "composed"},
+        ),
+        (graphcast.Network(mesh_refinement=1), {"segment_sum": "native", "layer_norm": "composed"}),
+        (object(), {"layer_norm": "composed"}),
     ],
 )
-def test_a_record_names_what_served_the_operators_that_a_network_lets_choose(network, expected):
+def test_a_record_names_what_served_the_operators(network, expected):
     assert all_serving(network, "mindspore", "CPU") == expected

@@ -3,10 +3,10 @@
 Tokens run first, then the batch, (tokens * B, C), and every product is 2-D or batched: on CPU anything wider falls back
 to a broadcast.
 
-Dense layers, LayerNorm and GELU carry their gradients in closed form. On CPU the primitives for LayerNorm and for sums
-over tokens, and the gradients derived from a composition, take several times longer; sums over tokens are products with
-a row of ones. Vectors are repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every
-value as long as the graph lives, which at 0.25 degrees is more than a gigabyte a block.
+Dense layers and GELU carry their gradients in closed form. On CPU the primitive for sums over tokens, and the gradients
+derived from a composition, take several times longer; sums over tokens are products with a row of ones. Vectors are
+repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every value as long as the graph
+lives, which at 0.25 degrees is more than a gigabyte a block.
 """
 
 import math
@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
+from harness.models.operators.mindspore import layer_norm
 from harness.models.operators.spectral import REAL_FORM
 
 
@@ -78,48 +79,13 @@ class BatchedLinearFunction(nn.Cell):
         return dx, self.product_of_transposed(x, dout), self.product(ones, dout)
 
 
-class LayerNormFunction(nn.Cell):
-    """n * weight + bias with n = (x - mean) * rsqrt(variance + epsilon), over the last axis of (tokens, C)."""
-
-    def __init__(self, width: int, epsilon: float) -> None:
-        super().__init__()
-        self.epsilon = epsilon
-        self.average = Tensor(np.full((width, 1), 1 / width, np.float32))
-        self.along_width = Tensor(np.ones((1, width), np.float32))
-        self.product, self.add = ops.MatMul(), ops.BiasAdd()
-
-    def mean(self, x: Tensor) -> Tensor:
-        """The mean of every token, repeated along its width: (tokens, C) to the same."""
-        return self.product(self.product(x, self.average), self.along_width)
-
-    def scale(self, centred: Tensor) -> Tensor:
-        """rsqrt(variance + epsilon): (tokens, C) to (tokens, 1)."""
-        return ops.rsqrt(self.product(ops.square(centred), self.average) + self.epsilon)
-
-    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """(tokens, C) to the same."""
-        centred = x - self.mean(x)
-        return self.add(centred * self.product(self.scale(centred), weight.reshape(1, -1)), bias)
-
-    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
-        """With g = dout * weight: dx = scale * (g - mean(g) - n * mean(g * n)); the others are sums over tokens."""
-        centred = x - self.mean(x)
-        scale = self.product(self.scale(centred), self.along_width)
-        n = centred * scale
-        tokens = ops.ones((1, x.shape[0]), x.dtype)
-        g = dout * self.product(tokens.reshape(-1, 1), weight.reshape(1, -1))
-        dx = scale * (g - self.mean(g) - n * self.mean(g * n))
-        dweight = self.product(tokens, dout * n).reshape(weight.shape)
-        return dx, dweight, self.product(tokens, dout).reshape(bias.shape)
-
-
 class LayerNorm(nn.Cell):
     """Normalisation over the last axis with scale and shift."""
 
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
         self.weight, self.bias = empty(width), empty(width)
-        self.function = LayerNormFunction(width, epsilon)
+        self.function = layer_norm(width, epsilon)
 
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, C) to the same."""

@@ -1,18 +1,17 @@
 """Operators that are not served alike everywhere, in MindSpore: native ones and those composed of others.
 
-Composed: a Fourier transform of any length as products with the factors of its matrix, and a sum of segments as
-gathering and adding in a fixed order.
+Composed: a Fourier transform of any length as products with the factors of its matrix, a sum of segments as gathering
+and adding in a fixed order, and a LayerNorm of products with ones whose gradient is in closed form.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 from numpy.typing import NDArray
 
-from harness.models.operators.choices import SegmentSum, Spectral, serving
+from harness.models.operators.choices import Operator, SegmentSum, Spectral, serving
 from harness.models.operators.spectral import TransformMatrices, factors, plane_matrices, sequence_matrices
 
 
@@ -137,6 +136,54 @@ class GatheredSegments(nn.Cell):
         return (ops.gather(dout, self.segments, 0),)
 
 
+class NativeLayerNorm(nn.Cell):
+    """LayerNorm over the last axis of (tokens, C) by MindSpore's kernel."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.kernel = ops.LayerNorm(begin_norm_axis=1, begin_params_axis=1, epsilon=epsilon)
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(tokens, C) to the same."""
+        y, _, _ = self.kernel(x, weight, bias)
+        return y
+
+
+class ComposedLayerNorm(nn.Cell):
+    """n * weight + bias with n = (x - mean) * rsqrt(variance + epsilon), over the last axis of (tokens, C)."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.average = Tensor(np.full((width, 1), 1 / width, np.float32))
+        self.along_width = Tensor(np.ones((1, width), np.float32))
+        self.product, self.add = ops.MatMul(), ops.BiasAdd()
+
+    def mean(self, x: Tensor) -> Tensor:
+        """The mean of every token, repeated along its width: (tokens, C) to the same."""
+        return self.product(self.product(x, self.average), self.along_width)
+
+    def scale(self, centred: Tensor) -> Tensor:
+        """rsqrt(variance + epsilon): (tokens, C) to (tokens, 1)."""
+        return ops.rsqrt(self.product(ops.square(centred), self.average) + self.epsilon)
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(tokens, C) to the same."""
+        centred = x - self.mean(x)
+        return self.add(centred * self.product(self.scale(centred), weight.reshape(1, -1)), bias)
+
+    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
+        """With g = dout * weight: dx = scale * (g - mean(g) - n * mean(g * n)); the others are sums over tokens."""
+        centred = x - self.mean(x)
+        scale = self.product(self.scale(centred), self.along_width)
+        n = centred * scale
+        tokens = ops.ones((1, x.shape[0]), x.dtype)
+        g = dout * self.product(tokens.reshape(-1, 1), weight.reshape(1, -1))
+        dx = scale * (g - self.mean(g) - n * self.mean(g * n))
+        dweight = self.product(tokens, dout * n).reshape(weight.shape)
+        return dx, dweight, self.product(tokens, dout).reshape(bias.shape)
+
+
 PLANE_TRANSFORMS: Mapping[str, Callable[[tuple[int, int], range, range], nn.Cell]] = {
     "dft": lambda token_grid, rows, columns: MatrixTransform(plane_matrices(token_grid, rows, columns)),
     "fft": FastPlaneTransform,
@@ -148,6 +195,10 @@ SEQUENCE_TRANSFORMS: Mapping[str, Callable[[int], nn.Cell]] = {
 SEGMENT_SUMS: Mapping[str, Callable[[NDArray[np.int32], int], nn.Cell]] = {
     "native": NativeSegments,
     "gathered": GatheredSegments,
+}
+LAYER_NORMS: Mapping[str, Callable[[int, float], nn.Cell]] = {
+    "native": NativeLayerNorm,
+    "composed": ComposedLayerNorm,
 }
 
 
@@ -166,5 +217,10 @@ def segment_sum(segment_sum: SegmentSum, segments: NDArray[np.int32], count: int
     return SEGMENT_SUMS[_serving("segment_sum", segment_sum)](segments, count)
 
 
-def _serving(operator: Literal["spectral", "segment_sum"], wanted: str) -> str:
+def layer_norm(width: int, epsilon: float) -> nn.Cell:
+    """The normalisation of (tokens, width) along its width, given weight and bias (width,)."""
+    return LAYER_NORMS[_serving("layer_norm", "auto")](width, epsilon)
+
+
+def _serving(operator: Operator, wanted: str) -> str:
     return serving(operator, wanted, "mindspore", ms.get_context("device_target"))

@@ -17,7 +17,7 @@ from harness.models.fourcastnet.mindspore import FourCastNet
 from harness.models.graphcast.mindspore import MLP as SwishMLP
 from harness.models.graphcast.mindspore import Edges, GraphCast, MessageStep
 from harness.models.layers import mindspore as layers
-from harness.models.operators.mindspore import MatrixTransform, NativeSegments
+from harness.models.operators.mindspore import ComposedLayerNorm, MatrixTransform, NativeSegments
 from harness.models.operators.spectral import plane_matrices
 
 
@@ -76,11 +76,11 @@ def replace(network, kind, other):
 
 @mistake("fourcastnet", "blocks.0.norm1")
 def epsilon_of_torch_by_default(network):
-    for cell in parts(network, layers.LayerNormFunction):
+    for cell in parts(network, ComposedLayerNorm):
         cell.epsilon = 1e-5
 
 
-class UnbiasedLayerNorm(layers.LayerNormFunction):
+class UnbiasedLayerNorm(ComposedLayerNorm):
     def scale(self, centred):
         width = centred.shape[1]
         return ops.rsqrt(self.product(ops.square(centred), self.average) * (width / (width - 1)) + self.epsilon)
@@ -88,10 +88,10 @@ class UnbiasedLayerNorm(layers.LayerNormFunction):
 
 @mistake("fourcastnet", "blocks.0.norm1")
 def unbiased_variance(network):
-    replace(network, layers.LayerNormFunction, UnbiasedLayerNorm)
+    replace(network, ComposedLayerNorm, UnbiasedLayerNorm)
 
 
-class ShortGradient(layers.LayerNormFunction):
+class ShortGradient(ComposedLayerNorm):
     def bprop(self, x, weight, bias, out, dout):
         centred = x - self.mean(x)
         scale = self.product(self.scale(centred), self.along_width)
@@ -103,7 +103,7 @@ class ShortGradient(layers.LayerNormFunction):
 
 @mistake("fourcastnet", "blocks.0.norm1", "gradients")
 def gradient_of_the_variance_forgotten(network):
-    replace(network, layers.LayerNormFunction, ShortGradient)
+    replace(network, ComposedLayerNorm, ShortGradient)
 
 
 class TanhMLP(layers.MLP):
