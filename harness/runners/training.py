@@ -118,6 +118,8 @@ def _train_epoch(
 
 
 def _validation_loss(framework: Framework, windows: Windows, batch_size: int) -> float:
+    """Mean over the full batches of the validation split, which is one batch where it is smaller."""
+    batch_size = min(batch_size, len(windows.starts("validation")))
     losses = [
         float(framework.get(framework.evaluate(framework.put(inputs), framework.put(np.ascontiguousarray(targets[0])))))
         for inputs, targets, _ in windows.batches("validation", batch_size)
