@@ -2,7 +2,7 @@
 
 The same order as in PyTorch, nodes and edges first, with the batch beside them: (N, B C) where rows are gathered and
 added up, (N B, C) where they are multiplied. What does not depend on the fields is computed once and repeated. Pieces
-are as in PyTorch.
+are as in PyTorch, but on a CPU the peak memory of a compiled training step is nearly that of a step at once.
 """
 
 import itertools
