@@ -52,6 +52,12 @@ class Network(Frozen):
         default="auto",
         description="how MindSpore adds up messages: by its own operator or by gathering; auto: as suits the device",
     )
+    pieces: PositiveInt = Field(
+        default=1,
+        description="in how many ranges the grid points and their edges are worked through, one after another; from 2 "
+        "on a backward pass computes each range, and each message step, anew instead of keeping it; "
+        "a compiled step of MindSpore on a CPU needs hardly less memory for it",
+    )
     variable_weights: dict[str, float] = Field(
         default=VARIABLE_WEIGHTS, description="weights of variables in the loss; 1 for those that are not named"
     )
@@ -63,12 +69,16 @@ class Network(Frozen):
 
 
 def check_grid(network: Network, grid: tuple[int, int]) -> None:
-    """Raise UserError if the mesh has more nodes than the grid (latitude rows, longitude columns) has points."""
+    """Raise UserError if the grid (latitude rows, longitude columns) has fewer points than mesh nodes or pieces."""
     points = grid[0] * grid[1]
     if network.mesh_nodes > points:
         raise UserError(
             f"mesh_refinement {network.mesh_refinement} gives {network.mesh_nodes:,} mesh nodes, more than the "
             f"{points:,} points of the grid {grid[0]}x{grid[1]}; lower it"
+        )
+    if network.pieces > points:
+        raise UserError(
+            f"pieces {network.pieces:,} is more than the {points:,} points of the grid {grid[0]}x{grid[1]}; lower it"
         )
 
 
@@ -118,12 +128,12 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
     """What makes two networks the same one: hyperparameters, grid, inputs, outputs, loss and parameters.
 
-    `segment_sum` is how, not what, and is left out.
+    `segment_sum` and `pieces` are how, not what, and are left out.
     """
     found = parameters(network, domain)
     return {
         "architecture": "graphcast",
-        "hyperparameters": network.model_dump(exclude={"segment_sum"}),
+        "hyperparameters": network.model_dump(exclude={"segment_sum", "pieces"}),
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,

@@ -1,6 +1,7 @@
 """The three graphs of GraphCast for a grid and a mesh, built once and kept in the user's cache folder."""
 
 import hashlib
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,30 @@ class Geometry(NamedTuple):
     grid_to_mesh: Graph
     mesh: Graph
     mesh_to_grid: Graph
+
+    def pieces(self, count: int) -> "list[Geometry]":
+        """The same for `count` ranges of grid points of about equal length, each with the edges from and to them.
+
+        The mesh is whole in each. Edges stay in the order of their receivers.
+        """
+        if count == 1:
+            return [self]
+        bounds = np.arange(count + 1) * len(self.grid_nodes) // count
+        return [self._piece(first, last) for first, last in itertools.pairwise(bounds.tolist())]
+
+    def _piece(self, first: int, last: int) -> "Geometry":
+        sent, received = self.grid_to_mesh, self.mesh_to_grid
+        sends = (sent.senders >= first) & (sent.senders < last)
+        receives = slice(*np.searchsorted(received.receivers, (first, last)))
+        return Geometry(
+            self.grid_nodes[first:last],
+            self.mesh_nodes,
+            Graph(sent.senders[sends] - np.int32(first), sent.receivers[sends], sent.features[sends]),
+            self.mesh,
+            Graph(
+                received.senders[receives], received.receivers[receives] - np.int32(first), received.features[receives]
+            ),
+        )
 
 
 _GRAPHS = ("grid_to_mesh", "mesh", "mesh_to_grid")

@@ -1,13 +1,15 @@
 """GraphCast in MindSpore.
 
 The same order as in PyTorch, nodes and edges first, with the batch beside them: (N, B C) where rows are gathered and
-added up, (N B, C) where they are multiplied. What does not depend on the fields is computed once and repeated.
+added up, (N B, C) where they are multiplied. What does not depend on the fields is computed once and repeated. Pieces
+are as in PyTorch, but on a CPU the peak memory of a compiled training step is nearly that of a step at once.
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, nn, ops, recompute
 
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
@@ -73,30 +75,45 @@ class MessageStep(nn.Cell):
 
     def construct(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Edges (E B, C), senders (N B, C), receivers (M B, C) to changes (E B, C) and (M B, C)."""
+        messages = self.messages(graph, edges, senders, receivers)
+        return messages, self.node_change(receivers, graph.add_up(messages))
+
+    def messages(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
+        """Edges (E B, C), senders (N B, C), receivers (M B, C) to the messages (E B, C)."""
         first = self.edge_update.layers[0]
         of_edge, of_sender, of_receiver = self.parts_of_edge(first.weight)
         ends = graph.gather(self.product(senders, of_sender), self.product(receivers, of_receiver))
-        messages = self.edge_update.finish(self.linear(edges, of_edge, first.bias) + ends)
+        return self.edge_update.finish(self.linear(edges, of_edge, first.bias) + ends)
+
+    def node_change(self, receivers: Tensor, received: Tensor) -> Tensor:
+        """Receivers (M B, C) and the sum of the messages they get (M B, C) to (M B, C)."""
         first = self.node_update.layers[0]
         of_node, of_messages = self.parts_of_node(first.weight)
-        received = self.product(graph.add_up(messages), of_messages)
-        return messages, self.node_update.finish(self.linear(receivers, of_node, first.bias) + received)
+        of_received = self.product(received, of_messages)
+        return self.node_update.finish(self.linear(receivers, of_node, first.bias) + of_received)
 
 
 class Transfer(nn.Cell):
     """One step of message passing between the grid and the mesh, after which the edges are forgotten."""
 
-    def __init__(self, network: Network, graph: Graph, senders: int, receivers: int) -> None:
+    def __init__(self, network: Network, graphs: Sequence[Edges]) -> None:
         super().__init__()
-        self.graph = Edges(network, graph, senders, receivers)
+        self.graphs = nn.CellList(graphs)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.step = MessageStep(network)
 
-    def construct(self, senders: Tensor, receivers: Tensor, batch: int) -> Tensor:
+    def construct(self, senders: Tensor, receivers: Tensor, batch: int, piece: int = 0) -> Tensor:
         """Senders (N B, C) and receivers (M B, C) to receivers (M B, C)."""
-        edges = repeat(self.edge_embedding(self.graph.features), batch)
-        _, change = self.step(self.graph, edges, senders, receivers)
+        graph = self.graphs[piece]
+        edges = repeat(self.edge_embedding(graph.features), batch)
+        _, change = self.step(graph, edges, senders, receivers)
         return receivers + change
+
+    def received(self, senders: Tensor, receivers: Tensor, batch: int, piece: int) -> Tensor:
+        """Senders (N B, C) and receivers (M B, C) to the sum of the messages of a piece (M B, C)."""
+        graph = self.graphs[piece]
+        edges = repeat(self.edge_embedding(graph.features), batch)
+        return graph.add_up(self.step.messages(graph, edges, senders, receivers))
 
 
 class Processor(nn.Cell):
@@ -107,12 +124,16 @@ class Processor(nn.Cell):
         self.graph = Edges(network, graph, nodes, nodes)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.CellList([MessageStep(network) for _ in range(network.message_steps)])
+        self.recomputes = network.pieces > 1
 
     def construct(self, nodes: Tensor, batch: int) -> Tensor:
         """(M B, C) to the same."""
         edges = repeat(self.edge_embedding(self.graph.features), batch)
         for step in self.steps:
-            edge_change, node_change = step(self.graph, edges, nodes, nodes)
+            if self.recomputes:
+                edge_change, node_change = recompute(step, self.graph, edges, nodes, nodes)
+            else:
+                edge_change, node_change = step(self.graph, edges, nodes, nodes)
             edges, nodes = edges + edge_change, nodes + node_change
         return nodes
 
@@ -127,36 +148,101 @@ class GraphCast(nn.Cell):
 
     def __init__(self, network: Network, domain: Domain) -> None:
         super().__init__()
-        graphs = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+        whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+        pieces, nodes = whole.pieces(network.pieces), len(whole.mesh_nodes)
         fields, self.outputs, width = domain.inputs(input_spec(network)), domain.outputs, network.latent_size
-        points, nodes = len(graphs.grid_nodes), len(graphs.mesh_nodes)
-        self.points = points
-        self.grid_nodes = Tensor(graphs.grid_nodes)
-        self.mesh_nodes = Tensor(np.pad(graphs.mesh_nodes, ((0, 0), (fields, 0))))
+        self.points, self.sizes = len(whole.grid_nodes), [len(piece.grid_nodes) for piece in pieces]
+        self.grid_nodes = [Tensor(piece.grid_nodes) for piece in pieces]
+        self.mesh_nodes = Tensor(np.pad(whole.mesh_nodes, ((0, 0), (fields, 0))))
         self.residual_scale = Tensor(domain.residual_scale.reshape(1, -1))
         self.grid_embedding = MLP(network, fields + NODE_FEATURES, width)
         self.mesh_embedding = MLP(network, fields + NODE_FEATURES, width)
         self.grid_update = MLP(network, width, width)
-        self.encoder = Transfer(network, graphs.grid_to_mesh, points, nodes)
-        self.processor = Processor(network, graphs.mesh, nodes)
-        self.decoder = Transfer(network, graphs.mesh_to_grid, nodes, points)
+        sending = [Edges(network, piece.grid_to_mesh, len(piece.grid_nodes), nodes) for piece in pieces]
+        receiving = [Edges(network, piece.mesh_to_grid, nodes, len(piece.grid_nodes)) for piece in pieces]
+        self.encoder = Transfer(network, sending)
+        self.processor = Processor(network, whole.mesh, nodes)
+        self.decoder = Transfer(network, receiving)
         self.head = MLP(network, width, self.outputs, norm=False)
 
     def construct(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, C, H, W)."""
         batch, inputs, height, width = x.shape
-        fields = x.reshape(batch, inputs, self.points).transpose(2, 0, 1).reshape(self.points * batch, inputs)
-        grid = self.grid_embedding(ops.concat((fields, repeat(self.grid_nodes, batch)), 1))
+        grid = embed(self, x.reshape(batch, inputs, self.points), self.grid_nodes[0])
         mesh = self.encoder(grid, repeat(self.mesh_embedding(self.mesh_nodes), batch), batch)
-        mesh = self.processor(mesh, batch)
-        output = self.head(self.decoder(mesh, grid + self.grid_update(grid), batch)) * self.residual_scale
-        output = output.reshape(self.points, batch, self.outputs).transpose(1, 2, 0)
+        output = decode(self, grid, self.processor(mesh, batch), batch, 0)
         return x[:, : self.outputs] + output.reshape(batch, self.outputs, height, width)
+
+
+def embed(layers: nn.Cell, fields: Tensor, nodes: Tensor) -> Tensor:
+    """Fields (B, inputs, N) and features (N, 3) of grid points to (N B, C)."""
+    batch, inputs, points = fields.shape
+    rows = fields.transpose(2, 0, 1).reshape(points * batch, inputs)
+    return layers.grid_embedding(ops.concat((rows, repeat(nodes, batch)), 1))
+
+
+def decode(layers: nn.Cell, grid: Tensor, mesh: Tensor, batch: int, piece: int) -> Tensor:
+    """Grid points (N B, C) and mesh nodes (M B, C) to the change of the newest state (B, outputs, N)."""
+    output = layers.head(layers.decoder(mesh, grid + layers.grid_update(grid), batch, piece)) * layers.residual_scale
+    return output.reshape(-1, batch, output.shape[1]).transpose(1, 2, 0)
+
+
+class Send(nn.Cell):
+    """What the mesh nodes get from a piece of the grid."""
+
+    def __init__(self, network: GraphCast) -> None:
+        super().__init__(auto_prefix=False)
+        self.grid_embedding, self.encoder = network.grid_embedding, network.encoder
+
+    def construct(self, fields: Tensor, nodes: Tensor, mesh: Tensor, piece: int) -> Tensor:
+        """Fields (B, inputs, N), features (N, 3) and mesh nodes (M B, C) to (M B, C)."""
+        return self.encoder.received(embed(self, fields, nodes), mesh, fields.shape[0], piece)
+
+
+class Receive(nn.Cell):
+    """The change of the newest state at a piece of the grid."""
+
+    def __init__(self, network: GraphCast) -> None:
+        super().__init__(auto_prefix=False)
+        self.grid_embedding, self.grid_update = network.grid_embedding, network.grid_update
+        self.decoder, self.head, self.residual_scale = network.decoder, network.head, network.residual_scale
+
+    def construct(self, fields: Tensor, nodes: Tensor, mesh: Tensor, piece: int) -> Tensor:
+        """Fields (B, inputs, N), features (N, 3) and mesh nodes (M B, C) to (B, outputs, N)."""
+        return decode(self, embed(self, fields, nodes), mesh, fields.shape[0], piece)
+
+
+class InPieces(nn.Cell):
+    """The same with every grid point embedded twice, before and after the processor.
+
+    Only what a Cell computes can be computed anew in the backward pass. Cells within the network would rename its
+    parameters.
+    """
+
+    def __init__(self, network: GraphCast) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.send, self.receive = network, Send(network), Receive(network)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) to (B, C, H, W)."""
+        network = self.network
+        batch, inputs, height, width = x.shape
+        fields = ops.split(x.reshape(batch, inputs, network.points), network.sizes, 2)
+        mesh = repeat(network.mesh_embedding(network.mesh_nodes), batch)
+        received = recompute(self.send, fields[0], network.grid_nodes[0], mesh, 0)
+        for piece in range(1, len(fields)):
+            received = received + recompute(self.send, fields[piece], network.grid_nodes[piece], mesh, piece)
+        mesh = network.processor(mesh + network.encoder.step.node_change(mesh, received), batch)
+        outputs: tuple[Tensor, ...] = ()
+        for piece in range(len(fields)):
+            outputs = (*outputs, recompute(self.receive, fields[piece], network.grid_nodes[piece], mesh, piece))
+        return x[:, : network.outputs] + ops.concat(outputs, 2).reshape(batch, network.outputs, height, width)
 
 
 def build(network: Network, domain: Domain) -> nn.Cell:
     """The network with uninitialised weights."""
-    return GraphCast(network, domain)
+    found = GraphCast(network, domain)
+    return found if network.pieces == 1 else InPieces(found)
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -3,18 +3,28 @@
 Nodes and edges run first: (N, B, C), so that gathering and adding up move whole rows. The first dense layer of an MLP
 on several inputs is the sum of one product for each, which for nodes is computed before gathering: there are fewer
 nodes than edges. What does not depend on the fields is computed once and repeated.
+
+In pieces, no array of a row for every grid point or every edge to and from the grid is made: a range of grid points is
+embedded, sends its messages to the mesh and is forgotten, and is embedded again to receive those of the mesh.
 """
 
 import itertools
+import operator
+from collections.abc import Sequence
+from functools import partial, reduce
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.operators.pytorch import add_segments
+
+recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+"""recomputed(function, *inputs): what it computes on the way is computed anew in the backward pass."""
 
 
 class MLP(nn.Module):
@@ -70,29 +80,43 @@ class MessageStep(nn.Module):
 
     def forward(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Edges (E, 1 or B, C), senders (N, B, C), receivers (M, 1 or B, C) to changes (E, B, C) and (M, B, C)."""
+        messages = self.messages(graph, edges, senders, receivers)
+        return messages, self.node_change(receivers, graph.add_up(messages, len(receivers)))
+
+    def messages(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
+        """Edges (E, 1 or B, C), senders (N, B, C), receivers (M, 1 or B, C) to the messages (E, B, C)."""
         first = self.edge_update.layers[0]
         of_edge, of_sender, of_receiver = first.weight.chunk(3, dim=1)
         ends = graph.gather(F.linear(senders, of_sender), F.linear(receivers, of_receiver))
-        messages = self.edge_update.finish(F.linear(edges, of_edge, first.bias) + ends)
+        return self.edge_update.finish(F.linear(edges, of_edge, first.bias) + ends)
+
+    def node_change(self, receivers: Tensor, received: Tensor) -> Tensor:
+        """Receivers (M, 1 or B, C) and the sum of the messages they get (M, B, C) to (M, B, C)."""
         first = self.node_update.layers[0]
         of_node, of_messages = first.weight.chunk(2, dim=1)
-        received = F.linear(graph.add_up(messages, len(receivers)), of_messages)
-        return messages, self.node_update.finish(F.linear(receivers, of_node, first.bias) + received)
+        of_received = F.linear(received, of_messages)
+        return self.node_update.finish(F.linear(receivers, of_node, first.bias) + of_received)
 
 
 class Transfer(nn.Module):
     """One step of message passing between the grid and the mesh, after which the edges are forgotten."""
 
-    def __init__(self, network: Network, graph: Graph) -> None:
+    def __init__(self, network: Network, graphs: Sequence[Graph]) -> None:
         super().__init__()
-        self.graph = Edges(graph)
+        self.graphs = nn.ModuleList(Edges(graph) for graph in graphs)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.step = MessageStep(network)
 
-    def forward(self, senders: Tensor, receivers: Tensor) -> Tensor:
+    def forward(self, senders: Tensor, receivers: Tensor, piece: int = 0) -> Tensor:
         """Senders (N, B, C) and receivers (M, 1 or B, C) to receivers (M, B, C)."""
-        edges = self.edge_embedding(self.graph.features[:, None])
-        return receivers + self.step(self.graph, edges, senders, receivers)[1]
+        edges = self.edge_embedding(self.graphs[piece].features[:, None])
+        return receivers + self.step(self.graphs[piece], edges, senders, receivers)[1]
+
+    def received(self, senders: Tensor, receivers: Tensor, piece: int) -> Tensor:
+        """Senders (N, B, C) and receivers (M, 1 or B, C) to the sum of the messages of a piece (M, B, C)."""
+        edges = self.edge_embedding(self.graphs[piece].features[:, None])
+        messages = self.step.messages(self.graphs[piece], edges, senders, receivers)
+        return self.graphs[piece].add_up(messages, len(receivers))
 
 
 class Processor(nn.Module):
@@ -103,12 +127,14 @@ class Processor(nn.Module):
         self.graph = Edges(graph)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.ModuleList(MessageStep(network) for _ in range(network.message_steps))
+        self.recomputes = network.pieces > 1
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(M, B, C) to the same."""
         edges = self.edge_embedding(self.graph.features[:, None])
         for step in self.steps:
-            edge_change, node_change = step(self.graph, edges, nodes, nodes)
+            run = partial(recomputed, step) if self.recomputes else step
+            edge_change, node_change = run(self.graph, edges, nodes, nodes)
             edges, nodes = edges + edge_change, nodes + node_change
         return nodes
 
@@ -122,30 +148,59 @@ class GraphCast(nn.Module):
 
     def __init__(self, network: Network, domain: Domain) -> None:
         super().__init__()
-        graphs = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+        whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+        pieces = whole.pieces(network.pieces)
         self.fields, self.outputs = domain.inputs(input_spec(network)), domain.outputs
-        self.register_buffer("grid_nodes", torch.from_numpy(graphs.grid_nodes), persistent=False)
-        self.register_buffer("mesh_nodes", torch.from_numpy(graphs.mesh_nodes), persistent=False)
+        self.sizes = [len(piece.grid_nodes) for piece in pieces]
+        self.register_buffer("grid_nodes", torch.from_numpy(whole.grid_nodes), persistent=False)
+        mesh_nodes = F.pad(torch.from_numpy(whole.mesh_nodes), (self.fields, 0))
+        self.register_buffer("mesh_nodes", mesh_nodes[:, None], persistent=False)
         self.register_buffer("residual_scale", torch.from_numpy(domain.residual_scale), persistent=False)
         width = network.latent_size
         self.grid_embedding = MLP(network, self.fields + NODE_FEATURES, width)
         self.mesh_embedding = MLP(network, self.fields + NODE_FEATURES, width)
         self.grid_update = MLP(network, width, width)
-        self.encoder = Transfer(network, graphs.grid_to_mesh)
-        self.processor = Processor(network, graphs.mesh)
-        self.decoder = Transfer(network, graphs.mesh_to_grid)
+        self.encoder = Transfer(network, [piece.grid_to_mesh for piece in pieces])
+        self.processor = Processor(network, whole.mesh)
+        self.decoder = Transfer(network, [piece.mesh_to_grid for piece in pieces])
         self.head = MLP(network, width, self.outputs, norm=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) to (B, C, H, W)."""
         batch, _, height, width = x.shape
         fields = x.flatten(2).permute(2, 0, 1)
-        grid = self.grid_embedding(torch.cat([fields, self.grid_nodes[:, None].expand(-1, batch, -1)], dim=2))
-        mesh = self.mesh_embedding(F.pad(self.mesh_nodes, (self.fields, 0))[:, None])
-        mesh = self.processor(self.encoder(grid, mesh))
-        output = self.head(self.decoder(mesh, grid + self.grid_update(grid)))
-        output = (output * self.residual_scale).permute(1, 2, 0).reshape(batch, self.outputs, height, width)
-        return x[:, : self.outputs] + output
+        output = self.at_once(fields) if len(self.sizes) == 1 else self.in_pieces(fields)
+        return x[:, : self.outputs] + output.permute(1, 2, 0).reshape(batch, self.outputs, height, width)
+
+    def at_once(self, fields: Tensor) -> Tensor:
+        """Fields (N, B, inputs) to the change of the newest state (N, B, outputs)."""
+        grid = self.embed(fields, self.grid_nodes)
+        mesh = self.encoder(grid, self.mesh_embedding(self.mesh_nodes))
+        return self.decode(grid, self.processor(mesh), 0)
+
+    def in_pieces(self, fields: Tensor) -> Tensor:
+        """The same, with every grid point embedded twice, before and after the processor."""
+        pieces = list(enumerate(zip(fields.split(self.sizes), self.grid_nodes.split(self.sizes), strict=True)))
+        mesh = self.mesh_embedding(self.mesh_nodes)
+        received = reduce(operator.add, (recomputed(self.send, *rows, mesh, piece) for piece, rows in pieces))
+        mesh = self.processor(mesh + self.encoder.step.node_change(mesh, received))
+        return torch.cat([recomputed(self.receive, *rows, mesh, piece) for piece, rows in pieces])
+
+    def send(self, fields: Tensor, nodes: Tensor, mesh: Tensor, piece: int) -> Tensor:
+        """What the mesh nodes (M, 1, C) get from a piece of the grid: (M, B, C)."""
+        return self.encoder.received(self.embed(fields, nodes), mesh, piece)
+
+    def receive(self, fields: Tensor, nodes: Tensor, mesh: Tensor, piece: int) -> Tensor:
+        """The change of the newest state at a piece of the grid, from the mesh nodes (M, B, C)."""
+        return self.decode(self.embed(fields, nodes), mesh, piece)
+
+    def embed(self, fields: Tensor, nodes: Tensor) -> Tensor:
+        """Fields (N, B, inputs) and features (N, 3) of grid points to (N, B, C)."""
+        return self.grid_embedding(torch.cat([fields, nodes[:, None].expand(-1, fields.shape[1], -1)], dim=2))
+
+    def decode(self, grid: Tensor, mesh: Tensor, piece: int) -> Tensor:
+        """Grid points (N, B, C) and mesh nodes (M, B, C) to the change of the newest state (N, B, outputs)."""
+        return self.head(self.decoder(mesh, grid + self.grid_update(grid), piece)) * self.residual_scale
 
 
 def build(network: Network, domain: Domain) -> nn.Module:
