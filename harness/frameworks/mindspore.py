@@ -93,6 +93,37 @@ class Rollout(nn.Cell):
         return ops.cat(parts, axis=1)
 
 
+updated, squared_norm, scaled = (ops.MultitypeFuncGraph(name) for name in ("updated", "squared_norm", "scaled"))
+"""For a map over all parameters: loops, which a graph unrolls one within the other, stop at a depth of 1000."""
+
+
+@updated.register("Function", *["Tensor"] * 9)
+def _update(
+    kernel: Any,
+    rate: Tensor,
+    beta1: Tensor,
+    beta2: Tensor,
+    epsilon: Tensor,
+    decay: Tensor,
+    parameter: Parameter,
+    first_moment: Parameter,
+    second_moment: Parameter,
+    gradient: Tensor,
+) -> Tensor:
+    kernel(parameter, first_moment, second_moment, rate, beta1, beta2, epsilon, decay, gradient)
+    return gradient
+
+
+@squared_norm.register("Tensor")
+def _squared_norm(gradient: Tensor) -> Tensor:
+    return ops.square(gradient).sum()
+
+
+@scaled.register("Tensor", "Tensor")
+def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
+    return gradient * factor
+
+
 class TrainStep(nn.Cell):
     """Loss, gradients and one Adam or AdamW update.
 
@@ -109,6 +140,7 @@ class TrainStep(nn.Cell):
         self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
         self.value_and_grad = ms.value_and_grad(loss, None, self.parameters)
         self.update = ops.AdamWeightDecay()
+        self.map = ops.HyperMap()
         self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
 
     def construct(self, rate: Tensor, epsilon: Tensor, decay: Tensor, *inputs: Tensor) -> Tensor:
@@ -116,30 +148,15 @@ class TrainStep(nn.Cell):
         loss, gradients = self.value_and_grad(*inputs)
         if self.clips:
             gradients = self.clip(gradients)
-        for index in range(len(self.parameters)):
-            self.update(
-                self.parameters[index],
-                self.first_moments[index],
-                self.second_moments[index],
-                rate,
-                self.beta1,
-                self.beta2,
-                epsilon,
-                decay,
-                gradients[index],
-            )
+        update = ops.partial(updated, self.update, rate, self.beta1, self.beta2, epsilon, decay)
+        self.map(update, self.parameters, self.first_moments, self.second_moments, gradients)
         return loss
 
     def clip(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Gradients scaled down, where they exceed it, to the norm over all parameters."""
-        squares = ops.square(gradients[0]).sum()
-        for gradient in gradients[1:]:
-            squares = squares + ops.square(gradient).sum()
+        squares = ops.addn(self.map(squared_norm, gradients))
         factor = ops.minimum(self.clip_norm / (ops.sqrt(squares) + CLIP_EPSILON), 1.0)
-        scaled: tuple[Tensor, ...] = ()
-        for gradient in gradients:
-            scaled = (*scaled, gradient * factor)
-        return scaled
+        return self.map(ops.partial(scaled, factor), gradients)
 
 
 def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
