@@ -218,6 +218,15 @@ def test_a_patch_that_does_not_divide_the_grid_lists_those_that_do(tmp_path):
         expand(Selection(model=str(tmp_path / "odd.yaml"), preset="tiny"))
 
 
+@pytest.mark.parametrize(
+    ("architecture", "data"), [("fourcastnet", "rossby"), ("graphcast", "rossby_forced"), ("aigoms", "ocean")]
+)
+def test_a_model_file_of_ones_own_runs_on_the_data_of_its_architecture(tmp_path, architecture, data):
+    path = tmp_path / "mine.yaml"
+    path.write_text((SCENARIOS / f"models/{architecture}.yaml").read_text())
+    assert {cell.data_name for cell in expand(Selection(model=str(path))).cells} == {data}
+
+
 def scenario():
     return expand(Selection()).cells[0]
 

@@ -182,7 +182,7 @@ def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequen
     if selection.model is None:
         chosen = suite.models
     elif selection.model.endswith((".yaml", ".yml")):
-        chosen = (SuiteModel(model=selection.model, preset=selection.preset or suite.models[0].preset),)
+        chosen = (_like_of_suite(suite, selection.model),)
     else:
         chosen = tuple(entry for entry in suite.models if entry.model == selection.model)
         if not chosen:
@@ -192,6 +192,14 @@ def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequen
     if selection.preset is None:
         return chosen
     return tuple(dict.fromkeys(entry.model_copy(update={"preset": selection.preset}) for entry in chosen))
+
+
+def _like_of_suite(suite: SuiteConfig, path: str) -> SuiteModel:
+    """A model file with preset and data of the suite's first model of its architecture, or else its first preset."""
+    architecture = catalogue.model(path).architecture
+    alike = [entry for entry in suite.models if catalogue.model(entry.model).architecture == architecture]
+    like = alike[0] if alike else suite.models[0].model_copy(update={"data": None})
+    return like.model_copy(update={"model": path})
 
 
 class _NamedData(NamedTuple):
