@@ -1,5 +1,6 @@
 """Whether the records bear a claim: confirmed, refuted, undecided, or not measured and why."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,15 +107,13 @@ def _finding(ledger: Ledger, claim: Claim, cells: Sequence[Cell]) -> Finding:
 
 
 def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Evidence]:
-    """The ratio of the model that should have the largest one over that of each other model, on the same cells.
+    """The ratio of the model that should have the largest one over that of each other, same cells and preset.
 
     Its bounds are the quotients of the opposite bounds of the two, which cover it with 90 % at least (Bonferroni).
     """
-    for largest in evidence:
-        for other in evidence:
-            same = (largest.cell, largest.baseline) == (other.cell, other.baseline)
-            if largest.model != claim.largest_for or other.model == claim.largest_for or not same:
-                continue
+    of_largest = [entry for entry in evidence if entry.model == claim.largest_for]
+    for largest, other in itertools.product(of_largest, evidence):
+        if other.model != largest.model and _same_pair(largest, other):
             bounded = _quotient(largest.bounded, other.bounded, f"{claim.quantity}, ratio over that of {other.model}")
             yield replace(
                 largest,
@@ -124,9 +123,13 @@ def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Eviden
             )
 
 
+def _same_pair(ours: Evidence, theirs: Evidence) -> bool:
+    return (ours.cell, ours.baseline, ours.preset) == (theirs.cell, theirs.baseline, theirs.preset)
+
+
 def _quotient(ours: Bounded, theirs: Bounded, of: str) -> Bounded:
-    low = ours.low / theirs.high if ours.low and theirs.high else None
-    high = ours.high / theirs.low if ours.high and theirs.low else None
+    low = None if ours.low is None or theirs.high is None else ours.low / theirs.high
+    high = None if ours.high is None or theirs.low is None else ours.high / theirs.low
     return Bounded(ours.ratio / theirs.ratio, low, high, min(ours.pairs, theirs.pairs), of)
 
 

@@ -139,6 +139,14 @@ def test_the_model_with_the_largest_ratio(results, tmp_path, factor, outcome):
     assert last["ratio_high"] == pytest.approx(rows["ratio_high"][1] / rows["ratio_low"][0])
 
 
+def test_a_largest_ratio_is_one_of_the_same_preset(results, tmp_path):
+    for model, preset in (("fourcastnet", "tiny"), ("graphcast", "small")):
+        add(results, "a100", model=model, preset=preset)
+        add(results, "ascend910b", model=model, preset=preset)
+    rows, _ = judge(results, tmp_path, models=["fourcastnet", "graphcast"], largest_for="graphcast")
+    assert list(rows["preset"]) == ["tiny", "small"]
+
+
 @pytest.mark.parametrize(
     "changes",
     [
