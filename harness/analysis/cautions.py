@@ -77,7 +77,7 @@ def _environments(cell: Cell, name: str) -> list[Any]:
 
 
 def _framework_threads(cell: Cell) -> list[Any]:
-    return _distinct(found.framework_threads for found in cell.summaries.values() if found.implementation)
+    return _distinct(found.framework.threads for found in cell.summaries.values() if found.framework)
 
 
 def _distinct(values: Iterable[Any]) -> list[Any]:

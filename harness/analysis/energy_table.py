@@ -87,16 +87,22 @@ class CellEnergy:
         for launch, summary in cell.summaries.items():
             for use in summary.energy_uses:
                 self.uses.setdefault(use.activity, {})[launch] = use
+        self._values = {
+            (activity, name): {
+                launch: value for launch, use in uses.items() if (value := getattr(use, name)) is not None
+            }
+            for activity, uses in self.uses.items()
+            for name in VALUES
+        }
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """What the sensors hold, of all launches; empty where that is not recorded."""
         return tuple(sorted({scope for uses in self.uses.values() for use in uses.values() for scope in use.scopes}))
 
-    def values(self, activity: str, name: str) -> dict[int, float]:
-        """A value of an activity by launch number, of the launches that have it."""
-        found = {launch: getattr(use, name) for launch, use in self.uses.get(activity, {}).items()}
-        return {launch: value for launch, value in found.items() if value is not None}
+    def values(self, activity: str, name: str) -> Mapping[int, float]:
+        """One of VALUES of an activity by launch number, of the launches that have it."""
+        return self._values.get((activity, name), {})
 
     def ratio(self, baseline: "CellEnergy", activity: str, name: str) -> Ratio | None:
         """Ratio of a value to the baseline's; None where there is no pair or a value is not above 0."""

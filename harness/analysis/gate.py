@@ -3,7 +3,7 @@
 import math
 from functools import lru_cache
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from harness.analysis.statistics import MARGIN, MIN_LAUNCHES, Deviation, equivalence
 
@@ -24,7 +24,7 @@ def further_launches(deviation: Deviation, margin: float = MARGIN) -> int | None
     if equivalence(deviation, margin) != "undecided":
         return 0
     half_width = (deviation.high - deviation.low) / 2
-    spread = half_width * math.sqrt(deviation.pairs) / stats.t.ppf(CONFIDENCE, deviation.pairs - 1)
+    spread = half_width * math.sqrt(deviation.pairs) / stdtrit(deviation.pairs - 1, CONFIDENCE)
     total = launches_to_decide(deviation.mean, float(spread), margin)
     return None if total is None else max(1, total - deviation.pairs)
 
@@ -51,9 +51,11 @@ def chance_of_decision(mean: float, spread: float, launches: int, margin: float 
     noncentrality (mean +- margin) sqrt(n) / spread. Within the margin both must reject: their probability is at least
     the sum of the two less 1 (Bonferroni; Phillips 1990 has the exact one), which is what is given.
     """
+    from scipy.stats import nct
+
     freedom, scale = launches - 1, math.sqrt(launches) / spread
-    bound = float(stats.t.ppf(CONFIDENCE, freedom))
+    bound = float(stdtrit(freedom, CONFIDENCE))
     if abs(mean) > margin:
-        return float(stats.nct.sf(bound, freedom, (abs(mean) - margin) * scale))
+        return float(nct.sf(bound, freedom, (abs(mean) - margin) * scale))
     above, below = ((margin + sign * mean) * scale for sign in (1, -1))
-    return max(0.0, float(stats.nct.sf(bound, freedom, above) + stats.nct.sf(bound, freedom, below) - 1))
+    return max(0.0, float(nct.sf(bound, freedom, above) + nct.sf(bound, freedom, below) - 1))

@@ -1,9 +1,9 @@
 """The numbers that one launch contributes, computed from its record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import truediv
 from statistics import median
-from typing import Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from harness.record import Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
 
@@ -191,41 +191,35 @@ class RecordedWindow(NamedTuple):
         """Whether its energy stands and there is work to divide it by."""
         return bool(self.energy.window["valid"] and self.phase.steps)
 
-    def total(self, field: str) -> float:
-        """A number of the window."""
-        return float(self.energy.window[field])
-
-    def units(self, unit: EnergyUnit) -> int:
-        """How many units of work the window holds."""
-        return self.phase.steps if unit == "step" else 1
-
 
 def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindow], idle: Idle | None) -> EnergyUse:
     valid = [window for window in windows if window.valid]
     reasons = [reason for window in windows if not window.valid for reason in window.energy.window["reasons"]]
-    nets = [(window.energy.net_energy_j, window.units(unit)) for window in valid]
-    net_energies_j = [net_j / units for net_j, units in nets if net_j is not None]
+    measured = [window.energy.window for window in valid]
+    units = [window.phase.steps if unit == "step" else 1 for window in valid]
+    nets = zip((window.energy.net_energy_j for window in valid), units, strict=True)
+    net_energies_j = [net_j / count for net_j, count in nets if net_j is not None]
     if valid and not net_energies_j:
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
-    energies_j = [window.total("energy_j") for window in valid]
+    energies_j = [window["energy_j"] for window in measured]
     energy_j = sum(energies_j)
-    samples = sum(window.phase.samples for window in valid)
-    steps = sum(window.phase.steps for window in valid)
+    samples = sum([window.phase.samples for window in valid])
+    steps = sum([window.phase.steps for window in valid])
     return EnergyUse(
         activity=activity,
         unit=unit,
         windows=len(windows),
         valid_windows=len(valid),
-        energy_j=median(map(truediv, energies_j, (window.units(unit) for window in valid))) if valid else None,
+        energy_j=median(map(truediv, energies_j, units)) if valid else None,
         net_energy_j=median(net_energies_j) if net_energies_j else None,
         step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,
-        mean_power_w=energy_j / sum(window.total("duration_s") for window in valid) if valid else None,
-        peak_power_w=max((window.total("peak_power_w") for window in valid), default=None),
+        mean_power_w=energy_j / sum([window["duration_s"] for window in measured]) if valid else None,
+        peak_power_w=float(max([window["peak_power_w"] for window in measured])) if valid else None,
         reasons=tuple(dict.fromkeys(reasons)),
-        scopes=_scopes(valid),
+        scopes=_scopes(measured),
     )
 
 
-def _scopes(windows: Sequence[RecordedWindow]) -> tuple[str, ...]:
-    return tuple(sorted({device["scope"] for window in windows for device in window.energy.window.get("devices", ())}))
+def _scopes(windows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted({device["scope"] for window in windows for device in window.get("devices", ())}))

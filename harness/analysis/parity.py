@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.cells import Cell
 from harness.analysis.fairness import Comparison, ParityNote
-from harness.analysis.summaries import Implementation
+from harness.frameworks.base import FrameworkDescription
 from harness.migration.parity.certificate import Certificate
 
 REFERENCE = ("pytorch", "eager", "cpu")
@@ -43,14 +43,14 @@ class _Certified:
 
 
 def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | ParityNote:
-    ran = cell.summaries[cell.launches[-1].launch].implementation
-    scenario = cell.scenario
-    if ran is None or ran.sources is None:
+    summary = cell.summaries[cell.launches[-1].launch]
+    scenario, ran, sources = cell.scenario, summary.framework, summary.sources
+    if ran is None or sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
     if (scenario.framework, scenario.execution, ran.device) == REFERENCE:
-        return _Certified(ran.sources, None)
+        return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
-    fitting = [each for each in of_cell if _holds(each, ran)]
+    fitting = [each for each in of_cell if _holds(each, ran, sources)]
     if not fitting:
         command = f"crosscast parity {scenario.model} --preset {scenario.preset} --framework {scenario.framework}"
         command += f" --execution {scenario.execution} --chip {scenario.chip}"
@@ -73,12 +73,12 @@ def _is_of(certificate: Certificate, cell: Cell) -> bool:
     ) and certificate.port_name is None
 
 
-def _holds(certificate: Certificate, ran: Implementation) -> bool:
+def _holds(certificate: Certificate, ran: FrameworkDescription, sources: str) -> bool:
     port = certificate.port
-    return (port.sources, port.version, port.device) == (ran.sources, ran.version, ran.device)
+    return (port.sources, port.version, port.device) == (sources, ran.version, ran.device)
 
 
-def _what_differs(certificate: Certificate, ran: Implementation) -> str:
+def _what_differs(certificate: Certificate, ran: FrameworkDescription) -> str:
     port = certificate.port
     pairs = (("version", port.version, ran.version), ("device", port.device, ran.device))
     differing = [f"{name} {theirs}, not {ours}" for name, theirs, ours in pairs if theirs != ours]

@@ -1,7 +1,7 @@
 """Read records by the thousand: one pass over each file, of which only what tables need stays in memory.
 
-From SHARED_FROM files on, a child process reads CHILD_SHARE of them: it takes their paths on its standard input and
-answers with a pickle, which nothing but its parent sees.
+Of more than HEAD_START files, a child process reads CHILD_SHARE of those above: it takes their paths on its standard
+input and answers with a pickle, which nothing but its parent sees.
 """
 
 import gc
@@ -19,12 +19,14 @@ from typing import Any, NamedTuple
 from pydantic import PrivateAttr
 
 from harness import record as records
+from harness.analysis import decoding
+from harness.analysis.decoding import IN_THE_FILE, KEPT
 from harness.analysis.summaries import Summary, summarise_record
 from harness.errors import UserError
 from harness.record import Record
 
-SHARED_FROM, CHILD_SHARE = 400, 0.48
-IN_THE_FILE = ("measurements", "energy")
+HEAD_START, CHILD_SHARE = 1_000, 0.45
+"""What is read here while the child starts, and the child's share of the rest: it has a pickle to make, too."""
 
 
 class StoredRecord(Record):
@@ -66,8 +68,8 @@ class _Read(NamedTuple):
 
 def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
     """Read files, in the order of `paths`; an error in one line for each that cannot be used."""
-    shared = len(paths) >= SHARED_FROM and (os.cpu_count() or 1) > 1
-    ours = len(paths) - int(CHILD_SHARE * len(paths)) if shared else len(paths)
+    shared = (os.cpu_count() or 1) > 1
+    ours = len(paths) - int(CHILD_SHARE * max(0, len(paths) - HEAD_START) if shared else 0)
     with _child(paths[ours:]) as child, without_collecting():
         found = _read_all(paths[:ours])
         if child:
@@ -103,19 +105,16 @@ def _answer(child: "subprocess.Popen[bytes]", paths: Sequence[Path]) -> list[_Re
 
 
 def _read_all(paths: Sequence[Path]) -> list[_Read | str]:
-    """Read files; equal scenarios and environments become one object."""
-    seen: dict[str, Any] = {}
     found: list[_Read | str] = []
     for path in paths:
         try:
-            record = records.load(path)
+            record = decoding.load(path)
+            found.append(_Read({name: getattr(record, name) for name in KEPT}, summarise_record(record)))
         except UserError as error:
             found.append(str(error))
-            continue
-        fields = {name: value for name, value in record if name not in IN_THE_FILE}
-        for name in ("scenario", "environment"):
-            fields[name] = seen.setdefault(fields[name].model_dump_json(), fields[name])
-        found.append(_Read(fields, summarise_record(record)))
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            why = f"{type(error).__name__}: {error}"
+            found.append(f"{path}: damaged: no numbers that a launch can have ({why}); remove it or run it again")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import lt
 
 import pandas as pd
 
@@ -9,7 +10,7 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.gate import MOST, POWER, further_launches
 from harness.analysis.number_format import MISSING, with_interval
-from harness.analysis.statistics import Deviation, difference, equivalence, relative_deviation, summarise
+from harness.analysis.statistics import Deviation, difference, equivalence, paired, relative_deviation, summarise
 from harness.analysis.summaries import Place, ScoreKey
 from harness.analysis.table_parts import (
     INTERVALS,
@@ -48,9 +49,8 @@ class CellScores:
             for place, *rmse in zip(places, *(scores.rmse for scores in alike.values()), strict=True):
                 self._rmse[place].update(zip(alike, rmse, strict=True))
             for place, *acc in zip(places, *(scores.acc for scores in alike.values()), strict=True):
-                self._acc[place].update(
-                    (launch, each) for launch, each in zip(alike, acc, strict=True) if each is not None
-                )
+                known = zip(alike, acc, strict=True)
+                self._acc[place].update(known if None not in acc else (pair for pair in known if pair[1] is not None))
         first = next(iter(scored.values()), None)
         self.keys = tuple(dict.fromkeys(key for _, key in first.places)) if first else ()
 
@@ -64,8 +64,7 @@ class CellScores:
 
     def launches_better_than(self, reference: str, key: ScoreKey) -> int:
         """Launches in which the model's RMSE is below that of the reference."""
-        model, other = self.rmse("model", key), self.rmse(reference, key)
-        return sum(model[launch] < other[launch] for launch in model if launch in other)
+        return sum(map(lt, *paired(self.rmse("model", key), self.rmse(reference, key))))
 
 
 def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:

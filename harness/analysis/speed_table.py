@@ -42,28 +42,42 @@ DEFINITIONS = (
     PARITY,
 )
 
-LaunchMetrics = Mapping[str, Mapping[int, Metric]]
+
+class CellMetrics:
+    """The metrics of a cell's launches: `launches` by name and launch number, `values` those that have one."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.launches: dict[str, dict[int, Metric]] = {}
+        for launch, summary in cell.summaries.items():
+            for metric in summary.metrics:
+                self.launches.setdefault(metric.name, {})[launch] = metric
+        self.values = {
+            name: {launch: metric.value for launch, metric in found.items() if metric.value is not None}
+            for name, found in self.launches.items()
+        }
+
+    def reasons(self, name: str) -> str:
+        """Why launches have no value."""
+        return "; ".join(dict.fromkeys(found.reason for found in self.launches[name].values() if found.reason))
+
+    def any(self, name: str) -> Metric:
+        """One metric of this name, for what all have in common."""
+        return next(iter(self.launches[name].values()))
 
 
 def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
     """Build the table; `comparisons` holds one entry for each cell."""
-    metrics = {cell: _by_name(cell) for cell in comparisons}
+    metrics = {cell: CellMetrics(cell) for cell in comparisons}
     sections = tuple(_section(group, comparisons, metrics) for group in groups)
     rows = [row for group in groups for row in _data_rows(group, comparisons, metrics)]
     return Table("speed", f"Speed and memory, suite {suite}", sections, pd.DataFrame(rows), DEFINITIONS)
 
 
-def _by_name(cell: Cell) -> LaunchMetrics:
-    found: dict[str, dict[int, Metric]] = {}
-    for launch, summary in cell.summaries.items():
-        for metric in summary.metrics:
-            found.setdefault(metric.name, {})[launch] = metric
-    return found
-
-
-def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, LaunchMetrics]) -> Section:
+def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, CellMetrics]) -> Section:
     ran = [cell for cell in group.cells if cell.launches]
-    names = dict.fromkeys(name for cell in ran for name, values in metrics[cell].items() if _shown(values))
+    names = dict.fromkeys(
+        name for cell in ran for name in metrics[cell].launches if metrics[cell].any(name).kind != "detail"
+    )
     rows = [row for name in names for row in _quantity_rows(group, ran, name, comparisons, metrics)]
     rows += [
         ("all", group.label(cell), "0", why_not(cell), MISSING, MISSING) for cell in group.cells if not cell.launches
@@ -82,11 +96,11 @@ def _quantity_rows(
     cells: Sequence[Cell],
     name: str,
     comparisons: Mapping[Cell, Comparison],
-    metrics: Mapping[Cell, LaunchMetrics],
+    metrics: Mapping[Cell, CellMetrics],
 ) -> list[tuple[str, ...]]:
-    present = [cell for cell in cells if name in metrics[cell]]
-    values = {cell: _values(metrics[cell], name) for cell in present}
-    metric = next(iter(metrics[present[0]][name].values()))
+    present = [cell for cell in cells if name in metrics[cell].launches]
+    values = {cell: metrics[cell].values[name] for cell in present}
+    metric = metrics[present[0]].any(name)
     medians = [summarise(list(known.values())).median for known in values.values() if known]
     divisor, unit = readable_unit(metric.unit, sqrt(min(medians) * max(medians)) if medians else 0.0)
     rows: list[tuple[str, ...]] = []
@@ -97,18 +111,16 @@ def _quantity_rows(
                 f"{metric.title}, {unit}",
                 group.label(cell),
                 str(len(values[cell])),
-                _median(metrics[cell][name], values[cell], divisor),
+                _median(metrics[cell], name, divisor),
                 *_ratio_cells(metric, comparisons[cell], ratio, has_value=bool(values[cell])),
             )
         )
     return rows
 
 
-def _median(metrics: Mapping[int, Metric], values: Mapping[int, float], divisor: float) -> str:
-    if not values:
-        reasons = dict.fromkeys(metric.reason for metric in metrics.values() if metric.reason)
-        return f"{MISSING} {'; '.join(reasons)}"
-    return estimate_text(estimate(values.values()), divisor)
+def _median(metrics: CellMetrics, name: str, divisor: float) -> str:
+    values = metrics.values[name]
+    return estimate_text(estimate(values.values()), divisor) if values else f"{MISSING} {metrics.reasons(name)}"
 
 
 def _ratio_cells(metric: Metric, comparison: Comparison, ratio: Ratio | None, *, has_value: bool) -> tuple[str, str]:
@@ -124,23 +136,14 @@ def _verdict(metric: Metric, ratio: Ratio) -> str | None:
     return ratio.verdict if metric.kind == "cost" else None
 
 
-def _ratio(metrics: Mapping[Cell, LaunchMetrics], comparison: Comparison, name: str) -> Ratio | None:
+def _ratio(metrics: Mapping[Cell, CellMetrics], comparison: Comparison, name: str) -> Ratio | None:
     if comparison.baseline is None or not comparison.fair:
         return None
-    return ratio_of_medians(_values(metrics[comparison.cell], name), _values(metrics[comparison.baseline], name))
-
-
-def _values(metrics: LaunchMetrics, name: str) -> dict[int, float]:
-    entries = metrics.get(name, {})
-    return {launch: metric.value for launch, metric in entries.items() if metric.value is not None}
-
-
-def _shown(values: Mapping[int, Metric]) -> bool:
-    return next(iter(values.values())).kind != "detail"
+    return ratio_of_medians(metrics[comparison.cell].values[name], metrics[comparison.baseline].values.get(name, {}))
 
 
 def _data_rows(
-    group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, LaunchMetrics]
+    group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, CellMetrics]
 ) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = []
     for cell in group.cells:
@@ -150,7 +153,7 @@ def _data_rows(
             "reason": None if cell.launches else why_not(cell),
             **baseline_columns(comparisons[cell]),
         }
-        for name in metrics[cell]:
+        for name in metrics[cell].launches:
             row |= _data_columns(name, metrics, comparisons[cell])
         rows.append(row)
     rows += [
@@ -160,15 +163,14 @@ def _data_rows(
     return rows
 
 
-def _data_columns(name: str, metrics: Mapping[Cell, LaunchMetrics], comparison: Comparison) -> dict[str, object]:
-    entries = metrics[comparison.cell][name]
-    values = _values(metrics[comparison.cell], name)
+def _data_columns(name: str, metrics: Mapping[Cell, CellMetrics], comparison: Comparison) -> dict[str, object]:
+    ours = metrics[comparison.cell]
+    values, metric = ours.values[name], ours.any(name)
     columns: dict[str, object] = {
         **estimate_columns(name, estimate(values.values())),
         f"{name}_launches": len(values),
-        f"{name}_missing": None if values else "; ".join(dict.fromkeys(m.reason for m in entries.values() if m.reason)),
+        f"{name}_missing": None if values else ours.reasons(name),
     }
-    metric = next(iter(entries.values()))
     if metric.kind in ("plain", "detail"):
         return columns
     ratio = _ratio(metrics, comparison, name)

@@ -4,13 +4,13 @@ The unit of replication is the process launch: every value here is one launch's.
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean, median
 from typing import Literal
 
-from scipy import stats
+from scipy.special import bdtr, stdtrit
 
 CONFIDENCE = 0.95
 MARGIN = 0.05
@@ -71,12 +71,15 @@ def ratio_of_medians(costs: Mapping[int, float], baseline: Mapping[int, float], 
     `ratio_interval`. None where no number is in both or a cost is not above 0. With fewer than 3 pairs there is no
     interval and the verdict is `undecided`.
     """
-    numbers = sorted(costs.keys() & baseline.keys())
-    ours, theirs = [costs[number] for number in numbers], [baseline[number] for number in numbers]
-    if not numbers or min(ours) <= 0 or min(theirs) <= 0:
-        return None
-    low, high = ratio_interval(ours, theirs) if len(numbers) >= MIN_LAUNCHES else (None, None)
-    return Ratio(median(ours) / median(theirs), low, high, len(numbers), verdict(low, high, margin))
+    return _ratio(*paired(costs, baseline), margin)
+
+
+def paired(values: Mapping[int, float], baseline: Mapping[int, float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The values of both of the launch numbers that are in both."""
+    if list(values) == list(baseline):
+        return tuple(values.values()), tuple(baseline.values())
+    numbers = sorted(values.keys() & baseline.keys())
+    return tuple(values[number] for number in numbers), tuple(baseline[number] for number in numbers)
 
 
 def median_interval(values: tuple[float, ...]) -> Interval:
@@ -122,13 +125,16 @@ def verdict(low: float | None, high: float | None, margin: float = MARGIN) -> Ve
 
 
 def relative_deviation(values: Mapping[int, float], baseline: Mapping[int, float]) -> Deviation | None:
-    """Mean of value / baseline - 1 over paired launches, with Student's 90 % interval; None without a pair."""
-    return _deviation(values, baseline, lambda ours, theirs: ours / theirs - 1)
+    """Mean of value / baseline - 1 over paired launches, with Student's 90 % interval.
+
+    None without a pair and where a value of the baseline is 0.
+    """
+    return _deviation(*paired(values, baseline), relative=True)
 
 
 def difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Deviation | None:
     """Mean of value - baseline over paired launches, with Student's 90 % interval; None without a pair."""
-    return _deviation(values, baseline, lambda ours, theirs: ours - theirs)
+    return _deviation(*paired(values, baseline), relative=False)
 
 
 def equivalence(deviation: Deviation, margin: float = MARGIN) -> Equivalence:
@@ -150,16 +156,22 @@ def _estimate(values: tuple[float, ...]) -> Estimate:
     return Estimate(median(values), low, high, len(values))
 
 
-def _deviation(
-    values: Mapping[int, float], baseline: Mapping[int, float], compare: Callable[[float, float], float]
-) -> Deviation | None:
-    numbers = sorted(values.keys() & baseline.keys())
-    if not numbers:
+@lru_cache(maxsize=2**14)
+def _ratio(ours: tuple[float, ...], theirs: tuple[float, ...], margin: float) -> Ratio | None:
+    if not ours or min(ours) <= 0 or min(theirs) <= 0:
         return None
-    deviations = [compare(values[number], baseline[number]) for number in numbers]
-    if len(numbers) < MIN_LAUNCHES:
-        return Deviation(fmean(deviations), None, None, len(numbers))
-    return Deviation(fmean(deviations), *_students_t(deviations, 0.90), len(numbers))
+    low, high = ratio_interval(ours, theirs) if len(ours) >= MIN_LAUNCHES else (None, None)
+    return Ratio(median(ours) / median(theirs), low, high, len(ours), verdict(low, high, margin))
+
+
+@lru_cache(maxsize=2**14)
+def _deviation(ours: tuple[float, ...], theirs: tuple[float, ...], *, relative: bool) -> Deviation | None:
+    if not ours or (relative and 0 in theirs):
+        return None
+    deviations = [our / their - 1 if relative else our - their for our, their in zip(ours, theirs, strict=True)]
+    if len(deviations) < MIN_LAUNCHES:
+        return Deviation(fmean(deviations), None, None, len(deviations))
+    return Deviation(fmean(deviations), *_students_t(deviations, 0.90), len(deviations))
 
 
 def _holding(value: float, low: float, high: float) -> Interval:
@@ -183,7 +195,7 @@ def _order_statistics(values: Sequence[float]) -> Interval:
 
 @lru_cache
 def _t_quantile(freedom: int, confidence: float) -> float:
-    return float(stats.t.ppf((1 + confidence) / 2, freedom))
+    return float(stdtrit(freedom, (1 + confidence) / 2))
 
 
 @lru_cache
@@ -191,7 +203,7 @@ def _rank_and_weight(size: int) -> tuple[int, float]:
     """Rank k (from 1) of the bound that still covers CONFIDENCE, and the weight of its inner neighbour."""
 
     def coverage(rank: int) -> float:
-        return float(1 - 2 * stats.binom.cdf(rank - 1, size, 0.5))
+        return float(1 - 2 * bdtr(rank - 1, size, 0.5))
 
     rank = max(k for k in range(1, size // 2 + 1) if coverage(k) >= CONFIDENCE)
     share = (coverage(rank) - CONFIDENCE) / (coverage(rank) - coverage(rank + 1))

@@ -4,7 +4,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
-from harness.record import Fingerprints, Measurements, Record, Skill
+from harness.frameworks.base import FrameworkDescription
+from harness.record import Measurements, Record, Skill
+
+SMALLEST, LARGEST = 1e-30, 1e30
+"""Around any time in seconds, energy in joules, size in bytes or error but 0: numbers beyond are of a damaged file."""
 
 
 class ScoreKey(NamedTuple):
@@ -36,46 +40,72 @@ class Scores(NamedTuple):
     acc: tuple[float | None, ...]
 
 
-class Implementation(NamedTuple):
-    """What a network ran in: version of the framework, its device, and the sources of the network, if recorded."""
+class LaunchFingerprints(NamedTuple):
+    """What two launches must share to be compared; SHA-256 in hex."""
 
-    version: str
-    device: str
-    sources: str | None
+    data: str
+    initial_weights: str
+    architecture: str
 
 
 class Summary(NamedTuple):
-    """The numbers that a launch contributes, and what decides with which others they may stand."""
+    """The numbers that a launch contributes, and what decides with which others they may stand.
+
+    `sources` is the fingerprint of the network's code, if recorded. `no_energy` says why `energy_uses` is empty.
+    """
 
     metrics: tuple[Metric, ...]
     energy_uses: tuple[EnergyUse, ...]
+    training_samples: int
     unsteady: tuple[str, ...]
     scores: Scores | None
-    fingerprints: Fingerprints | None
-    implementation: Implementation | None
-    framework_threads: int | None
+    fingerprints: LaunchFingerprints | None
+    framework: FrameworkDescription | None
+    sources: str | None
     no_energy: str | None
 
 
 def summarise_record(record: Record) -> Summary:
-    """Compute the summary of a record. Raises nothing."""
+    """Compute the summary of a record.
+
+    Raises ArithmeticError, LookupError, TypeError or ValueError where its numbers are none that a launch can have.
+    """
     measured = record.measurements
     uses = energy_uses(record)
-    return Summary(
+    found = Summary(
         metrics=launch_metrics(record),
         energy_uses=uses,
+        training_samples=sum([stage.samples_per_epoch * len(stage.epochs) for stage in measured.training]),
         unsteady=steady_state_problems(record),
         scores=_scores(measured.skill) if measured.skill else None,
-        fingerprints=measured.fingerprints,
-        implementation=_implementation(measured),
-        framework_threads=measured.framework.threads if measured.framework else None,
+        fingerprints=_fingerprints(measured),
+        framework=measured.framework,
+        sources=measured.sources,
         no_energy=None if uses else record.energy.reason or "no window was recorded",
     )
+    _check(found)
+    return found
 
 
-def _implementation(measured: Measurements) -> Implementation | None:
-    ran = measured.framework
-    return Implementation(ran.version, ran.device, measured.sources) if ran else None
+def _check(found: Summary) -> None:
+    for metric in found.metrics:
+        if metric.value and not SMALLEST <= metric.value <= LARGEST:
+            raise ValueError(f"{metric.title} of {metric.value:g} {metric.unit}")
+    for use in found.energy_uses:
+        for value in (use.energy_j, use.net_energy_j, use.step_energy_j, use.mean_power_w, use.peak_power_w):
+            if value and not SMALLEST <= abs(value) <= LARGEST:
+                raise ValueError(f"energy or power of {use.activity} of {value:g}")
+    if found.scores:
+        for (forecaster, key), rmse, acc in zip(*found.scores[1:], strict=True):
+            if rmse and not SMALLEST <= rmse <= LARGEST:
+                raise ValueError(f"RMSE of {forecaster} of {rmse:g} {key.units}")
+            if acc and not SMALLEST <= abs(acc) <= LARGEST:
+                raise ValueError(f"ACC of {forecaster} of {acc:g}")
+
+
+def _fingerprints(measured: Measurements) -> LaunchFingerprints | None:
+    found = measured.fingerprints
+    return LaunchFingerprints(found.data, found.initial_weights, found.architecture) if found else None
 
 
 def _scores(skill: Skill) -> Scores:

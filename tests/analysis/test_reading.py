@@ -15,7 +15,7 @@ from harness.errors import UserError
 
 @pytest.fixture
 def _shared(monkeypatch):
-    monkeypatch.setattr(reading, "SHARED_FROM", 2)
+    monkeypatch.setattr(reading, "HEAD_START", 0)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
 
 
@@ -33,7 +33,7 @@ def test_two_processes_find_what_one_finds(results, monkeypatch):
     alone = load_results(results.path)
     run(results)
     tables = {name: read(results, name)[1] for name in ("speed", "skill", "energy")}
-    monkeypatch.setattr(reading, "SHARED_FROM", 2)
+    monkeypatch.setattr(reading, "HEAD_START", 0)
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     shared = load_results(results.path)
     assert shared.problems == alone.problems

@@ -20,10 +20,10 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.metrics import EnergyUse, energy_uses, launch_metrics
+from harness.analysis.metrics import EnergyUse
 from harness.analysis.number_format import readable_unit
+from harness.analysis.summaries import Summary
 from harness.analysis.table_parts import estimate, estimate_columns
-from harness.record import Record
 
 AXES_INCHES = 2.7
 MARGIN = 2.0
@@ -64,8 +64,8 @@ def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for shown in cells:
         pairs: dict[str, list[tuple[float, float]]] = {}
-        for record in shown.cell.launches:
-            for activity, time_s, energy_j in _launch_pairs(record):
+        for summary in shown.cell.summaries.values():
+            for activity, time_s, energy_j in _launch_pairs(summary):
                 pairs.setdefault(activity, []).append((time_s, energy_j))
         for activity, values in pairs.items():
             times_s, energies_j = zip(*values, strict=True)
@@ -109,30 +109,33 @@ def power_lines(least_w: float, most_w: float) -> list[float]:
     return found
 
 
-def _launch_pairs(record: Record) -> list[tuple[str, float, float]]:
-    times_s = {metric.name: metric.value for metric in launch_metrics(record)}
+def _launch_pairs(summary: Summary) -> list[tuple[str, float, float]]:
+    times_s = {metric.name: metric.value for metric in summary.metrics}
     pairs = []
-    for use, (activity, time_name) in _uses(record):
+    for use, (activity, time_name) in _uses(summary):
         time_s = times_s.get(time_name)
         if time_s is not None and use.energy_j is not None:
             pairs.append((activity, time_s, use.energy_j))
     return pairs
 
 
-def _uses(record: Record) -> list[tuple[EnergyUse, tuple[str, str]]]:
+def _uses(summary: Summary) -> list[tuple[EnergyUse, tuple[str, str]]]:
     """Energy of epochs and of inference, each with its name here and that of the time it takes."""
-    several = len(record.measurements.training) > 1
-    names = {"inference": (INFERENCE, "inference_step_s")}
-    for stage in record.measurements.training:
-        named = (f"epoch ({stage.name})", f"epoch_{stage.name}_s") if several else ("epoch", "epoch_s")
-        names[f"training {stage.name}"] = named
-    return [(use, names[use.activity]) for use in energy_uses(record) if use.activity in names]
+    one_stage = any(metric.name == "epoch_s" for metric in summary.metrics)
+    found = []
+    for use in summary.energy_uses:
+        stage = use.activity.removeprefix("training ")
+        if use.unit == "step":
+            found.append((use, (INFERENCE, "inference_step_s")))
+        elif use.unit == "epoch":
+            found.append((use, ("epoch", "epoch_s") if one_stage else (f"epoch ({stage})", f"epoch_{stage}_s")))
+    return found
 
 
 def _reasons(shown: ShownCell, activity: str | None = None) -> list[str]:
-    found = [record.energy.reason for record in shown.cell.launches if record.energy.reason]
-    for record in shown.cell.launches:
-        found += [reason for use, (name, _) in _uses(record) if activity in (None, name) for reason in use.reasons]
+    found = [summary.no_energy for summary in shown.cell.summaries.values() if summary.no_energy]
+    for summary in shown.cell.summaries.values():
+        found += [reason for use, (name, _) in _uses(summary) if activity in (None, name) for reason in use.reasons]
     return list(dict.fromkeys(found)) or ["no window was recorded"]
 
 

@@ -148,7 +148,7 @@ def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
             "Shaded: phases; ticks above: phases within them. Lines end where readings are missing."
         )
         return Illustration(name, caption, power_figure(log, phases, title), power_data(log, phases), (shown.cell,))
-    reasons = dict.fromkeys(record.energy.reason or f"no {FILE_NAME}" for record in shown.cell.launches)
+    reasons = dict.fromkeys(found.no_energy or f"no {FILE_NAME}" for found in shown.cell.summaries.values())
     return NotDrawn(name, "; ".join(reasons))
 
 

@@ -21,7 +21,6 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.metrics import launch_metrics
 from harness.analysis.table_parts import estimate, estimate_columns
 
 AXES_INCHES = 2.3
@@ -121,14 +120,12 @@ def _all_but_batch_size(cell: Cell, activity: str) -> str:
 
 def _rates(cell: Cell, activity: str) -> list[float]:
     rates = []
-    for record in cell.launches:
-        metrics = {metric.name: metric.value for metric in launch_metrics(record)}
+    for summary in cell.summaries.values():
+        metrics = {metric.name: metric.value for metric in summary.metrics}
         if activity == "inference":
             rate = metrics["inference_rate_samples_per_s"]
         else:
-            stages = record.measurements.training
-            samples = sum(stage.samples_per_epoch * len(stage.epochs) for stage in stages)
-            rate = samples / total_s if (total_s := metrics["training_s"]) else None
+            rate = summary.training_samples / total_s if (total_s := metrics["training_s"]) else None
         if rate is not None:
             rates.append(rate)
     return rates

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.analysis.cells import Cell
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.metrics import Metric, launch_metrics
+from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.table_parts import estimate, estimate_columns, why_not
 
@@ -119,8 +119,8 @@ def _write_reason(axes: Axes, position: int, reason: str) -> None:
 
 def _times(cell: Cell) -> dict[str, list[Metric]]:
     found: dict[str, list[Metric]] = {}
-    for record in cell.launches:
-        for metric in launch_metrics(record):
+    for summary in cell.summaries.values():
+        for metric in summary.metrics:
             if metric.title.startswith("epoch") or metric.name == "inference_step_s":
                 found.setdefault(_title(metric), []).append(metric)
     return found

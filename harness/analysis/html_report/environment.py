@@ -7,8 +7,8 @@ from harness.analysis.cautions import SAME_ENVIRONMENT
 from harness.analysis.cells import Cell
 from harness.analysis.figures.subject import Subject
 from harness.analysis.html_report.views import Entry, TableView
+from harness.analysis.reading import StoredRecord
 from harness.frameworks.base import FrameworkDescription
-from harness.record import Record
 
 UNKNOWN, NOT_RUN = "unknown", "not run"
 FRAMEWORK_FIELDS = ("version", "build", "device_name", "driver", "threads")
@@ -20,7 +20,7 @@ def environment_view(subject: Subject, anchors: Mapping[Cell, str]) -> TableView
 
     Rows whose machines differ, or that differ within a machine, say so in their last column and have a class.
     """
-    machines: dict[str, list[Record]] = {}
+    machines: dict[str, list[StoredRecord]] = {}
     hrefs: dict[str, str] = {}
     for group in subject.groups:
         for cell in group.cells:
@@ -41,7 +41,7 @@ def environment_view(subject: Subject, anchors: Mapping[Cell, str]) -> TableView
     return TableView(f"Machines that ran {subject.title}", columns, tuple(rows), (), tuple(classes))
 
 
-def _properties(machines: Mapping[str, list[Record]]) -> Iterable[tuple[str, dict[str, list[str]]]]:
+def _properties(machines: Mapping[str, list[StoredRecord]]) -> Iterable[tuple[str, dict[str, list[str]]]]:
     """Each property with its distinct values on each machine, none where the framework did not run there."""
     for field in SAME_ENVIRONMENT:
         yield (
@@ -56,8 +56,8 @@ def _properties(machines: Mapping[str, list[Record]]) -> Iterable[tuple[str, dic
             yield f"{framework} {field.replace('_', ' ')}", values
 
 
-def _descriptions(records: Iterable[Record], framework: str) -> list[FrameworkDescription]:
-    found = (record.measurements.framework for record in records if record.scenario.framework == framework)
+def _descriptions(records: Iterable[StoredRecord], framework: str) -> list[FrameworkDescription]:
+    found = (record.summary.framework for record in records if record.scenario.framework == framework)
     return [description for description in found if description]
 
 

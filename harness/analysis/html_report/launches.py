@@ -7,7 +7,6 @@ from urllib.parse import quote
 
 from harness.analysis.cells import Cell
 from harness.analysis.html_report.views import Entry, TableView
-from harness.analysis.metrics import energy_uses, launch_metrics
 from harness.analysis.number_format import MISSING, readable_unit, with_interval
 from harness.analysis.reading import StoredRecord
 from harness.record import Record
@@ -31,13 +30,13 @@ def launches_view(title: str, cell: Cell, folder: Path) -> TableView:
     return TableView(title, columns, tuple(rows))
 
 
-def _quantities(records: tuple[Record, ...]) -> dict[str, list[str]]:
+def _quantities(records: tuple[StoredRecord, ...]) -> dict[str, list[str]]:
     found: dict[tuple[str, str], dict[int, float]] = {}
     for number, record in enumerate(records):
-        for metric in launch_metrics(record):
+        for metric in record.summary.metrics:
             if metric.value is not None:
                 found.setdefault((metric.title, metric.unit), {})[number] = metric.value
-        for use in energy_uses(record):
+        for use in record.summary.energy_uses:
             if use.energy_j is not None:
                 found.setdefault((f"energy, {use.activity}", f"J per {use.unit}"), {})[number] = use.energy_j
     shown = {}
