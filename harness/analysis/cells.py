@@ -172,9 +172,9 @@ def load_results(results: Path) -> Results:
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder of results")
-    problems: list[str] = []
     found: list[StoredRecord] = []
     files = _files(results)
+    problems = files.problems
     for path, record in zip(files.records, read_records(files.records), strict=True):
         problem = record if isinstance(record, UserError) else _problem(path, record)
         if isinstance(record, UserError) or problem:
@@ -197,16 +197,20 @@ def load_results(results: Path) -> Results:
 
 
 class _Files(NamedTuple):
-    """The files of a results folder that are read, sorted."""
+    """The files of a results folder that are read, sorted, and the folders that cannot be."""
 
     records: list[Path]
     absent: list[Path]
     certificates: list[Path]
+    problems: list[str]
 
 
 def _files(results: Path) -> _Files:
-    found = _Files([], [], [])
-    for folder, below, names in os.walk(results):
+    def note(error: OSError) -> None:
+        found.problems.append(f"{error.filename}: cannot be read: {error.strerror}")
+
+    found = _Files([], [], [], [])
+    for folder, below, names in os.walk(results, onerror=note):
         below.sort()
         place = Path(folder)
         if records.FILE_NAME in names:

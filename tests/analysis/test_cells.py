@@ -1,7 +1,10 @@
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
-from made_records import make_failure, make_record, make_scenario
+from made_records import ResultsFolder, make_failure, make_record, make_scenario
 
 from harness.analysis.cells import load_results
 from harness.errors import UserError
@@ -91,6 +94,29 @@ def test_a_suite_that_would_lead_outside_is_refused(results):
     found = load_results(results.path)
     assert found.cells == ()
     assert "../elsewhere" in found.problems[0]
+
+
+@pytest.fixture
+def _without_privileges():
+    """Root reads every folder: be somebody else."""
+    if os.geteuid():
+        yield
+        return
+    os.seteuid(65534)
+    yield
+    os.seteuid(0)
+
+
+@pytest.mark.usefixtures("_without_privileges")
+def test_a_folder_that_cannot_be_read_is_named():
+    with tempfile.TemporaryDirectory() as folder:
+        results = ResultsFolder(Path(folder) / "results")
+        results.add(make_record("pytorch", 0))
+        locked = results.path / "locked"
+        locked.mkdir(mode=0)
+        found = load_results(results.path)
+    assert found.problems == (f"{locked}: cannot be read: Permission denied",)
+    assert len(found.cells) == 1
 
 
 def test_no_such_folder(tmp_path):

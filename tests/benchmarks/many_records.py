@@ -1,6 +1,7 @@
 """A results folder of many made records, each of the size that a smoke run leaves: 12 epochs of 21 steps, 48 scores."""
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,32 @@ SETTINGS = (("pytorch", "eager"), ("pytorch", "compiled"), ("mindspore", "eager"
 CELLS_PER_MODEL = len(CHIPS) * len(SETTINGS)
 
 
-def write_many(folder: Path, count: int, launches: int = 5) -> None:
-    """Write `count` records, a multiple of 20 times `launches`: models by chip, framework and execution."""
+def write_many(folder: Path, count: int, launches: int = 5, nights: int = 1) -> None:
+    """Write `count` records, a multiple of 20 times `launches` and `nights`: models by chip, framework and execution.
+
+    Each night has the same launches of the same cells, of which only the newest count.
+    """
     random = np.random.default_rng(count)
-    for number in range(count // (launches * CELLS_PER_MODEL)):
+    for number in range(count // (launches * nights * CELLS_PER_MODEL)):
         for chip in CHIPS:
             for framework, execution in SETTINGS:
                 scenario = make_scenario(framework, execution, chip=chip, model=f"model{number:03d}")
                 template = make_record(framework, scenario=scenario, energy=_energy()).model_dump(mode="json")
-                for launch in range(launches):
-                    _write(folder, template, launch, random)
+                for night, launch in product(range(nights), range(launches)):
+                    _write(folder, template, launch, night, random)
 
 
-def _write(folder: Path, template: dict[str, Any], launch: int, random: np.random.Generator) -> None:
-    place = folder / template["scenario"]["suite"] / template["cell"] / f"{launch:02d}"
+def _write(folder: Path, template: dict[str, Any], launch: int, night: int, random: np.random.Generator) -> None:
+    name = f"{launch:02d}-{night:02d}"
+    place = folder / template["scenario"]["suite"] / template["cell"] / name
     place.mkdir(parents=True)
-    measured = _measurements(launch, random).model_dump(mode="json")
-    content = {**template, "launch": launch, "attempt": f"{template['cell']}-{launch}", "measurements": measured}
+    content = {
+        **template,
+        "launch": launch,
+        "attempt": f"{template['cell']}-{name}",
+        "started_at": f"2026-01-{night + 1:02d}T00:00:00+00:00",
+        "measurements": _measurements(launch, random).model_dump(mode="json"),
+    }
     (place / "record.json").write_text(json.dumps(content, indent=1) + "\n")
 
 

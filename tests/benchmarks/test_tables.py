@@ -30,19 +30,23 @@ print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s, "memory_mib": sum(each.ru_ma
 """
 
 
-@pytest.mark.parametrize("launches", [5, 100], ids=["5 launches a cell", "100 launches a cell"])
-def test_tables_of_many_records(benchmark, tmp_path, launches):
-    """Launches a cell: 5 make the most cells and rows, 100 the fewest."""
+@pytest.mark.parametrize(
+    ("launches", "nights"),
+    [(5, 20), (100, 1), (5, 1)],
+    ids=["100 cells, 5 launches on 20 nights", "100 cells, 100 launches", "2,000 cells, 5 launches"],
+)
+def test_tables_of_many_records(benchmark, tmp_path, launches, nights):
+    """The cells are those of the largest count."""
 
     def tabulate(count: int) -> dict[str, float]:
         folder = tmp_path / str(count)
-        write_many(folder, count, launches)
+        write_many(folder, count, launches, nights)
         command = [sys.executable, "-c", CHILD, str(folder)]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
-    counts = [count for count in COUNTS if count >= 20 * launches]
+    counts = [count for count in COUNTS if count >= 20 * launches * nights]
     found = benchmark.pedantic(lambda: {count: tabulate(count) for count in counts}, rounds=1)
     benchmark.extra_info.update({f"{count} records": each for count, each in found.items()})
     for few, many in pairwise(counts):
