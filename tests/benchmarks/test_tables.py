@@ -1,4 +1,4 @@
-"""Time and memory of the tables of many records, from 100 to 10,000: `make benchmarks`.
+"""Time and memory of the tables of many records, from 100 to 10,000, and of the page of 1,000: `make benchmarks`.
 
 The extra info has wall and CPU seconds (two processes read), MiB of both, and the growth exponent from size to size.
 """
@@ -8,6 +8,7 @@ import math
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -15,14 +16,16 @@ from tests.benchmarks.many_records import write_many
 from tests.shared import REPOSITORY
 
 COUNTS = (100, 1_000, 10_000)
+TABLES = "from harness.analysis.report import report as work; options = {}"
+PAGE = "from harness.analysis.html_report.page import write_report as work; options = {'output': None}"
 CHILD = """
 import io, json, resource, sys
 from pathlib import Path
 from time import perf_counter
 from rich.console import Console
-from harness.analysis.report import report
 begun_s = perf_counter()
-report(Path(sys.argv[1]), suite=None, baseline=None, console=Console(file=io.StringIO(), width=110))
+console = Console(file=io.StringIO(), width=110)
+work(Path(sys.argv[1]), suite=None, baseline=None, console=console, **options)
 wall_s = perf_counter() - begun_s
 used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
 cpu_s = sum(each.ru_utime + each.ru_stime for each in used)
@@ -37,20 +40,37 @@ print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s, "memory_mib": sum(each.ru_ma
 )
 def test_tables_of_many_records(benchmark, tmp_path, launches, nights):
     """The cells are those of the largest count."""
-
-    def tabulate(count: int) -> dict[str, float]:
-        folder = tmp_path / str(count)
-        write_many(folder, count, launches, nights)
-        command = [sys.executable, "-c", CHILD, str(folder)]
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
-
     counts = [count for count in COUNTS if count >= 20 * launches * nights]
-    found = benchmark.pedantic(lambda: {count: tabulate(count) for count in counts}, rounds=1)
+
+    def tabulate() -> dict[int, dict[str, float]]:
+        return {count: measured(TABLES, tmp_path / str(count), count, launches, nights) for count in counts}
+
+    found = benchmark.pedantic(tabulate, rounds=1)
+    note(benchmark, found)
+    assert found[counts[-1]]["memory_mib"] < 1024
+
+
+def test_page_of_many_records(benchmark, tmp_path):
+    """Figures and all; cells grow with the records."""
+    found = benchmark.pedantic(
+        lambda: {count: measured(PAGE, tmp_path / str(count), count, 5, 1) for count in COUNTS[:2]}, rounds=1
+    )
+    note(benchmark, found)
+
+
+def measured(work: str, folder: Path, count: int, launches: int, nights: int) -> dict[str, float]:
+    """Write the records and do the work on them in a process of its own."""
+    write_many(folder, count, launches, nights)
+    command = [sys.executable, "-c", f"{work}{CHILD}", str(folder)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def note(benchmark, found: dict[int, dict[str, float]]) -> None:
+    """Keep what was found and the growth from size to size, which may not be more than about linear."""
     benchmark.extra_info.update({f"{count} records": each for count, each in found.items()})
-    for few, many in pairwise(counts):
+    for few, many in pairwise(found):
         growth = math.log(found[many]["cpu_s"] / found[few]["cpu_s"]) / math.log(many / few)
         benchmark.extra_info[f"growth exponent {few} to {many}"] = growth
         assert growth < 1.15
-    assert found[counts[-1]]["memory_mib"] < 1024

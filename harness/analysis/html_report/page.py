@@ -183,13 +183,19 @@ def _tables(
     anchor: str,
 ) -> TablesView:
     """The tables are built group by group, because labels of cells are unique in their group alone."""
-    built = [build(suite, [group], comparisons) for group in groups]
+    built = [build(suite, [group], _concerning(group, comparisons)) for group in groups]
     views = tuple(
         section_view(section, group, anchors, group_anchor)
         for table, group, group_anchor in zip(built, groups, group_anchors, strict=True)
         for section in table.sections
     )
     return TablesView(anchor, built[0].title, views, built[0].definitions)
+
+
+def _concerning(group: Group, comparisons: Mapping[Cell, Comparison]) -> dict[Cell, Comparison]:
+    """The comparisons of the group's cells and of their baselines."""
+    baselines = [baseline for cell in group.cells if (baseline := comparisons[cell].baseline)]
+    return {cell: comparisons[cell] for cell in (*group.cells, *baselines)}
 
 
 def _figures(groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str) -> Iterator[FigureView | NotDrawn]:
