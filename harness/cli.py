@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -23,6 +24,13 @@ results_option = click.option(
     show_default=True,
     help="Folder of records, tables and figures.",
 )
+
+
+class _Console(Console):
+    """A console whose reader may stop reading, as `head` does: the work goes on in silence."""
+
+    def on_broken_pipe(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -129,9 +137,8 @@ def export(target: Path, suite: str | None, results: Path) -> None:
     """The times of the records in a format that other tools read."""
     from harness.analysis.benchmark_export import export_pytest_benchmark
 
-    unusable = export_pytest_benchmark(results, target, suite)
-    click.echo(target)
-    _refuse_unusable(unusable)
+    console = make_console()
+    _refuse_unusable(export_pytest_benchmark(results, target, suite=suite, console=console))
 
 
 @cli.command("list")
@@ -287,7 +294,7 @@ cli.add_command(traps)
 
 def make_console() -> Console:
     """A console as wide as the terminal, or wide enough for the tables where the output goes elsewhere."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    return _Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 def _report(results: Path, suite: str | None, baseline: str | None, console: Console, *, figures: bool = False) -> None:
@@ -298,7 +305,8 @@ def _report(results: Path, suite: str | None, baseline: str | None, console: Con
 
 def _refuse_unusable(unusable: tuple[str, ...]) -> None:
     if unusable:
-        raise UserError(f"{len(unusable)} of the records could not be used: {'; '.join(unusable)}")
+        others = f" and {len(unusable) - 1} more, named above" if len(unusable) > 1 else ""
+        raise UserError(f"a record could not be used{others}: {unusable[0]}")
 
 
 def main() -> None:

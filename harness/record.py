@@ -311,7 +311,7 @@ def _damaged(path: Path, text: bytes, error: ValidationError) -> UserError:
 
     try:
         content = json.loads(text.decode())
-    except ValueError as not_json:
+    except (ValueError, RecursionError) as not_json:
         return UserError(f"{path}: damaged: not JSON ({not_json}); remove it or run it again")
     version = content.get("schema_version") if isinstance(content, dict) else None
     if isinstance(version, int) and version > SCHEMA_VERSION:

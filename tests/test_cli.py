@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 
 from harness import cli
-from tests.analysis.made_records import make_record
+from tests.analysis.made_records import ResultsFolder, make_record
 from tests.shared import REPOSITORY
 
 
@@ -93,6 +93,23 @@ class TestFiles:
         blocker = tmp_path / "file"
         blocker.write_text("")
         assert "Not a directory" in fail("bench", "--results", blocker / "results")
+
+    def test_tables_are_written_though_nobody_reads_on(self, tmp_path):
+        results = ResultsFolder(tmp_path / "results")
+        results.add(make_record())
+        command = [
+            sys.executable,
+            "-c",
+            "from harness.cli import main; main()",
+            "tables",
+            "--results",
+            str(results.path),
+        ]
+        with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            process.stdout.close()
+            assert process.stderr.read() == b""
+        assert process.returncode == 0
+        assert len(list((results.path / "smoke" / "tables").iterdir())) == 12
 
     def test_tables_of_nothing(self, fail, tmp_path):
         assert "no records" in fail("tables", "--results", tmp_path)

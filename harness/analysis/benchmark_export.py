@@ -8,27 +8,32 @@ from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Any
 
-from harness.analysis.cells import Cell, Results, load_results
+from rich.console import Console
+from rich.text import Text
+
+from harness.analysis.cells import Cell, Results
 from harness.analysis.metrics import Metric
-from harness.errors import UserError, nearest
+from harness.analysis.selection import load_chosen
+from harness.analysis.tables import print_warnings
+from harness.errors import UserError
 from harness.record import Environment, Record, write_atomically
 
 FORMAT_VERSION = "5.0.0"
 
 
-def export_pytest_benchmark(results: Path, target: Path, suite: str | None = None) -> tuple[str, ...]:
+def export_pytest_benchmark(results: Path, target: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
     """Write the times of one suite or of all: a benchmark for each time of a cell, a round for each launch.
 
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no
     completed launch to export, no such suite or folder, or the file cannot be written.
     """
-    found = load_results(results)
-    if suite is not None and suite not in found.suites:
-        raise UserError(f"{results}: no records of suite {suite!r}; {nearest(suite, found.suites)}")
+    found = load_chosen(results, suite)
+    print_warnings(found.problems, console)
     content = to_pytest_benchmark(found.of_suite(suite) if suite else found)
     if not content["benchmarks"]:
         raise UserError(f"{results}: no completed launch to export; run crosscast bench first")
     write_atomically(target, json.dumps(content, indent=1) + "\n")
+    console.print(Text(str(target)), soft_wrap=True)
     return found.problems
 
 

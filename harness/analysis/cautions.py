@@ -89,10 +89,11 @@ def _distinct(values: Iterable[Any]) -> list[Any]:
 
 
 def _either(values: Sequence[Any]) -> str:
-    return " or ".join(_words(value) for value in values) or "unknown"
+    return " or ".join(words(value) for value in values) or "unknown"
 
 
-def _words(value: Any) -> str:
+def words(value: Any) -> str:
+    """A property of an environment as people read it; long digests are cut."""
     if value is None:
         return "unknown"
     if isinstance(value, Mapping):

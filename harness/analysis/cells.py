@@ -1,6 +1,7 @@
 """Records of a results folder, put together as the cells of a comparison."""
 
 import os
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from harness.record import Record
 from harness.scenario.matrix import Absent, Scenario
 
 ABSENT_FILE_NAME = "absent.json"
+
+SUITE_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,60}")
 
 Place = tuple[str, str, str, str]
 
@@ -210,9 +213,17 @@ def _files(results: Path) -> _Files:
         found.problems.append(f"{error.filename}: cannot be read: {error.strerror}")
 
     found = _Files([], [], [], [])
-    for folder, below, names in os.walk(results, onerror=note):
+    seen: set[tuple[int, int]] = set()
+    for folder, below, names in os.walk(results, onerror=note, followlinks=True):
         below.sort()
         place = Path(folder)
+        status = place.stat()
+        if (status.st_dev, status.st_ino) in seen:
+            below.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for name in {records.FILE_NAME, ABSENT_FILE_NAME}.intersection(below):
+            found.problems.append(f"{place / name}: a folder where a file should be")
         if records.FILE_NAME in names:
             found.records.append(place / records.FILE_NAME)
         if ABSENT_FILE_NAME in names:
@@ -224,8 +235,17 @@ def _files(results: Path) -> _Files:
 
 def _problem(path: Path, record: Record) -> str | None:
     suite = record.scenario.suite
-    if Path(suite).name != suite:
-        return f"{path}: damaged: scenario.suite: {suite!r} is not a name; remove it or run that launch again"
+    if not SUITE_NAME.fullmatch(suite):
+        return f"{path}: damaged: scenario.suite: {suite!r} is no name of a folder; remove it or run that launch again"
+    try:
+        offset = datetime.fromisoformat(record.started_at).tzinfo
+    except ValueError:
+        offset = None
+    if offset is None:
+        return (
+            f"{path}: damaged: started_at: {record.started_at!r} is no time with an offset; "
+            "remove it or run that launch again"
+        )
     return None
 
 

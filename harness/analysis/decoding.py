@@ -37,7 +37,7 @@ def load(path: Path) -> Record:
         return cast(Record, _decoder().decode(path.read_bytes()))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return records.load(path)
 
 

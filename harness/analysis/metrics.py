@@ -102,7 +102,8 @@ def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
     """Energy of an epoch of each training stage, of the whole training and of an inference step, as far as recorded.
 
     An epoch's energy is the median over the stage's valid windows, its first epoch left out where there are more. The
-    whole training holds compilation and validation too.
+    whole training holds compilation and validation too. Raises LookupError, TypeError or ValueError where a window
+    lacks what it should hold or has an energy below 0.
     """
     phases = {phase.name: phase for phase in record.measurements.phases}
     recorded = {
@@ -191,10 +192,16 @@ class RecordedWindow(NamedTuple):
         """Whether its energy stands and there is work to divide it by."""
         return bool(self.energy.window["valid"] and self.phase.steps)
 
+    @property
+    def reasons(self) -> Sequence[str]:
+        """Why it is not valid."""
+        reasons: Sequence[str] = self.energy.window["reasons"]
+        return reasons if self.phase.steps else (*reasons, f"{self.phase.name}: a phase without a step")
+
 
 def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindow], idle: Idle | None) -> EnergyUse:
     valid = [window for window in windows if window.valid]
-    reasons = [reason for window in windows if not window.valid for reason in window.energy.window["reasons"]]
+    reasons = [reason for window in windows if not window.valid for reason in window.reasons]
     measured = [window.energy.window for window in valid]
     units = [window.phase.steps if unit == "step" else 1 for window in valid]
     nets = zip((window.energy.net_energy_j for window in valid), units, strict=True)
@@ -202,6 +209,8 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
     if valid and not net_energies_j:
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
     energies_j = [window["energy_j"] for window in measured]
+    if energies_j and min(energies_j) < 0:
+        raise ValueError(f"energy of {activity} of {min(energies_j):g} J")
     energy_j = sum(energies_j)
     samples = sum([window.phase.samples for window in valid])
     steps = sum([window.phase.steps for window in valid])

@@ -11,13 +11,11 @@ from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName
 from harness.analysis.parity import with_parity
 from harness.analysis.reading import without_collecting
-from harness.analysis.selection import load_chosen
+from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
 from harness.analysis.table_files import write_table
 from harness.analysis.tables import print_table, print_warnings
-
-DEFAULT_BASELINE = BaselineName("pytorch")
 
 
 def report(
@@ -31,13 +29,14 @@ def report(
     where no cell bears the name of the suite or the baseline, and where a file cannot be written.
     """
     found = load_chosen(results, suite)
+    suites = chosen_suites(found, suite)
+    baselines = baselines_of(suites, baseline)
     print_warnings(found.problems, console)
     with without_collecting():
         paths = [
             path
-            for name in found.suites
-            if suite in (None, name)
-            for path in _report_suite(results / name, found.of_suite(name), baseline, console, figures=figures)
+            for chosen, name in zip(suites, baselines, strict=True)
+            for path in _report_suite(results / chosen.suites[0], chosen, name, console, figures=figures)
         ]
     console.print(Text("\nWritten:"))
     for path in paths:
@@ -45,11 +44,12 @@ def report(
     return tuple(found.problems)
 
 
-def _report_suite(folder: Path, found: Results, baseline: str | None, console: Console, *, figures: bool) -> list[Path]:
+def _report_suite(
+    folder: Path, found: Results, baseline: BaselineName, console: Console, *, figures: bool
+) -> list[Path]:
     suite = folder.name
-    name = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
-    comparisons = with_parity(name.compare_all(found.cells), found.certificates)
-    groups = found.groups_across_chips() if name.chip else found.groups()
+    comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
+    groups = found.groups_across_chips() if baseline.chip else found.groups()
     warnings = [
         f"{group.title}: {line}" if len(groups) > 1 else line
         for group in groups

@@ -92,9 +92,13 @@ def _check(found: Summary) -> None:
         if metric.value and not SMALLEST <= metric.value <= LARGEST:
             raise ValueError(f"{metric.title} of {metric.value:g} {metric.unit}")
     for use in found.energy_uses:
-        for value in (use.energy_j, use.net_energy_j, use.step_energy_j, use.mean_power_w, use.peak_power_w):
-            if value and not SMALLEST <= abs(value) <= LARGEST:
+        for value in (use.energy_j, use.step_energy_j, use.mean_power_w, use.peak_power_w):
+            if value and not SMALLEST <= value <= LARGEST:
                 raise ValueError(f"energy or power of {use.activity} of {value:g}")
+        if use.net_energy_j and not SMALLEST <= abs(use.net_energy_j) <= LARGEST:
+            raise ValueError(f"net energy of {use.activity} of {use.net_energy_j:g} J")
+        if not all(isinstance(text, str) for text in (*use.reasons, *use.scopes)):
+            raise TypeError(f"reasons or scopes of {use.activity} are no text")
     if found.scores:
         for (forecaster, key), rmse, acc in zip(*found.scores[1:], strict=True):
             if rmse and not SMALLEST <= rmse <= LARGEST:

@@ -1,3 +1,4 @@
+import io
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from made_records import make_failure, make_measurements, make_record, make_scenario
 from pytest_benchmark.stats import Stats
 from reports import STEPS_S, add_pair
+from rich.console import Console
 
 from harness.analysis.benchmark_export import export_pytest_benchmark, stats
 from harness.errors import UserError
@@ -47,13 +49,20 @@ def test_outliers_are_those_of_pytest_benchmark():
     assert found["hd15iqr"] == 1.04
 
 
+def export(results, target, suite=None):
+    """Write the times; returns the terminal's text."""
+    console = Console(file=io.StringIO(), width=100)
+    export_pytest_benchmark(results.path, target, suite=suite, console=console)
+    return console.file.getvalue()
+
+
 def test_pytest_benchmark_compares_two_exports(results, tmp_path):
     add_pair(results)
     first, second = tmp_path / "monday.json", tmp_path / "tuesday.json"
-    export_pytest_benchmark(results.path, first)
+    export(results, first)
     newer = make_measurements(launch=0, step_s=0.25)
     results.add(make_record("pytorch", 0, attempt="newer", started_at="2026-02-01T00:00:00+00:00", measurements=newer))
-    export_pytest_benchmark(results.path, second)
+    export(results, second)
     printed = compare(first, second)
     assert "benchmark 'fourcastnet tiny, data rossby: train step': 4 tests" in printed
     assert printed.count("train_step_s[fourcastnet-tiny-cpu-pytorch-eager]") == 2
@@ -65,7 +74,7 @@ def test_a_round_for_each_launch_and_a_benchmark_for_each_time(results, tmp_path
     add_pair(results)
     results.add(make_failure("mindspore", 5))
     target = tmp_path / "out.json"
-    export_pytest_benchmark(results.path, target)
+    export(results, target)
     content = json.loads(target.read_text())
     benchmarks = {entry["name"]: entry for entry in content["benchmarks"]}
     entry = benchmarks["train_step_s[fourcastnet-tiny-cpu-pytorch-eager]"]
@@ -80,7 +89,7 @@ def test_a_round_for_each_launch_and_a_benchmark_for_each_time(results, tmp_path
 def test_cells_of_other_settings_have_other_names(results, tmp_path):
     results.add(make_record("pytorch", 0), make_record("pytorch", 0, scenario=make_scenario(seed=5)))
     target = tmp_path / "out.json"
-    export_pytest_benchmark(results.path, target)
+    export(results, target)
     names = [entry["fullname"] for entry in json.loads(target.read_text())["benchmarks"]]
     assert len(set(names)) == len(names) > 0
 
@@ -89,15 +98,27 @@ class TestMistakes:
     def test_nothing_completed(self, results, tmp_path):
         results.add(make_failure("mindspore", 0))
         with pytest.raises(UserError, match="no completed launch to export"):
-            export_pytest_benchmark(results.path, tmp_path / "out.json")
+            export(results, tmp_path / "out.json")
         assert not (tmp_path / "out.json").exists()
+
+    def test_a_damaged_record_is_named(self, results, tmp_path):
+        results.add(make_record("pytorch", 0))
+        damaged = results.add(make_record("pytorch", 1))
+        damaged.write_text("{")
+        assert f"warning: {damaged}: damaged" in export(results, tmp_path / "out.json")
+        assert (tmp_path / "out.json").exists()
+
+    def test_damaged_records_alone(self, results, tmp_path):
+        results.add(make_record()).write_text("{")
+        with pytest.raises(UserError, match=r"1 cannot be used, the first: .*record\.json: damaged"):
+            export(results, tmp_path / "out.json")
 
     def test_an_unknown_suite(self, results, tmp_path):
         results.add(make_record())
         with pytest.raises(UserError, match="no records of suite 'smok'; did you mean 'smoke'"):
-            export_pytest_benchmark(results.path, tmp_path / "out.json", "smok")
+            export(results, tmp_path / "out.json", suite="smok")
 
     def test_a_folder_that_does_not_exist(self, results, tmp_path):
         results.add(make_record())
         with pytest.raises(UserError, match="cannot be written"):
-            export_pytest_benchmark(results.path, tmp_path / "nowhere" / "out.json")
+            export(results, tmp_path / "nowhere" / "out.json")

@@ -86,14 +86,46 @@ def test_a_damaged_or_newer_record_is_named_and_the_others_count(results, conten
     assert [record.launch for record in found.cells[0].launches] == [0]
 
 
-def test_a_suite_that_would_lead_outside_is_refused(results):
+@pytest.mark.parametrize("suite", ["../elsewhere", "..", ".", "", "a/b", "a\0b", "a\nb", "x" * 300])
+def test_a_suite_that_is_no_name_of_a_folder_is_refused(results, suite):
     path = results.add(make_record("pytorch", 0))
     content = json.loads(path.read_text())
-    content["scenario"]["suite"] = "../elsewhere"
+    content["scenario"]["suite"] = suite
     path.write_text(json.dumps(content))
     found = load_results(results.path)
     assert found.cells == ()
-    assert "../elsewhere" in found.problems[0]
+    assert f"{path}: damaged: scenario.suite: {suite!r}" in found.problems[0]
+
+
+@pytest.mark.parametrize("started_at", ["yesterday", "2026-01-01T00:00:00", ""])
+def test_a_time_that_is_none_is_refused(results, started_at):
+    results.add(make_record("pytorch", 0))
+    path = results.add(make_record("pytorch", 1, started_at=started_at))
+    found = load_results(results.path)
+    assert [record.launch for record in found.cells[0].launches] == [0]
+    assert f"{path}: damaged: started_at: {started_at!r}" in found.problems[0]
+
+
+def test_linked_folders_are_read_once(results, tmp_path):
+    elsewhere = ResultsFolder(tmp_path / "elsewhere")
+    elsewhere.add(make_record("mindspore", 0))
+    results.add(make_record("pytorch", 0))
+    (results.path / "linked").symlink_to(elsewhere.path)
+    (results.path / "again").symlink_to(elsewhere.path)
+    (elsewhere.path / "round").symlink_to(results.path)
+    found = load_results(results.path)
+    assert found.problems == ()
+    assert sorted(cell.label for cell in found.cells) == ["mindspore compiled", "pytorch eager"]
+
+
+def test_a_folder_in_the_place_of_a_file_is_named(results):
+    results.add(make_record("pytorch", 0))
+    for name in ("record.json", "absent.json"):
+        (results.path / "smoke" / name).mkdir()
+    expected = {
+        f"{results.path / 'smoke' / name}: a folder where a file should be" for name in ("record.json", "absent.json")
+    }
+    assert set(load_results(results.path).problems) == expected
 
 
 @pytest.fixture

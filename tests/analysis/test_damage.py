@@ -102,7 +102,9 @@ def test_both_decoders_agree_on_every_damage(tmp_path):
     assert tried > 2000
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'\xff{"launch": 1}', b"NaN", b'{"a": 1} x', b'"\\ud800"'])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'\xff{"launch": 1}', b"NaN", b'{"a": 1} x', b'"\\ud800"', b"[" * 200_000]
+)
 def test_both_decoders_agree_on_what_is_not_json(tmp_path, content):
     path = tmp_path / "record.json"
     path.write_bytes(content)
@@ -130,6 +132,9 @@ def test_equal_scenarios_are_one_object(results):
         (("measurements", "training", 0, "epochs", 0, "step_s"), [], "IndexError"),
         (("energy", "phases", 1, "window", "valid"), DELETED, "KeyError: 'valid'"),
         (("energy", "phases", 1, "window", "energy_j"), None, "TypeError"),
+        (("energy", "phases", 1, "window", "energy_j"), -5.0, "energy of training pretrain of -5 J"),
+        (("energy", "phases", 1, "window", "devices"), [{"scope": None}], "no text"),
+        (("energy", "phases", 1, "window"), {"valid": False, "reasons": [1]}, "no text"),
         (("measurements", "startup", "import_s"), -1.0, "start: import of -1 s"),
         (("measurements", "skill", "scores", 0, "rmse"), 1e99, "RMSE of model of 1e+99 m/s"),
     ],

@@ -130,5 +130,14 @@ class TestEnergy:
             assert (use.energy_j, use.mean_power_w, use.valid_windows) == (None, None, 0)
             assert use.reasons == ("the sampler died",)
 
+    def test_a_phase_without_a_step_has_a_reason(self):
+        window = self.window(10.0, 1.0)
+        record = self.record(window, window, inference=window)
+        phases = [phase.model_copy(update={"steps": 0}) for phase in record.measurements.phases]
+        measured = record.measurements.model_copy(update={"phases": tuple(phases)})
+        for use in energy_uses(record.model_copy(update={"measurements": measured})):
+            assert use.valid_windows == 0
+            assert use.reasons[0].endswith(": a phase without a step")
+
     def test_no_sensor(self):
         assert energy_uses(make_record()) == ()

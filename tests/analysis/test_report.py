@@ -28,6 +28,19 @@ class TestFolders:
         with pytest.raises(UserError, match="unknown framework 'jax'"):
             run(results, baseline="jax")
 
+    def test_a_suite_whose_records_are_damaged(self, results):
+        results.add(make_record())
+        results.add(make_record(scenario=make_scenario(suite="paper"))).write_text("{")
+        with pytest.raises(UserError, match=r"no records of suite 'paper'.*; 1 cannot be used, the first: .*damaged"):
+            run(results, suite="paper")
+
+    def test_a_baseline_that_one_suite_lacks(self, results):
+        add_pair(results, launches=range(3))
+        results.add(make_record(scenario=make_scenario(suite="zonal")))
+        with pytest.raises(UserError, match="suite zonal: baseline 'mindspore': no records of such a cell"):
+            run(results, baseline="mindspore")
+        assert not (results.path / "smoke" / "tables").exists()
+
     def test_one_suite_of_two(self, results):
         results.add(make_record(), make_record(scenario=make_scenario(suite="paper")))
         run(results, suite="paper")

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from harness.analysis.cautions import SAME_ENVIRONMENT
+from harness.analysis.cautions import SAME_ENVIRONMENT, words
 from harness.analysis.cells import Cell
 from harness.analysis.figures.subject import Subject
 from harness.analysis.html_report.views import Entry, TableView
@@ -62,13 +62,4 @@ def _descriptions(records: Iterable[StoredRecord], framework: str) -> list[Frame
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
-    return list(dict.fromkeys(map(_words, values)))
-
-
-def _words(value: Any) -> str:
-    if value is None:
-        return UNKNOWN
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name}={entry}" for name, entry in sorted(value.items())) or "not set"
-    text = str(value)
-    return f"{text[:12]}..." if len(text) >= 40 and text.isalnum() else text
+    return list(dict.fromkeys(map(words, values)))

@@ -22,7 +22,7 @@ from harness.analysis.html_report.launches import launches_view
 from harness.analysis.html_report.svg import inline_svg
 from harness.analysis.html_report.views import TableView, section_view
 from harness.analysis.parity import with_parity
-from harness.analysis.selection import chosen_suites, load_chosen
+from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.skill_table import skill_table
 from harness.analysis.speed_table import speed_table
 from harness.analysis.table_parts import failure_lines
@@ -31,7 +31,6 @@ from harness.record import write_atomically
 
 FILE_NAME = "report.html"
 TEMPLATES = Path(__file__).with_name("templates")
-DEFAULT_BASELINE = BaselineName("pytorch")
 TableBuilder = Callable[[str, Sequence[Group], Mapping[Cell, Comparison]], Table]
 TABLES: tuple[TableBuilder, ...] = (speed_table, skill_table, energy_table)
 
@@ -88,9 +87,10 @@ def write_report(
     """
     found, path = load_chosen(results, suite), output or results / FILE_NAME
     print_warnings(found.problems, console)
+    suites = chosen_suites(found, suite)
     views = [
-        _suite_view(chosen, baseline, path.parent, f"s{number}")
-        for number, chosen in enumerate(chosen_suites(found, suite))
+        _suite_view(chosen, named, path.parent, f"s{number}")
+        for number, (chosen, named) in enumerate(zip(suites, baselines_of(suites, baseline), strict=True))
     ]
     make_folder(path.parent)
     write_atomically(path, render(views, found.problems))
@@ -125,10 +125,9 @@ def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
     )
 
 
-def _suite_view(found: Results, baseline: str | None, folder: Path, prefix: str) -> SuiteView:
+def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: str) -> SuiteView:
     name = found.suites[0]
-    named = BaselineName.parse(baseline, found.cells) if baseline else DEFAULT_BASELINE
-    comparisons = with_parity(named.compare_all(found.cells), found.certificates)
+    comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
     groups = found.groups()
     anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
     group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]

@@ -1,7 +1,7 @@
 """What the template shows: tables whose numbers link to the records that they are made of."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.analysis.cells import Cell, Group
@@ -58,11 +58,6 @@ def section_view(section: Section, group: Group, anchors: Mapping[Cell, str], gr
         of_row = by_label.get(texts.get(CELL_COLUMN, ""), default)
         rows.append(tuple(_entry_of_column(column, text, by_label, of_row) for column, text in texts.items()))
     return TableView(section.title, columns, tuple(rows), section.notes)
-
-
-def plain_view(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> TableView:
-    """A table of text without links."""
-    return TableView(title, tuple(columns), tuple(tuple(map(entry, row)) for row in rows))
 
 
 def _entry_of_column(column: str, text: str, by_label: Mapping[str, str], of_row: str) -> Entry:
