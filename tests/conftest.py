@@ -1,4 +1,4 @@
-"""For all tests: Ctrl-C reaches the programs that they start, though a shell makes a run in the background ignore it."""
+"""For all tests: Ctrl-C reaches the programs that they start, though shells make a run in the background ignore it."""
 
 import signal
 
