@@ -8,18 +8,21 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.metrics import EnergyUse
 from harness.analysis.number_format import MISSING
-from harness.analysis.statistics import Ratio, Verdict, ratio_of_medians
+from harness.analysis.statistics import Ratio, Verdict, paired, ratio_of_medians
 from harness.analysis.table_parts import (
     INTERVALS,
+    PARITY,
     baseline_columns,
     estimate,
     estimate_columns,
     estimate_text,
     group_title,
+    parity_lines,
     place_columns,
     ratio_cells,
     ratio_columns,
     refusal_lines,
+    setting_lines,
     why_not,
 )
 from harness.analysis.tables import Section, Table
@@ -51,6 +54,7 @@ DEFINITIONS = (
     "Ratio: median of the cell / median of the baseline over launches of the same number, with the interval of the "
     "paired ratios. Verdict: equivalent if the interval lies within 1/1.05 to 1.05, less or more if it lies outside, "
     "undecided if it crosses a bound. Refused where the sensors hold different things (a card, a whole node).",
+    PARITY,
 )
 
 
@@ -74,8 +78,8 @@ def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell,
         frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
         measured = bool((frame["activity"] != NO_ACTIVITY).any())
         columns = list(COLUMNS if measured else COLUMNS_WITHOUT_ENERGY)
-        notes = refusal_lines(group, fair) if measured else ()
-        sections.append(Section(group_title(group, comparisons), frame[columns], notes))
+        notes = (*refusal_lines(group, fair), *parity_lines(group, fair)) if measured else ()
+        sections.append(Section(group_title(group, comparisons), frame[columns], (*setting_lines(group), *notes)))
     return Table("energy", f"Energy, suite {suite}", tuple(sections), pd.DataFrame(data), DEFINITIONS)
 
 
@@ -107,6 +111,21 @@ class CellEnergy:
     def ratio(self, baseline: "CellEnergy", activity: str, name: str) -> Ratio | None:
         """Ratio of a value to the baseline's; None where there is no pair or a value is not above 0."""
         return ratio_of_medians(self.values(activity, name), baseline.values(activity, name))
+
+    def why_no_ratio(self, baseline: "CellEnergy", activity: str, name: str) -> str | None:
+        """Why `ratio` is None where the cell itself has a value; None where there is nothing to say."""
+        values, theirs = self.values(activity, name), baseline.values(activity, name)
+        if not values:
+            return None
+        if not theirs:
+            return "no ratio: the baseline has no such value"
+        pairs = paired(values, theirs)
+        if not pairs[0]:
+            return "no ratio: no launch number has a value in both"
+        for who, paired_values in (("the baseline", pairs[1]), ("the cell", pairs[0])):
+            if min(paired_values) <= 0:
+                return f"no ratio: {who} is {'not above 0 in every launch' if any(paired_values) else '0'}"
+        return None
 
 
 def energy_comparison(comparison: Comparison, found: Mapping[Cell, CellEnergy]) -> Comparison:
@@ -142,6 +161,7 @@ def _rows(
             if (name == "step_energy_j" and unit == "step") or (not values and name != "energy_j"):
                 continue
             ratio = _ratio(comparisons[cell], found, activity, name)
+            why = None if ratio else _why_no_ratio(comparisons[cell], found, activity, name)
             yield (
                 activity,
                 title.format(unit=unit),
@@ -150,7 +170,7 @@ def _rows(
                 f"{sum(use.valid_windows for use in uses)} of {sum(use.windows for use in uses)}",
                 estimate_text(estimate(values.values())),
                 *ratio_cells(comparisons[cell], ratio, _verdict(ratio), has_value=bool(values)),
-                "; ".join(_reasons(uses)) or MISSING,
+                "; ".join((*_reasons(uses), *([why] if why else ()))) or MISSING,
             )
 
 
@@ -177,6 +197,7 @@ def _data_row(
         row |= estimate_columns(name, estimate(found[cell].values(activity, name).values()))
         ratio = _ratio(comparison, found, activity, name)
         row |= ratio_columns(name, ratio, _verdict(ratio))
+        row[f"{name}_ratio_missing"] = None if ratio else _why_no_ratio(comparison, found, activity, name)
     return row
 
 
@@ -184,6 +205,12 @@ def _ratio(comparison: Comparison, found: Mapping[Cell, CellEnergy], activity: s
     if comparison.baseline is None or not comparison.fair:
         return None
     return found[comparison.cell].ratio(found[comparison.baseline], activity, name)
+
+
+def _why_no_ratio(comparison: Comparison, found: Mapping[Cell, CellEnergy], activity: str, name: str) -> str | None:
+    if comparison.baseline is None or not comparison.fair:
+        return None
+    return found[comparison.cell].why_no_ratio(found[comparison.baseline], activity, name)
 
 
 def _verdict(ratio: Ratio | None) -> str | None:

@@ -130,7 +130,8 @@ def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
     """
     if cell is baseline:
         return ()
-    found = list(_setting_differences(cell, baseline))
+    unequal_settings = _unequal(_settings(cell), _settings(baseline))
+    found = [f"{name}: {ours} here, {theirs} in the baseline" for name, ours, theirs in unequal_settings]
     pairs = sorted(cell.summaries.keys() & baseline.summaries.keys())
     if not pairs:
         return (*found, "no launch number completed in both")
@@ -146,11 +147,20 @@ def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _setting_differences(cell: Cell, baseline: Cell) -> Iterable[str]:
-    ours, theirs = (_settings(other) for other in (cell, baseline))
+def setting_differences(cell: Cell, other: Cell) -> tuple[tuple[str, Any, Any], ...]:
+    """Name, value and the other's value of every setting in which two scenarios differ; None where one lacks it."""
+    return tuple(_unequal(_all_settings(cell), _all_settings(other)))
+
+
+@lru_cache(maxsize=1024)
+def _all_settings(cell: Cell) -> dict[str, Any]:
+    return dict(_flat(cell.scenario.model_dump(mode="json")))
+
+
+def _unequal(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterable[tuple[str, Any, Any]]:
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
-            yield f"{name}: {ours.get(name)} here, {theirs.get(name)} in the baseline"
+            yield name, ours.get(name), theirs.get(name)
 
 
 @lru_cache(maxsize=1024)

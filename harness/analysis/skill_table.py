@@ -21,8 +21,11 @@ from harness.analysis.table_parts import (
     estimate_text,
     group_title,
     place_columns,
+    setting_lines,
+    why_not,
 )
 from harness.analysis.tables import Section, Table
+from harness.scenario.matrix import Absent
 
 DEFINITIONS = (
     INTERVALS,
@@ -34,6 +37,14 @@ DEFINITIONS = (
 )
 CELLS_SIDE_BY_SIDE = 4
 REFERENCES = ("persistence", "climatology")
+DATA_COLUMNS = (
+    *("model", "preset", "chip", "data", "host", "cell", "cell_key", "forecaster", "variable", "units", "lead_h"),
+    *("launches", "rmse", "rmse_low95", "rmse_high95", "acc", "acc_low95", "acc_high95"),
+    *("launches_better_than_persistence", "launches_better_than_climatology"),
+    *("rmse_deviation_fraction", "rmse_deviation_low90_fraction", "rmse_deviation_high90_fraction"),
+    *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches"),
+    *("acc_difference", "acc_difference_low90", "acc_difference_high90", "refusal", "reason"),
+)
 
 
 class CellScores:
@@ -44,15 +55,15 @@ class CellScores:
         self.launches = len(scored)
         self._rmse: dict[Place, dict[int, float]] = defaultdict(dict)
         self._acc: dict[Place, dict[int, float]] = defaultdict(dict)
-        for places in dict.fromkeys(scores.places for scores in scored.values()):
+        layouts = tuple(dict.fromkeys(scores.places for scores in scored.values()))
+        self.keys = tuple(dict.fromkeys(key for places in layouts for _, key in places))
+        for places in layouts:
             alike = {launch: scores for launch, scores in scored.items() if scores.places == places}
             for place, *rmse in zip(places, *(scores.rmse for scores in alike.values()), strict=True):
                 self._rmse[place].update(zip(alike, rmse, strict=True))
             for place, *acc in zip(places, *(scores.acc for scores in alike.values()), strict=True):
                 known = zip(alike, acc, strict=True)
                 self._acc[place].update(known if None not in acc else (pair for pair in known if pair[1] is not None))
-        first = next(iter(scored.values()), None)
-        self.keys = tuple(dict.fromkeys(key for _, key in first.places)) if first else ()
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Mapping[int, float]:
         """RMSE by launch number, in the variable's units."""
@@ -62,9 +73,10 @@ class CellScores:
         """ACC by launch number, of the launches where it is defined."""
         return self._acc.get((forecaster, key), {})
 
-    def launches_better_than(self, reference: str, key: ScoreKey) -> int:
-        """Launches in which the model's RMSE is below that of the reference."""
-        return sum(map(lt, *paired(self.rmse("model", key), self.rmse(reference, key))))
+    def launches_better_than(self, reference: str, key: ScoreKey) -> tuple[int, int] | None:
+        """Launches in which the model's RMSE is below that of the reference, and those that have both; None if none."""
+        ours, theirs = paired(self.rmse("model", key), self.rmse(reference, key))
+        return (sum(map(lt, ours, theirs)), len(ours)) if ours else None
 
 
 def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
@@ -75,15 +87,32 @@ def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
     for group in groups:
         scores = {cell: all_scores[cell] for cell in group.cells if all_scores[cell].launches}
         title = group_title(group, comparisons)
+        missing = [(place_columns(group, entry), why) for entry, why in _without_scores(group, scores).items()]
+        rows += [{**place, "launches": 0, "reason": why} for place, why in missing]
+        reasons = [(place["cell"], why) for place, why in missing]
         if not scores:
-            sections.append(Section(title, pd.DataFrame([("no launch was scored",)], columns=["skill"])))
+            frame = pd.DataFrame(reasons, columns=["cell", "why not"], dtype=object)
+            sections.append(Section(title, frame, setting_lines(group)))
             continue
         keys = _by_variable(key for found in scores.values() for key in found.keys)
-        sections += [_rmse_section(title, group, part, keys) for part in _side_by_side(scores)]
+        first, *others = _side_by_side(scores)
+        notes = (*(f"{label}: {why}" for label, why in reasons), *setting_lines(group))
+        sections.append(_rmse_section(title, group, first, keys, notes))
+        sections += [_rmse_section(title, group, part, keys) for part in others]
         sections += [_acc_section(group, part, keys) for part in _side_by_side(scores)]
         sections += _deviation_sections(group, scores, keys, comparisons, all_scores)
         rows += _data_rows(group, scores, keys, comparisons, all_scores)
-    return Table("skill", f"Skill, suite {suite}", tuple(sections), pd.DataFrame(rows), DEFINITIONS)
+    data = pd.DataFrame(rows, columns=list(DATA_COLUMNS))
+    return Table("skill", f"Skill, suite {suite}", tuple(sections), data, DEFINITIONS)
+
+
+def _without_scores(group: Group, scores: Mapping[Cell, CellScores]) -> dict[Cell | Absent, str]:
+    """Why cells have no score, and why absent ones did not run."""
+    unscored = [cell for cell in group.cells if cell not in scores]
+    return {
+        **{cell: "no launch was scored" if cell.launches else why_not(cell) for cell in unscored},
+        **{entry: f"did not run: {entry.reason}" for entry in group.absent},
+    }
 
 
 def _side_by_side(scores: Mapping[Cell, CellScores]) -> list[dict[Cell, CellScores]]:
@@ -94,18 +123,24 @@ def _side_by_side(scores: Mapping[Cell, CellScores]) -> list[dict[Cell, CellScor
     ]
 
 
-def _rmse_section(title: str, group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> Section:
+def _rmse_section(
+    title: str,
+    group: Group,
+    scores: Mapping[Cell, CellScores],
+    keys: Sequence[ScoreKey],
+    first_notes: Sequence[str] = (),
+) -> Section:
     rows = []
-    shown = next(iter(scores.values()))
     for key in keys:
         row = {"variable": key.variable_title, "lead, h": f"{key.lead_h:g}"}
         row |= {group.label(cell): _text(found.rmse("model", key)) for cell, found in scores.items()}
-        row |= {name: _reference(shown.rmse(name, key)) for name in REFERENCES}
+        row |= {name: _reference(found.rmse(name, key) for found in scores.values()) for name in REFERENCES}
         row["beats persistence"] = _joined(
             {group.label(cell): _beats(found, "persistence", key) for cell, found in scores.items()}
         )
         rows.append(row)
-    notes = [
+    notes = [*first_notes]
+    notes += [
         _summary(group.label(cell), found, reference) for cell, found in scores.items() for reference in REFERENCES
     ]
     notes += _reference_problems(group, scores, keys)
@@ -117,8 +152,7 @@ def _acc_section(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence
     for key in keys:
         row = {"variable": key.variable, "lead, h": f"{key.lead_h:g}"}
         row |= {group.label(cell): _text(found.acc("model", key)) for cell, found in scores.items()}
-        found = next(iter(scores.values()))
-        row["persistence"] = _reference(found.acc("persistence", key))
+        row["persistence"] = _reference(found.acc("persistence", key) for found in scores.values())
         rows.append(row)
     note = "The ACC of climatology is not defined: its anomaly is 0."
     return Section(f"ACC: {group.title}", pd.DataFrame(rows, dtype=object), (note, *_definitions(scores)))
@@ -187,12 +221,17 @@ def _text(values: Mapping[int, float]) -> str:
     return estimate_text(estimate(values.values()))
 
 
-def _reference(values: Mapping[int, float]) -> str:
+def _reference(of_cells: Iterable[Mapping[int, float]]) -> str:
+    """The median of the first cell that has values."""
+    values = next(filter(None, of_cells), None)
     return with_interval(summarise(list(values.values())).median, None, None) if values else MISSING
 
 
 def _beats(scores: CellScores, reference: str, key: ScoreKey) -> str:
-    better, launches = scores.launches_better_than(reference, key), len(scores.rmse("model", key))
+    found = scores.launches_better_than(reference, key)
+    if found is None:
+        return MISSING
+    better, launches = found
     if better in (0, launches):
         return "yes" if better else "no"
     return f"{better} of {launches}"
@@ -205,20 +244,25 @@ def _joined(answers: Mapping[str, str]) -> str:
 
 
 def _summary(label: str, scores: CellScores, reference: str) -> str:
-    beaten = sum(_beats(scores, reference, key) == "yes" for key in scores.keys)
-    return f"{label} beats {reference} in every launch at {beaten} of {len(scores.keys)} variables and lead times."
+    found = [counts for key in scores.keys if (counts := scores.launches_better_than(reference, key))]
+    if not found:
+        return f"{label} and {reference} were never scored together."
+    beaten = sum(better == launches for better, launches in found)
+    return f"{label} beats {reference} in every launch at {beaten} of {len(found)} variables and lead times."
 
 
 def _reference_problems(group: Group, scores: Mapping[Cell, CellScores], keys: Sequence[ScoreKey]) -> tuple[str, ...]:
-    first, *others = scores.items()
-    return tuple(
-        f"Persistence of {group.label(cell)} differs from that shown, of {group.label(first[0])}: other data."
-        for cell, found in others
-        if any(
-            set(found.rmse("persistence", key).values()) != set(first[1].rmse("persistence", key).values())
-            for key in keys
-        )
-    )
+    """One line for each cell whose reference is not that of the first cell that has one, which is shown."""
+    lines: dict[str, None] = {}
+    for reference in REFERENCES:
+        for key in keys:
+            having = [(cell, values) for cell, found in scores.items() if (values := found.rmse(reference, key))]
+            for cell, values in having[1:]:
+                shown, of_shown = having[0]
+                if set(values.values()) != set(of_shown.values()):
+                    what = f"{reference.capitalize()} of {group.label(cell)}"
+                    lines[f"{what} differs from that shown, of {group.label(shown)}: other data."] = None
+    return tuple(lines)
 
 
 def _definitions(scores: Mapping[Cell, CellScores]) -> tuple[str, ...]:
@@ -241,21 +285,25 @@ def _data_rows(
         comparison = comparisons[cell]
         refusal = skill_refusal(comparison)
         theirs = all_scores[comparison.baseline] if comparison.baseline and comparison.fair and not refusal else None
+        place = place_columns(group, cell)
         for forecaster in ("model", *REFERENCES):
             for key in keys:
+                values = found.rmse(forecaster, key)
                 row = {
-                    **place_columns(group, cell),
+                    **place,
                     "forecaster": forecaster,
                     "variable": key.variable,
                     "units": key.units,
                     "lead_h": key.lead_h,
-                    "launches": len(found.rmse(forecaster, key)),
-                    **estimate_columns("rmse", estimate(found.rmse(forecaster, key).values())),
+                    "launches": len(values),
+                    **estimate_columns("rmse", estimate(values.values())),
                     **estimate_columns("acc", estimate(found.acc(forecaster, key).values())),
+                    "reason": None if values else "not scored",
                 }
                 if forecaster == "model":
-                    row["launches_better_than_persistence"] = found.launches_better_than("persistence", key)
-                    row["launches_better_than_climatology"] = found.launches_better_than("climatology", key)
+                    for reference in REFERENCES:
+                        counts = found.launches_better_than(reference, key)
+                        row[f"launches_better_than_{reference}"] = counts[0] if counts else None
                     row |= _deviation_columns(found, theirs, key)
                     row["refusal"] = "; ".join(refusal) or None
                 rows.append(row)

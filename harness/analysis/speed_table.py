@@ -24,6 +24,7 @@ from harness.analysis.table_parts import (
     ratio_cells,
     ratio_columns,
     refusal_lines,
+    setting_lines,
     why_not,
 )
 from harness.analysis.tables import Section, Table
@@ -87,7 +88,12 @@ def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapp
         for entry in group.absent
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
-    notes = (*refusal_lines(group, comparisons), *parity_lines(group, comparisons), *failure_lines(group))
+    notes = (
+        *setting_lines(group),
+        *refusal_lines(group, comparisons),
+        *parity_lines(group, comparisons),
+        *failure_lines(group),
+    )
     return Section(group_title(group, comparisons), frame, notes)
 
 

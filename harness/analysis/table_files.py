@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.analysis.table_latex import to_latex
-from harness.analysis.tables import Section, Table, make_folder
+from harness.analysis.tables import Section, Table, make_folder, one_line
 from harness.record import write_atomically
 
 STYLE = (
@@ -35,9 +35,9 @@ def write_table(table: Table, warnings: Sequence[str], folder: Path) -> tuple[Pa
 
 def to_markdown(table: Table, warnings: Iterable[str]) -> str:
     """The table as GitHub's Markdown, with notes, definitions and warnings as lists."""
-    parts = [f"# {table.title}"]
+    parts = [f"# {one_line(table.title)}"]
     for section in table.sections:
-        parts += [f"## {section.title}", _markdown_rows(section), *_list(section.notes)]
+        parts += [f"## {one_line(section.title)}", _markdown_rows(section), *_list(section.notes)]
     parts += _list(table.definitions)
     listed = _list(warnings)
     if listed:
@@ -70,11 +70,11 @@ def _markdown_rows(section: Section) -> str:
 
 
 def _escaped(cells: Iterable[object]) -> list[str]:
-    return [" ".join(str(cell).split()).replace("|", "\\|") for cell in cells]
+    return [one_line(str(cell)).replace("|", "\\|") for cell in cells]
 
 
 def _list(lines: Iterable[str]) -> list[str]:
-    listed = "\n".join(f"- {line}" for line in lines)
+    listed = "\n".join(f"- {one_line(line)}" for line in lines)
     return [listed] if listed else []
 
 

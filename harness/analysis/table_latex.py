@@ -7,7 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.analysis.number_format import MISSING
-from harness.analysis.tables import Section, Table
+from harness.analysis.table_parts import PARITY, UNCERTIFIED
+from harness.analysis.tables import Section, Table, one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40
@@ -44,6 +45,7 @@ SPECIAL = {
     '"': "''",
     "µ": r"\textmu{}",
     MISSING: "--",
+    UNCERTIFIED: r"\textdagger{}",
     **{character: f"\\{character}" for character in "&%$#_"},
 }
 
@@ -60,12 +62,13 @@ class Number(NamedTuple):
 def to_latex(table: Table, warnings: Iterable[str]) -> str:
     """The table as floats of at most 40 rows, each as wide as the text at most; needs the packages of PREAMBLE.
 
-    A number stands in a column aligned at its point, its interval beside it. Definitions and warnings are comments.
+    A number stands in a column aligned at its point, its interval beside it. Definitions and warnings are comments, but
+    what the dagger means stands below every float that holds one.
     """
     parts = [
-        f"% {table.title}",
+        f"% {one_line(table.title)}",
         f"% {PREAMBLE} % siunitx 3 or later",
-        *(f"% {_one_line(line)}" for line in (*table.definitions, *warnings)),
+        *(f"% {one_line(line)}" for line in (*table.definitions, *warnings)),
     ]
     for section in table.sections:
         parts += _floats(section)
@@ -75,11 +78,7 @@ def to_latex(table: Table, warnings: Iterable[str]) -> str:
 @lru_cache(maxsize=2**12)
 def escape(text: str) -> str:
     """Text as LaTeX prints it. Characters that fonts of the T1 and OT1 encodings lack are replaced or spelt out."""
-    return "".join(map(_character, _one_line(text)))
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return "".join(map(_character, one_line(text)))
 
 
 def _character(character: str) -> str:
@@ -97,7 +96,9 @@ def _floats(section: Section) -> list[str]:
     kinds = [_kind([row[place] for row in rows]) for place in range(len(names))]
     found = []
     for first in range(0, max(len(rows), 1), ROWS_PER_FLOAT):
-        last = first + ROWS_PER_FLOAT >= len(rows)
+        held = rows[first : first + ROWS_PER_FLOAT]
+        notes = [PARITY] if any(UNCERTIFIED in cell for row in held for cell in row) else []
+        notes += section.notes if first + ROWS_PER_FLOAT >= len(rows) else ()
         found += [
             r"\begin{table*}",
             rf"\caption{{{escape(section.title)}{' (continued)' if first else ''}}}",
@@ -106,11 +107,11 @@ def _floats(section: Section) -> list[str]:
             r"\toprule",
             _head(names, kinds),
             r"\midrule",
-            *_body(rows[first : first + ROWS_PER_FLOAT], kinds),
+            *_body(held, kinds),
             r"\bottomrule",
             r"\end{tabular}}%",
             r"\ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
-            *(rf"\par\raggedright {escape(line)}" for line in section.notes if last),
+            *(rf"\par\raggedright {escape(line)}" for line in notes),
             r"\end{table*}",
         ]
     return found

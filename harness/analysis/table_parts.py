@@ -1,9 +1,10 @@
 """What all tables share: estimates as text and columns, titles of groups, and what did not run."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from harness.analysis.cells import Cell, Group
-from harness.analysis.fairness import Comparison
+from harness.analysis.fairness import Comparison, setting_differences
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Deviation, Estimate, Ratio, summarise
 from harness.record import Record
@@ -115,6 +116,23 @@ def refusal_lines(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple
         if cell.launches
         for difference in comparisons[cell].refusal
     )
+
+
+def setting_lines(group: Group) -> tuple[str, ...]:
+    """One line for each cell that only its settings tell from another: how they differ from those of the first such."""
+    alike: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+    for cell in group.cells:
+        alike[cell.scenario.chip, cell.label, cell.host].append(cell)
+    return tuple(
+        f"{group.label(cell)} beside {group.label(first)}: {_settings_text(cell, first)}"
+        for first, *others in alike.values()
+        for cell in others
+    )
+
+
+def _settings_text(cell: Cell, other: Cell) -> str:
+    found = [f"{name} {ours}, not {theirs}" for name, ours, theirs in setting_differences(cell, other)]
+    return "; ".join(found) or "the same settings, whose names another version of Crosscast hashed"
 
 
 def place_columns(group: Group, entry: Cell | Absent) -> dict[str, object]:

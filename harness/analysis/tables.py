@@ -1,11 +1,12 @@
 """A table as plain data, and on the terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
@@ -13,6 +14,8 @@ from rich.text import Text
 from harness.errors import UserError
 
 ROWS_ON_TERMINAL = 200
+WORD_WIDTH = 24
+"""Columns of the terminal that a word has at least before it is broken: more than any number takes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,10 @@ class Table:
 
 
 def print_table(table: Table, console: Console) -> None:
-    """Print the sections on the terminal, up to the one that makes ROWS_ON_TERMINAL full, and say how many are left."""
+    """Print the sections on the terminal, up to the one that makes ROWS_ON_TERMINAL full, and say how many are left.
+
+    A terminal that is too narrow for the longest word of each column gets lines that are longer than it is wide.
+    """
     console.print(Text(f"\n{table.title}", style="bold underline"))
     rows = 0
     for number, section in enumerate(table.sections):
@@ -51,17 +57,7 @@ def print_table(table: Table, console: Console) -> None:
             break
         rows += len(section.rows)
         console.print(Text(f"\n{section.title}", style="bold"))
-        shown = RichTable(
-            box=box.SIMPLE_HEAD,
-            show_edge=False,
-            pad_edge=False,
-            padding=(0, 1, 0, 0),
-        )
-        for place, name in enumerate(section.rows.columns):
-            shown.add_column(Text(str(name)), overflow="fold", no_wrap=place == 0)
-        for row in section.texts:
-            shown.add_row(*map(Text, row))
-        console.print(shown)
+        console.print(_rich_table(section, console.width), crop=False)
         _print_lines(section.notes, console)
     _print_lines(table.definitions, console)
 
@@ -80,6 +76,44 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
+def one_line(text: str) -> str:
+    """Text without line breaks, words one space apart."""
+    return " ".join(text.split())
+
+
+def _rich_table(section: Section, terminal_width: int) -> RichTable:
+    names = [str(name) for name in section.rows.columns]
+    rows = [[one_line(text) for text in row] for row in section.texts]
+    between = 2 * len(names) - 1
+    widths = _column_widths(list(zip(names, *rows, strict=True)), terminal_width - between)
+    shown = RichTable(
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+        width=sum(widths) + between,
+    )
+    for name, width in zip(names, widths, strict=True):
+        shown.add_column(Text(name), overflow="fold", width=width)
+    for row in rows:
+        shown.add_row(*map(Text, row))
+    return shown
+
+
+def _column_widths(columns: Sequence[Sequence[str]], available: int) -> list[int]:
+    """Widths that break no word of WORD_WIDTH or less; the first column is not wrapped where there is room."""
+    whole = [max(map(cell_len, column)) for column in columns]
+    words = [min(WORD_WIDTH, max(map(cell_len, " ".join(column).split()), default=0)) for column in columns]
+    least = [whole[0], *words[1:]]
+    if sum(least) > available:
+        least = words
+    for most in range(max(whole), 0, -1):
+        widths = [max(low, min(high, most)) for low, high in zip(least, whole, strict=True)]
+        if sum(widths) <= available:
+            return widths
+    return least
+
+
 def _print_lines(lines: Iterable[str], console: Console) -> None:
     for line in lines:
-        console.print(Text(f"  {line}", style="dim"))
+        console.print(Text(f"  {one_line(line)}", style="dim"))

@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 from made_records import (
     make_epoch,
+    make_failure,
     make_measurements,
     make_record,
     make_skill,
@@ -9,6 +11,7 @@ from made_records import (
 )
 from reports import add_pair, read, run
 
+from harness.analysis.number_format import MISSING
 from harness.record import Energy, Phase, PhaseEnergy
 
 
@@ -67,6 +70,78 @@ class TestSkill:
     def test_no_scores(self, results):
         results.add(make_record("pytorch", 0, measurements=make_measurements(skill=None)))
         assert "no launch was scored" in run(results)
+        skill, _ = read(results, "skill")
+        assert list(skill["reason"]) == ["no launch was scored"]
+        results.add(make_record("mindspore", 0))
+        run(results)
+        assert list(read(results, "skill")[0].columns) == list(skill.columns)
+
+    @pytest.mark.parametrize("skill", [make_skill(1.0), None])
+    def test_cells_without_scores_are_named_with_reasons(self, results, skill):
+        for launch in range(3):
+            results.add(make_record("pytorch", launch, measurements=make_measurements(launch=launch, skill=skill)))
+        results.add(make_failure("mindspore", 0, reason="killed by node 7"))
+        results.add_absent(execution="eager", reason="mindspore not installed")
+        expected = {
+            "mindspore compiled": "did not run: out of memory: killed by node 7",
+            "mindspore eager": "did not run: mindspore not installed",
+        }
+        output = run(results, width=200)
+        table, markdown = read(results, "skill")
+        for label, reason in expected.items():
+            assert table.loc[label, "reason"] == reason
+            assert table.loc[label, "launches"] == 0
+            assert np.isnan(table.loc[label, "rmse"])
+            for text in (markdown, output, *self.files(results, "tex", "html")):
+                assert label in text
+                assert reason in text
+
+    def files(self, results, *suffixes):
+        return [(results.path / "smoke" / "tables" / f"skill.{suffix}").read_text() for suffix in suffixes]
+
+    def test_what_was_not_scored_beats_nothing(self, results):
+        for launch in range(3):
+            for framework, variable in (("pytorch", "u"), ("mindspore", "w")):
+                skill = make_skill(1.0, variable=variable)
+                results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=skill)))
+        run(results)
+        skill, markdown = read(results, "skill")
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown.splitlines()]
+        rmse = {row[0]: row[2:] for row in rows if row and row[0].endswith(", m/s")}
+        scored = "1.000 [1.000, 1.000]"
+        answers = (
+            f"mindspore compiled: yes, pytorch eager: {MISSING}",
+            f"mindspore compiled: {MISSING}, pytorch eager: yes",
+        )
+        assert rmse["w, m/s"] == [scored, MISSING, "2.000", "3.000", answers[0]]
+        assert rmse["u, m/s"] == [MISSING, scored, "2.000", "3.000", answers[1]]
+        assert markdown.count("at 1 of 1 variables and lead times") == 4
+        assert "differs from that shown" not in markdown
+        model = skill[skill["forecaster"] == "model"].set_index("variable", append=True)
+        better = model["launches_better_than_persistence"]
+        assert better["pytorch eager", "u"] == 3
+        assert np.isnan(better["pytorch eager", "w"])
+        assert model.loc[("pytorch eager", "w"), "reason"] == "not scored"
+
+    def test_a_variable_that_only_later_launches_scored_is_shown(self, results):
+        for launch, variables in enumerate(("u", "uw", "uw")):
+            scores = [make_skill(1.0, variable=variable).scores for variable in variables]
+            skill = make_skill(1.0).model_copy(update={"scores": sum(scores, ())})
+            results.add(make_record("pytorch", launch, measurements=make_measurements(launch=launch, skill=skill)))
+        run(results)
+        skill, _ = read(results, "skill")
+        model = skill[skill["forecaster"] == "model"].set_index("variable")
+        assert (model.loc["u", "launches"], model.loc["w", "launches"]) == (3, 2)
+
+    @pytest.mark.parametrize("reference", ["persistence", "climatology"])
+    def test_other_references_are_named(self, results, reference):
+        for framework, changes in (("pytorch", {reference: 5.5}), ("mindspore", {})):
+            measured = make_measurements(skill=make_skill(1.0, **changes))
+            results.add(make_record(framework, 0, measurements=measured))
+        run(results)
+        expected = f"{reference.capitalize()} of pytorch eager differs from that shown, of mindspore compiled"
+        lines = [line for line in read(results, "skill")[1].splitlines() if "differs from that shown" in line]
+        assert lines == [f"- {expected}: other data."]
 
 
 def made_window(energy_j, *, duration_s, peak_power_w=None, reasons=()):
@@ -151,6 +226,7 @@ class TestEnergy:
             assert port[f"{name}_ratio_low95"] == pytest.approx(ratio)
             assert port[f"{name}_ratio_pairs"] == 5
             assert port[f"{name}_verdict"] == verdict
+        assert "- Parity: mindspore compiled: mindspore compiled is the same network as PyTorch" in markdown
         shown = " ".join(markdown.split())
         assert "| 1.300 [1.300, 1.300] | more |" in shown
         assert "gross energy per step, J | pytorch eager | 5 |" in shown
@@ -164,6 +240,39 @@ class TestEnergy:
         assert np.isnan(energy.loc["mindspore compiled", "energy_j_ratio"])
         assert f"Ratio refused for mindspore compiled: {expected}" in output
 
+    def test_the_dagger_is_explained(self, results):
+        self.add_pair(results, (100.0, 130.0))
+        run(results)
+        _, markdown = read(results, "energy")
+        assert "| more †" in markdown
+        assert "- †: no parity certificate" in markdown
+
+    @pytest.mark.parametrize(
+        ("joules", "reason"),
+        [((0.0, 130.0), "no ratio: the baseline is 0"), ((100.0, 0.0), "no ratio: the cell is 0")],
+    )
+    def test_a_ratio_with_0_is_none_with_a_reason(self, results, joules, reason):
+        self.add_pair(results, joules)
+        run(results)
+        energy, markdown = read(results, "energy")
+        port = energy.loc["mindspore compiled"]
+        assert np.isnan(port["energy_j_ratio"])
+        assert port["energy_j_ratio_missing"] == reason
+        rows = [line for line in markdown.splitlines() if "gross energy per step, J | mindspore" in line]
+        assert [row.split("|")[-2].strip() for row in rows] == [reason]
+
+    def test_no_launch_with_energies_of_both_is_the_reason(self, results):
+        self.add_pair(results, (100.0, 130.0))
+        for path in results.path.rglob("record.json"):
+            launch, framework = int(path.parent.name[:2]), path.parent.name[3:]
+            if (launch < 2) == framework.startswith("mindspore"):
+                path.write_text(path.read_text().replace('"valid": true', '"valid": false'))
+        run(results)
+        port = read(results, "energy")[0].loc["mindspore compiled"]
+        assert port["energy_j"] > 0
+        assert port["energy_j_ratio_missing"] == "no ratio: no launch number has a value in both"
+        assert pd.isna(read(results, "energy")[0].loc["pytorch eager", "energy_j_ratio_missing"])
+
     def test_net_energy_below_0_has_no_ratio(self, results):
         self.add_pair(results, (100.0, 130.0))
         cell = next(path for path in results.path.rglob("record.json") if "00-mindspore0" in str(path))
@@ -171,4 +280,6 @@ class TestEnergy:
         run(results)
         energy, _ = read(results, "energy")
         assert np.isnan(energy.loc["mindspore compiled", "net_energy_j_ratio"])
+        expected = "no ratio: the cell is not above 0 in every launch"
+        assert energy.loc["mindspore compiled", "net_energy_j_ratio_missing"] == expected
         assert energy.loc["mindspore compiled", "energy_j_ratio"] == pytest.approx(1.3)

@@ -126,3 +126,25 @@ class TestSpeed:
             results.add(*[make_record("pytorch", launch, host=host) for launch in range(3)])
         run(results, baseline="cpu/pytorch")
         assert list(read(results, "speed")[0].index) == [f"cpu pytorch eager on {host * 12}" for host in "ab"]
+
+    def test_what_tells_cells_of_one_label_apart_is_named(self, results):
+        faster = TrainingConfig(batch_size=8, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-2),))
+        scenarios = [make_scenario(), make_scenario(training=faster), make_scenario(training=BATCH_16, seed=7)]
+        for order, scenario in enumerate(scenarios):
+            results.add(make_record("pytorch", 0, scenario=scenario, order=order), make_record("mindspore", order))
+        run(results)
+        first, second, third = (f"pytorch eager {scenario.cell[-8:]}" for scenario in scenarios)
+        for name in ("speed", "skill", "energy"):
+            lines = [line for line in read(results, name)[1].splitlines() if f"beside {first}" in line]
+            assert lines == [
+                f"- {second} beside {first}: training.stages[0].learning_rate 0.01, not 0.001",
+                f"- {third} beside {first}: seed 7, not 100; training.batch_size 16, not 8",
+            ]
+            assert "mindspore compiled beside" not in read(results, name)[1]
+
+    def test_cells_of_one_label_without_a_difference_are_said_to_have_none(self, results):
+        key = make_scenario().cell
+        results.add(make_record("pytorch", 0), make_record("pytorch", 0, cell=f"{key[:-8]}00000000", order=1))
+        run(results)
+        expected = f"- pytorch eager 00000000 beside pytorch eager {key[-8:]}: the same settings"
+        assert expected in read(results, "speed")[1]

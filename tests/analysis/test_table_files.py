@@ -1,8 +1,10 @@
 """The files of a table, read by what reads them: a TeX, an HTML parser, pandas."""
 
+import io
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,12 +12,14 @@ import pandas as pd
 import pytest
 from made_records import make_failure, make_measurements, make_record, make_scenario, make_skill
 from reports import add_pair, run
+from rich.console import Console
 
+from harness.analysis.number_format import MISSING
 from harness.analysis.table_files import to_html, to_markdown
 from harness.analysis.table_latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
-from harness.analysis.tables import Section, Table
+from harness.analysis.tables import Section, Table, print_table
 
-NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é 中'
+NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
 
 
 def made_table(rows, columns, **changes):
@@ -100,10 +104,21 @@ class TestLatex:
             ("{x}^~", r"\{x\}\textasciicircum{}\textasciitilde{}"),
             ("\\input", r"\textbackslash{}input"),
             ("é\N{EN DASH}中", "e--[U+4E2D]"),
+            ("slower \N{DAGGER}", r"slower \textdagger{}"),
         ],
     )
     def test_escapes(self, text, expected):
         assert escape(text) == expected
+
+    def test_the_dagger_is_explained_below_each_float_that_holds_it(self):
+        rows = [["plain"]] * ROWS_PER_FLOAT + [["slower \N{DAGGER}"]]
+        first, second = to_latex(made_table(rows, ["verdict"]), ()).split(r"\end{table*}")[:2]
+        assert "parity certificate" not in first
+        assert r"\par\raggedright \textdagger{}: no parity certificate" in second
+
+    def test_no_line_of_a_comment_becomes_text(self):
+        table = Table("made", "suite\none", (), pd.DataFrame(), ("a\nb",))
+        assert all(line.startswith("%") for line in to_latex(table, ("c\nd",)).splitlines())
 
 
 class Cells(HTMLParser):
@@ -154,6 +169,51 @@ class TestHtml:
 def test_markdown_keeps_a_cell_on_its_line_and_its_bars_out():
     found = to_markdown(made_table([["a|b", "two\nlines"]], ["x", "y"]), ())
     assert "| a\\|b | two lines |" in found
+
+
+def test_markdown_keeps_titles_notes_and_warnings_on_their_lines():
+    section = Section("a\n# b", pd.DataFrame([["1"]], columns=["x"]), ("killed\n| c | d |",))
+    table = Table("made", "suite\ntwo", (section,), pd.DataFrame(), ("defined\nhere",))
+    lines = to_markdown(table, ("beware\n- of it",)).splitlines()
+    expected = ["# suite two", "## a # b", "- killed | c | d |", "- defined here", "- beware - of it"]
+    assert [line for line in lines if line in expected] == expected
+    assert not [line for line in lines if line.startswith(("# b", "| c", "- of", "two", "here"))]
+
+
+class TestTerminal:
+    ROWS = (
+        ["train step (finetune), ms", "pytorch eager", "5", "1.235 [1.230, 1.240]", "1", "baseline"],
+        ["train step (finetune), ms", "mindspore compiled", "5", "12.35 [12.30, 12.40]", "9.9 [9.8, 10.0]", "slower"],
+        ["all", "mindspore eager", "0", "did not run: killed by\nnode 7", MISSING, MISSING],
+    )
+    COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")
+
+    def printed(self, width, rows=ROWS):
+        console = Console(file=io.StringIO(), width=width)
+        print_table(made_table([*rows], [*self.COLUMNS]), console)
+        return console.file.getvalue()
+
+    @pytest.mark.parametrize("width", [1, 20, 40, 60, 80])
+    def test_no_word_is_lost_or_broken_however_narrow_it_is(self, width):
+        expected = Counter(" ".join([*self.COLUMNS, *(cell for row in self.ROWS for cell in row)]).split())
+        assert not expected - Counter(self.printed(width).split())
+
+    def test_lines_fill_the_terminal_where_words_fit(self):
+        lines = self.printed(80).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert any(line.startswith("train step (finetune), ms ") for line in lines)
+
+    def test_nothing_is_folded_where_there_is_room(self):
+        lines = [line.rstrip() for line in self.printed(200).splitlines()]
+        _, _, _, _, *rows = [line for line in lines if line]
+        assert [row.split()[0] for row in rows] == [row[0].split()[0] for row in self.ROWS]
+        assert "  did not run: killed by node 7  " in rows[-1]
+
+    def test_a_very_long_word_does_not_widen_the_table(self):
+        path = "/" + "x" * 150
+        printed = self.printed(100, [["all", "a", "0", path, "1", "slower"]])
+        assert max(map(len, printed.splitlines())) <= 100
+        assert printed.count("x") == 150
 
 
 def test_digits_follow_the_interval_in_every_file(results):
