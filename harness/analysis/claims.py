@@ -2,18 +2,21 @@
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.analysis.cells import Cell, Results
+from harness.analysis.claim_names import Wanted, parse, recorded
 from harness.analysis.energy_table import CellEnergy, energy_comparison
-from harness.analysis.fairness import BaselineName, Comparison
+from harness.analysis.fairness import Comparison, ParityNote
+from harness.analysis.parity import with_parity
 from harness.analysis.skill_table import CellScores, skill_refusal
 from harness.analysis.statistics import ratio_of_medians, relative_deviation
-from harness.errors import UserError
-from harness.scenario import catalogue
+from harness.errors import nearest
+from harness.migration.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
+from harness.scenario.matrix import Scenario
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not measured"]
 
@@ -32,24 +35,67 @@ class Bounded(NamedTuple):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What two cells say of a claim, and the records that it rests on."""
+    """What two cells say of a claim; of a ratio between models, what two such comparisons say, the largest's first."""
 
-    cell: str
-    baseline: str
-    model: str
-    preset: str
-    data: str
+    comparisons: tuple[Comparison, ...]
     bounded: Bounded
     outcome: Outcome
-    records: tuple[Path, ...]
+
+    @property
+    def pair(self) -> tuple[Cell, Cell]:
+        """The cell and its baseline."""
+        return _pair(self.comparisons[0])
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Chip, framework and execution of the cell and of its baseline."""
+        cell, baseline = (f"{each.scenario.chip}/{each.label.replace(' ', '-')}" for each in self.pair)
+        return cell, baseline
+
+    @property
+    def hosts(self) -> tuple[str, str]:
+        """The hosts of the cell and of its baseline."""
+        cell, baseline = self.pair
+        return cell.host, baseline.host
+
+    @property
+    def suites(self) -> tuple[str, str]:
+        """The suites of the cell and of its baseline."""
+        cell, baseline = self.pair
+        return cell.scenario.suite, baseline.scenario.suite
+
+    @property
+    def scenario(self) -> Scenario:
+        """Model, preset and data."""
+        return self.pair[0].scenario
+
+    @property
+    def parity(self) -> ParityNote | None:
+        """What certificates say of the networks; of several notes the first that does not certify."""
+        notes = [comparison.parity for comparison in self.comparisons if comparison.parity]
+        return next((note for note in notes if not note.certified), notes[0] if notes else None)
+
+    @property
+    def certified(self) -> bool:
+        """Whether no certificate is lacking; a cell compared with itself needs none."""
+        return self.parity is None or self.parity.certified
+
+    @property
+    def records(self) -> tuple[Path, ...]:
+        """The records of the launches that were paired."""
+        return tuple(path for comparison in self.comparisons for path in _records(comparison))
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Why two cells say nothing of a claim, and the command that would change that; None where none would."""
+    """Why two cells say nothing of a claim, and the command that would change that; None where none would.
+
+    It leaves the claim open but where it is not `possible` at all, such as a framework without a back end for the chip.
+    """
 
     what: str
     command: str | None
+    possible: bool = True
 
 
 @dataclass(frozen=True)
@@ -62,22 +108,24 @@ class Finding:
 
     @property
     def outcome(self) -> Outcome:
-        """Refuted by one piece of evidence that contradicts; confirmed only if nothing is missing or undecided.
-
-        What no bench can measure, such as a framework that the chip has no back end for, is not missing.
-        """
+        """Refuted by one piece of evidence that contradicts; confirmed only if nothing is missing or undecided."""
         outcomes = {evidence.outcome for evidence in self.evidence}
         if "refuted" in outcomes:
             return "refuted"
         if not outcomes:
             return "not measured"
-        open_ones = any(missing.command for missing in self.missing)
+        open_ones = any(missing.possible for missing in self.missing)
         return "confirmed" if outcomes == {"confirmed"} and not open_ones else "undecided"
+
+    @property
+    def certified(self) -> bool:
+        """Whether no evidence lacks the certificates that its networks are the same."""
+        return all(evidence.certified for evidence in self.evidence)
 
 
 def judge(ledger: Ledger, found: Results) -> tuple[Finding, ...]:
     """Test every claim of a ledger on the records of a results folder, all its suites together."""
-    return tuple(_finding(ledger, claim, found.cells) for claim in ledger.claims)
+    return tuple(_finding(ledger, claim, found) for claim in ledger.claims)
 
 
 def outcome_of(bounded: Bounded, expect: Expectation) -> Outcome:
@@ -91,40 +139,40 @@ def outcome_of(bounded: Bounded, expect: Expectation) -> Outcome:
     return "confirmed" if least <= bounded.low and bounded.high <= most else "undecided"
 
 
-def _finding(ledger: Ledger, claim: Claim, cells: Sequence[Cell]) -> Finding:
-    evidence: list[Evidence] = []
-    missing: list[Missing] = []
+def _finding(ledger: Ledger, claim: Claim, found: Results) -> Finding:
+    entries: list[Evidence | Missing] = []
     for model in claim.models:
-        of_model = [cell for cell in cells if _is_of(cell, model, claim.preset)]
+        of_model = [cell for cell in found.cells if _is_of(cell, recorded(model), claim.preset)]
         for name in claim.cells:
-            for entry in _of_pair(ledger, claim, model, name, of_model):
-                if isinstance(entry, Evidence):
-                    evidence.append(entry)
-                else:
-                    missing.append(entry)
-    evidence += list(_above_others(claim, evidence))
-    return Finding(claim, tuple(evidence), tuple(dict.fromkeys(missing)))
+            entries += _of_pair(claim, Wanted(ledger.suite, model, name, claim.preset), of_model, found.certificates)
+    if claim.largest_for:
+        entries += list(_above_others(claim, [entry for entry in entries if isinstance(entry, Evidence)]))
+    evidence = tuple(entry for entry in entries if isinstance(entry, Evidence))
+    missing = dict.fromkeys(entry for entry in entries if isinstance(entry, Missing))
+    return Finding(claim, evidence, tuple(missing))
 
 
-def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Evidence]:
-    """The ratio of the model that should have the largest one over that of each other, same cells and preset.
+def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Evidence | Missing]:
+    """The ratio of the model that should have the largest one over that of each other, where all else is the same.
 
     Its bounds are the quotients of the opposite bounds of the two, which cover it with 90 % at least (Bonferroni).
     """
-    of_largest = [entry for entry in evidence if entry.model == claim.largest_for]
-    for largest, other in itertools.product(of_largest, evidence):
-        if other.model != largest.model and _same_pair(largest, other):
-            bounded = _quotient(largest.bounded, other.bounded, f"{claim.quantity}, ratio over that of {other.model}")
-            yield replace(
-                largest,
-                bounded=bounded,
-                outcome=outcome_of(bounded, Expectation(at_least=1.0)),
-                records=(*largest.records, *other.records),
-            )
+    assert claim.largest_for
+    of_model = {model: [each for each in evidence if each.scenario.model == recorded(model)] for model in claim.models}
+    largest = of_model.pop(claim.largest_for)
+    for model, of_other in of_model.items():
+        alike = [(ours, other) for ours, other in itertools.product(largest, of_other) if _place(ours) == _place(other)]
+        for ours, other in alike:
+            bounded = _quotient(ours.bounded, other.bounded, f"{claim.quantity}, ratio over that of {recorded(model)}")
+            outcome = outcome_of(bounded, Expectation(at_least=1.0))
+            yield Evidence((*ours.comparisons, *other.comparisons), bounded, outcome)
+        if largest and of_other and not alike:
+            what = f"{recorded(claim.largest_for)} over {recorded(model)}"
+            yield Missing(f"{what}: no ratios of both from the same cells, hosts, suite and preset", None)
 
 
-def _same_pair(ours: Evidence, theirs: Evidence) -> bool:
-    return (ours.cell, ours.baseline, ours.preset) == (theirs.cell, theirs.baseline, theirs.preset)
+def _place(evidence: Evidence) -> tuple[object, ...]:
+    return evidence.names, evidence.hosts, evidence.suites, evidence.scenario.preset
 
 
 def _quotient(ours: Bounded, theirs: Bounded, of: str) -> Bounded:
@@ -134,50 +182,54 @@ def _quotient(ours: Bounded, theirs: Bounded, of: str) -> Bounded:
 
 
 def _of_pair(
-    ledger: Ledger, claim: Claim, model: str, name: str, cells: Sequence[Cell]
+    claim: Claim, wanted: Wanted, cells: Sequence[Cell], certificates: Sequence[Certificate]
 ) -> Iterable[Evidence | Missing]:
-    absent = [wanted for wanted in (name, claim.baseline) if not _named(wanted, cells)]
-    for wanted in absent:
-        yield _no_record(ledger, claim, model, wanted)
+    name, baseline_name = wanted.name, claim.baseline
+    absent = [each for each in (name, baseline_name) if not _named(each, cells)]
+    for each in absent:
+        yield _no_record(wanted._replace(name=each))
     if absent:
         return
-    baseline = _parse(claim.baseline)
     for cell in _named(name, cells):
-        comparison = baseline.compare(cell, _named(claim.baseline, cells))
-        command = _command(ledger, claim, model, name)
+        comparison = _compared(cell, baseline_name, _named(baseline_name, cells), certificates)
+        scenario = cell.scenario
         if comparison.baseline is None:
-            yield Missing(f"{name}, {_title(cell)}: no {claim.baseline} on the same data", command)
-            continue
-        if refusal := _refusal(claim, comparison):
-            yield Missing(f"{name} and {claim.baseline}, {_title(cell)}: not comparable: {'; '.join(refusal)}", command)
-            continue
-        ratios = _ratios(claim, comparison)
-        if not ratios:
-            yield Missing(f"{name}, {_title(cell)}: {_why_no_value(claim, comparison)}", command)
-        for bounded in ratios:
-            yield _evidence(claim, comparison, bounded)
+            what = f"{name}, {_title(cell)}: no {baseline_name} of the same preset and data"
+            of_baseline = wanted._replace(name=baseline_name, preset=scenario.preset)
+            yield _missing(what, of_baseline._replace(data=scenario.data_name, data_root=scenario.data_root))
+        elif refusal := _refusal(claim, comparison):
+            what = f"{name} and {baseline_name}, {_title(cell)}: not comparable: {'; '.join(refusal)}"
+            yield _missing(what, wanted) if comparison.refusal else Missing(what, None)
+        elif ratios := _ratios(claim, comparison):
+            for bounded in ratios:
+                yield Evidence((comparison,), bounded, outcome_of(bounded, claim.expect))
+        else:
+            yield Missing(f"{name}, {_title(cell)}: {_why_no_value(claim, comparison)}", None)
 
 
-def _evidence(claim: Claim, comparison: Comparison, bounded: Bounded) -> Evidence:
-    cell, baseline = comparison.cell, comparison.baseline
-    assert baseline
-    pairs = sorted(cell.by_launch.keys() & baseline.by_launch.keys())
-    records = (of.by_launch[launch] for of in (cell, baseline) for launch in pairs)
-    return Evidence(
-        cell=f"{cell.scenario.chip}/{cell.label.replace(' ', '-')}",
-        baseline=f"{baseline.scenario.chip}/{baseline.label.replace(' ', '-')}",
-        model=cell.scenario.model,
-        preset=cell.scenario.preset,
-        data=cell.scenario.data_name,
-        bounded=bounded,
-        outcome=outcome_of(bounded, claim.expect),
-        records=tuple(record.path for record in records),
-    )
+def _compared(cell: Cell, name: str, baselines: Sequence[Cell], certificates: Sequence[Certificate]) -> Comparison:
+    """The cell with its baseline: one of its own suite where that is fair, the first host's of several alike."""
+    in_order = sorted(baselines, key=lambda other: other.host)
+    own = [other for other in in_order if other.scenario.suite == cell.scenario.suite]
+    found = parse(name).compare(cell, own)
+    if found.refusal:
+        found = parse(name).compare(cell, in_order)
+    return with_parity({cell: found}, certificates)[cell]
+
+
+def _pair(comparison: Comparison) -> tuple[Cell, Cell]:
+    assert comparison.baseline
+    return comparison.cell, comparison.baseline
+
+
+def _records(comparison: Comparison) -> Iterable[Path]:
+    cell, baseline = _pair(comparison)
+    launches = sorted(cell.by_launch.keys() & baseline.by_launch.keys())
+    return (of.by_launch[launch].path for of in (cell, baseline) for launch in launches)
 
 
 def _ratios(claim: Claim, comparison: Comparison) -> tuple[Bounded, ...]:
-    cell, baseline = comparison.cell, comparison.baseline
-    assert baseline
+    cell, baseline = _pair(comparison)
     if claim.quantity == "rmse":
         return tuple(_rmse_ratios(CellScores(cell), CellScores(baseline)))
     if claim.activity:
@@ -220,9 +272,10 @@ def _refusal(claim: Claim, comparison: Comparison) -> tuple[str, ...]:
 
 
 def _why_no_value(claim: Claim, comparison: Comparison) -> str:
-    assert comparison.baseline
     reasons: dict[str, None] = {}
-    for cell in (comparison.cell, comparison.baseline):
+    for cell in _pair(comparison):
+        if problem := _stage_problem(claim, cell):
+            return problem
         where = f"{cell.scenario.chip}/{cell.label}"
         for summary in cell.summaries.values():
             if claim.activity:
@@ -234,30 +287,33 @@ def _why_no_value(claim: Claim, comparison: Comparison) -> str:
     return f"no {claim.quantity} in both ({'; '.join(reasons) or 'not recorded'})"
 
 
-def _no_record(ledger: Ledger, claim: Claim, model: str, name: str) -> Missing:
-    chip, framework = _parse(name).chip or "", _parse(name).framework
-    try:
-        entry = catalogue.chip(chip).frameworks.get(framework)  # type: ignore[call-overload]
-    except UserError:
-        entry = None
-    what = f"{name}, {model}{f' {claim.preset}' if claim.preset else ''}"
-    if entry is not None and entry.unavailable is not None:
-        return Missing(f"{what}: cannot be measured: {entry.unavailable}", None)
-    return Missing(f"{what}: no completed launch", _command(ledger, claim, model, name))
+def _stage_problem(claim: Claim, cell: Cell) -> str | None:
+    """What is wrong with the claim's stage, if it goes with the quantity and the preset has no such stage."""
+    stages = [stage.name for stage in cell.scenario.training.stages]
+    if claim.quantity not in OF_A_STAGE:
+        return None
+    if len(stages) == 1:
+        return "the preset has one training stage: leave `stage` out" if claim.stage else None
+    if claim.stage is None:
+        return f"the preset has several training stages: give one as `stage`; {nearest('', stages)}"
+    return None if claim.stage in stages else f"no training stage {claim.stage!r}; {nearest(claim.stage, stages)}"
 
 
-def _command(ledger: Ledger, claim: Claim, model: str, name: str) -> str:
-    parsed = _parse(name)
-    preset = f" --preset {claim.preset}" if claim.preset else ""
-    return (
-        f"crosscast bench --chip {parsed.chip} --suite {ledger.suite} --model {model}{preset} "
-        f"--framework {parsed.framework}"
-    )
+def _no_record(wanted: Wanted) -> Missing:
+    what = f"{wanted.name}, {wanted.model}{f' {wanted.preset}' if wanted.preset else ''}"
+    if wanted.unavailable:
+        return Missing(f"{what}: cannot be measured: {wanted.unavailable}", None, possible=False)
+    return _missing(f"{what}: no completed launch", wanted)
+
+
+def _missing(what: str, wanted: Wanted) -> Missing:
+    reason = wanted.no_command
+    return Missing(f"{what}; no command for it: {reason}", None) if reason else Missing(what, wanted.command)
 
 
 def _named(name: str, cells: Sequence[Cell]) -> list[Cell]:
     """Cells with completed launches that bear a name; without an execution eager ones go before compiled ones."""
-    parsed = _parse(name)
+    parsed = parse(name)
     found = [
         cell
         for cell in cells
@@ -267,12 +323,6 @@ def _named(name: str, cells: Sequence[Cell]) -> list[Cell]:
     ]
     eager = [cell for cell in found if cell.scenario.execution == "eager"]
     return eager if eager and parsed.execution is None else found
-
-
-def _parse(name: str) -> BaselineName:
-    chip, _, rest = name.partition("/")
-    framework, _, execution = rest.partition("-")
-    return BaselineName(framework, execution or None, chip)
 
 
 def _is_of(cell: Cell, model: str, preset: str | None) -> bool:

@@ -1,17 +1,21 @@
 """The outcome of every claim of a ledger, on the terminal and as files in the folder of results."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis.cells import load_results
+from harness.analysis.cautions import cautions
+from harness.analysis.cells import Results, load_results
+from harness.analysis.claim_names import check_names
 from harness.analysis.claims import Evidence, Finding, judge
+from harness.analysis.fairness import Comparison
 from harness.analysis.number_format import MISSING
 from harness.analysis.table_files import write_table
-from harness.analysis.table_parts import marked
+from harness.analysis.table_parts import PARITY, UNCERTIFIED, marked
 from harness.analysis.tables import Section, Table, print_table, print_warnings
 from harness.scenario import catalogue
 from harness.scenario.claims import Claim, Expectation, Ledger
@@ -24,6 +28,7 @@ DEFINITIONS = (
     "Ratio: cell / baseline over launches of the same number with its 95 % interval; of RMSE the mean over launches "
     "with Student's 90 % interval (two one-sided tests at 5 %); of two models' ratios the quotient, with the quotients "
     "of their opposite bounds. Without interval where there are fewer than 3 pairs (marked *).",
+    PARITY,
 )
 
 
@@ -35,10 +40,14 @@ def claims_report(results: Path, ledger: str, console: Console) -> tuple[str, ..
     """
     claims = catalogue.claims(ledger)
     found = load_results(results)
+    check_names(catalogue.path_of("claims", ledger), claims, found)
+    findings = judge(claims, found)
+    table = claims_table(Path(ledger).name.removesuffix(".yaml").removesuffix(".yml"), claims, findings)
+    warnings = _warnings(findings)
+    paths = write_table(table, [*found.problems, *warnings], results / FOLDER)
     print_warnings(found.problems, console)
-    table = claims_table(Path(ledger).name.removesuffix(".yaml").removesuffix(".yml"), claims, judge(claims, found))
     print_table(table, console)
-    paths = write_table(table, found.problems, results / FOLDER)
+    print_warnings(warnings, console)
     console.print(Text("\nWritten:"))
     for path in paths:
         console.print(Text(f"  {path}"), soft_wrap=True)
@@ -49,7 +58,7 @@ def claims_table(name: str, ledger: Ledger, findings: Sequence[Finding]) -> Tabl
     """Build the table: a section with all outcomes, then one for each claim with its evidence and what is missing."""
     outcomes = pd.DataFrame(
         [
-            (finding.claim.name, finding.outcome, _expected(finding.claim.expect), _counted(finding))
+            (finding.claim.name, _outcome(finding), _expected(finding.claim.expect), _counted(finding))
             for finding in findings
         ],
         columns=["claim", "outcome", "expected ratio", "evidence"],
@@ -61,27 +70,75 @@ def claims_table(name: str, ledger: Ledger, findings: Sequence[Finding]) -> Tabl
 
 def _section(finding: Finding) -> Section:
     claim = finding.claim
+    shown = _where_shown(finding.evidence)
     rows = [
-        (
-            evidence.cell,
-            evidence.baseline,
-            f"{evidence.model} {evidence.preset}, {evidence.data}",
-            evidence.bounded.of or claim.quantity,
-            str(evidence.bounded.pairs),
-            marked(*evidence.bounded[:3]),
-            evidence.outcome,
-        )
+        {
+            "cell": evidence.names[0],
+            "baseline": evidence.names[1],
+            **{title: _both(getattr(evidence, name)) for title, name in shown.items()},
+            "model, data": f"{evidence.scenario.model} {evidence.scenario.preset}, {evidence.scenario.data_name}",
+            "of": evidence.bounded.of or claim.quantity,
+            "n": str(evidence.bounded.pairs),
+            "ratio": marked(*evidence.bounded[:3]),
+            "outcome": _outcome(evidence),
+        }
         for evidence in finding.evidence
     ]
-    columns = ["cell", "baseline", "model, data", "of", "n", "ratio", "outcome"]
-    frame = pd.DataFrame(rows, columns=columns) if rows else pd.DataFrame({"evidence": [MISSING]})
+    frame = pd.DataFrame(rows or {"evidence": [MISSING]}, dtype=object)
     notes = [f"Says: {claim.says}.", f"Read as: {claim.reading}."]
     notes += [
         f"Missing: {missing.what}" + (f"; measure with: {missing.command}" if missing.command else "")
         for missing in finding.missing
     ]
+    notes += dict.fromkeys(_parity_lines(finding.evidence))
     notes += [f"Records: {record}" for record in _records(finding.evidence)]
-    return Section(f"{claim.name}: {finding.outcome}", frame, tuple(notes))
+    return Section(f"{claim.name}: {_outcome(finding)}", frame, tuple(notes))
+
+
+def _where_shown(evidence: Sequence[Evidence]) -> dict[str, str]:
+    """The columns that tell hosts and suites apart, where there are several, and what fills them."""
+    titles = {"host": "hosts", "suite": "suites"}
+    return {
+        title: name
+        for title, name in titles.items()
+        if len({each for entry in evidence for each in getattr(entry, name)}) > 1
+    }
+
+
+def _both(of_pair: tuple[str, str]) -> str:
+    cell, baseline = of_pair
+    return cell if cell == baseline else f"{cell}, baseline {baseline}"
+
+
+def _outcome(found: Finding | Evidence) -> str:
+    return found.outcome if found.certified else f"{found.outcome} {UNCERTIFIED}"
+
+
+def _parity_lines(evidence: Iterable[Evidence]) -> Iterable[str]:
+    for entry in evidence:
+        for comparison in entry.comparisons:
+            if comparison.parity:
+                scenario = comparison.cell.scenario
+                yield f"Parity: {entry.names[0]}, {scenario.model} {scenario.preset}: {comparison.parity.text}"
+
+
+def _warnings(findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What the compared cells warn of, each line once; what parity certificates say stands in the notes."""
+    compared = [
+        {comparison.cell: comparison for evidence in finding.evidence for comparison in evidence.comparisons}
+        for finding in findings
+    ]
+    pairs = [pair for entries in compared for entry in entries.values() for pair in (entry.cell, entry.baseline)]
+    cells = tuple(dict.fromkeys(cell for cell in pairs if cell))
+    alone = {cell: Comparison(cell, cell, ()) for cell in cells}
+    groups = Results(cells, (), ()).groups_across_chips()
+    lines = [
+        f"{group.title}: {line}" if len(groups) > 1 else line
+        for group in groups
+        for entries in compared
+        for line in cautions(group, alone | {cell: replace(entry, parity=None) for cell, entry in entries.items()})
+    ]
+    return tuple(dict.fromkeys(lines))
 
 
 def _records(evidence: Sequence[Evidence]) -> tuple[Path, ...]:
@@ -110,11 +167,11 @@ def _data_rows(finding: Finding) -> list[dict[str, object]]:
     rows: list[dict[str, object]] = [
         {
             **head,
-            "cell": evidence.cell,
-            "baseline": evidence.baseline,
-            "model": evidence.model,
-            "preset": evidence.preset,
-            "data": evidence.data,
+            "cell": evidence.names[0],
+            "baseline": evidence.names[1],
+            "model": evidence.scenario.model,
+            "preset": evidence.scenario.preset,
+            "data": evidence.scenario.data_name,
             "of": evidence.bounded.of or None,
             "ratio": evidence.bounded.ratio,
             "ratio_low": evidence.bounded.low,
@@ -122,6 +179,12 @@ def _data_rows(finding: Finding) -> list[dict[str, object]]:
             "pairs": evidence.bounded.pairs,
             "evidence": evidence.outcome,
             "records": " ".join(map(str, evidence.records)),
+            "host": evidence.hosts[0],
+            "baseline_host": evidence.hosts[1],
+            "suite": evidence.suites[0],
+            "baseline_suite": evidence.suites[1],
+            "parity_certified": evidence.parity.certified if evidence.parity else None,
+            "parity": evidence.parity.text if evidence.parity else None,
         }
         for evidence in finding.evidence
     ]

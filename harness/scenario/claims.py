@@ -1,9 +1,9 @@
 """What a file in scenarios/claims may say: claims of a study as tests on records."""
 
 import re
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.frozen import Frozen
 from harness.scenario.schema import Execution, FrameworkName
@@ -33,7 +33,10 @@ OF_A_STAGE = {
 }
 """Quantities of a training stage, and their names in records of several stages."""
 
-CELL_NAME = re.compile(rf"[^/\s]+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Execution))}))?")
+CELL_NAME = re.compile(rf"\S+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Execution))}))?")
+
+Line = Annotated[str, BeforeValidator(lambda text: " ".join(text.split()) if isinstance(text, str) else text)]
+"""Text whose breaks are read as spaces, because tables show it in one line."""
 
 
 class Expectation(Frozen):
@@ -54,9 +57,9 @@ class Expectation(Frozen):
 class Claim(Frozen):
     """One claim: the ratio of a quantity between cells and their baseline lies within the expectation."""
 
-    name: str = Field(min_length=1)
-    says: str = Field(description="the claim as published")
-    reading: str = Field(description="what was decided to make it a test: margins, which cells, which quantity")
+    name: Line = Field(min_length=1)
+    says: Line = Field(description="the claim as published")
+    reading: Line = Field(description="what was decided to make it a test: margins, which cells, which quantity")
     models: tuple[str, ...] = Field(min_length=1)
     preset: str | None = Field(default=None, description="only this preset; default: any that has records")
     cells: tuple[str, ...] = Field(min_length=1, description="chip/framework or chip/framework-execution")
@@ -99,8 +102,8 @@ class Claim(Frozen):
 class Ledger(Frozen):
     """The claims of one study; `suite` is the one whose bench would measure them."""
 
-    title: str
-    source: str
+    title: Line
+    source: Line
     suite: str
     claims: tuple[Claim, ...] = Field(min_length=1)
 

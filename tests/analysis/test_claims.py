@@ -1,68 +1,19 @@
-import io
-import json
 from typing import ClassVar
 
-import pandas as pd
 import pytest
-import yaml
-from made_records import make_measurements, make_record, make_scenario, make_skill
-from rich.console import Console
+from ledgers import CLAIM, add, judge
+from made_records import (
+    make_certificate,
+    make_described,
+    make_epoch,
+    make_measurements,
+    make_record,
+    make_scenario,
+    make_stage,
+)
 
-from harness.analysis.claims_report import claims_report
 from harness.errors import UserError
-from harness.record import Energy, Phase, PhaseEnergy
-from harness.scenario import catalogue
-from harness.scenario.export import schemas
-
-NOISE = (0.0, 0.004, -0.004, 0.002, -0.002)
-CLAIM = {
-    "name": "as-fast",
-    "says": "as fast",
-    "reading": "within 10 %",
-    "models": ["fourcastnet"],
-    "cells": ["ascend910b/pytorch"],
-    "baseline": "a100/pytorch",
-    "quantity": "inference_step_s",
-    "expect": {"at_least": 0.9, "at_most": 1.1},
-}
-
-
-def write_ledger(folder, **changes):
-    content = {"title": "Mine", "source": "me", "suite": "paper", "claims": [CLAIM | changes]}
-    path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump(content))
-    return path
-
-
-def judge(results, tmp_path, **changes):
-    """The claim's CSV rows and what the terminal shows."""
-    console = Console(file=io.StringIO(), width=300)
-    claims_report(results.path, str(write_ledger(tmp_path, **changes)), console)
-    return pd.read_csv(results.path / "claims" / "mine.csv"), console.file.getvalue()
-
-
-def add(results, chip, factor=1.0, *, launches=5, framework="pytorch", energy_j=None, scopes=("card",), **changes):
-    """Launches on a chip whose steps take `factor` times half a second, a little more or less."""
-    scenario = make_scenario(framework, "eager", chip=chip, **changes)
-    for launch in range(launches):
-        phase = Phase(name="inference", t0_ns=0, t1_ns=1, steps=10, samples=10)
-        measured = make_measurements(
-            launch=launch, step_s=0.5 * factor * (1 + NOISE[launch]), phases=(phase,), skill=make_skill(factor)
-        )
-        window = {
-            "valid": True,
-            "reasons": [],
-            "energy_j": energy_j,
-            "duration_s": 10.0,
-            "peak_power_w": 1.0,
-            "devices": [{"scope": scope} for scope in scopes],
-        }
-        entries = (PhaseEnergy(phase="inference", window=window),) if energy_j else ()
-        energy = Energy(collector="nvml", reason=None if energy_j else "no sensor here", phases=entries)
-        record = make_record(
-            framework, launch, scenario=scenario, attempt=f"{chip}{launch}", measurements=measured, energy=energy
-        )
-        results.add(record)
+from harness.scenario.schema import Stage, TrainingConfig
 
 
 @pytest.mark.parametrize(
@@ -144,7 +95,91 @@ def test_a_largest_ratio_is_one_of_the_same_preset(results, tmp_path):
         add(results, "a100", model=model, preset=preset)
         add(results, "ascend910b", model=model, preset=preset)
     rows, _ = judge(results, tmp_path, models=["fourcastnet", "graphcast"], largest_for="graphcast")
-    assert list(rows["preset"]) == ["tiny", "small"]
+    assert list(rows["preset"].dropna()) == ["tiny", "small"]
+    assert set(rows["outcome"]) == {"undecided"}
+    assert "graphcast over fourcastnet: no ratios of both from the same cells, hosts" in rows["missing"].iloc[-1]
+
+
+def test_a_largest_ratio_is_one_of_the_same_hosts(results, tmp_path):
+    for model, factor, host in (("fourcastnet", 1.2, "A"), ("graphcast", 2.0, "A"), ("graphcast", 1.1, "B")):
+        add(results, "a100", model=model, host=host)
+        add(results, "ascend910b", factor, model=model, host=host)
+    changes = {"models": ["fourcastnet", "graphcast"], "expect": {"at_least": 1.0}, "largest_for": "graphcast"}
+    rows, output = judge(results, tmp_path, **changes)
+    assert list(rows["ratio"]) == pytest.approx([1.2, 2.0, 1.1, 2.0 / 1.2])
+    assert list(rows["host"]) == list(rows["baseline_host"]) == ["A", "A", "B", "A"]
+    assert set(rows["outcome"]) == {"confirmed"}
+    of_b = next(line for line in output.splitlines() if " B " in line)
+    assert of_b.split()[:4] == ["ascend910b/pytorch-eager", "a100/pytorch-eager", "B", "graphcast"]
+
+
+def test_hosts_are_shown_only_where_there_are_several(results, tmp_path):
+    add(results, "a100", host="A")
+    add(results, "ascend910b", host="A")
+    assert " host " not in judge(results, tmp_path)[1]
+    add(results, "ascend910b", host="B")
+    assert "B, baseline A" in judge(results, tmp_path)[1]
+
+
+def test_a_baseline_is_one_of_the_same_suite_where_it_has_one(results, tmp_path):
+    for suite, factor in (("smoke", 1.0), ("paper", 3.0)):
+        add(results, "a100", factor, suite=suite)
+        add(results, "ascend910b", factor, suite=suite)
+    rows, _ = judge(results, tmp_path)
+    assert list(rows["ratio"]) == pytest.approx([1.0, 1.0])
+    assert sorted(rows["suite"]) == ["paper", "smoke"]
+    assert list(rows["suite"]) == list(rows["baseline_suite"])
+
+
+PORT = {"cells": ["cpu/mindspore"], "baseline": "cpu/pytorch"}
+
+
+def test_evidence_without_a_parity_certificate_is_marked_with_the_reason(results, tmp_path):
+    add(results, "cpu")
+    add(results, "cpu", framework="mindspore")
+    rows, output = judge(results, tmp_path, **PORT)
+    assert "as-fast: confirmed †" in output
+    assert output.count("confirmed †") == 3
+    assert "†: no parity certificate (crosscast parity) says" in output
+    reason = "mindspore eager has no parity certificate; make one: crosscast parity fourcastnet --preset tiny"
+    assert f"Parity: cpu/mindspore-eager, fourcastnet tiny: {reason}" in output
+    assert rows["outcome"][0] == rows["evidence"][0] == "confirmed"
+    assert not rows["parity_certified"][0]
+    assert reason in rows["parity"][0]
+
+
+def test_certified_evidence_bears_no_mark(results, tmp_path):
+    add(results, "cpu")
+    add(results, "cpu", framework="mindspore")
+    results.certify(make_certificate(execution="eager", port=make_described("mindspore", "eager")))
+    rows, output = judge(results, tmp_path, **PORT)
+    assert "confirmed †" not in output
+    assert "Parity: cpu/mindspore-eager, fourcastnet tiny: mindspore eager is the same network as PyTorch" in output
+    assert bool(rows["parity_certified"][0]) is True
+
+
+def test_a_ratio_between_models_is_marked_where_either_is(results, tmp_path):
+    for model, factor in (("fourcastnet", 1.0), ("graphcast", 2.0)):
+        add(results, "cpu", model=model, architecture=model)
+        add(results, "cpu", factor, framework="mindspore", model=model, architecture=model)
+    results.certify(
+        make_certificate(architecture="graphcast", execution="eager", port=make_described("mindspore", "eager"))
+    )
+    changes = {"models": ["fourcastnet", "graphcast"], "expect": {"at_least": 0.5}, "largest_for": "graphcast"}
+    rows, _ = judge(results, tmp_path, **PORT, **changes)
+    assert [bool(certified) for certified in rows["parity_certified"]] == [False, True, False]
+
+
+def test_what_the_compared_cells_warn_of_stands_once_below_and_in_the_files(results, tmp_path):
+    add(results, "a100", foreign=True)
+    add(results, "ascend910b")
+    add(results, "rtx3090", foreign=True)
+    _, output = judge(results, tmp_path, more=[CLAIM | {"name": "again", "quantity": "inference_rate_samples_per_s"}])
+    line = "a100 pytorch eager: other work ran beside launches 0, 1, 2, 3, 4"
+    assert output.count(f"warning: {line}") == 1
+    assert "rtx3090 pytorch" not in output
+    markdown = (results.path / "claims" / "mine.md").read_text()
+    assert f"- {line}" in markdown.split("## Warnings")[1]
 
 
 @pytest.mark.parametrize(
@@ -175,6 +210,79 @@ def test_an_unfair_pair_is_no_evidence_and_says_what_differs(results, tmp_path):
     rows, _ = judge(results, tmp_path)
     assert list(rows["outcome"]) == ["not measured"]
     assert "not comparable: network.patch_size: 8 here, 4 in the baseline" in rows["missing"][0]
+
+
+def test_the_baseline_on_the_data_of_the_cell_is_what_is_to_be_measured(results, tmp_path):
+    add(results, "a100")
+    add(results, "ascend910b", data_name="rossby_forced")
+    rows, _ = judge(results, tmp_path)
+    assert "no a100/pytorch of the same preset and data" in rows["missing"][0]
+    assert rows["command"][0] == (
+        "crosscast bench --chip a100 --suite paper --model fourcastnet --preset tiny --framework pytorch "
+        "--mapping rossby_forced"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cells": ["ascend910b/pytorch-compiled"]}, "no command for it: suite 'paper' has no pytorch compiled"),
+        ({"cells": ["labchip/pytorch"]}, "no command for it: chip 'labchip' is not in scenarios/chips, give bench its"),
+    ],
+)
+def test_no_command_is_named_that_bench_would_refuse(results, tmp_path, changes, said):
+    add(results, "a100")
+    add(results, "labchip", model="graphcast")
+    rows, output = judge(results, tmp_path, **changes)
+    assert said in rows["missing"][0]
+    assert "measure with" not in output
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"quantity": "device_bytes"}, "ascend910b/pytorch eager: the framework keeps no count"),
+        ({"quantity": "epoch_s", "stage": "pretrain"}, "the preset has one training stage: leave `stage` out"),
+    ],
+)
+def test_a_value_that_completed_launches_lack_is_open_and_has_no_command(results, tmp_path, changes, said):
+    for chip in ("a100", "ascend910b", "rtx3090"):
+        add(results, chip)
+    rows, output = judge(results, tmp_path, **changes)
+    assert list(rows["outcome"]) == ["not measured"]
+    assert said in rows["missing"][0]
+    assert "measure with" not in output
+
+
+@pytest.mark.parametrize(
+    ("stage", "said"),
+    [
+        ("finetun", "no training stage 'finetun'; did you mean 'finetune'?"),
+        (None, "the preset has several training stages: give one as `stage`; choose from: finetune, pretrain"),
+    ],
+)
+def test_a_stage_is_one_of_those_of_the_preset(results, tmp_path, stage, said):
+    stages = tuple(Stage(name=name, epochs=1, learning_rate=1e-3) for name in ("pretrain", "finetune"))
+    measured = tuple(make_stage(make_epoch(), name=each.name) for each in stages)
+    for chip in ("a100", "ascend910b"):
+        scenario = make_scenario(chip=chip, training=TrainingConfig(batch_size=8, stages=stages))
+        for launch in range(3):
+            measurements = make_measurements(launch=launch, training=measured)
+            name = f"{chip}{launch}"
+            results.add(make_record(launch=launch, scenario=scenario, attempt=name, measurements=measurements))
+    rows, _ = judge(results, tmp_path, quantity="epoch_s", stage=stage)
+    assert said in rows["missing"][0]
+    rows, _ = judge(results, tmp_path, quantity="epoch_s", stage="finetune")
+    assert list(rows["outcome"]) == ["confirmed"]
+
+
+def test_a_value_that_one_of_two_cells_lacks_leaves_the_claim_undecided(results, tmp_path):
+    add(results, "a100", energy_j=100.0)
+    add(results, "rtx3090", energy_j=100.0)
+    add(results, "ascend910b")
+    changes = {"quantity": "mean_power_w", "activity": "inference", "cells": ["rtx3090/pytorch", "ascend910b/pytorch"]}
+    rows, _ = judge(results, tmp_path, **changes)
+    assert set(rows["outcome"]) == {"undecided"}
 
 
 class TestEnergy:
@@ -213,45 +321,3 @@ def test_rmse_by_variable_and_lead(results, tmp_path, factor, outcome):
     assert list(rows["outcome"]) == [outcome]
     assert list(rows["of"]) == ["u at 6 h"]
     assert rows["ratio"][0] == pytest.approx(factor)
-
-
-class TestLedger:
-    def test_of_the_study_holds_every_claim_and_is_not_measured_without_records(self, results):
-        ledger = catalogue.claims("2510.17852")
-        console = Console(file=io.StringIO(), width=200)
-        claims_report(results.path, "2510.17852", console)
-        rows = pd.read_csv(results.path / "claims" / "2510.17852.csv")
-        assert set(rows["claim"]) == {claim.name for claim in ledger.claims}
-        assert len(ledger.claims) == 8
-        assert set(rows["outcome"]) == {"not measured"}
-
-    def test_schema_in_the_repository_is_that_of_the_code(self):
-        path = catalogue.ROOT / "schemas" / "claims.json"
-        assert json.loads(path.read_text()) == schemas()["claims"]
-
-    @pytest.mark.parametrize(
-        ("changes", "expected"),
-        [
-            ({"quantity": "training_time"}, r"mine\.yaml:\d+: claims.0.quantity: .*'training_s'"),
-            ({"quantity": "energy_j"}, "give an activity for power and energy"),
-            ({"activity": "training"}, "give an activity for power and energy, and for nothing else"),
-            ({"baseline": "a100"}, "'a100' must be chip/framework"),
-            ({"cells": ["a100/jax"]}, "'a100/jax' must be chip/framework"),
-            ({"expect": {"at_least": 2, "at_most": 1}}, "at_least must be below at_most"),
-            ({"expect": {}}, "give at_least, at_most or both"),
-            ({"stage": "finetune"}, "a stage goes only with epoch_s"),
-            ({"bassline": "a100/pytorch"}, "unknown field; did you mean 'baseline'"),
-        ],
-    )
-    def test_a_mistake_is_one_line_with_file_and_field(self, results, tmp_path, changes, expected):
-        path = write_ledger(tmp_path, **changes)
-        with pytest.raises(UserError, match=expected) as error:
-            claims_report(results.path, str(path), Console(file=io.StringIO()))
-        assert str(path) in str(error.value)
-        assert "\n" not in str(error.value)
-
-    def test_an_unknown_name(self, results):
-        with pytest.raises(
-            UserError, match=r"claim '2510': no such file in scenarios/claims; choose from: 2510\.17852"
-        ):
-            claims_report(results.path, "2510", Console(file=io.StringIO()))
