@@ -1,12 +1,14 @@
 """One forecast beside the truth, kept by a launch for people to look at."""
 
 import zipfile
+import zlib
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from harness.errors import UserError
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
 FILE_NAME = "forecast.npz"
 MAX_CHANNELS = 3
 MAX_COLUMNS = 360
+
+DAMAGE = (ValueError, TypeError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
+"""What NumPy and zipfile raise on the content of a damaged file; RuntimeError on flags that no one set."""
 
 Fields = NDArray[np.float32]
 
@@ -50,22 +55,41 @@ class Forecast:
     def load(path: Path) -> "Forecast":
         """Read a file that `save` wrote; raises UserError where it cannot be read or is not one."""
         try:
-            with np.load(path, allow_pickle=False) as content:
-                return Forecast(
+            content = np.load(path, allow_pickle=False)
+            if not isinstance(content, NpzFile):
+                raise ValueError("one array, not an archive of several")
+            with content:
+                found = Forecast(
                     channels=tuple(map(str, content["channels"])),
                     units=tuple(map(str, content["units"])),
-                    latitude=content["latitude"],
-                    longitude=content["longitude"],
+                    latitude=content["latitude"].astype(np.float64),
+                    longitude=content["longitude"].astype(np.float64),
                     lead_h=float(content["lead_h"]),
                     valid_at=str(content["valid_at"]),
                     stride=int(content["stride"]),
-                    forecast=content["forecast"],
-                    truth=content["truth"],
+                    forecast=content["forecast"].astype(np.float32),
+                    truth=content["truth"].astype(np.float32),
                 )
+            found._check_shapes()
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGE as error:
             raise UserError(f"{path}: damaged: {error}; remove it or run that launch again") from None
+        return found
+
+    def _check_shapes(self) -> None:
+        count, height, width = len(self.channels), len(self.latitude), len(self.longitude)
+        expected = {
+            "units": (count,),
+            "latitude": (height,),
+            "longitude": (width,),
+            "forecast": (count, height, width),
+            "truth": (count, height, width),
+        }
+        for name, shape in expected.items():
+            found = np.shape(getattr(self, name))
+            if found != shape or 0 in shape:
+                raise ValueError(f"{name} has the shape {found}, expected {shape} and no 0")
 
 
 def keep_first(start: "Rollout", lead: int, forecast: Fields, truth: Fields) -> Forecast:

@@ -43,7 +43,17 @@ def stages(results):
         results.add(make_record(framework, measurements=make_measurements(training=trained)))
 
 
-STUDIES = {function.__name__: function for function in (several_machines, one_launch, long_names, stages)}
+def odd_names(results):
+    names = {"model": "$a_$ 模型", "chip": "昇腾"}
+    for host in ("abcdef000000", "abcdef111111"):
+        for framework in ("pytorch", "mindspore"):
+            results.add(
+                make_record(scenario=make_scenario(framework, **names), host=host, attempt=f"{framework}-{host}")
+            )
+    results.add_absent(**names | {"chip": "海光"}, reason="disk $SCRATCH full, $HOME full: 二 " * 3)
+
+
+STUDIES = {function.__name__: function for function in (several_machines, one_launch, long_names, stages, odd_names)}
 
 
 @pytest.fixture(scope="module", params=STUDIES)

@@ -1,38 +1,48 @@
 """What each figure shows, against values by hand."""
 
+import json
 import math
 
 import matplotlib.collections as collections
 import numpy as np
 import pandas as pd
 import pytest
+from drawing import draw, one
 from made_records import (
     make_epoch,
     make_failure,
     make_measurements,
     make_record,
     make_scenario,
+    make_skill,
     make_stage,
 )
 from made_study import IDLE_W, POWER_W, SENSOR, add_launch, add_study, make_forecast, make_log, make_phases
 from reports import run
 
 from collectors.samples import CounterReading, Header, SampleLog
-from harness.analysis.cells import load_results
-from harness.analysis.figures import energy, forecast, illustrations, loss, power, scaling, skill, speed
-from harness.analysis.figures.style import MARKERS, OKABE_ITO, looks
-from harness.analysis.figures.subject import Illustration, NotDrawn, subjects
+from harness.analysis.figures import (
+    energy,
+    forecast,
+    loss,
+    power,
+    rendered,
+    scaling,
+    skill,
+    speed,
+)
+from harness.analysis.figures.subject import Illustration, NotDrawn
 
 
-def draw(results, module):
-    """What a module draws of a folder of results with one subject."""
-    (subject,) = subjects(load_results(results.path).groups())
-    return list(module.illustrate(subject))
-
-
-def one(results, module):
-    (item,) = draw(results, module)
-    return item
+def set_energy(folder, phase, energy_j):
+    """Give the phases of a launch whose names begin with `phase` another energy."""
+    path = folder / "record.json"
+    content = json.loads(path.read_text())
+    for entry in content["energy"]["phases"]:
+        if entry["phase"].startswith(phase):
+            for measured in (entry["window"], *entry["window"]["devices"]):
+                measured |= {"energy_j": energy_j, "integral_j": energy_j, "mean_power_w": 0.0, "peak_power_w": 0.0}
+    path.write_text(json.dumps(content))
 
 
 class TestLoss:
@@ -169,6 +179,26 @@ class TestEnergy:
         assert "pytorch eager, cpu" not in set(item.data["cell"])
         assert "epoch of pytorch eager, cpu (no sensor: rapl: no powercap tree)" in item.caption
 
+    @pytest.mark.filterwarnings("error")
+    def test_points_without_energy_are_left_out_and_named(self, results):
+        for launch in range(3):
+            set_energy(add_launch(results, "a100", "pytorch", launch, 0.5), "train pretrain", 0.0)
+            folder = add_launch(results, "ascend910b", "pytorch", launch, 0.8)
+            if launch == 0:
+                set_energy(folder, "inference", 0.0)
+        item = one(results, energy)
+        rendered(item.figure, "png")
+        assert item.caption.count(" J)") == 1
+        assert ": epoch of pytorch eager, a100 (5.1 s, 0 J)." in item.caption
+        assert item.data.set_index(["activity", "cell"]).loc[("epoch", "pytorch eager, a100"), "energy_j"] == 0
+        assert [len(axes.containers) for axes in item.figure.axes] == [1, 2]
+
+    def test_energies_of_zero_alone_are_no_figure(self, results):
+        set_energy(add_launch(results, "a100", "pytorch", 0, 0.5), "", 0.0)
+        assert one(results, energy).reason.startswith(
+            "no cell has an energy and a time above 0: epoch of pytorch eager"
+        )
+
     def test_without_any_energy_there_is_none(self, results):
         results.add(make_record())
         item = one(results, energy)
@@ -199,6 +229,30 @@ class TestSkill:
             labels = {line.get_label() for line in panel.lines}
             assert labels == (ours | {"climatology"} if "RMSE" in panel.get_ylabel() else ours)
             assert all(list(line.get_xdata()) == [6, 12, 24, 48] for line in panel.lines)
+
+    def add_scored(self, results, scenario, order, persistence):
+        """A launch with the RMSE of persistence by variable and lead time."""
+        parts = [make_skill(1.0, variable=v, lead_h=lead_h, persistence=p) for (v, lead_h), p in persistence.items()]
+        scored = parts[0].model_copy(update={"scores": tuple(score for part in parts for score in part.scores)})
+        measured = make_measurements(skill=scored)
+        results.add(make_record(scenario.framework, scenario=scenario, order=order, measurements=measured))
+
+    def test_references_are_those_of_the_first_cell_that_has_them(self, results):
+        first, second = {("u", 6.0): 2.0, ("u", 48.0): 4.0, ("z", 6.0): 8.0}, {("u", 6.0): 2.0, ("u", 24.0): 3.0}
+        self.add_scored(results, make_scenario("pytorch"), 0, first)
+        self.add_scored(results, make_scenario("mindspore"), 1, second | {("t", 6.0): 9.0})
+        item = one(results, skill)
+        references = item.data[item.data["cell"] == "persistence"].set_index(["variable", "lead_h"])
+        assert references["rmse"].to_dict() == {**first, ("u", 24.0): 3.0, ("t", 6.0): 9.0}
+        (line,) = [line for line in item.figure.axes[0].lines if line.get_label() == "persistence"]
+        assert (list(line.get_xdata()), list(line.get_ydata())) == ([6, 24, 48], [2, 3, 4])
+        assert "differs" not in item.caption
+
+    def test_references_are_compared_where_both_cells_have_them(self, results):
+        self.add_scored(results, make_scenario("pytorch"), 0, {("u", 6.0): 2.0})
+        self.add_scored(results, make_scenario("mindspore"), 1, {("u", 24.0): 3.0})
+        self.add_scored(results, make_scenario("pytorch", "compiled"), 2, {("u", 24.0): 5.0})
+        assert "Persistence of pytorch compiled differs from that shown" in one(results, skill).caption
 
     def test_without_scores_there_is_none(self, results):
         results.add(make_record(measurements=make_measurements(skill=None)))
@@ -327,42 +381,3 @@ class TestForecast:
         folder = add_launch(results, "a100", "pytorch", 0, 0.5)
         (folder / "forecast.npz").write_bytes(b"PK")
         assert "forecast.npz: " in one(results, forecast).reason
-
-
-class TestLooks:
-    def test_on_one_machine_a_colour_is_a_framework(self):
-        first, second = looks(["cpu a", "cpu a"], ["pytorch eager", "mindspore compiled"])
-        assert (first.colour, second.colour) == OKABE_ITO[:2]
-        assert first.line["linewidth"] > second.line["linewidth"]
-
-    def test_on_several_a_colour_is_a_machine_and_a_marker_a_framework(self):
-        found = looks(["a100 x", "a100 x", "ascend y", "ascend y"], ["pytorch", "mindspore"] * 2)
-        assert [look.colour for look in found] == [OKABE_ITO[0]] * 2 + [OKABE_ITO[1]] * 2
-        assert [look.marker for look in found] == [MARKERS[0], MARKERS[1]] * 2
-
-    def test_sixteen_machines_look_different(self):
-        found = looks([f"chip {k}" for k in range(16)], ["pytorch"] * 16)
-        assert len({(look.colour, look.marker) for look in found}) == 16
-
-
-class TestSubjects:
-    def test_cells_of_several_chips_share_a_figure(self, results):
-        add_study(results, launches=1)
-        assert len(list(illustrations(load_results(results.path).groups(), (loss.illustrate,)))) == 1
-
-    def test_twins_are_told_apart_by_their_batch_size(self, results):
-        for size in (8, 16):
-            add_launch(results, "cpu", "pytorch", 0, 0.5, batch_size=size)
-        assert set(one(results, speed).data["cell"]) == {
-            "pytorch eager, batch 8",
-            "pytorch eager, batch 16",
-        }
-
-    def test_twins_that_differ_otherwise_have_the_name_of_the_tables(self, results):
-        results.add(make_record(), make_record(scenario=make_scenario(seed=3)))
-        keys = {cell.key.rsplit(".", 1)[-1] for cell in load_results(results.path).cells}
-        assert set(one(results, speed).data["cell"]) == {f"pytorch eager {key}" for key in keys}
-
-    def test_hosts_of_the_same_chip_are_told_apart(self, results):
-        results.add(make_record(), make_record(host="bbbbccccdddd"))
-        assert set(one(results, speed).data["cell"]) == {"pytorch eager, host aaaabb", "pytorch eager, host bbbbcc"}

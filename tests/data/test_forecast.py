@@ -1,5 +1,7 @@
 """The forecast that a launch keeps: the right channels, points and time, written and read again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,52 @@ def test_a_damaged_file_is_named(tmp_path, content):
 
 def test_an_array_that_is_no_forecast_is_named(tmp_path):
     np.savez(tmp_path / "forecast.npz", something=np.zeros(3))
+    with pytest.raises(UserError, match=r"forecast\.npz: damaged"):
+        Forecast.load(tmp_path / "forecast.npz")
+
+
+def test_one_array_alone_is_named(tmp_path):
+    with (tmp_path / "forecast.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    with pytest.raises(UserError, match=r"forecast\.npz: damaged: one array"):
+        Forecast.load(tmp_path / "forecast.npz")
+
+
+def test_no_flipped_bit_gives_another_forecast_or_another_error(tmp_path):
+    small = replace(
+        kept(),
+        latitude=np.array([9.0]),
+        longitude=np.arange(2.0),
+        forecast=np.ones((3, 1, 2)),
+        truth=np.zeros((3, 1, 2)),
+    )
+    path = tmp_path / "forecast.npz"
+    small.save(path)
+    content = path.read_bytes()
+    refused = 0
+    for position in range(0, len(content), 3):
+        path.write_bytes(content[:position] + bytes([content[position] ^ 8]) + content[position + 1 :])
+        try:
+            found = Forecast.load(path)
+        except UserError:
+            refused += 1
+        else:
+            assert all(np.array_equal(getattr(found, name), value) for name, value in vars(small).items())
+    assert refused > len(content) / 6
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("truth", np.zeros((3, 2, 266), np.float32)),
+        ("forecast", np.zeros((2, 267), np.float32)),
+        ("latitude", np.float64(3.0)),
+        ("units", ("m", "m")),
+        ("truth", np.full((3, 2, 267), "text")),
+    ],
+)
+def test_fields_of_another_shape_or_kind_are_damage(tmp_path, name, value):
+    replace(kept(), **{name: value}).save(tmp_path / "forecast.npz")
     with pytest.raises(UserError, match=r"forecast\.npz: damaged"):
         Forecast.load(tmp_path / "forecast.npz")
 

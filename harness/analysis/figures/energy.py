@@ -17,6 +17,7 @@ from harness.analysis.figures.style import (
     handle,
     legend_inches,
     new_figure,
+    printable,
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
@@ -43,6 +44,10 @@ def illustrate(subject: Subject) -> Drawn:
         reasons = "; ".join(f"{shown.label}: {_reasons(shown)[0]}" for shown in cells)
         yield NotDrawn(name, f"no cell has energy from a valid window: {reasons or 'none has run'}")
         return
+    drawable = data[(data["time_s"] > 0) & (data["energy_j"] > 0)]
+    if drawable.empty:
+        yield NotDrawn(name, f"no cell has an energy and a time above 0: {'; '.join(_points(data))}")
+        return
     missing = [
         f"{activity} of {shown.label} ({_reasons(shown, activity)[0]})"
         for activity in dict.fromkeys(data["activity"])
@@ -55,8 +60,11 @@ def illustrate(subject: Subject) -> Drawn:
     )
     if missing:
         caption += f" Without energy: {'; '.join(missing)}."
-    drawn = tuple(shown for shown in cells if shown.label in set(data["cell"]))
-    yield Illustration(name, caption, energy_figure(data, drawn, subject.title), data, tuple(c.cell for c in drawn))
+    if len(drawable) < len(data):
+        outside = "; ".join(_points(data.drop(drawable.index)))
+        caption += f" Left out, as logarithmic axes begin above 0: {outside}."
+    drawn = tuple(shown for shown in cells if shown.label in set(drawable["cell"]))
+    yield Illustration(name, caption, energy_figure(drawable, drawn, subject.title), data, tuple(c.cell for c in drawn))
 
 
 def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
@@ -83,7 +91,7 @@ def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
 
 
 def energy_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
-    """Draw the rows of `energy_data`, one panel for each activity."""
+    """Draw rows of `energy_data` above 0 s and 0 J, one panel for each activity."""
     activities = list(dict.fromkeys(data["activity"]))
     with mpl.rc_context(STYLE):
         handles = [handle(shown.label, shown.look, "none") for shown in cells]
@@ -139,9 +147,16 @@ def _reasons(shown: ShownCell, activity: str | None = None) -> list[str]:
     return list(dict.fromkeys(found)) or ["no window was recorded"]
 
 
+def _points(rows: pd.DataFrame) -> list[str]:
+    return [
+        f"{activity} of {cell} ({time_s:g} s, {energy_j:g} J)"
+        for activity, cell, time_s, energy_j in rows[["activity", "cell", "time_s", "energy_j"]].itertuples(index=False)
+    ]
+
+
 def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], activity: str) -> None:
     divisor, unit = readable_unit("s", float((rows["time_s"].min() * rows["time_s"].max()) ** 0.5))
-    set_logarithmic(axes)
+    set_logarithmic(axes, "x", "y")
     looks = {shown.label: shown.look for shown in cells}
     for row in rows.to_dict("records"):
         look = looks[row["cell"]]
@@ -158,8 +173,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], ac
         )
     _set_limits(axes, rows, divisor)
     _draw_power_lines(axes, divisor)
-    axes.set_xlabel(f"Time per {activity} ({unit})")
-    axes.set_ylabel(f"Energy per {activity} (J)")
+    axes.set_xlabel(f"Time per {printable(activity)} ({unit})")
+    axes.set_ylabel(f"Energy per {printable(activity)} (J)")
 
 
 def _errors(row: dict[Any, Any], name: str, divisor: float) -> list[list[float]] | None:
@@ -172,6 +187,7 @@ def _errors(row: dict[Any, Any], name: str, divisor: float) -> list[list[float]]
 def _set_limits(axes: Axes, rows: pd.DataFrame, divisor: float) -> None:
     for name, scale, set_limits in (("time_s", divisor, axes.set_xlim), ("energy_j", 1.0, axes.set_ylim)):
         columns = rows[[name, f"{name}_low95", f"{name}_high95"]].astype(float)
+        columns = columns.where(columns > 0)
         set_limits(columns.min().min() / scale / MARGIN, columns.max().max() / scale * MARGIN)
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
+from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.errors import UserError
 from harness.forecast import FILE_NAME, Forecast
@@ -69,11 +69,15 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
             beyond = bool(np.nanmin(predicted) < low), bool(np.nanmax(predicted) > high)
             extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
             figure.colorbar(
-                fields[0], ax=list(panels[number][:2]), label=f"{channel} ({units})", extend=extend, pad=0.02
+                fields[0],
+                ax=list(panels[number][:2]),
+                label=printable(f"{channel} ({units})"),
+                extend=extend,
+                pad=0.02,
             )
             most = float(np.nanmax(np.abs(predicted - truth))) or 1.0
             difference = _draw_map(panels[number, 2], columns, rows, predicted - truth, DIFFERENCE_COLOURS, -most, most)
-            figure.colorbar(difference, ax=panels[number, 2], label=f"difference ({units})", pad=0.02)
+            figure.colorbar(difference, ax=panels[number, 2], label=printable(f"difference ({units})"), pad=0.02)
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
             axes.set_title(name.replace("-", "\N{MINUS SIGN}"))
@@ -84,7 +88,7 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
 
 
 def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
-    name = f"forecast-{subject.stem}-{shown.label}"
+    name = f"forecast-{subject.stem}-{shown.stem}"
     for record in shown.cell.launches:
         path = record.beside(FILE_NAME)
         if path is None:

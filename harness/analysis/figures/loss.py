@@ -19,6 +19,7 @@ from harness.analysis.figures.style import (
     handle,
     legend_inches,
     new_figure,
+    set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.record import Record
@@ -67,7 +68,7 @@ def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) ->
             axes.axvline(first_epoch - 0.5, color="0.6", linewidth=0.8, linestyle=":")
         losses = data[["training_loss_median", "validation_loss_median"]].to_numpy()
         if losses.min() > 0 and losses.max() > LOG_FROM * losses.min():
-            axes.set_yscale("log")
+            set_logarithmic(axes, "y")
         add_title(figure, title)
         axes.set_xlabel("Epoch")
         axes.set_ylabel("Loss (dimensionless)")

@@ -24,6 +24,7 @@ from harness.analysis.figures.style import (
     add_title,
     legend_inches,
     new_figure,
+    printable,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 
@@ -132,7 +133,7 @@ def power_figure(log: SampleLog, phases: Sequence[Span], title: str) -> Figure:
 def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
     import pyarrow as pa
 
-    name = f"power-{subject.stem}-{shown.label}"
+    name = f"power-{subject.stem}-{shown.stem}"
     for record in shown.cell.launches:
         path = record.beside(FILE_NAME)
         if path is None:
@@ -171,7 +172,7 @@ def _draw_phases(figure: Figure, axes: Axes, phases: pd.DataFrame) -> None:
     axes.plot(inner_s, [1.0] * len(inner_s), "|", transform=axes.get_xaxis_transform(), color="0.5", markersize=5)
     names = [
         axes.annotate(
-            name,
+            printable(name),
             ((t0_s + t1_s) / 2, 1.0),
             xycoords=("data", "axes fraction"),
             xytext=(0, 5),

@@ -95,7 +95,7 @@ def scaling_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str)
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity: str) -> None:
-    set_logarithmic(axes)
+    set_logarithmic(axes, "x", "y")
     for shown in first:
         line = rows[rows["series"] == shown.label]
         if line.empty:

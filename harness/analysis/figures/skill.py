@@ -1,6 +1,6 @@
 """RMSE and ACC by lead time of the model, persistence and climatology."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -20,6 +20,7 @@ from harness.analysis.figures.style import (
     handle,
     legend_inches,
     new_figure,
+    printable,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.skill_table import REFERENCES, CellScores, ScoreKey
@@ -58,13 +59,13 @@ def illustrate(subject: Subject) -> Drawn:
 
 
 def skill_data(scores: dict[ShownCell, CellScores], variables: list[str]) -> pd.DataFrame:
-    """A row for each forecaster, variable and lead time; the references are those of the first cell."""
+    """A row for each forecaster, variable and lead time; a reference is that of the first cell that has it there."""
     rows: list[dict[str, object]] = []
     for shown, entry in scores.items():
         rows += [_row(shown.columns, entry, "model", key) for key in entry.keys if key.variable in variables]
-    first = next(iter(scores.values()))
     for reference in REFERENCES:
-        rows += [_row({"cell": reference}, first, reference, key) for key in first.keys if key.variable in variables]
+        shown_scores = _reference_scores(scores.values(), reference, variables)
+        rows += [_row({"cell": reference}, entry, reference, key) for key, entry in shown_scores.items()]
     return pd.DataFrame(rows)
 
 
@@ -96,6 +97,7 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
 
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str) -> None:
+    rows = rows.sort_values("lead_h", kind="stable")
     for name, linestyle in REFERENCE_LINES.items():
         known = rows[(rows["cell"] == name) & rows[score].notna()]
         if len(known):
@@ -114,9 +116,9 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
     axes.set_xlabel("Lead time (h)")
     if score == "rmse":
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(f"RMSE of {variable} ({units})")
+        axes.set_ylabel(printable(f"RMSE of {variable} ({units})"))
     else:
-        axes.set_ylabel(f"ACC of {variable}")
+        axes.set_ylabel(printable(f"ACC of {variable}"))
     axes.grid(visible=True)
 
 
@@ -134,14 +136,30 @@ def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key
     }
 
 
-def _with_other_references(scores: dict[ShownCell, CellScores], variables: list[str]) -> list[str]:
-    first, *others = scores.items()
+def _reference_scores(
+    scores: Iterable[CellScores], reference: str, variables: Sequence[str]
+) -> dict[ScoreKey, CellScores]:
+    """By variable and lead time the first scores that hold the reference."""
+    found: dict[ScoreKey, CellScores] = {}
+    for entry in scores:
+        for key in entry.keys:
+            if key.variable in variables and entry.rmse(reference, key):
+                found.setdefault(key, entry)
+    return found
+
+
+def _with_other_references(scores: Mapping[ShownCell, CellScores], variables: Sequence[str]) -> list[str]:
+    shown_scores = _reference_scores(scores.values(), "persistence", variables)
+
+    def values(entry: CellScores, key: ScoreKey) -> set[float]:
+        return set(entry.rmse("persistence", key).values())
+
     return [
         shown.label
-        for shown, entry in others
+        for shown, entry in scores.items()
         if any(
-            set(entry.rmse("persistence", key).values()) != set(first[1].rmse("persistence", key).values())
-            for key in first[1].keys
-            if key.variable in variables
+            values(entry, key) != values(first, key)
+            for key, first in shown_scores.items()
+            if entry.rmse("persistence", key)
         )
     ]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell
-from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
+from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
@@ -82,10 +82,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantit
     """Draw the rows of a quantity; a reason that is in `told` stands in another panel of that row already."""
     known = rows["median_s"].dropna()
     divisor, unit = readable_unit("s", sqrt(known.min() * known.max()) if len(known) else 0.0)
-    axes.set_yticks(range(len(rows)), list(rows["cell"]))
+    axes.set_yticks(range(len(rows)), list(map(printable, rows["cell"])))
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(f"{quantity[0].upper()}{quantity[1:]} ({unit})")
+    axes.set_xlabel(printable(f"{quantity[0].upper()}{quantity[1:]} ({unit})"))
     for position, row in enumerate(rows.to_dict("records")):
         if pd.isna(row["median_s"]):
             reason = f"{row['cell']}: {row['reason']}"
@@ -104,7 +104,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantit
 
 
 def _write_reason(axes: Axes, position: int, reason: str) -> None:
-    lines = wrap(reason, REASON_CHARACTERS, max_lines=REASON_LINES, placeholder=" ...")
+    lines = wrap(printable(reason), REASON_CHARACTERS, max_lines=REASON_LINES, placeholder=" ...")
     axes.annotate(
         "\n".join(lines),
         (0.0, position),

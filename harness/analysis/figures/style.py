@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LineStyleType
@@ -81,11 +83,19 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
     return figure
 
 
-def set_logarithmic(axes: Axes) -> None:
-    """Logarithmic axes labelled with plain numbers at 1, 2 and 5 of each decade."""
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    for axis in (axes.xaxis, axes.yaxis):
+def printable(text: str) -> str:
+    """A text of a record as a figure can show it: on one line, characters that the font lacks as their escapes."""
+    line = " ".join(text.split())
+    return "".join(
+        character if ord(character) in _glyphs() else character.encode("unicode_escape").decode() for character in line
+    )
+
+
+def set_logarithmic(axes: Axes, *names: Literal["x", "y"]) -> None:
+    """Logarithmic axes of these names, labelled with plain numbers at 1, 2 and 5 of each decade."""
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        axis = {"x": axes.xaxis, "y": axes.yaxis}[name]
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=MOST_TICKS))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
@@ -94,7 +104,7 @@ def set_logarithmic(axes: Axes) -> None:
 def add_title(figure: Figure, title: str) -> None:
     """A title above all axes, over several lines where it is long."""
     characters = int(figure.get_figwidth() * POINTS_PER_INCH / TITLE_CHARACTER_POINTS)
-    figure.suptitle("\n".join(wrap(title, characters)), fontsize=STYLE["axes.titlesize"])
+    figure.suptitle("\n".join(wrap(printable(title), characters)), fontsize=STYLE["axes.titlesize"])
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
@@ -109,8 +119,9 @@ def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
 
 def legend_inches(labels: Sequence[str], width_inches: float) -> float:
     """Height of the legend that `add_legend` draws."""
-    lines = max((len(_lines(label, width_inches)) for label in labels), default=1)
-    return LEGEND_LINE_INCHES * lines * -(-len(labels) // _columns(labels, width_inches)) + 0.05
+    shown = [_lines(label, width_inches) for label in labels]
+    columns = _columns(["\n".join(lines) for lines in shown], width_inches)
+    return LEGEND_LINE_INCHES * max(map(len, shown), default=1) * -(-len(labels) // columns) + 0.05
 
 
 def _columns(labels: Sequence[str], width_inches: float) -> int:
@@ -120,9 +131,14 @@ def _columns(labels: Sequence[str], width_inches: float) -> int:
 
 
 def _lines(label: str, width_inches: float) -> list[str]:
-    return wrap(label, int((width_inches * POINTS_PER_INCH - HANDLE_POINTS) / CHARACTER_POINTS))
+    return wrap(printable(label), int((width_inches * POINTS_PER_INCH - HANDLE_POINTS) / CHARACTER_POINTS))
 
 
 def handle(label: str, look: Look, linestyle: LineStyleType = "-") -> Line2D:
     """The entry of a cell in a legend."""
     return Line2D([], [], color=look.colour, marker=look.marker, markersize=4, linestyle=linestyle, label=label)
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    return frozenset(get_font(findfont(FontProperties(family=STYLE["font.family"]))).get_charmap())

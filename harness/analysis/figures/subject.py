@@ -1,7 +1,10 @@
 """What one figure is about: the cells of a model on its data, whatever their framework, chip and host."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -11,17 +14,22 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.figures.style import Look, looks
 from harness.scenario.matrix import Absent
 
+HOST_CHARACTERS = 6
+"""Of a host in a label, where they tell it from the others."""
+
 
 @dataclass(frozen=True, eq=False)
 class ShownCell:
     """A cell with the label and the look that no other cell of its figure shares.
 
-    `series` is the label without what tells cells of the same framework on the same machine apart.
+    `series` is the label without what tells cells of the same framework on the same machine apart; `stem` is the part
+    of file names that tells the cells of a subject apart.
     """
 
     cell: Cell
     label: str
     series: str
+    stem: str
     look: Look
 
     @property
@@ -37,22 +45,21 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class Subject:
-    """Model, preset and data, and the groups of cells that share them."""
+    """Model, preset and data, and the groups of cells that share them.
+
+    `stem` is the part of file names that tells subjects apart.
+    """
 
     model: str
     preset: str
     data_name: str
     groups: tuple[Group, ...]
+    stem: str
 
     @property
     def title(self) -> str:
         """Model, preset and data in words."""
         return f"{self.model} {self.preset}, data {self.data_name}"
-
-    @property
-    def stem(self) -> str:
-        """The part of file names that tells subjects apart."""
-        return f"{self.model}-{self.preset}-{self.data_name}"
 
     @property
     def absent(self) -> tuple[tuple[str, Absent], ...]:
@@ -67,21 +74,20 @@ class Subject:
         pairs = [(group, cell) for group in self.groups for cell in group.cells if wanted(cell)]
         machines = [f"{group.chip} {group.host}" for group, _ in pairs]
         found = looks(machines, [(cell.label, _twins(group, cell).index(cell)) for group, cell in pairs])
+        labels = [self._label(_label_in_group(group, cell), group.chip, group.host) for group, cell in pairs]
+        stems = _stems({(cell.key, cell.host): label for (_, cell), label in zip(pairs, labels, strict=True)})
         return tuple(
-            ShownCell(
-                cell,
-                label=self._label(_label_in_group(group, cell), group.chip, group.host),
-                series=self._label(cell.label, group.chip, group.host),
-                look=look,
-            )
-            for (group, cell), look in zip(pairs, found, strict=True)
+            ShownCell(cell, label, self._label(cell.label, group.chip, group.host), stem, look)
+            for (group, cell), label, stem, look in zip(pairs, labels, stems, found, strict=True)
         )
 
     def _label(self, label: str, chip: str, host: str | None) -> str:
         hosts = {group.host for group in self.groups if group.chip == chip and group.host}
         parts = [label]
         parts += [chip] if len({group.chip for group in self.groups}) > 1 else []
-        parts += [f"host {host[:6]}"] if host and len(hosts) > 1 else []
+        if host and len(hosts) > 1:
+            alike = [other for other in hosts if other[:HOST_CHARACTERS] == host[:HOST_CHARACTERS]]
+            parts.append(f"host {host[:HOST_CHARACTERS] if len(alike) == 1 else host}")
         return ", ".join(parts)
 
 
@@ -113,7 +119,22 @@ def subjects(groups: Sequence[Group]) -> tuple[Subject, ...]:
     found: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
     for group in groups:
         found[group.model, group.preset, group.data_name].append(group)
-    return tuple(Subject(*names, tuple(members)) for names, members in found.items())
+    stems = _stems({names: "-".join(names) for names in found})
+    return tuple(Subject(*names, tuple(found[names]), stem) for names, stem in zip(found, stems, strict=True))
+
+
+def file_stem(name: str) -> str:
+    """A name as part of file names."""
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+def _stems(names: Mapping[tuple[str, ...], str]) -> list[str]:
+    """The names, with a digest of what they stand for where files of several would have the same name."""
+    counts = Counter(map(file_stem, names.values()))
+    return [
+        name if counts[file_stem(name)] == 1 else f"{name}-{hashlib.sha256(json.dumps(of).encode()).hexdigest()[:8]}"
+        for of, name in names.items()
+    ]
 
 
 def _twins(group: Group, cell: Cell) -> list[Cell]:

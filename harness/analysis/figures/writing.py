@@ -1,6 +1,5 @@
 """All figures of a folder of results, drawn one after the other and written as files."""
 
-import re
 from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.text import Text
 from harness.analysis.cells import Group
 from harness.analysis.figures import energy, forecast, loss, power, scaling, skill, speed
 from harness.analysis.figures.style import STYLE
-from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, subjects
+from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen
 from harness.analysis.tables import make_folder, print_warnings
 from harness.record import write_atomically
@@ -64,7 +63,7 @@ def write(drawn: Illustration, folder: Path) -> tuple[Path, ...]:
     Raises UserError where they cannot be written.
     """
     make_folder(folder)
-    stem = re.sub(r"[^\w.-]+", "_", drawn.name)
+    stem = file_stem(drawn.name)
     paths = tuple(folder / f"{stem}.{suffix}" for suffix in ("pdf", "png", "csv"))
     for path in paths[:2]:
         write_atomically(path, rendered(drawn.figure, path.suffix[1:]))
