@@ -163,7 +163,7 @@ def baseline_columns(comparison: Comparison) -> dict[str, object]:
 def failure_lines(group: Group) -> tuple[str, ...]:
     """One line for each launch that no attempt completed."""
     return tuple(
-        f"{group.label(cell)}, launch {record.launch} {_status(record)}"
+        f"{group.label(cell)}, launch {record.launch} {status_text(record)}"
         for cell in group.cells
         for record in cell.failed_launches
     )
@@ -171,10 +171,11 @@ def failure_lines(group: Group) -> tuple[str, ...]:
 
 def why_not(cell: Cell) -> str:
     """How the newest attempt of a cell without a completed launch ended."""
-    return f"did not run: {_status(cell.failed_attempts[-1])}"
+    return f"did not run: {status_text(cell.failed_attempts[-1])}"
 
 
-def _status(record: Record) -> str:
+def status_text(record: Record) -> str:
+    """How a launch ended, with the reason where there is one."""
     status = record.status.replace("_", " ")
     return f"{status}: {record.reason}" if record.reason else status
 

@@ -9,7 +9,7 @@ from harness.analysis.cells import Cell
 from harness.analysis.html_report.views import Entry, TableView
 from harness.analysis.number_format import MISSING, readable_unit, with_interval
 from harness.analysis.reading import StoredRecord
-from harness.record import Record
+from harness.analysis.table_parts import status_text
 
 
 def launches_view(title: str, cell: Cell, folder: Path) -> TableView:
@@ -21,7 +21,7 @@ def launches_view(title: str, cell: Cell, folder: Path) -> TableView:
     hrefs = [_href(record, folder) for record in records]
     rows = [
         _row("record", [f"{record.launch:02d}-{record.attempt}" for record in records], hrefs),
-        _row("status", [_status(record) for record in records], hrefs),
+        _row("status", [status_text(record) for record in records], hrefs),
         _row("started", [record.started_at for record in records], hrefs),
     ]
     for name, values in _quantities(records).items():
@@ -51,11 +51,6 @@ def _quantities(records: tuple[StoredRecord, ...]) -> dict[str, list[str]]:
 
 def _row(title: str, texts: list[str], hrefs: list[str]) -> tuple[Entry, ...]:
     return (Entry(title), *(Entry(text, href) for text, href in zip(texts, hrefs, strict=True)))
-
-
-def _status(record: Record) -> str:
-    status = record.status.replace("_", " ")
-    return f"{status}: {record.reason}" if record.reason else status
 
 
 def _href(record: StoredRecord, folder: Path) -> str:
