@@ -14,7 +14,7 @@ from harness.analysis.figures import energy, forecast, loss, power, scaling, ski
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen
-from harness.analysis.tables import make_folder, print_warnings
+from harness.analysis.tables import make_folder, one_line, print_warnings
 from harness.record import write_atomically
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
@@ -44,7 +44,7 @@ def write_figures(results: Path, *, suite: str | None, console: Console) -> tupl
     for chosen in chosen_suites(found, suite):
         for item in illustrations(chosen.groups()):
             if isinstance(item, NotDrawn):
-                console.print(Text(f"not drawn: {item.name}: {item.reason}", style="dim"), soft_wrap=True)
+                console.print(Text(one_line(f"not drawn: {item.name}: {item.reason}"), style="dim"), soft_wrap=True)
                 continue
             for path in write(item, results / chosen.suites[0] / "figures"):
                 console.print(Text(str(path)), soft_wrap=True)
