@@ -69,7 +69,7 @@ def bench(
     console = make_console()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats)
     outcome = benches.bench(selection, results, console, fresh=fresh)
-    _report(results, outcome.suite, None, console, figures=True)
+    _write_tables(results, outcome.suite, None, console, figures=True)
     if outcome.failed:
         raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete; run again to try them")
 
@@ -83,7 +83,7 @@ def bench(
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     """Tables from the records alone: terminal, Markdown, CSV, LaTeX and HTML."""
-    _report(results, suite, baseline, make_console())
+    _write_tables(results, suite, baseline, make_console())
 
 
 @cli.command()
@@ -96,9 +96,9 @@ def tables(suite: str | None, baseline: str | None, results: Path) -> None:
 @results_option
 def claims(ledger: str, results: Path) -> None:
     """What the records say of each claim of a study: confirmed, refuted, undecided, not measured."""
-    from harness.analysis.claims_report import claims_report
+    from harness.analysis.claims.writing import write_claims
 
-    _refuse_unusable(claims_report(results, ledger, make_console()))
+    _refuse_unusable(write_claims(results, ledger, make_console()))
 
 
 @cli.command()
@@ -297,10 +297,12 @@ def make_console() -> Console:
     return _Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
-def _report(results: Path, suite: str | None, baseline: str | None, console: Console, *, figures: bool = False) -> None:
-    from harness.analysis.report import report
+def _write_tables(
+    results: Path, suite: str | None, baseline: str | None, console: Console, *, figures: bool = False
+) -> None:
+    from harness.analysis.tables.writing import write_tables
 
-    _refuse_unusable(report(results, suite=suite, baseline=baseline, console=console, figures=figures))
+    _refuse_unusable(write_tables(results, suite=suite, baseline=baseline, console=console, figures=figures))
 
 
 def _refuse_unusable(unusable: tuple[str, ...]) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from harness.analysis.cells import Cell, Results
 from harness.analysis.metrics import Metric
 from harness.analysis.selection import load_chosen
-from harness.analysis.tables import print_warnings
+from harness.analysis.tables.table import print_warnings
 from harness.errors import UserError
 from harness.record import Environment, Record, write_atomically
 

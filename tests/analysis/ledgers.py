@@ -7,7 +7,7 @@ import yaml
 from made_records import make_measurements, make_record, make_scenario, make_skill
 from rich.console import Console
 
-from harness.analysis.claims_report import claims_report
+from harness.analysis.claims.writing import write_claims
 from harness.record import Energy, Phase, PhaseEnergy
 
 NOISE = (0.0, 0.004, -0.004, 0.002, -0.002)
@@ -33,7 +33,7 @@ def write_ledger(folder, *, title="Mine", suite="paper", more=(), **changes):
 def judge(results, tmp_path, **changes):
     """The claim's CSV rows and what the terminal shows."""
     console = Console(file=io.StringIO(), width=300)
-    claims_report(results.path, str(write_ledger(tmp_path, **changes)), console)
+    write_claims(results.path, str(write_ledger(tmp_path, **changes)), console)
     return pd.read_csv(results.path / "claims" / "mine.csv"), console.file.getvalue()
 
 

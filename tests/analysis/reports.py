@@ -6,7 +6,7 @@ import pandas as pd
 from made_records import make_measurements, make_record
 from rich.console import Console
 
-from harness.analysis.report import report
+from harness.analysis.tables.writing import write_tables
 
 STEPS_S = (0.50, 0.52, 0.49, 0.51, 0.53)
 
@@ -14,7 +14,7 @@ STEPS_S = (0.50, 0.52, 0.49, 0.51, 0.53)
 def run(results, *, suite=None, baseline=None, width=100, figures=False):
     """The report's terminal output."""
     console = Console(file=io.StringIO(), width=width)
-    report(results.path, suite=suite, baseline=baseline, console=console, figures=figures)
+    write_tables(results.path, suite=suite, baseline=baseline, console=console, figures=figures)
     return console.file.getvalue()
 
 

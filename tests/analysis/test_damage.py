@@ -12,8 +12,8 @@ from rich.console import Console
 from harness import record as records
 from harness.analysis import decoding
 from harness.analysis.cells import load_results
-from harness.analysis.report import report
 from harness.analysis.summaries import summarise_record
+from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 from harness.record import Definitions, Energy, Phase, PhaseEnergy
 
@@ -166,7 +166,7 @@ def test_tables_come_out_whatever_number_is_wrong(tmp_path, value, wrong_launche
                     folder.mkdir(parents=True)
                     (folder / "record.json").write_text(json.dumps(content))
     assert len(models) > 60
-    problems = report(tmp_path, suite=None, baseline=None, console=Console(file=io.StringIO(), width=110))
+    problems = write_tables(tmp_path, suite=None, baseline=None, console=Console(file=io.StringIO(), width=110))
     assert all(": damaged: " in problem for problem in problems)
     for table in ("speed", "skill", "energy"):
         assert set(pd.read_csv(tmp_path / "smoke" / "tables" / f"{table}.csv")["model"]) == models

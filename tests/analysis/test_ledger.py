@@ -9,7 +9,7 @@ import pytest
 from ledgers import add, judge, write_ledger
 from rich.console import Console
 
-from harness.analysis.claims_report import claims_report
+from harness.analysis.claims.writing import write_claims
 from harness.errors import UserError
 from harness.scenario import catalogue
 from harness.scenario.export import schemas
@@ -19,7 +19,7 @@ class TestLedger:
     def test_of_the_study_holds_every_claim_and_is_not_measured_without_records(self, results):
         ledger = catalogue.claims("2510.17852")
         console = Console(file=io.StringIO(), width=200)
-        claims_report(results.path, "2510.17852", console)
+        write_claims(results.path, "2510.17852", console)
         rows = pd.read_csv(results.path / "claims" / "2510.17852.csv")
         assert set(rows["claim"]) == {claim.name for claim in ledger.claims}
         assert len(ledger.claims) == 8
@@ -48,7 +48,7 @@ class TestLedger:
     def test_a_mistake_is_one_line_with_file_and_field(self, results, tmp_path, changes, expected):
         path = write_ledger(tmp_path, **changes)
         with pytest.raises(UserError, match=expected) as error:
-            claims_report(results.path, str(path), Console(file=io.StringIO()))
+            write_claims(results.path, str(path), Console(file=io.StringIO()))
         assert str(path) in str(error.value)
         assert "\n" not in str(error.value)
 
@@ -100,7 +100,7 @@ class TestLedger:
                 raise BrokenPipeError
 
         with pytest.raises((BrokenPipeError, SystemExit)):
-            claims_report(results.path, str(write_ledger(tmp_path)), Console(file=Closed()))
+            write_claims(results.path, str(write_ledger(tmp_path)), Console(file=Closed()))
         written = {path.suffix for path in (results.path / "claims").iterdir()}
         assert written == {".md", ".csv", ".tex", ".html"}
 
@@ -108,4 +108,4 @@ class TestLedger:
         with pytest.raises(
             UserError, match=r"claim '2510': no such file in scenarios/claims; choose from: 2510\.17852"
         ):
-            claims_report(results.path, "2510", Console(file=io.StringIO()))
+            write_claims(results.path, "2510", Console(file=io.StringIO()))

@@ -15,9 +15,9 @@ from reports import add_pair, run
 from rich.console import Console
 
 from harness.analysis.number_format import MISSING
-from harness.analysis.table_files import to_html, to_markdown
-from harness.analysis.table_latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
-from harness.analysis.tables import Section, Table, print_table
+from harness.analysis.tables.files import to_html, to_markdown
+from harness.analysis.tables.latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
+from harness.analysis.tables.table import Section, Table, print_table
 
 NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
 

@@ -16,7 +16,7 @@ from tests.benchmarks.many_records import write_many
 from tests.shared import REPOSITORY
 
 COUNTS = (100, 1_000, 10_000)
-TABLES = "from harness.analysis.report import report as work; options = {}"
+TABLES = "from harness.analysis.tables.writing import write_tables as work; options = {}"
 PAGE = "from harness.analysis.html_report.page import write_report as work; options = {'output': None}"
 CHILD = """
 import io, json, resource, sys

@@ -24,7 +24,7 @@ from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, Show
 from harness.analysis.metrics import EnergyUse
 from harness.analysis.number_format import readable_unit
 from harness.analysis.summaries import Summary
-from harness.analysis.table_parts import estimate, estimate_columns
+from harness.analysis.tables.parts import estimate, estimate_columns
 
 AXES_INCHES = 2.7
 MARGIN = 2.0

@@ -21,7 +21,7 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.table_parts import estimate, estimate_columns
+from harness.analysis.tables.parts import estimate, estimate_columns
 
 AXES_INCHES = 2.3
 ACTIVITIES = ("training", "inference")

@@ -23,8 +23,8 @@ from harness.analysis.figures.style import (
     printable,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.skill_table import REFERENCES, CellScores, ScoreKey
-from harness.analysis.table_parts import estimate, estimate_columns
+from harness.analysis.tables.parts import estimate, estimate_columns
+from harness.analysis.tables.skill import REFERENCES, CellScores, ScoreKey
 from harness.forecast import spread
 
 MOST_VARIABLES = 6

@@ -14,7 +14,7 @@ from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title,
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
-from harness.analysis.table_parts import estimate, estimate_columns, why_not
+from harness.analysis.tables.parts import estimate, estimate_columns, why_not
 
 ROW_INCHES = 0.3
 PANEL_INCHES = 0.9

@@ -14,7 +14,7 @@ from harness.analysis.figures import energy, forecast, loss, power, scaling, ski
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen
-from harness.analysis.tables import make_folder, one_line, print_warnings
+from harness.analysis.tables.table import make_folder, one_line, print_warnings
 from harness.record import write_atomically
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(

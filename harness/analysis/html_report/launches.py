@@ -9,7 +9,7 @@ from harness.analysis.cells import Cell
 from harness.analysis.html_report.views import Entry, TableView
 from harness.analysis.number_format import MISSING, readable_unit, with_interval
 from harness.analysis.reading import StoredRecord
-from harness.analysis.table_parts import status_text
+from harness.analysis.tables.parts import status_text
 
 
 def launches_view(title: str, cell: Cell, folder: Path) -> TableView:

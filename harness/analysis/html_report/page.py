@@ -13,7 +13,6 @@ from rich.text import Text
 from harness import __version__
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Cell, Group, Results
-from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName, Comparison
 from harness.analysis.figures import illustrations
 from harness.analysis.figures.subject import NotDrawn, subjects
@@ -23,10 +22,11 @@ from harness.analysis.html_report.svg import inline_svg
 from harness.analysis.html_report.views import TableView, section_view
 from harness.analysis.parity import with_parity
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
-from harness.analysis.skill_table import skill_table
-from harness.analysis.speed_table import speed_table
-from harness.analysis.table_parts import failure_lines
-from harness.analysis.tables import Table, make_folder, print_warnings
+from harness.analysis.tables.energy import energy_table
+from harness.analysis.tables.parts import failure_lines
+from harness.analysis.tables.skill import skill_table
+from harness.analysis.tables.speed import speed_table
+from harness.analysis.tables.table import Table, make_folder, print_warnings
 from harness.record import write_atomically
 
 FILE_NAME = "report.html"

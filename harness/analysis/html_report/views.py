@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.number_format import MISSING
-from harness.analysis.tables import Section
+from harness.analysis.tables.table import Section
 
 CELL_COLUMN = "cell"
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.IGNORECASE)

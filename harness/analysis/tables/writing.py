@@ -7,18 +7,18 @@ from rich.text import Text
 
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
-from harness.analysis.energy_table import energy_table
 from harness.analysis.fairness import BaselineName
 from harness.analysis.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
-from harness.analysis.skill_table import skill_table
-from harness.analysis.speed_table import speed_table
-from harness.analysis.table_files import write_table
-from harness.analysis.tables import print_table, print_warnings
+from harness.analysis.tables.energy import energy_table
+from harness.analysis.tables.files import write_table
+from harness.analysis.tables.skill import skill_table
+from harness.analysis.tables.speed import speed_table
+from harness.analysis.tables.table import print_table, print_warnings
 
 
-def report(
+def write_tables(
     results: Path, *, suite: str | None, baseline: str | None, console: Console, figures: bool = False
 ) -> tuple[str, ...]:
     """Print the tables of one suite or of all and write them, with `figures` the loss curves too.

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.analysis.number_format import MISSING
-from harness.analysis.table_parts import PARITY, UNCERTIFIED
-from harness.analysis.tables import Section, Table, one_line
+from harness.analysis.tables.parts import PARITY, UNCERTIFIED
+from harness.analysis.tables.table import Section, Table, one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40

@@ -12,7 +12,7 @@ from harness.analysis.gate import MOST, POWER, further_launches
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Deviation, difference, equivalence, paired, relative_deviation, summarise
 from harness.analysis.summaries import Place, ScoreKey
-from harness.analysis.table_parts import (
+from harness.analysis.tables.parts import (
     INTERVALS,
     baseline_label,
     deviation_text,
@@ -24,7 +24,7 @@ from harness.analysis.table_parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables import Section, Table
+from harness.analysis.tables.table import Section, Table
 from harness.scenario.matrix import Absent
 
 DEFINITIONS = (

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from harness.analysis.cells import Cell, Results
-from harness.analysis.claim_names import Wanted, parse, recorded
-from harness.analysis.energy_table import CellEnergy, energy_comparison
+from harness.analysis.claims.names import Wanted, parse, recorded
 from harness.analysis.fairness import Comparison, ParityNote
 from harness.analysis.parity import with_parity
-from harness.analysis.skill_table import CellScores, skill_refusal
 from harness.analysis.statistics import ratio_of_medians, relative_deviation
+from harness.analysis.tables.energy import CellEnergy, energy_comparison
+from harness.analysis.tables.skill import CellScores, skill_refusal
 from harness.errors import nearest
 from harness.migration.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger

@@ -10,13 +10,13 @@ from rich.text import Text
 
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results, load_results
-from harness.analysis.claim_names import check_names
-from harness.analysis.claims import Evidence, Finding, judge
+from harness.analysis.claims.judging import Evidence, Finding, judge
+from harness.analysis.claims.names import check_names
 from harness.analysis.fairness import Comparison
 from harness.analysis.number_format import MISSING
-from harness.analysis.table_files import write_table
-from harness.analysis.table_parts import PARITY, UNCERTIFIED, marked
-from harness.analysis.tables import Section, Table, print_table, print_warnings
+from harness.analysis.tables.files import write_table
+from harness.analysis.tables.parts import PARITY, UNCERTIFIED, marked
+from harness.analysis.tables.table import Section, Table, print_table, print_warnings
 from harness.scenario import catalogue
 from harness.scenario.claims import Claim, Expectation, Ledger
 
@@ -32,7 +32,7 @@ DEFINITIONS = (
 )
 
 
-def claims_report(results: Path, ledger: str, console: Console) -> tuple[str, ...]:
+def write_claims(results: Path, ledger: str, console: Console) -> tuple[str, ...]:
     """Print what the records say of each claim and write it to claims/LEDGER.* in the folder of results.
 
     `ledger` is a name in scenarios/claims or a YAML file. Returns the records that could not be used, each in a line

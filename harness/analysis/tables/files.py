@@ -4,8 +4,8 @@ import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.analysis.table_latex import to_latex
-from harness.analysis.tables import Section, Table, make_folder, one_line
+from harness.analysis.tables.latex import to_latex
+from harness.analysis.tables.table import Section, Table, make_folder, one_line
 from harness.record import write_atomically
 
 STYLE = (

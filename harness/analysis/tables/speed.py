@@ -10,7 +10,7 @@ from harness.analysis.fairness import Comparison
 from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.statistics import Ratio, ratio_of_medians, summarise
-from harness.analysis.table_parts import (
+from harness.analysis.tables.parts import (
     INTERVALS,
     PARITY,
     baseline_columns,
@@ -27,7 +27,7 @@ from harness.analysis.table_parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables import Section, Table
+from harness.analysis.tables.table import Section, Table
 
 COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")
 DEFINITIONS = (

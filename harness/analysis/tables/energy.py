@@ -9,7 +9,7 @@ from harness.analysis.fairness import Comparison
 from harness.analysis.metrics import EnergyUse
 from harness.analysis.number_format import MISSING
 from harness.analysis.statistics import Ratio, Verdict, paired, ratio_of_medians
-from harness.analysis.table_parts import (
+from harness.analysis.tables.parts import (
     INTERVALS,
     PARITY,
     baseline_columns,
@@ -25,7 +25,7 @@ from harness.analysis.table_parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables import Section, Table
+from harness.analysis.tables.table import Section, Table
 
 SHOWN = {
     "mean_power_w": "mean power, W",
