@@ -13,7 +13,7 @@ from rich.text import Text
 
 from harness.errors import UserError
 
-ROWS_ON_TERMINAL = 200
+ROWS_ON_TERMINAL = 300
 WORD_WIDTH = 24
 """Columns of the terminal that a word has at least before it is broken: more than any number takes."""
 
