@@ -41,7 +41,7 @@ def keep(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     try:
         _path(name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(_path(name), content.getvalue())
-    except (OSError, UserError):
+    except (OSError, RuntimeError, UserError):
         return
 
 

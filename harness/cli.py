@@ -13,6 +13,7 @@ from harness.migration.convert.command import convert
 from harness.migration.operators.command import operators
 from harness.migration.parity.command import parity
 from harness.migration.traps.command import traps
+from harness.scenario.schema import MOST_LAUNCHES
 
 INTERRUPTED = 130
 WIDTH_OF_A_FILE = 110
@@ -47,7 +48,7 @@ def cli() -> None:
 @click.option("--preset", help="This preset of the models instead of the suite's.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder or file of an archive.")
 @click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
-@click.option("--repeats", type=click.IntRange(min=1), help="Launches a cell instead of the suite's number.")
+@click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
 @results_option
 def bench(
@@ -294,7 +295,7 @@ cli.add_command(traps)
 
 def make_console() -> Console:
     """A console as wide as the terminal, or wide enough for the tables where the output goes elsewhere."""
-    return _Console(width=None if sys.stdout.isatty() else WIDTH_OF_A_FILE)
+    return _Console(width=None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 def _write_tables(

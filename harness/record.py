@@ -135,7 +135,7 @@ class Skill(Frozen):
 
 
 class Memory(Frozen):
-    """Peak memory in bytes; device None where the framework keeps no count."""
+    """Peak memory in bytes from when the data are ready; device None where the framework keeps no count."""
 
     process_rss_bytes: int
     device_bytes: int | None

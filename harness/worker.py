@@ -6,7 +6,6 @@ descriptor that launch.json names. Everything it prints goes to its log.
 
 import ctypes
 import os
-import resource
 import signal
 import sys
 import time
@@ -15,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from harness import forecast
+from harness import forecast, process_memory
 from harness.errors import UserError, one_line
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
@@ -72,6 +71,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     subject = prepare(scenario)
     windows, domain = subject.windows, subject.domain
     data_ready_s = perf_counter()
+    process_memory.forget_peak()
 
     reporter.tell("building")
     weights = subject.initial_weights(seed)
@@ -117,8 +117,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
-    peak_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    memory = Memory(process_rss_bytes=peak_kib * 1024, device_bytes=framework.peak_memory_bytes())
+    memory = Memory(process_rss_bytes=process_memory.peak_bytes(), device_bytes=framework.peak_memory_bytes())
     write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
 
 

@@ -74,6 +74,30 @@ class TestNames:
 
 
 class TestFiles:
+    @pytest.mark.parametrize("value", [".inf", "-.Inf", ".nan"])
+    def test_a_number_that_is_not_finite(self, fail, tmp_path, value):
+        suite = tmp_path / "suite.yaml"
+        text = (REPOSITORY / "scenarios/suites/paper.yaml").read_text()
+        suite.write_text(f"{text.rstrip()}\nextra: {value}\n")
+        assert f"extra: must be a finite number, not {value}" in fail("bench", "--suite", suite)
+
+    def test_a_preset_whose_name_leads_elsewhere(self, fail, tmp_path):
+        model = tmp_path / "own.yaml"
+        content = yaml.safe_load((REPOSITORY / "scenarios/models/fourcastnet.yaml").read_text())
+        content["presets"] = {"../../elsewhere": content["presets"]["tiny"]}
+        model.write_text(yaml.safe_dump(content))
+        assert f"{model}:" in fail("bench", "--model", model, "--preset", "../../elsewhere")
+
+    def test_more_launches_than_anybody_makes(self, fail):
+        assert "10000" in fail("bench", "--repeats", 10**9)
+
+    def test_a_standard_output_that_is_closed(self):
+        command = [sys.executable, "-c", "from harness.cli import main; main()", "list"]
+        done = subprocess.run(
+            ["sh", "-c", '"$@" >&-', "sh", *command], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+
     def test_suite_with_a_wrong_type_names_file_line_and_field(self, fail, tmp_path):
         suite = tmp_path / "mine.yaml"
         suite.write_text(
@@ -155,6 +179,30 @@ class TestData:
         assert "NaN" in message
         assert "t2m" in message
         assert "step 7" in message
+
+    @pytest.mark.parametrize("name", ["rossby", "ocean"])
+    def test_generated_data_are_no_mapping(self, fail, archive, name):
+        message = fail("bench", "--data", archive[0], "--mapping", name)
+        assert f"data {name!r} are generated, no mapping of DATA={archive[0]}" in message
+
+    @pytest.mark.parametrize(
+        ("longitude", "why"),
+        [
+            ([f"{number}E" for number in range(16)], "are no numbers"),
+            ([0.0] * 16, "not all finite and different"),
+            ([*range(15), np.nan], "not all finite and different"),
+        ],
+    )
+    def test_coordinates_that_are_none(self, fail, archive, longitude, why):
+        folder, mapping = archive
+        self.change(folder / "a.nc", lambda dataset: dataset.assign_coords(longitude=longitude))
+        message = fail("bench", "--data", folder, "--mapping", mapping)
+        assert f"{folder / 'a.nc'}: the coordinate values of 'longitude' " in message
+        assert why in message
+
+    @pytest.mark.parametrize("folder", ["~nobody-of-this-name/x", "x" * 300])
+    def test_a_path_that_can_be_none(self, fail, folder):
+        assert f"DATA={folder}: no such file or folder" in fail("bench", "--data", folder)
 
     def test_folder_that_no_mapping_fits(self, fail, archive):
         assert "mapping" in fail("bench", "--data", archive[0])

@@ -154,4 +154,10 @@ def _decode(file: Path, values: NDArray[Any], units: str) -> NDArray[Any]:
 def _coordinate(file: Path, array: xr.DataArray, dimension: str) -> NDArray[np.float64]:
     if dimension not in array.coords:
         raise UserError(f"{file}: dimension {dimension!r} has no coordinate values")
-    return array[dimension].values.astype(np.float64)
+    try:
+        values: NDArray[np.float64] = array[dimension].values.astype(np.float64)
+    except ValueError:
+        raise UserError(f"{file}: the coordinate values of {dimension!r} are no numbers") from None
+    if len(np.unique(values[np.isfinite(values)])) != len(values):
+        raise UserError(f"{file}: the coordinate values of {dimension!r} are not all finite and different")
+    return values

@@ -132,7 +132,10 @@ def names_of(files: Sequence[Path]) -> str:
 
 def _read(piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64]) -> Fields:
     values = piece.read(steps, None if plan is None else plan.read)
-    read: Fields = (values if plan is None else plan.apply(values)).astype(np.float32)
+    try:
+        read: Fields = (values if plan is None else plan.apply(values)).astype(np.float32)
+    except ValueError:
+        raise UserError(f"{piece.path}: holds text where numbers should be") from None
     return read
 
 

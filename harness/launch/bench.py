@@ -9,6 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter
 from rich.console import Console
 
 from harness import environment
@@ -18,7 +19,7 @@ from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.record import FILE_NAME, Record, write_atomically
 from harness.scenario import catalogue
-from harness.scenario.matrix import Matrix, Selection, expand
+from harness.scenario.matrix import Absent, Matrix, Selection, expand
 
 ABSENT_FILE = "absent.json"
 
@@ -103,10 +104,9 @@ def _prepare(folder: Path, matrix: Matrix) -> None:
 
 def _read_absent(path: Path) -> Iterable[dict[str, str]]:
     try:
-        content: list[dict[str, str]] = json.loads(path.read_text(encoding="utf-8"))
+        return [entry.model_dump() for entry in TypeAdapter(list[Absent]).validate_json(path.read_bytes())]
     except (OSError, ValueError):
         return []
-    return content
 
 
 def _absent_key(entry: dict[str, str]) -> str:

@@ -19,6 +19,9 @@ Location = Sequence[int | str]
 
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
+FLOAT = "tag:yaml.org,2002:float"
+NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
+
 adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
 
 
@@ -62,10 +65,17 @@ def _check_keys(path: Path, node: yaml.Node | None, around: tuple[yaml.Node, ...
             if key.value in seen:
                 raise UserError(f"{at}: {key.value}: given twice, remove one")
             seen.add(key.value)
+            _check_finite(f"{at}: {key.value}", child)
             _check_keys(path, child, (*around, node))
     elif isinstance(node, yaml.SequenceNode):
         for child in node.value:
+            _check_finite(f"{path}:{child.start_mark.line + 1}", child)
             _check_keys(path, child, (*around, node))
+
+
+def _check_finite(where: str, node: yaml.Node) -> None:
+    if isinstance(node, yaml.ScalarNode) and node.tag == FLOAT and NOT_FINITE.fullmatch(node.value):
+        raise UserError(f"{where}: must be a finite number, not {node.value}")
 
 
 def _first_error(path: Path, root: yaml.Node | None, error: ValidationError, kind: Any) -> str:
@@ -155,8 +165,9 @@ def _fields_beside(kind: Any, location: Location) -> list[str]:
                 onward += resolve(place["properties"][step])
             elif isinstance(step, int) and "items" in place:
                 onward += resolve(place["items"])
-            elif isinstance(place.get("additionalProperties"), dict):
-                onward += resolve(place["additionalProperties"])
+            else:
+                others = (*place.get("patternProperties", {}).values(), place.get("additionalProperties"))
+                onward += [found for part in others if isinstance(part, dict) for found in resolve(part)]
         places = onward or places
     return sorted({name for place in places for name in place.get("properties", {})})
 

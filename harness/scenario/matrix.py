@@ -226,14 +226,21 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
         return Path(name).stem, config, None
     from harness.data.matching import match_mapping
 
-    root = selection.data.expanduser()
-    if not root.exists():
+    try:
+        root = selection.data.expanduser()
+        found = root.exists()
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"DATA={selection.data}: no such file or folder: {error}") from None
+    if not found:
         raise UserError(f"DATA={root}: no such file or folder")
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
     name = selection.mapping or match_mapping(
         root, {name: config for name, config in mappings.items() if isinstance(config, ArchiveConfig)}
     )
-    return Path(name).stem, catalogue.data(name), str(root.resolve())
+    config = catalogue.data(name)
+    if not isinstance(config, ArchiveConfig):
+        raise UserError(f"data {name!r} are generated, no mapping of DATA={root}: leave one of the two out")
+    return Path(name).stem, config, str(root.resolve())
 
 
 def _open_archive(config: Any, root: str | None, progress: "Progress") -> "Source | None":

@@ -1,6 +1,6 @@
 """What the files in scenarios/chips, scenarios/models and scenarios/suites may say."""
 
-from typing import Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -9,6 +9,10 @@ from harness.frozen import Frozen, PositiveInt
 FrameworkName = Literal["pytorch", "mindspore"]
 Execution = Literal["eager", "compiled"]
 Precision = Literal["fp32"]
+PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
+"""It becomes part of a folder's name."""
+
+MOST_LAUNCHES = 10_000
 
 NetworkT = TypeVar("NetworkT", bound=BaseModel)
 
@@ -143,7 +147,7 @@ class ModelConfig(Frozen, Generic[NetworkT]):
     title: str
     architecture: str
     source: str = Field(description="paper and code that the network follows")
-    presets: dict[str, Preset[NetworkT]] = Field(min_length=1)
+    presets: dict[PresetName, Preset[NetworkT]] = Field(min_length=1)
 
 
 class SuiteModel(Frozen):
@@ -169,7 +173,9 @@ class SuiteConfig(Frozen):
     frameworks: tuple[SuiteFramework, ...] = Field(min_length=1)
     data: str = "rossby"
     precision: Precision = "fp32"
-    launches: PositiveInt = Field(default=5, description="process launches a cell; 3 are needed for an interval")
+    launches: int = Field(
+        default=5, gt=0, le=MOST_LAUNCHES, description="process launches a cell; 3 are needed for an interval"
+    )
     seed: int = Field(default=0, ge=0, description="launch k draws weights and sample order from seed + k")
     idle_s: float = Field(
         default=10,

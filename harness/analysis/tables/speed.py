@@ -38,8 +38,8 @@ DEFINITIONS = (
     "slower if it lies outside, undecided if it crosses a bound.",
     "Epoch: data and steps without validation; the first of a stage, which holds the compilation, is left out where "
     "there are more. Training total: data and steps of all epochs. Step times are medians of the steady state. Rate: "
-    "samples by the sum of their times, so the harmonic mean. Memory: peak of the process, "
-    "and of the device where the framework counts it.",
+    "samples by the sum of their times, so the harmonic mean. Memory: peak of the process "
+    "once its data are ready, and of the device where the framework counts it.",
     PARITY,
 )
 
