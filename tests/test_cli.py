@@ -81,6 +81,23 @@ class TestFiles:
         suite.write_text(f"{text.rstrip()}\nextra: {value}\n")
         assert f"extra: must be a finite number, not {value}" in fail("bench", "--suite", suite)
 
+    @pytest.mark.parametrize(
+        ("field", "value", "why"),
+        [
+            ("power_collectors", ["rapl", "nvmll"], "power_collectors: 'nvmll' is not registered; did you mean 'nvml'"),
+            ("device_name", "[", "device_name: "),
+            ("device_nodes", "/", "device_nodes: "),
+        ],
+    )
+    def test_a_chip_that_cannot_be(self, fail, tmp_path, field, value, why):
+        chip = tmp_path / "own.yaml"
+        content = yaml.safe_load((REPOSITORY / "scenarios/chips/cpu.yaml").read_text())
+        chip.write_text(yaml.safe_dump(content | {field: value}))
+        for command in ("bench", "doctor"):
+            message = fail(command, "--chip", chip)
+            assert message.startswith(f"{chip}:")
+            assert why in message
+
     def test_a_preset_whose_name_leads_elsewhere(self, fail, tmp_path):
         model = tmp_path / "own.yaml"
         content = yaml.safe_load((REPOSITORY / "scenarios/models/fourcastnet.yaml").read_text())

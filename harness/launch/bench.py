@@ -3,7 +3,8 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -20,6 +21,7 @@ from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.record import FILE_NAME, Record, write_atomically
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, expand
+from harness.scenario.schema import ChipConfig
 
 ABSENT_FILE = "absent.json"
 
@@ -60,7 +62,7 @@ def bench(selection: Selection, results: Path, console: Console, *, fresh: bool 
     records: list[Record] = []
     with BenchProgress(console, len(missing)) as progress:
         for plan in missing:
-            with _device(selection.chip, progress):
+            with _device(chip, progress):
                 if not fresh and is_completed(plan, results):
                     continue
                 progress.begin(plan)
@@ -113,12 +115,19 @@ def _absent_key(entry: dict[str, str]) -> str:
     return "/".join(entry[name] for name in ("model", "preset", "framework", "execution", "chip", "data_name"))
 
 
-def _device(chip: str, progress: BenchProgress) -> FileLock:
-    """A lock on this machine's device, so that two benches take turns instead of disturbing each other's times."""
-    lock = FileLock(Path(tempfile.gettempdir()) / f"crosscast-{os.getuid()}-{Path(chip).stem}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        progress.say(f"another bench is using the {chip} of this machine: waiting for its launch to end")
-        lock.acquire()
-    return lock
+@contextmanager
+def _device(chip: ChipConfig, progress: BenchProgress) -> Iterator[None]:
+    """Hold this machine's device, so that two benches take turns instead of disturbing each other's times.
+
+    The locks go by what frameworks call the device, so that chip files of other names for the same one share them.
+    """
+    with ExitStack() as held:
+        for name in sorted({entry.device.lower() for entry in chip.frameworks.values() if entry.device}):
+            lock = FileLock(Path(tempfile.gettempdir()) / f"crosscast-{os.getuid()}-{name}.lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                progress.say(f"another bench is running on this device ({chip.title}): waiting for its launch to end")
+                lock.acquire()
+            held.callback(lock.release)
+        yield

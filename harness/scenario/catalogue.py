@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 
 from pydantic import AfterValidator, BaseModel
 
+from collectors.registry import Registry
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
 from harness.models import architecture
@@ -53,8 +54,16 @@ def path_of(kind: Kind, name: str) -> Path:
 
 
 def chip(name: str) -> ChipConfig:
-    """A chip by name or path."""
-    return load(path_of("chips", name), ChipConfig)
+    """A chip by name or path; raises UserError, too, where one of its power collectors is not registered."""
+    path = path_of("chips", name)
+    found: ChipConfig = load(path, ChipConfig)
+    registered = Registry.installed().names
+    for collector in found.power_collectors:
+        if collector not in registered:
+            raise UserError(
+                f"{path}: power_collectors: {collector!r} is not registered; {nearest(collector, registered)}"
+            )
+    return found
 
 
 def suite(name: str) -> SuiteConfig:

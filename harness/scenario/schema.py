@@ -1,8 +1,9 @@
 """What the files in scenarios/chips, scenarios/models and scenarios/suites may say."""
 
+import re
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from harness.frozen import Frozen, PositiveInt
 
@@ -57,7 +58,9 @@ class ChipConfig(Frozen):
     device_name: str | None = Field(
         default=None, description="regular expression found in the name that the framework gives the device"
     )
-    device_nodes: str | None = Field(default=None, description="glob of device files that exist where the chip does")
+    device_nodes: str | None = Field(
+        default=None, pattern="[^/]", description="glob of device files that exist where the chip does"
+    )
     visible_devices: str | None = Field(default=None, description="environment variable that selects devices")
     power_collectors: tuple[str, ...] = Field(description="power collectors in order of preference")
     memory_gib: Figure
@@ -66,6 +69,15 @@ class ChipConfig(Frozen):
     peak_tflops: PeakRates
     frameworks: dict[FrameworkName, FrameworkOnChip]
     verified: str = Field(description="what has been run on this chip with this harness, or that nothing has")
+
+    @field_validator("device_name")
+    @classmethod
+    def _is_an_expression(cls, name: str | None) -> str | None:
+        try:
+            re.compile(name or "")
+        except re.error as error:
+            raise ValueError(f"no regular expression: {error}") from None
+        return name
 
 
 class OptimiserConfig(Frozen):

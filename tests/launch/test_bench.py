@@ -6,11 +6,14 @@ import signal
 import subprocess
 import time
 from contextlib import suppress
+from itertools import pairwise
 
 import psutil
 import pytest
+import yaml
 
 from tests.launch.conftest import command, records
+from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
@@ -67,6 +70,31 @@ class TestCompleted:
         assert again.returncode == 0, again.stderr
         assert "4 of 4 launches are done already" in again.stdout
         assert records(tmp_path / "results") == made
+
+
+def test_benches_on_the_same_device_take_turns(write_suite, crosscast, tmp_path):
+    suite, chip = write_suite(), tmp_path / "own.yaml"
+    content = yaml.safe_load((REPOSITORY / "scenarios/chips/cpu.yaml").read_text())
+    del content["frameworks"]["mindspore"]
+    chip.write_text(yaml.safe_dump(content))
+    first = subprocess.Popen(
+        command("bench", "--suite", suite, "--repeats", 3),
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("crosscast-*.lock")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    second = crosscast("bench", "--suite", suite, "--chip", chip, "--results", "others")
+    assert (first.wait(timeout=120), second.returncode) == (0, 0), second.stderr
+    assert "another bench is running on this device (CPU of this machine): waiting" in second.stdout
+    spans = [
+        (record["measurements"]["phases"][0]["t0_ns"], record["measurements"]["phases"][-1]["t1_ns"])
+        for record in records(tmp_path / "results") + records(tmp_path / "others")
+    ]
+    assert len(spans) == 4
+    assert all(end < start for (_, end), (start, _) in pairwise(sorted(spans)))
 
 
 class TestLaunchThatDies:
