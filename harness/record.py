@@ -135,9 +135,12 @@ class Skill(Frozen):
 
 
 class Memory(Frozen):
-    """Peak memory in bytes from when the data are ready; device None where the framework keeps no count."""
+    """Peak memory in bytes from when the data are ready.
 
-    process_rss_bytes: int
+    Process None where the kernel does not count that, device None where the framework keeps no count.
+    """
+
+    process_rss_bytes: int | None
     device_bytes: int | None
 
 

@@ -71,7 +71,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     subject = prepare(scenario)
     windows, domain = subject.windows, subject.domain
     data_ready_s = perf_counter()
-    process_memory.forget_peak()
+    counts_memory = process_memory.forget_peak()
 
     reporter.tell("building")
     weights = subject.initial_weights(seed)
@@ -117,7 +117,10 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
-    memory = Memory(process_rss_bytes=process_memory.peak_bytes(), device_bytes=framework.peak_memory_bytes())
+    memory = Memory(
+        process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
+        device_bytes=framework.peak_memory_bytes(),
+    )
     write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
 
 

@@ -217,7 +217,11 @@ def _files(results: Path) -> _Files:
     for folder, below, names in os.walk(results, onerror=note, followlinks=True):
         below.sort()
         place = Path(folder)
-        status = place.stat()
+        try:
+            status = place.stat()
+        except OSError as error:
+            note(error)
+            continue
         if (status.st_dev, status.st_ino) in seen:
             below.clear()
             continue

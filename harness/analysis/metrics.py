@@ -77,13 +77,14 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     memory = measured.memory
     process_bytes, device_bytes = (memory.process_rss_bytes, memory.device_bytes) if memory else (None, None)
     no_count = "the framework keeps no count" if memory else "not measured"
+    no_peak = "the kernel does not count it from when data are ready" if memory else "not measured"
     startup = measured.startup
     return (
         *stages,
         *missing,
         _metric("training_s", "training, total", "s", "cost", total_s if measured.training else None, NO_TRAINING),
         *_of_inference(measured.inference),
-        _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes),
+        _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes, no_peak),
         _metric("device_bytes", "device memory", "bytes", "size", device_bytes, no_count),
         _metric("import_s", "start: import", "s", "detail", startup.import_s if startup else None),
         _metric("data_ready_s", "start: data ready", "s", "detail", startup.data_ready_s if startup else None),

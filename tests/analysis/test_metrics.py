@@ -82,6 +82,8 @@ def test_uncounted_device_memory_is_none_and_not_0():
     metric = metrics_of(memory=Memory(process_rss_bytes=5, device_bytes=None))["device_bytes"]
     assert (metric.value, metric.reason) == (None, "the framework keeps no count")
     assert values_of(memory=Memory(process_rss_bytes=5, device_bytes=7))["device_bytes"] == 7
+    metric = metrics_of(memory=Memory(process_rss_bytes=None, device_bytes=7))["process_rss_bytes"]
+    assert (metric.value, metric.reason) == (None, "the kernel does not count it from when data are ready")
 
 
 class TestEnergy:

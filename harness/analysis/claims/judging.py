@@ -1,7 +1,7 @@
 """Whether the records bear a claim: confirmed, refuted, undecided, or not measured and why."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -13,6 +13,7 @@ from harness.analysis.parity import with_parity
 from harness.analysis.statistics import ratio_of_medians, relative_deviation
 from harness.analysis.tables.energy import CellEnergy, energy_comparison
 from harness.analysis.tables.skill import CellScores, skill_refusal
+from harness.analysis.tables.speed import CellMetrics
 from harness.errors import nearest
 from harness.migration.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
@@ -235,7 +236,8 @@ def _ratios(claim: Claim, comparison: Comparison) -> tuple[Bounded, ...]:
     if claim.activity:
         ratio = CellEnergy(cell).ratio(CellEnergy(baseline), ACTIVITIES[claim.activity], claim.quantity)
     else:
-        ratio = ratio_of_medians(_values(claim, cell), _values(claim, baseline))
+        ours, theirs = (CellMetrics(each).values.get(_metric_name(claim), {}) for each in (cell, baseline))
+        ratio = ratio_of_medians(ours, theirs)
     return (Bounded(ratio.ratio, ratio.low, ratio.high, ratio.pairs),) if ratio else ()
 
 
@@ -245,17 +247,6 @@ def _rmse_ratios(ours: CellScores, theirs: CellScores) -> Iterable[Bounded]:
         if deviation:
             low, high = (None if bound is None else 1 + bound for bound in (deviation.low, deviation.high))
             yield Bounded(1 + deviation.mean, low, high, deviation.pairs, f"{key.variable} at {key.lead_h:g} h")
-
-
-def _values(claim: Claim, cell: Cell) -> Mapping[int, float]:
-    name = _metric_name(claim)
-    found = {
-        launch: metric.value
-        for launch, summary in cell.summaries.items()
-        for metric in summary.metrics
-        if metric.name == name
-    }
-    return {launch: value for launch, value in found.items() if value is not None}
 
 
 def _metric_name(claim: Claim) -> str:

@@ -61,8 +61,8 @@ class CellMetrics:
         """Why launches have no value."""
         return "; ".join(dict.fromkeys(found.reason for found in self.launches[name].values() if found.reason))
 
-    def any(self, name: str) -> Metric:
-        """One metric of this name, for what all have in common."""
+    def first(self, name: str) -> Metric:
+        """The metric of this name of the first launch, for what all launches have in common."""
         return next(iter(self.launches[name].values()))
 
 
@@ -77,7 +77,7 @@ def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
 def _section(group: Group, comparisons: Mapping[Cell, Comparison], metrics: Mapping[Cell, CellMetrics]) -> Section:
     ran = [cell for cell in group.cells if cell.launches]
     names = dict.fromkeys(
-        name for cell in ran for name in metrics[cell].launches if metrics[cell].any(name).kind != "detail"
+        name for cell in ran for name in metrics[cell].launches if metrics[cell].first(name).kind != "detail"
     )
     rows = [row for name in names for row in _quantity_rows(group, ran, name, comparisons, metrics)]
     rows += [
@@ -106,7 +106,7 @@ def _quantity_rows(
 ) -> list[tuple[str, ...]]:
     present = [cell for cell in cells if name in metrics[cell].launches]
     values = {cell: metrics[cell].values[name] for cell in present}
-    metric = metrics[present[0]].any(name)
+    metric = metrics[present[0]].first(name)
     medians = [summarise(list(known.values())).median for known in values.values() if known]
     divisor, unit = readable_unit(metric.unit, sqrt(min(medians) * max(medians)) if medians else 0.0)
     rows: list[tuple[str, ...]] = []
@@ -171,7 +171,7 @@ def _data_rows(
 
 def _data_columns(name: str, metrics: Mapping[Cell, CellMetrics], comparison: Comparison) -> dict[str, object]:
     ours = metrics[comparison.cell]
-    values, metric = ours.values[name], ours.any(name)
+    values, metric = ours.values[name], ours.first(name)
     columns: dict[str, object] = {
         **estimate_columns(name, estimate(values.values())),
         f"{name}_launches": len(values),
