@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.record import write_atomically
+from harness.files import write_atomically
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -1,6 +1,5 @@
 """The command line: parse, call one function, print."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -14,9 +13,11 @@ from harness.migration.operators.command import operators
 from harness.migration.parity.command import parity
 from harness.migration.traps.command import traps
 from harness.scenario.schema import MOST_LAUNCHES
+from harness.terminal import PlainConsole, make_tolerant, problem_of_output, say
+from harness.text import one_line
 
 INTERRUPTED = 130
-WIDTH_OF_A_FILE = 110
+OUTPUT_LOST = 1
 
 results_option = click.option(
     "--results",
@@ -25,13 +26,6 @@ results_option = click.option(
     show_default=True,
     help="Folder of records, tables and figures.",
 )
-
-
-class _Console(Console):
-    """A console whose reader may stop reading, as `head` does: the work goes on in silence."""
-
-    def on_broken_pipe(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -67,7 +61,7 @@ def bench(
     from harness.launch import bench as benches
     from harness.scenario.matrix import Selection
 
-    console = make_console()
+    console = PlainConsole()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats)
     outcome = benches.bench(selection, results, console, fresh=fresh)
     _write_tables(results, outcome.suite, None, console, figures=True)
@@ -84,7 +78,7 @@ def bench(
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     """Tables from the records alone: terminal, Markdown, CSV, LaTeX and HTML."""
-    _write_tables(results, suite, baseline, make_console())
+    _write_tables(results, suite, baseline, PlainConsole())
 
 
 @cli.command()
@@ -99,7 +93,7 @@ def claims(ledger: str, results: Path) -> None:
     """What the records say of each claim of a study: confirmed, refuted, undecided, not measured."""
     from harness.analysis.claims.writing import write_claims
 
-    _refuse_unusable(write_claims(results, ledger, make_console()))
+    _refuse_unusable(write_claims(results, ledger, PlainConsole()))
 
 
 @cli.command()
@@ -109,7 +103,7 @@ def figures(suite: str | None, results: Path) -> None:
     """Draw every figure that the records allow, as PDF and PNG, with its data as CSV."""
     from harness.analysis.figures import write_figures
 
-    _refuse_unusable(write_figures(results, suite=suite, console=make_console()))
+    _refuse_unusable(write_figures(results, suite=suite, console=PlainConsole()))
 
 
 @cli.command()
@@ -121,7 +115,7 @@ def report(suite: str | None, baseline: str | None, output: Path | None, results
     """Write one HTML file with warnings, tables, figures and links to the records."""
     from harness.analysis.html_report import write_report
 
-    _refuse_unusable(write_report(results, suite=suite, baseline=baseline, output=output, console=make_console()))
+    _refuse_unusable(write_report(results, suite=suite, baseline=baseline, output=output, console=PlainConsole()))
 
 
 @cli.command()
@@ -138,7 +132,7 @@ def export(target: Path, suite: str | None, results: Path) -> None:
     """The times of the records in a format that other tools read."""
     from harness.analysis.benchmark_export import export_pytest_benchmark
 
-    console = make_console()
+    console = PlainConsole()
     _refuse_unusable(export_pytest_benchmark(results, target, suite=suite, console=console))
 
 
@@ -147,7 +141,7 @@ def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""
     from harness.scenario.overview import overview
 
-    console = make_console()
+    console = PlainConsole()
     for table in overview():
         console.print(table)
 
@@ -164,7 +158,7 @@ def schemas(folder: Path | None) -> None:
     from harness.scenario.export import write_schemas
 
     for path in write_schemas(folder or ROOT / "schemas"):
-        click.echo(path)
+        say(path)
 
 
 @cli.group()
@@ -199,11 +193,11 @@ def power_record(
     period_s = None if period_ms is None else period_ms / 1000
     names = preferences(chip, collectors)
     done = record(out, names, seconds=seconds, period_s=period_s, idle_s=idle, command=command)
-    console = make_console()
+    console = PlainConsole()
     console.print(phase_table(done.power))
     for line in jitter_lines(done.power):
-        click.echo(line)
-    click.echo(
+        say(line)
+    say(
         f"{out} holds {'an interrupted' if done.interrupted else 'the'} recording"
         + (f"; {done.reason}" if done.reason else "")
     )
@@ -221,17 +215,17 @@ def power_show(path: Path, png: Path | None, svg: Path | None) -> None:
     from harness.power.summary import jitter_lines, phase_table
 
     loaded = load(path)
-    console = make_console()
+    console = PlainConsole()
     click.echo(chart(loaded, console.width, coloured=console.is_terminal and not console.no_color))
     console.print(phase_table(loaded))
     for line in jitter_lines(loaded):
-        click.echo(line)
+        say(line)
     for target, file_format in ((png, "png"), (svg, "svg")):
         if target is not None:
             from harness.power.figure import write_figure
 
             write_figure(loaded, target, file_format)
-            click.echo(target)
+            say(target)
 
 
 @cli.command()
@@ -250,8 +244,8 @@ def calibrate(
     from harness.power.summary import calibration_table
 
     made, path = measure(chip, framework, preferences(chip, collectors), period, cycles, results)
-    make_console().print(calibration_table(made.sensors))
-    click.echo(path)
+    PlainConsole().print(calibration_table(made.sensors))
+    say(path)
     if all(sensor.reason for sensor in made.sensors):
         raise UserError("no sensor responds to the load; nothing here can be calibrated")
 
@@ -276,7 +270,7 @@ def doctor(chip: str, collectors: str | None, seconds: float, as_json: bool) -> 
     else:
         from harness.doctor.rendering import tables as doctor_tables
 
-        console = make_console()
+        console = PlainConsole()
         for table in doctor_tables(report):
             console.print(table)
     if not report.can_bench:
@@ -284,18 +278,13 @@ def doctor(chip: str, collectors: str | None, seconds: float, as_json: bool) -> 
             f"nothing can run on {chip} here: " + "; ".join(f"{f.name}: {f.reason}" for f in report.frameworks)
         )
     if not as_json:
-        click.echo(f"{chip} can be benched with {' and '.join(report.can_bench)}")
+        say(f"{chip} can be benched with {' and '.join(report.can_bench)}")
 
 
 cli.add_command(convert)
 cli.add_command(operators)
 cli.add_command(parity)
 cli.add_command(traps)
-
-
-def make_console() -> Console:
-    """A console as wide as the terminal, or wide enough for the tables where the output goes elsewhere."""
-    return _Console(width=None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_A_FILE)
 
 
 def _write_tables(
@@ -313,15 +302,19 @@ def _refuse_unusable(unusable: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line on stderr and exit status 2, an interrupt is 130."""
+    """Entry point: a user's mistake is one line on stderr and exit status 2, an interrupt is 130, lost output is 1."""
+    make_tolerant()
     try:
         cli.main(standalone_mode=False)
     except UserError as error:
-        click.echo(f"crosscast: {' '.join(str(error).split())}", err=True)
+        click.echo(f"crosscast: {one_line(str(error))}", err=True)
         sys.exit(2)
     except click.ClickException as error:
-        click.echo(f"crosscast: {error.format_message()}", err=True)
+        click.echo(f"crosscast: {one_line(error.format_message())}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
         click.echo("crosscast: interrupted; run the same command again to go on", err=True)
         sys.exit(INTERRUPTED)
+    if problem := problem_of_output():
+        click.echo(f"crosscast: what was printed is lost: {problem}; files are written all the same", err=True)
+        sys.exit(OUTPUT_LOST)

@@ -34,7 +34,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
         cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         cpu_mhz=frequency[0],
         cpu_mhz_max=frequency[1],
-        memory_bytes=psutil.virtual_memory().total,
+        memory_bytes=_memory_bytes(),
         packages=_packages(),
         visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
@@ -44,7 +44,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
 
 def host_digest() -> str:
     """SHA-256 of the host name, 12 hex digits."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
+    return hashlib.sha256(os.fsencode(socket.gethostname())).hexdigest()[:12]
 
 
 def _git(*arguments: str) -> str | None:
@@ -72,6 +72,13 @@ def _cpu_frequency() -> tuple[float | None, float | None]:
         if frequency := psutil.cpu_freq():
             return frequency.current or None, frequency.max or None
     return None, None
+
+
+def _memory_bytes() -> int | None:
+    with contextlib.suppress(OSError, NotImplementedError):
+        total: int = psutil.virtual_memory().total
+        return total
+    return None
 
 
 def _container() -> str | None:

@@ -12,7 +12,7 @@ from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.record import write_atomically
+from harness.files import write_atomically
 
 if TYPE_CHECKING:
     from harness.data.windows import Rollout

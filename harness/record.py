@@ -1,13 +1,12 @@
 """The record of one launch: the contract between measuring and everything that is made of measurements."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
 from harness.errors import UserError
+from harness.files import write_atomically
 from harness.frameworks.base import FrameworkDescription
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
@@ -35,7 +34,7 @@ class Environment(Frozen):
     cpu_count: int
     cpu_mhz: float | None
     cpu_mhz_max: float | None
-    memory_bytes: int
+    memory_bytes: int | None
     packages: str = Field(description="SHA-256 of the list of installed packages and versions")
     visible_devices: str | None = Field(description="value of the chip's visible-devices variable")
     threads: dict[str, str] = Field(description="thread settings found in the environment variables")
@@ -263,28 +262,6 @@ class Record(Frozen):
     def seed(self) -> int:
         """Seed of the initial weights and the order of the samples."""
         return self.scenario.seed + self.launch
-
-
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old content or all of the new, never a part.
-
-    Raises UserError where the folder cannot be written or the disk is full; nothing is left behind then.
-    """
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written: {error.strerror}") from None
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(f"{path}: cannot be written: {error.strerror}; free space or choose other RESULTS=") from None
 
 
 def save(record: Record, folder: Path) -> Path:

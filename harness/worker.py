@@ -16,13 +16,14 @@ from time import perf_counter
 
 from harness import forecast, process_memory
 from harness.errors import UserError, one_line
+from harness.files import write_atomically
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
 from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
 from harness.models.sources import sources_digest
-from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup, write_atomically
+from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.subject import prepare

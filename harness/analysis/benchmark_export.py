@@ -16,7 +16,8 @@ from harness.analysis.metrics import Metric
 from harness.analysis.selection import load_chosen
 from harness.analysis.tables.table import print_warnings
 from harness.errors import UserError
-from harness.record import Environment, Record, write_atomically
+from harness.files import write_atomically
+from harness.record import Environment, Record
 
 FORMAT_VERSION = "5.0.0"
 

@@ -1,5 +1,6 @@
 """Whether the networks of two compared cells are certified to be the same one."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -52,8 +53,8 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, ran, sources)]
     if not fitting:
-        command = f"crosscast parity {scenario.model} --preset {scenario.preset} --framework {scenario.framework}"
-        command += f" --execution {scenario.execution} --chip {scenario.chip}"
+        where = ["--framework", scenario.framework, "--execution", scenario.execution, "--chip", scenario.chip]
+        command = shlex.join(["crosscast", "parity", scenario.model, "--preset", scenario.preset, *where])
         why = f"{cell.label} has no parity certificate"
         if of_cell:
             why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], ran)}"

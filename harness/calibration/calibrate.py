@@ -14,6 +14,7 @@ from collectors.samples import SampleLog, read_samples
 from collectors.step_response import SquareWave, step_response
 from harness.calibration import store
 from harness.child import ask_child
+from harness.environment import host_digest
 from harness.errors import UserError, nearest
 from harness.launch.worker_process import worker_environment
 from harness.power.recording import READY_S, check_writable
@@ -68,7 +69,7 @@ def calibrate(
     made = store.Calibration(
         chip=Path(chip_name).stem,
         collector=outcome.collector,
-        host=store.host_hash(),
+        host=host_digest(),
         device_name=answer["device_name"],
         framework=chosen,
         made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -1,15 +1,14 @@
 """Calibrations on disk: `results/calibration/<chip>.<collector>.<host>.json`."""
 
-import hashlib
-import socket
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
 from collectors.base import Sensor
+from harness.environment import host_digest
+from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.record import write_atomically
 
 FOLDER = "calibration"
 
@@ -68,11 +67,6 @@ class Calibration(Frozen):
         return None
 
 
-def host_hash() -> str:
-    """The host as records name it."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
-
-
 def save(calibration: Calibration, results: Path) -> Path:
     """Write a calibration below results. Raises OSError or UserError where it cannot be written."""
     path = results / FOLDER / calibration.file_name
@@ -83,7 +77,7 @@ def save(calibration: Calibration, results: Path) -> Path:
 
 def load(results: Path, chip: str, collector: str) -> Calibration | None:
     """The calibration of a chip's sensors on this host; None where there is none that can be read."""
-    path = results / FOLDER / f"{chip}.{collector}.{host_hash()}.json"
+    path = results / FOLDER / f"{chip}.{collector}.{host_digest()}.json"
     try:
         return Calibration.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -15,10 +15,11 @@ from rich.console import Console
 
 from harness import environment
 from harness.errors import UserError
+from harness.files import write_atomically
 from harness.launch.local import launch
 from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.progress import BenchProgress, ReadingProgress
-from harness.record import FILE_NAME, Record, write_atomically
+from harness.record import FILE_NAME, Record
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, expand
 from harness.scenario.schema import ChipConfig

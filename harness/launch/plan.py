@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from pydantic import Field
 
+from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.record import write_atomically
 from harness.scenario.matrix import Scenario
 
 FILE_NAME = "launch.json"

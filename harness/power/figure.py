@@ -7,8 +7,8 @@ import matplotlib as mpl
 
 from harness.analysis.figures.power import power_figure
 from harness.analysis.figures.style import PNG_DPI, STYLE
+from harness.files import write_atomically
 from harness.power.log import PowerLog
-from harness.record import write_atomically
 
 
 def write_figure(power: PowerLog, path: Path, file_format: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from collectors.samples import read_parquet
-from harness.calibration.store import Calibration, SensorCalibration, host_hash, save
+from harness.calibration.store import Calibration, SensorCalibration, save
 from tests.launch.conftest import records
 
 pytestmark = pytest.mark.slow
@@ -109,7 +109,7 @@ def test_the_record_names_the_calibration_and_its_delay_is_taken_off(bench, tmp_
     made = Calibration(
         chip="lab-cpu",
         collector="steady",
-        host=host_hash(),
+        host=host_digest(),
         device_name="cpu",
         framework="pytorch",
         made_at="2026-01-01T00:00:00+00:00",

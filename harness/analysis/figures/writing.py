@@ -14,8 +14,9 @@ from harness.analysis.figures import energy, forecast, loss, power, scaling, ski
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen
-from harness.analysis.tables.table import make_folder, one_line, print_warnings
-from harness.record import write_atomically
+from harness.analysis.tables.table import make_folder, print_warnings
+from harness.files import write_atomically
+from harness.text import csv_file, one_line
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
     module.illustrate for module in (speed, loss, skill, energy, scaling, power, forecast)
@@ -67,7 +68,7 @@ def write(drawn: Illustration, folder: Path) -> tuple[Path, ...]:
     paths = tuple(folder / f"{stem}.{suffix}" for suffix in ("pdf", "png", "csv"))
     for path in paths[:2]:
         write_atomically(path, rendered(drawn.figure, path.suffix[1:]))
-    write_atomically(paths[2], drawn.data.to_csv(index=False, float_format="%.9g"))
+    write_atomically(paths[2], csv_file(drawn.data, float_format="%.9g"))
     return paths
 
 

@@ -27,7 +27,7 @@ from harness.analysis.tables.parts import failure_lines
 from harness.analysis.tables.skill import skill_table
 from harness.analysis.tables.speed import speed_table
 from harness.analysis.tables.table import Table, make_folder, print_warnings
-from harness.record import write_atomically
+from harness.files import write_atomically
 
 FILE_NAME = "report.html"
 TEMPLATES = Path(__file__).with_name("templates")
@@ -86,7 +86,6 @@ def write_report(
     where no cell bears the name of the suite or the baseline, and where the file cannot be written.
     """
     found, path = load_chosen(results, suite), output or results / FILE_NAME
-    print_warnings(found.problems, console)
     suites = chosen_suites(found, suite)
     views = [
         _suite_view(chosen, named, path.parent, f"s{number}")
@@ -94,6 +93,7 @@ def write_report(
     ]
     make_folder(path.parent)
     write_atomically(path, render(views, found.problems))
+    print_warnings(found.problems, console)
     console.print(Text(str(path)), soft_wrap=True)
     return found.problems
 

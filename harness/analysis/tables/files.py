@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.analysis.tables.latex import to_latex
-from harness.analysis.tables.table import Section, Table, make_folder, one_line
-from harness.record import write_atomically
+from harness.analysis.tables.table import Section, Table, make_folder
+from harness.files import write_atomically
+from harness.text import csv_file, markdown
 
 STYLE = (
     "body{font:14px/1.4 sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse;margin:1em 0}"
@@ -23,7 +24,7 @@ def write_table(table: Table, warnings: Sequence[str], folder: Path) -> tuple[Pa
     make_folder(folder)
     contents = {
         "md": to_markdown(table, warnings),
-        "csv": table.data.to_csv(index=False),
+        "csv": csv_file(table.data),
         "tex": to_latex(table, warnings),
         "html": to_html(table, warnings),
     }
@@ -35,9 +36,9 @@ def write_table(table: Table, warnings: Sequence[str], folder: Path) -> tuple[Pa
 
 def to_markdown(table: Table, warnings: Iterable[str]) -> str:
     """The table as GitHub's Markdown, with notes, definitions and warnings as lists."""
-    parts = [f"# {one_line(table.title)}"]
+    parts = [f"# {markdown(table.title)}"]
     for section in table.sections:
-        parts += [f"## {one_line(section.title)}", _markdown_rows(section), *_list(section.notes)]
+        parts += [f"## {markdown(section.title)}", _markdown_rows(section), *_list(section.notes)]
     parts += _list(table.definitions)
     listed = _list(warnings)
     if listed:
@@ -70,11 +71,11 @@ def _markdown_rows(section: Section) -> str:
 
 
 def _escaped(cells: Iterable[object]) -> list[str]:
-    return [one_line(str(cell)).replace("|", "\\|") for cell in cells]
+    return [markdown(str(cell)) for cell in cells]
 
 
 def _list(lines: Iterable[str]) -> list[str]:
-    listed = "\n".join(f"- {one_line(line)}" for line in lines)
+    listed = "\n".join(f"- {markdown(line)}" for line in lines)
     return [listed] if listed else []
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from harness.analysis.number_format import MISSING
 from harness.analysis.tables.parts import PARITY, UNCERTIFIED
-from harness.analysis.tables.table import Section, Table, one_line
+from harness.analysis.tables.table import Section, Table
+from harness.text import one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40
@@ -84,7 +85,7 @@ def escape(text: str) -> str:
 def _character(character: str) -> str:
     if character in SPECIAL:
         return SPECIAL[character]
-    if character.isascii():
+    if character.isascii() and character.isprintable():
         return character
     plain = unicodedata.normalize("NFKD", character).encode("ascii", "ignore").decode()
     return plain or f"[U+{ord(character):04X}]"

@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.errors import UserError
+from harness.text import one_line
 
 ROWS_ON_TERMINAL = 300
 WORD_WIDTH = 24
@@ -65,7 +66,7 @@ def print_table(table: Table, console: Console) -> None:
 def print_warnings(warnings: Iterable[str], console: Console) -> None:
     """Print each warning on its own line."""
     for warning in warnings:
-        console.print(Text(f"warning: {warning}", style="yellow"), soft_wrap=True)
+        console.print(Text(f"warning: {one_line(warning)}", style="yellow"), soft_wrap=True)
 
 
 def make_folder(folder: Path) -> None:
@@ -74,11 +75,6 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
-
-
-def one_line(text: str) -> str:
-    """Text without line breaks, words one space apart."""
-    return " ".join(text.split())
 
 
 def _rich_table(section: Section, terminal_width: int) -> RichTable:

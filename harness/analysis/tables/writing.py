@@ -16,6 +16,7 @@ from harness.analysis.tables.files import write_table
 from harness.analysis.tables.skill import skill_table
 from harness.analysis.tables.speed import speed_table
 from harness.analysis.tables.table import print_table, print_warnings
+from harness.errors import UserError
 
 
 def write_tables(
@@ -32,21 +33,27 @@ def write_tables(
     suites = chosen_suites(found, suite)
     baselines = baselines_of(suites, baseline)
     print_warnings(found.problems, console)
+    paths: list[Path] = []
+    refused: list[UserError] = []
     with without_collecting():
-        paths = [
-            path
-            for chosen, name in zip(suites, baselines, strict=True)
-            for path in _report_suite(results / chosen.suites[0], chosen, name, console, figures=figures)
-        ]
-    console.print(Text("\nWritten:"))
+        for chosen, name in zip(suites, baselines, strict=True):
+            try:
+                _report_suite(results / chosen.suites[0], chosen, name, console, paths, figures=figures)
+            except UserError as error:
+                refused.append(error)
+    if paths:
+        console.print(Text("\nWritten:"))
     for path in paths:
         console.print(Text(f"  {path}"), soft_wrap=True)
+    if refused:
+        raise refused[0]
     return tuple(found.problems)
 
 
 def _report_suite(
-    folder: Path, found: Results, baseline: BaselineName, console: Console, *, figures: bool
-) -> list[Path]:
+    folder: Path, found: Results, baseline: BaselineName, console: Console, paths: list[Path], *, figures: bool
+) -> None:
+    """Write first, then print, also what cannot be written; raises UserError then. Written files are added to paths."""
     suite = folder.name
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
     groups = found.groups_across_chips() if baseline.chip else found.groups()
@@ -55,14 +62,15 @@ def _report_suite(
         for group in groups
         for line in cautions(group, comparisons)
     ]
-    paths: list[Path] = []
-    for build in (speed_table, skill_table, energy_table):
-        table = build(suite, groups, comparisons)
-        print_table(table, console)
-        paths += write_table(table, [*found.problems, *warnings], folder / "tables")
-    print_warnings(warnings, console)
-    if figures:
-        from harness.analysis.figures import write_loss_curves
+    tables = [build(suite, groups, comparisons) for build in (speed_table, skill_table, energy_table)]
+    try:
+        for table in tables:
+            paths += write_table(table, [*found.problems, *warnings], folder / "tables")
+        if figures:
+            from harness.analysis.figures import write_loss_curves
 
-        paths += write_loss_curves(groups, folder / "figures")
-    return paths
+            paths += write_loss_curves(groups, folder / "figures")
+    finally:
+        for table in tables:
+            print_table(table, console)
+        print_warnings(warnings, console)

@@ -67,9 +67,9 @@ def convert(
         raise UserError(f"{target}: exists; give --force to replace it, or another name")
     source_kind = _source_kind(source)
 
-    from harness.cli import make_console
     from harness.migration.convert.convert import Request
     from harness.migration.convert.rendering import summary, table
+    from harness.terminal import PlainConsole, say
 
     def asked(place: Path | None) -> Request:
         return Request(
@@ -89,15 +89,15 @@ def convert(
         )
 
     outcome = _convert(asked(None)) if dry_run else _written(asked, target)
-    console = make_console()
+    console = PlainConsole()
     console.print(table(outcome, source.name, target.name))
-    console.print(summary(outcome), highlight=False)
+    console.print(summary(outcome))
     for remark in outcome.remarks:
-        console.print(remark, highlight=False)
+        console.print(remark)
     if outcome.refusal is not None:
         raise UserError(f"{source}: {outcome.refusal}; {outcome.advice}")
     if not dry_run:
-        click.echo(target)
+        say(target)
 
 
 def _convert(request: "Request") -> "Outcome":

@@ -1,5 +1,6 @@
 """`crosscast operators`."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -37,13 +38,13 @@ def operators(
     and a tuple of example inputs. Forward and backward of one batch are traced; every operator is run in both
     frameworks on the same random inputs, compared with float64 and timed. `time` is MindSpore's over PyTorch's.
     """
-    from harness.cli import make_console
     from harness.errors import UserError
+    from harness.files import write_atomically
     from harness.migration.operators.calls import Request
     from harness.migration.operators.rendering import remarks, table, totals
     from harness.migration.operators.survey import documented, run
-    from harness.record import write_atomically
     from harness.scenario.matrix import Selection, expand
+    from harness.terminal import PlainConsole, say
 
     if ":" in network:
         if preset:
@@ -59,20 +60,19 @@ def operators(
         scenario=scenario, factory=network if scenario is None else None, seed=seed, compiled=execution == "compiled"
     )
 
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
+    progress = partial(say, err=True)
     if target == "cpu":
-        report = run(name, request, say)
+        report = run(name, request, progress)
     else:
-        report = documented(name, request, "Ascend" if target == "ascend" else "GPU", say)
-    console = make_console()
-    console.print(table(report))
-    for line in remarks(report):
-        console.print(line, markup=False, highlight=False)
-    click.echo(totals(report))
+        report = documented(name, request, "Ascend" if target == "ascend" else "GPU", progress)
     if target_file:
         write_atomically(target_file, report.model_dump_json(indent=1) + "\n")
-        click.echo(target_file)
+    console = PlainConsole()
+    console.print(table(report))
+    for line in remarks(report):
+        console.print(line)
+    say(totals(report))
+    if target_file:
+        say(target_file)
     if report.counted("differs") + report.counted("fails"):
         raise UserError(f"{name}: {totals(report)}")

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from harness.child import ask_child
 from harness.errors import UserError
+from harness.files import write_atomically
 from harness.migration.operators import compare
 from harness.migration.operators.calls import ANSWERS, REQUEST, TRACE, Answer, Answers, Call, Phase, Request, Trace
 from harness.migration.operators.report import OperatorReport, OperatorRow
 from harness.migration.operators.support import Operator, OperatorMap, Platform, operator_map
-from harness.record import write_atomically
 from harness.scenario.matrix import Scenario
 
 LIMIT_S = 1800.0

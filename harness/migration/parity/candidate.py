@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from harness.errors import UserError, one_line
+from harness.files import write_atomically
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.migration.parity import probing
@@ -23,7 +24,6 @@ from harness.migration.parity.probing import Probe
 from harness.migration.parity.quantities import Array, Quantity, deviations
 from harness.migration.parity.sample import Sample
 from harness.migration.parity.sources import described
-from harness.record import write_atomically
 from harness.subject import prepare
 
 

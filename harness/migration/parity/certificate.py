@@ -6,9 +6,9 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from harness.errors import UserError
+from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.migration.parity.exchange import Described, ParityPrecision
-from harness.record import write_atomically
 from harness.scenario.schema import Execution, FrameworkName
 
 FOLDER = "parity"

@@ -1,5 +1,6 @@
 """`crosscast parity`."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,26 +60,26 @@ def parity(
     MODEL is a name in scenarios/models or a YAML file; without it, all models of the smoke suite. Certificates go
     to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
     """
-    from harness.cli import make_console
     from harness.errors import UserError
+    from harness.files import write_atomically
     from harness.migration.parity.certificate import save
     from harness.migration.parity.check import Settings, certify, scenarios_of
     from harness.migration.parity.rendering import markdown, remarks, table
-    from harness.record import write_atomically
     from harness.scenario.schema import Execution
+    from harness.terminal import PlainConsole, say
 
     both: tuple[Execution, ...] = ("eager", "compiled")
     chosen = tuple(each for each in both if execution in (each, "both"))
     settings = Settings(seed, batch_size, steps, port, not no_operators, precision)
-    console, departed = make_console(), []
+    console, departed = PlainConsole(), []
     for scenario in scenarios_of(model, preset, framework, chip):
-        for certificate in certify(scenario, chosen, settings, lambda text: click.echo(text, err=True)):
+        for certificate in certify(scenario, chosen, settings, partial(say, err=True)):
             path = save(certificate, results)
             write_atomically(path.with_suffix(".md"), markdown(certificate))
             console.print(table(certificate))
             for line in remarks(certificate):
-                console.print(line, markup=False, highlight=False)
-            click.echo(path)
+                console.print(line)
+            say(path)
             departed += [certificate] if certificate.verdict == "departs" else []
     if departed:
         first = departed[0]

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from harness.files import write_atomically
 from harness.frozen import Frozen, PositiveInt
 from harness.migration.parity.quantities import Array, Quantity
-from harness.record import write_atomically
 from harness.scenario.matrix import Scenario
 
 FILE_NAME = "plan.json"

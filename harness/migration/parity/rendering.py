@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from harness import text
 from harness.migration.parity.certificate import Certificate, Finding, Level
 
 COLUMNS = ("level", "", "compared", "depart", "nearest to its tolerance", "deviation", "allowed")
@@ -47,11 +48,11 @@ def remarks(certificate: Certificate) -> list[str]:
 
 def markdown(certificate: Certificate) -> str:
     """The certificate as a document."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(_row(level) for level in certificate.levels)]
-    lines = [f"# Parity: {title(certificate)}", ""]
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(map(text.markdown, _row(level)) for level in certificate.levels)]
+    lines = [f"# Parity: {text.markdown(title(certificate))}", ""]
     lines += [f"| {' | '.join(row)} |" for row in rows]
-    lines += ["", *(f"- {line}" for line in remarks(certificate))]
-    lines += [f"  - {finding}" for level in certificate.levels for finding in level.first]
+    lines += ["", *(f"- {text.markdown(line)}" for line in remarks(certificate))]
+    lines += [f"  - {text.markdown(str(finding))}" for level in certificate.levels for finding in level.first]
     lines += [
         "",
         "Deviations are relative to PyTorch on the CPU in float64. "

@@ -18,6 +18,7 @@ def traps(factory: str) -> None:
     from harness.errors import UserError
     from harness.migration.traps.facts import NetworkFacts
     from harness.migration.traps.rules import findings
+    from harness.terminal import say
 
     said = ask_child("harness.migration.traps.mindspore", factory, timeout_s=LIMIT_S)
     if reason := said.get("mistake") or said.get("reason"):
@@ -25,9 +26,9 @@ def traps(factory: str) -> None:
     facts = NetworkFacts.model_validate(said)
     found = findings(facts)
     for finding in found:
-        click.echo(f"{finding.place}: {finding.here} [{finding.rule}]")
-        click.echo(f"    PyTorch: {finding.pytorch}")
-        click.echo(f"    write: {finding.fix}")
+        say(f"{finding.place}: {finding.here} [{finding.rule}]")
+        say(f"    PyTorch: {finding.pytorch}")
+        say(f"    write: {finding.fix}")
     if found:
         raise UserError(f"{factory}: {len(found)} traps in {len(facts.cells)} cells; a rule does not know your intent")
-    click.echo(f"{factory}: no known trap in {len(facts.cells)} cells, MindSpore {facts.version}")
+    say(f"{factory}: no known trap in {len(facts.cells)} cells, MindSpore {facts.version}")

@@ -1,0 +1,70 @@
+"""Files written whole or not at all; what is no regular file is written through, never replaced."""
+
+import contextlib
+import errno
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from harness.errors import UserError
+
+STANDARD_OUTPUTS = (1, 2)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader sees the old content or all of the new, never a part.
+
+    A link stays one: what it points to is written. A pipe, a terminal, os.devnull or the file that this process prints
+    to is written into; a folder, a disk or a socket is refused. Raises UserError where the folder cannot be written or
+    the disk is full; nothing is left behind then.
+    """
+    encoded = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
+    try:
+        stream = _open_stream(path)
+        if stream is not None:
+            _write_all(stream, encoded)
+        else:
+            _replace(Path(os.path.realpath(path)), encoded)
+    except OSError as error:
+        reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
+        raise UserError(f"{path}: cannot be written: {reason}; free space or name another place") from None
+
+
+def _open_stream(path: Path) -> int | None:
+    """A descriptor to write into where `path` is no regular file of its own; None where it is one or there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    for descriptor in STANDARD_OUTPUTS:
+        with contextlib.suppress(OSError):
+            if os.path.samestat(status, os.fstat(descriptor)):
+                return os.dup(descriptor)
+    if stat.S_ISREG(status.st_mode):
+        return None
+    if stat.S_ISFIFO(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        os.set_blocking(descriptor, True)
+        return descriptor
+    raise OSError(errno.EINVAL, "it is a folder, a disk or a socket and no file")
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,52 @@
+"""Foreign text, of records, files and tools, made harmless before it is shown."""
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
+"""Unicode's categories of control and format characters, surrogates, private use, and separators of lines."""
+
+FORMULA = re.compile(r"\s*[=+\-@]")
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+MARKDOWN = re.compile(r"[|`]|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+ENTITIES = {"<": "&lt;", "&": "&amp;", "": "\\"}
+
+
+def one_line(text: str) -> str:
+    """Text on one line, words one space apart; what a terminal would obey or hide stands as its escape, as \\x1b."""
+    return escaped(" ".join(text.split()))
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """Text whose control characters, hidden characters and surrogates stand as escapes, but for those to keep."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if unicodedata.category(character) in HIDDEN and character not in keep
+        else character
+        for character in text
+    )
+
+
+def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
+    """A frame as CSV; text that a spreadsheet would run as a formula begins with an apostrophe there."""
+    safe = frame.rename(columns=_csv_text).map(_csv_text)
+    content: str = safe.to_csv(index=False, float_format=float_format)
+    return content
+
+
+def _csv_text(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    line = one_line(value)
+    return f"'{line}" if FORMULA.match(line) and not NUMBER.fullmatch(line) else line
+
+
+def markdown(text: str) -> str:
+    """Text as Markdown prints it: no HTML, links, code or borders of a table."""
+    return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), one_line(text))
