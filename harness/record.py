@@ -10,6 +10,7 @@ from harness.files import write_atomically
 from harness.frameworks.base import FrameworkDescription
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
+from harness.privacy import without_folders
 from harness.scenario.matrix import Scenario
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -265,9 +266,12 @@ class Record(Frozen):
 
 
 def save(record: Record, folder: Path) -> Path:
-    """Write record.json into the folder of the launch; raises what `write_atomically` raises."""
+    """Write record.json into the folder of the launch, without a person's folders; raises what `write_atomically` does."""
     path = folder / FILE_NAME
-    write_atomically(path, record.model_dump_json(indent=1) + "\n")
+    root, reason = record.scenario.data_root, record.reason
+    scenario = record.scenario.model_copy(update={"data_root": root and without_folders(root)})
+    kept = record.model_copy(update={"scenario": scenario, "reason": reason and without_folders(reason)})
+    write_atomically(path, kept.model_dump_json(indent=1) + "\n")
     return path
 
 

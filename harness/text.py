@@ -12,7 +12,7 @@ HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
 
 FORMULA = re.compile(r"\s*[=+\-@]")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-MARKDOWN = re.compile(r"[|`]|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+MARKDOWN = re.compile(r"`|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
 ENTITIES = {"<": "&lt;", "&": "&amp;", "": "\\"}
 
 
@@ -48,5 +48,10 @@ def _csv_text(value: object) -> object:
 
 
 def markdown(text: str) -> str:
-    """Text as Markdown prints it: no HTML, links, code or borders of a table."""
+    """Text on one line as Markdown prints it: no HTML, links or code."""
     return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), one_line(text))
+
+
+def markdown_cell(text: str) -> str:
+    """Text as Markdown prints it in a table."""
+    return markdown(text).replace("|", "\\|")

@@ -14,6 +14,7 @@ from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness.errors import UserError
 from harness.launch.worker_process import worker_environment
 from harness.power.log import PowerLog, Span, notes_of
+from harness.privacy import command_title
 
 READY_S = 30.0
 COMMAND_GRACE_S = 5.0
@@ -133,7 +134,7 @@ def _keep(out: Path, jsonl: Path, stage: _Stage, outcome: SamplerOutcome, comman
     if outcome.collector is None:
         raise UserError(outcome.reason or "no sensor")
     phases = tuple(stage.phases)
-    title = " ".join(command) or out.name
+    title = command_title(command) or out.name
     try:
         log = to_parquet(jsonl, out, notes_of(title, phases))
     except OSError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.analysis.tables.latex import to_latex
 from harness.analysis.tables.table import Section, Table, make_folder
 from harness.files import write_atomically
-from harness.text import csv_file, markdown
+from harness.text import csv_file, markdown, markdown_cell
 
 STYLE = (
     "body{font:14px/1.4 sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse;margin:1em 0}"
@@ -71,7 +71,7 @@ def _markdown_rows(section: Section) -> str:
 
 
 def _escaped(cells: Iterable[object]) -> list[str]:
-    return [markdown(str(cell)) for cell in cells]
+    return [markdown_cell(str(cell)) for cell in cells]
 
 
 def _list(lines: Iterable[str]) -> list[str]:

@@ -48,7 +48,7 @@ def remarks(certificate: Certificate) -> list[str]:
 
 def markdown(certificate: Certificate) -> str:
     """The certificate as a document."""
-    rows = [COLUMNS, ("---",) * len(COLUMNS), *(map(text.markdown, _row(level)) for level in certificate.levels)]
+    rows = [COLUMNS, ("---",) * len(COLUMNS), *(map(text.markdown_cell, _row(level)) for level in certificate.levels)]
     lines = [f"# Parity: {text.markdown(title(certificate))}", ""]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     lines += ["", *(f"- {text.markdown(line)}" for line in remarks(certificate))]
