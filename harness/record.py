@@ -266,7 +266,7 @@ class Record(Frozen):
 
 
 def save(record: Record, folder: Path) -> Path:
-    """Write record.json into the folder of the launch, without a person's folders; raises what `write_atomically` does."""
+    """Write record.json into the folder of the launch, paths shortened; raises what `write_atomically` raises."""
     path = folder / FILE_NAME
     root, reason = record.scenario.data_root, record.reason
     scenario = record.scenario.model_copy(update={"data_root": root and without_folders(root)})

@@ -7,9 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-HIDDEN = ("Cc", "Cf", "Co", "Cs", "Zl", "Zp")
-"""Unicode's categories of control and format characters, surrogates, private use, and separators of lines."""
-
 FORMULA = re.compile(r"\s*[=+\-@]")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 MARKDOWN = re.compile(r"`|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
@@ -22,13 +19,11 @@ def one_line(text: str) -> str:
 
 
 def escaped(text: str, keep: str = "") -> str:
-    """Text whose control characters, hidden characters and surrogates stand as escapes, but for those to keep."""
-    if text.isascii() and text.isprintable():
+    """Text in which control and format characters and surrogates stand as their escapes, but for those to keep."""
+    if text.isprintable():
         return text
     return "".join(
-        character.encode("unicode_escape").decode()
-        if unicodedata.category(character) in HIDDEN and character not in keep
-        else character
+        character if _is_plain(character) or character in keep else character.encode("unicode_escape").decode()
         for character in text
     )
 
@@ -38,6 +33,10 @@ def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
     safe = frame.rename(columns=_csv_text).map(_csv_text)
     content: str = safe.to_csv(index=False, float_format=float_format)
     return content
+
+
+def _is_plain(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def _csv_text(value: object) -> object:

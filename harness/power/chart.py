@@ -6,6 +6,7 @@ import plotille
 from collectors.behaviour import PowerSeries, power_series
 from collectors.energy_curve import NS_PER_S
 from harness.power.log import PowerLog, Span
+from harness.text import one_line
 
 HEIGHT = 14
 MARGIN = 14
@@ -62,11 +63,12 @@ def _phase_lines(phases: tuple[Span, ...], start_ns: int, end_s: float, columns:
             for t_ns in (phase.t0_ns, phase.t1_ns)
         )
         room = max(0, last - first - 1)
-        name = phase.name if len(phase.name) <= room else str(number)
+        whole = one_line(phase.name)
+        name = whole if len(whole) <= room else str(number)
         strip[first], strip[last] = "|", "|"
         strip[first + 1 : first + 1 + min(room, len(name))] = name[:room]
-        if name != phase.name:
-            hidden.append(f"{number} {phase.name}")
+        if name != whole:
+            hidden.append(f"{number} {whole}")
     return ([indent + "".join(strip).rstrip()] if phases else []) + ([indent + ", ".join(hidden)] if hidden else [])
 
 
@@ -74,4 +76,4 @@ def _legend(series: PowerSeries, number: int, coloured: bool) -> str:
     failed = f", {len(series.failed_ns)} failed reads" if len(series.failed_ns) else ""
     source = ", from its energy counter" if series.from_counter else ""
     colour = f"{COLOURS[number % len(COLOURS)]}: " if coloured else ""
-    return f"{colour}{series.sensor.id} ({series.sensor.scope}){source}{failed}"
+    return f"{colour}{one_line(series.sensor.id)} ({series.sensor.scope}){source}{failed}"

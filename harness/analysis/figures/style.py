@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LineStyleType
 
+from harness.text import one_line
+
 STYLE: Any = dict(mpl.rc_params_from_file(Path(__file__).with_name("crosscast.mplstyle"), use_default_template=False))
 ONE_COLUMN_INCHES = 3.35
 TWO_COLUMNS_INCHES = 6.9
@@ -85,9 +87,9 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
 
 def printable(text: str) -> str:
     """A text of a record as a figure can show it: on one line, characters that the font lacks as their escapes."""
-    line = " ".join(text.split())
     return "".join(
-        character if ord(character) in _glyphs() else character.encode("unicode_escape").decode() for character in line
+        character if ord(character) in _glyphs() else character.encode("unicode_escape").decode()
+        for character in one_line(text)
     )
 
 

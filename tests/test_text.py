@@ -1,0 +1,69 @@
+import csv
+import io
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.text import csv_file, escaped, markdown, markdown_cell, one_line
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain  text\nof two lines", "plain text of two lines"),
+        ("\x1b]0;title\x07red\x1b[31m", "\\x1b]0;title\\x07red\\x1b[31m"),
+        ("\x9b31m", "\\x9b31m"),
+        ("safe\u202etxt.exe", "safe\\u202etxt.exe"),
+        ("zero\u200bwidth", "zero\\u200bwidth"),
+        ("folder-\udcff", "folder-\\udcff"),
+        ("昇腾 910B, 5 µs, 3 °C, naïve", "昇腾 910B, 5 µs, 3 °C, naïve"),
+    ],
+)
+def test_text_of_others_is_one_line_that_no_terminal_obeys(text, shown):
+    assert one_line(text) == shown
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.characters(codec=None), max_size=40))
+def test_what_is_shown_can_be_printed_and_encoded(text):
+    assert all(character.isprintable() or character.isspace() for character in escaped(text))
+    assert one_line(text).encode("utf-8").decode() == one_line(text)
+
+
+def test_a_spreadsheet_runs_no_cell_and_numbers_stay_numbers():
+    frame = pd.DataFrame(
+        {
+            "=name": ["=HYPERLINK(1)", "+1+2", "-2+3", "@SUM(A1)", "\t=1", "plain"],
+            "value": [-1.5, 2.0, None, 0.0, 1.0, 3.0],
+            "text number": ["-1.5", "+2e3", "-.5", "1", "-", "--1"],
+        }
+    )
+    head, *rows = csv.reader(io.StringIO(csv_file(frame)))
+    assert head == ["'=name", "value", "text number"]
+    assert [row[0] for row in rows] == ["'=HYPERLINK(1)", "'+1+2", "'-2+3", "'@SUM(A1)", "'=1", "plain"]
+    assert [row[1] for row in rows] == ["-1.5", "2.0", "", "0.0", "1.0", "3.0"]
+    assert [row[2] for row in rows] == ["-1.5", "+2e3", "-.5", "1", "'-", "'--1"]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("<script>alert(1)</script>", "&lt;script>alert(1)&lt;/script>"),
+        ("<!-- hidden", "&lt;!-- hidden"),
+        ("n < 3, 5 <6", "n < 3, 5 <6"),
+        ("[click](https://example.org)", "[click]\\(https://example.org)"),
+        ("0.78 [0.57, 1.27]", "0.78 [0.57, 1.27]"),
+        ("&lt;b>", "&amp;lt;b>"),
+        ("R & D", "R & D"),
+        ("`code`", "\\`code\\`"),
+        ("back\\`slash", "back\\\\\\`slash"),
+    ],
+)
+def test_markdown_shows_text_as_it_is(text, shown):
+    assert markdown(text) == shown
+
+
+def test_a_bar_does_not_end_a_cell():
+    assert markdown_cell("a|b") == "a\\|b"
