@@ -13,16 +13,15 @@ from shared import shared_path
 
 from collectors.tools.ascend_errors import error_in
 from collectors.tools.command import clean
+from collectors.tools.npu_smi_table import parse_table
 from collectors.tools.npu_smi_text import (
     WatchRows,
-    fraction,
     parse_blocks,
     parse_board,
     parse_listing,
     parse_mapping,
-    parse_table,
-    watts,
 )
+from collectors.tools.quantity import fraction, watts
 
 
 def recorded(name: str) -> str:

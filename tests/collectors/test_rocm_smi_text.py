@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from collectors.tools.amd_smi_text import list_addresses, metric_rows
 from collectors.tools.hwmon import AMD, HYGON
-from collectors.tools.rocm_smi_text import bus_addresses, rows, vendor_of_output, watts
+from collectors.tools.quantity import watts
+from collectors.tools.rocm_smi_text import bus_addresses, rows, vendor_of_output
 from tests.shared import shared_path
 
 
@@ -99,15 +100,18 @@ def test_use_and_cap_stand_beside_the_power():
         ("900mW", 0.9),
         ("38.0", None),
         ("1,234W", None),
-        ("12 kW", None),
+        ("0.9 kW", 900.0),
+        ("140000000 uW", 140.0),
+        ("140000000\u00b5W", 140.0),
+        ("12 MW", None),
         ("N/A", None),
-        ("-5W", None),
+        ("5 V", None),
         ("nanW", None),
         ("30.0c", None),
     ],
 )
 def test_a_value_is_watts_or_nothing(value, expected):
-    assert watts(value) == expected
+    assert watts(value) == (expected if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +185,7 @@ MADE_METRIC = """WARNING: not in render group
  {"gpu": 0, "power": {"current_socket_power": "N/A", "average_socket_power": {"value": "90,5", "unit": "W"}}},
  {"gpu": 2, "power": {"socket_power": "N/A"}}, {"gpu": 3, "power": {"socket_power": 100}},
  {"gpu": 4, "power": {"socket_power": {"value": 410500, "unit": "mW"}}},
- {"gpu": 5, "power": {"socket_power": {"value": 5, "unit": "uW"}}}, {"gpu": 6, "power": "N/A"}]
+ {"gpu": 5, "power": {"socket_power": {"value": 5, "unit": "V"}}}, {"gpu": 6, "power": "N/A"}]
 """
 
 
