@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from collectors.tools.pci import pci_address
+from collectors.pci import pci_address
 from collectors.tools.quantity import fraction, watts
 from collectors.tools.smi_row import BadOutputError, Row
 

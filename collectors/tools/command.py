@@ -7,6 +7,8 @@ started, and so does the launcher, which ends the session where the sampler itse
 from __future__ import annotations
 
 import contextlib
+import io
+import itertools
 import os
 import re
 import select
@@ -27,6 +29,9 @@ KILL_WAIT_S = 1.0
 STOP_CHECK_S = 0.1
 MAX_OUTPUT_BYTES = 1 << 20
 MAX_PENDING_LINES = 10_000
+MOST_LINES = 10_000
+"""Lines that are read of one answer: no tool has more to say, and each is searched for values."""
+
 COLOURS = re.compile(r"\x1b(?:\[[0-9;:]*[mK]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
 """Escape sequences that leave each letter where it is: colours, erased ends of lines, titles of windows."""
 
@@ -139,9 +144,14 @@ def clean(output: bytes) -> str:
     return ESCAPES.sub(" ", COLOURS.sub("", text)) if "\x1b" in text else text
 
 
+def lines_of(text: str) -> list[str]:
+    """The first `MOST_LINES` lines of a text with their ends: of a last one without it the rest may have been cut."""
+    return list(itertools.islice(io.StringIO(text, newline="\n"), MOST_LINES))
+
+
 def whole_lines(text: str) -> list[str]:
-    """Lines of a text; a last one without its end may have been cut and is left out."""
-    return text.split("\n")[:-1]
+    """The lines of `lines_of` that are whole, without their ends."""
+    return [line[:-1] for line in lines_of(text) if line.endswith("\n")]
 
 
 def _decoded(line: bytes) -> str:

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from collectors.tools.pci import pci_address
+from collectors.pci import pci_address
 from collectors.tools.quantity import whole_number
 
 TITLE = re.compile(r"[^\s(|]+(?: [^\s(|]+)*(?: ?\([^()|]*\))?")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from collectors.pci import pci_address
 from collectors.tools.ascend_errors import error_in
 from collectors.tools.command import Answer, ask, excerpt
 from collectors.tools.npu_smi_reader import ASK_LIMIT_S, PROGRAM, in_parallel
 from collectors.tools.npu_smi_table import parse_table
 from collectors.tools.npu_smi_text import parse_board, parse_listing, parse_mapping
-from collectors.tools.pci import pci_address
 from collectors.visible_ascend import NpuChip
 
 

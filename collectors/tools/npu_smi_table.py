@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from collectors.pci import pci_address
 from collectors.tools.command import excerpt, whole_lines
 from collectors.tools.npu_smi_columns import Title, first_of, rest_of, suits, titles_of, values_of
 from collectors.tools.npu_smi_text import AICORE, LOGIC, PHYSICAL, ChipPower
-from collectors.tools.pci import pci_address
 from collectors.tools.quantity import fraction, watts, whole_number
 from collectors.visible_ascend import NpuChip
 

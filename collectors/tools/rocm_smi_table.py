@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 
+from collectors.tools.command import lines_of
 from collectors.tools.quantity import fraction, watts, whole_number
 from collectors.tools.smi_row import ABSENT, PARTITION, SECOND_DIE, Row, partition_of
 
@@ -29,7 +30,7 @@ def table_rows(text: str) -> Iterator[tuple[int, Row]]:
     A last line without its end may be cut and has no power, unless the unit behind the number shows that it is whole.
     """
     titles, units_in_cells = None, True
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text):
         words = [word for _, _, word in _words(line)]
         if words and words[0] in INDEX_TITLES and any(_is_power(word) for word in words):
             titles = line.rstrip("\n") if len(words) <= MOST_COLUMNS else None

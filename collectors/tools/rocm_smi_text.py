@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from collectors.tools.command import excerpt
+from collectors.pci import pci_address
+from collectors.tools.command import excerpt, lines_of
 from collectors.tools.hwmon import AMD, HYGON
-from collectors.tools.pci import pci_address
 from collectors.tools.quantity import fraction, watts
 from collectors.tools.rocm_smi_table import table_rows
 from collectors.tools.smi_row import SECOND_DIE, Row, partition_of
@@ -121,7 +121,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, Row]]:
     """Devices of a CSV. A last line without its end may be cut and has no power."""
     titles: list[str] = []
     place = 0
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text):
         cells = _csv_cells(line)
         lowered = [cell.casefold() for cell in cells]
         if "device" in lowered and len(cells) > 1:
@@ -148,7 +148,7 @@ def _line_rows(text: str) -> Iterator[tuple[int, Row]]:
 def _devices(text: str) -> dict[int, list[tuple[str, str]]]:
     """Labels and values by device of lines as `GPU[0] : label: value`. A last line without its end may be cut."""
     devices: dict[int, list[tuple[str, str]]] = {}
-    for line in text.splitlines(keepends=True):
+    for line in lines_of(text):
         match = DEVICE.match(line.lstrip())
         if match:
             labels = devices.setdefault(int(match[1]), [])

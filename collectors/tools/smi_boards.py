@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from collectors.pci import slot
 from collectors.tools.hwmon import TWO_DIES, Board, Machine
-from collectors.tools.pci import slot
 from collectors.tools.smi_row import Row
 
 
