@@ -120,8 +120,8 @@ MUST_FAIL = set(FAULTS) - {"none", "GB2312 bytes", "ANSI codes", "decimal comma"
 """Faults that leave nothing to measure; with the others a right value may be found."""
 
 READ_NONE_THE_LESS = {"decimal comma": set(TOOLS) - {"amd-smi"}, "GB2312 bytes": set(TOOLS) - {"nvidia-smi"}}
-"""Tools of which every reading must be right. With decimal commas JSON is none (amd-smi). A line of nvidia-smi that is no
-row is a failed reading, since errors come as such lines."""
+"""Tools of which every reading must be right. With decimal commas JSON is none (amd-smi). A line of nvidia-smi that is
+no row is a failed reading, since errors come as such lines."""
 
 DROPS_SPIKES = {name for name, tool in TOOLS.items() if tool.collector == "npu-smi"}
 """Tools of which an impossible power is a failed reading; with the others it makes the window invalid."""
