@@ -72,7 +72,7 @@ def parse_mapping(text: str) -> list[NpuChip]:
     """
     chips: list[NpuChip] = []
     titles: list[Title] = []
-    for line in (line.expandtabs() for line in whole_lines(text)):
+    for line in (line.expandtabs() for line in whole_lines(text) if line.strip()):
         found = titles_of(line)
         names = {title.name for title in found}
         if "npu id" in names and names & {*LOGIC, *PHYSICAL}:
