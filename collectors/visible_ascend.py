@@ -91,7 +91,7 @@ def _mounted(
         return chips, None
     wanted: set[int] = set()
     for entry in value.split(","):
-        match = re.fullmatch(r"\s*(?:Ascend\w*-)?(\d+)(?:-(\d+))?\s*", entry)
+        match = re.fullmatch(r"\s*(?:Ascend\w*-)?([0-9]{1,6})(?:-([0-9]{1,6}))?\s*", entry)
         if not match:
             return (), f"{CONTAINER_VARIABLE}={value!r}: {entry.strip()!r} is no device number"
         wanted |= set(range(int(match[1]), int(match[2] or match[1]) + 1))
@@ -113,7 +113,7 @@ def _chosen(value: str, count: int) -> tuple[list[int], str | None]:
     """Indices that the list names, up to the first that is invalid, or why there is none."""
     chosen: list[int] = []
     for entry in value.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?(\s*)(\S*)", entry)
+        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?(\s*)(\S*)", entry)
         if not match:
             break
         if match[4]:

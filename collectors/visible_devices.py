@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from collectors import pci
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -39,7 +41,7 @@ def visible_gpus(gpus: Sequence[Gpu], environ: Mapping[str, str]) -> VisibleGpus
     follow the PCI order where CUDA_DEVICE_ORDER=PCI_BUS_ID or where all boards are alike. Otherwise CUDA counts
     fastest first, which NVML cannot tell: then a proper subset by index is refused.
     """
-    ordered = sorted(gpus, key=lambda gpu: gpu.pci_bus_id.lower())
+    ordered = sorted(gpus, key=lambda gpu: pci.order(gpu.pci_bus_id))
     if not ordered:
         return VisibleGpus(reason="NVML lists no GPU")
     numbered = environ.get("CUDA_DEVICE_ORDER") == "PCI_BUS_ID" or len({gpu.name for gpu in ordered}) == 1
@@ -79,7 +81,7 @@ def _match(entry: str, ordered: Sequence[Gpu]) -> tuple[str, Gpu] | None:
         return _only([(entry, gpu) for gpu in ordered if gpu.uuid.startswith(board)])
     if entry.startswith("MIG-"):
         return _only([(mig, gpu) for gpu in ordered for mig in gpu.mig_uuids if mig.startswith(entry)])
-    index = re.match(r"\d+", entry)
+    index = re.match(r"[0-9]{1,9}(?![0-9])", entry)
     if index and int(index[0]) < len(ordered):
         gpu = ordered[int(index[0])]
         return gpu.uuid, gpu

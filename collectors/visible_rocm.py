@@ -59,7 +59,7 @@ def _rocr(value: str, uuids: Sequence[str | None]) -> list[int]:
         entry = entry.strip().upper()
         if entry.startswith("G"):
             return _by_uuid(entry, uuids)
-        return int(entry, 0) if re.fullmatch(r"0X[0-9A-F]+|[1-9]\d*|0", entry) else None
+        return int(entry, 0) if re.fullmatch(r"0X[0-9A-F]{1,8}|[1-9][0-9]{0,8}|0", entry) else None
 
     return _until_invalid(value, position, len(uuids), repeated_ends=True)
 
@@ -68,7 +68,7 @@ def _hip(value: str, uuids: Sequence[str | None]) -> list[int]:
     def position(entry: str) -> int | None:
         if "GPU-" in entry:
             return _by_uuid(entry.strip().upper(), uuids)
-        return int(entry) if re.fullmatch(r"[1-9]\d*|0", entry) else None
+        return int(entry) if re.fullmatch(r"[1-9][0-9]{0,8}|0", entry) else None
 
     return _until_invalid(value, position, len(uuids), repeated_ends=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,33 @@ RESOLUTION_W = 0.1
 SHARED_CARD = "the card's power, in which a die that is not the job's has its part"
 TWO_DIES = re.compile(r"\s*(ascend\s*)?910", re.IGNORECASE)
 """Chips of which two on a card are the dies of one package (910_93): the first carries the power of both."""
+
+OWN_POWER = re.compile(r"\s*(ascend\s*)?9\d\d", re.IGNORECASE)
+"""Chips that have a power of their own, so that what their card's controller prints is the controller's alone."""
+
+SAME_POWER = 0.05
+"""Difference, as a fraction, up to which powers may be one that was read at two times."""
+
+
+def differ(one_w: float, other_w: float) -> bool:
+    """Whether two powers cannot be that of one sensor, read at two times."""
+    return abs(one_w - other_w) > SAME_POWER * max(one_w, other_w)
+
+
+def card_by_controller(chips: Sequence[NpuChip]) -> bool:
+    """Whether the power that the controller of a card prints is the card's: several chips, none with its own."""
+    return len(chips) > 1 and not any(OWN_POWER.match(chip.name) for chip in chips)
+
+
+def repeated(powers_w: Mapping[int, float]) -> bool | None:
+    """Whether the chips of a card print one power, that of the card: equal ones are, until they differ in mid-run.
+
+    None where two are neither equal nor clearly different.
+    """
+    values = sorted(powers_w.values())
+    if len(values) > 1 and values[0] == values[-1]:
+        return True
+    return False if all(differ(one, other) for one, other in itertools.pairwise(values)) else None
 
 
 def chips_by_power(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from collectors.tools.command import excerpt
+
 MEANINGS = {
     -8001: "invalid parameter",
     -8002: "not permitted: run as root or as a member of the group HwHiAiUser",
@@ -38,6 +40,8 @@ def meaning(code: int) -> str:
 
 
 def error_in(text: str) -> str | None:
-    """The first error that an output tells, None where it tells none."""
-    match = CODE.search(text)
-    return meaning(int(match[0])) if match else None
+    """The first line of an output that tells an error code, with what the code means; None where none does."""
+    for line in text.splitlines():
+        if match := CODE.search(line):
+            return f"{excerpt(line)}: {meaning(int(match[0]))}"
+    return None

@@ -7,6 +7,8 @@ started, and so does the launcher, which ends the session where the sampler itse
 from __future__ import annotations
 
 import contextlib
+import io
+import itertools
 import os
 import re
 import select
@@ -27,7 +29,14 @@ KILL_WAIT_S = 1.0
 STOP_CHECK_S = 0.1
 MAX_OUTPUT_BYTES = 1 << 20
 MAX_PENDING_LINES = 10_000
-ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
+MOST_LINES = 10_000
+"""Lines that are read of one answer: no tool has more to say, and each is searched for values."""
+
+COLOURS = re.compile(r"\x1b(?:\[[0-9;:]*[mK]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
+"""Escape sequences that leave each letter where it is: colours, erased ends of lines, titles of windows."""
+
+ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
+BYTE_ORDER_MARK = "\ufeff"
 OWN_GROUP: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
 
 
@@ -125,8 +134,31 @@ class LineStream:
 
 
 def clean(output: bytes) -> str:
-    """Output as text: without escape sequences of terminals, what is not UTF-8 replaced."""
-    return ESCAPES.sub("", output.decode("utf-8", errors="replace")).replace("\r", "")
+    """Output as text with "\\n" after each line, of which each is UTF-8 or GB2312; other bytes are replaced.
+
+    Colours are left out. Escape sequences that move the cursor become a blank, so that nothing is joined that a
+    terminal would show apart.
+    """
+    lines = (_decoded(line.rstrip(b"\r")).replace("\r", "\n") for line in output.split(b"\n"))
+    text = "\n".join(lines).replace(BYTE_ORDER_MARK, "")
+    return ESCAPES.sub(" ", COLOURS.sub("", text)) if "\x1b" in text else text
+
+
+def lines_of(text: str) -> list[str]:
+    """The first `MOST_LINES` lines of a text with their ends: of a last one without it the rest may have been cut."""
+    return list(itertools.islice(io.StringIO(text, newline="\n"), MOST_LINES))
+
+
+def whole_lines(text: str) -> list[str]:
+    """The lines of `lines_of` that are whole, without their ends."""
+    return [line[:-1] for line in lines_of(text) if line.endswith("\n")]
+
+
+def _decoded(line: bytes) -> str:
+    for encoding in ("utf-8", "gb2312"):
+        with contextlib.suppress(UnicodeDecodeError):
+            return line.decode(encoding)
+    return line.decode("utf-8", errors="replace")
 
 
 def excerpt(text: str, length: int = 200) -> str:

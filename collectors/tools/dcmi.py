@@ -15,7 +15,7 @@ from collectors.tools.command import absence, ask
 from collectors.tools.dcmi_library import DcmiError, DcmiLibrary
 from collectors.tools.npu_smi import NpuSmiCollector
 from collectors.tools.npu_smi_reader import ASK_LIMIT_S, IMPLAUSIBLE_W, PERIOD_S, PROGRAM, CardReader, in_parallel
-from collectors.tools.npu_smi_text import parse_table
+from collectors.tools.npu_smi_table import parse_table
 from collectors.visible_ascend import NpuChip, VisibleNpus, visible_npus
 
 UPDATE_PERIOD_S = 0.1

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from collectors.base import STATUS_ERROR, Probe, Reading, Sensor, checked_reading
-from collectors.tools.command import Answer, absence, ask, excerpt
+from collectors.tools.command import Answer, absence, ask, excerpt, whole_lines
 from collectors.tools.quantity import parse_watts
 
 COMMAND = ("ipmitool", "dcmi", "power", "reading")
@@ -16,8 +16,8 @@ CALL_TIMEOUT_S = 2.0
 UPDATE_PERIOD_S = 1.0
 """How often to ask. Controllers sample about once a second, and each answer takes them a good part of it."""
 
-LABEL = re.compile(r"^\s*Instantaneous power reading\s*:\s*(.+?)\s*$", re.MULTILINE)
-STATE = re.compile(r"Power reading state is\s*:\s*(\w+)")
+LABEL = "instantaneous power reading"
+STATE = "power reading state is"
 DEVICE_MISSING = re.compile(r"Could not open device at /dev/ipmi.*", re.DOTALL)
 
 
@@ -74,18 +74,27 @@ class IpmiCollector:
 
 def _reading(answer: Answer) -> Reading:
     told = excerpt(answer.text)
-    found, state = LABEL.search(answer.text), STATE.search(answer.text)
-    if answer.problem or found is None:
+    values = _values(answer.text, LABEL)
+    states = _values(answer.text, STATE)
+    if answer.problem or not values:
         problem = "; ".join(filter(None, [answer.problem, told])) or "it printed nothing"
-    elif state is None or state[1] != "activated":
-        problem = f"its power reading is {state[1] if state else 'in no known state'}: {told}"
+    elif len({*values}) > 1:
+        problem = f"it prints more than one power: {told}"
+    elif {*states} != {"activated"}:
+        problem = f"its power reading is {' and '.join(states) or 'in no known state'}: {told}"
     else:
         try:
-            power_w = parse_watts(found[1])
-            return checked_reading(answer.t0_ns, answer.t1_ns, "ipmi:dcmi", power_w, found[1])
+            power_w = parse_watts(values[0])
+            return checked_reading(answer.t0_ns, answer.t1_ns, "ipmi:dcmi", power_w, values[0])
         except ValueError as error:
             problem = str(error)
     return Reading(answer.t0_ns, answer.t1_ns, "ipmi:dcmi", None, STATUS_ERROR, problem)
+
+
+def _values(text: str, label: str) -> list[str]:
+    """What stands behind a label, in each whole line that has it."""
+    parts = (line.partition(":") for line in whole_lines(text))
+    return [value.strip() for told, _, value in parts if told.strip().casefold() == label]
 
 
 def _with_remedy(told: str) -> str:

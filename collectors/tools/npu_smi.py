@@ -6,10 +6,10 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from collectors.base import Probe, Reading, Sensor
-from collectors.tools.ascend_cards import chips_by_power, sensor_of, told_apart
+from collectors.tools.ascend_cards import card_by_controller, chips_by_power, repeated, sensor_of, told_apart
 from collectors.tools.command import absence
 from collectors.tools.npu_smi_inventory import Inventory, take_inventory
 from collectors.tools.npu_smi_reader import (
@@ -35,11 +35,23 @@ BOARD = -1
 
 @dataclass(frozen=True)
 class CardFound:
-    """Sensors of a card by chip, or `BOARD`, and the mode that read them; `reason` says why a chip has none."""
+    """Sensors of a card by chip, or `BOARD`, and the mode that read them; `reason` says why a chip has none.
+
+    `repeats` names for each chip that prints the power of another one that other one.
+    """
 
     mode: Mode
     sensors: Mapping[int, Sensor]
     reason: str | None = None
+    repeats: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Chips for which one power stands, and those among them that print it again."""
+
+    members: tuple[NpuChip, ...]
+    repeating: tuple[int, ...] = ()
 
 
 class NpuSmiCollector:
@@ -53,7 +65,7 @@ class NpuSmiCollector:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._environ = os.environ if environ is None else environ
-        self._modes: dict[int, Mode] = {}
+        self._found: dict[int, CardFound] = {}
         self._sensors: dict[tuple[int, int], Sensor] = {}
         self._readers: list[CardReader] = []
 
@@ -73,7 +85,7 @@ class NpuSmiCollector:
             cards[chip.card].append(chip)
         wanted = sorted({card for card, _ in visible.numbers})
         found = in_parallel(lambda card: find_sensors(cards[card], inventory, visible), wanted)
-        self._modes = {card: found[card].mode for card in wanted}
+        self._found = found
         self._sensors = told_apart(
             {(card, chip): sensor for card in wanted for chip, sensor in found[card].sensors.items()}
         )
@@ -87,7 +99,11 @@ class NpuSmiCollector:
             chips[card][chip] = sensor.id
         self._readers = [
             CardReader(
-                card, {chip: id_ for chip, id_ in own.items() if chip != BOARD}, own.get(BOARD), self._modes[card]
+                card,
+                {chip: id_ for chip, id_ in own.items() if chip != BOARD},
+                own.get(BOARD),
+                self._found[card].mode,
+                self._found[card].repeats,
             )
             for card, own in chips.items()
         ]
@@ -114,12 +130,14 @@ def find_sensors(chips: Sequence[NpuChip], inventory: Inventory, visible: Visibl
     reasons = []
     for mode in MODES:
         found = watch_once(chips) if mode == "watch" else ask_card(mode, chips[0].card)
-        sensors = {}
-        for chip, members in _groups(chips, found.power).items():
-            whole_card = len(members) == len(chips)
-            sensor = sensor_of(members, whole_card, visible, inventory.addresses)
+        groups = _groups(chips, found.power)
+        sensors, repeats = {}, {}
+        for chip, group in groups.items() if not isinstance(groups, str) else ():
+            whole_card = len(group.members) == len(chips)
+            sensor = sensor_of(group.members, whole_card, visible, inventory.addresses)
             if sensor:
                 version = f"{PROGRAM} {inventory.tool_version or 'of unknown version'}: {title_of(mode)}"
+                repeats.update(dict.fromkeys(group.repeating, chip))
                 sensors[chip] = replace(
                     sensor,
                     update_period_s=PERIOD_S,
@@ -127,8 +145,9 @@ def find_sensors(chips: Sequence[NpuChip], inventory: Inventory, visible: Visibl
                     driver_version=inventory.driver_version,
                 )
         if sensors:
-            return CardFound(mode, sensors)
-        reasons.append(f"{title_of(mode)}: {found.problem or _no_power(found.power)}")
+            return CardFound(mode, sensors, repeats=repeats)
+        told = groups if isinstance(groups, str) else _no_power(found.power)
+        reasons.append(f"{title_of(mode)}: {found.problem or told}")
     return CardFound(MODES[0], {}, "; ".join(reasons))
 
 
@@ -154,12 +173,23 @@ def watch_once(chips: Sequence[NpuChip]) -> Round:
     return Round(t0_ns, time.monotonic_ns(), CardPower(rows), problem if not rows else None)
 
 
-def _groups(chips: Sequence[NpuChip], power: CardPower) -> dict[int, tuple[NpuChip, ...]]:
+def _groups(chips: Sequence[NpuChip], power: CardPower) -> dict[int, Group] | str:
+    """Chips by the chip, or `BOARD`, whose power stands for them, or why that cannot be told."""
     if power.board:
-        return {BOARD: tuple(chips)} if _drawn(power.board) else {}
+        if power.by_controller and not card_by_controller(chips):
+            return f"the only power, {power.board.raw!r}, is that of the card's controller"
+        return {BOARD: Group(tuple(chips))} if _drawn(power.board) else {}
     told = {chip.chip: power.chips[chip.chip] for chip in chips if chip.chip in power.chips}
-    with_power = [chip for chip, read in told.items() if _drawn(read)]
-    return chips_by_power(chips, with_power, [chip for chip, read in told.items() if read.absent])
+    powers_w = {chip: read.power_w for chip, read in told.items() if read.power_w is not None and _drawn(read)}
+    same = repeated(powers_w)
+    if same is None:
+        printed = ", ".join(f"{power_w:g}" for power_w in powers_w.values())
+        return f"its chips print {printed} W: whether these are one power or more cannot be told"
+    if same:
+        first, *others = sorted(powers_w)
+        return {first: Group(tuple(chip for chip in chips if chip.chip in powers_w), tuple(others))}
+    without_own = [chip for chip, read in told.items() if read.absent]
+    return {chip: Group(members) for chip, members in chips_by_power(chips, list(powers_w), without_own).items()}
 
 
 def _drawn(read: ChipPower) -> bool:

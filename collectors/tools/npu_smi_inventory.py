@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from collectors.pci import pci_address
 from collectors.tools.ascend_errors import error_in
 from collectors.tools.command import Answer, ask, excerpt
 from collectors.tools.npu_smi_reader import ASK_LIMIT_S, PROGRAM, in_parallel
-from collectors.tools.npu_smi_text import parse_board, parse_listing, parse_mapping, parse_table
+from collectors.tools.npu_smi_table import parse_table
+from collectors.tools.npu_smi_text import parse_board, parse_listing, parse_mapping
 from collectors.visible_ascend import NpuChip
-
-PCI_ADDRESS = re.compile(r"[0-9A-F]{4,8}:[0-9A-F]{2}:[0-9A-F]{2}\.[0-9A-F]")
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,17 @@ def take_inventory() -> Inventory | str:
     """What `-m`, else `-l`, else the table lists, or why nothing."""
     mapping = _ask("-m")
     chips = parse_mapping(mapping.text)
+    asked = {"info -m": mapping}
     if not chips:
         if mapping.problem and "did not end" in mapping.problem:
             return mapping.problem
-        listing = _ask("-l")
-        chips = parse_listing(listing.text)
-    table = parse_table(_ask().text)
+        asked["info -l"] = _ask("-l")
+        chips = parse_listing(asked["info -l"].text)
+    asked["info"] = _ask()
+    table = parse_table(asked["info"].text)
     chips = chips or list(table.chips)
     if not chips:
-        return error_in(mapping.text) or error_in(listing.text) or _nothing(mapping)
+        return _nothing(asked)
     named = {chip.key: chip for chip in table.chips}
     chips = [_completed(chip, named.get(chip.key)) for chip in chips]
     addresses = dict(table.addresses)
@@ -55,8 +56,16 @@ def _ask(*options: str) -> Answer:
     return ask([PROGRAM, "info", *options], ASK_LIMIT_S)
 
 
-def _nothing(answer: Answer) -> str:
-    return answer.problem or f"lists no NPU: {excerpt(answer.text) or 'no output'}"
+def _nothing(asked: Mapping[str, Answer]) -> str:
+    """The error that npu-smi tells, else what it said to each question."""
+    told = next((error for answer in asked.values() if (error := error_in(answer.text))), None)
+    if told:
+        return told
+    said: dict[str, list[str]] = {}
+    for title, answer in asked.items():
+        said.setdefault(excerpt(answer.text) or answer.problem or "no output", []).append(title)
+    each = (f"{text} ({', '.join(titles)})" for text, titles in said.items())
+    return f"lists no NPU: {'; '.join(each)}"
 
 
 def _completed(chip: NpuChip, row: NpuChip | None) -> NpuChip:
@@ -72,5 +81,5 @@ def _completed(chip: NpuChip, row: NpuChip | None) -> NpuChip:
 
 
 def _stable_id(board: Mapping[str, str]) -> str | None:
-    address = board.get("pcie bus info", "").upper()
-    return address if PCI_ADDRESS.fullmatch(address) else board.get("serial number")
+    address = pci_address(board.get("pcie bus info", ""))
+    return address.upper() if address else board.get("serial number")

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from collectors.base import STATUS_ERROR, STATUS_NOT_PHYSICAL, Reading, checked_reading
+from collectors.tools.ascend_cards import differ
 from collectors.tools.ascend_errors import error_in
 from collectors.tools.command import Answer, Line, LineStream, ask, excerpt
-from collectors.tools.npu_smi_text import CardPower, ChipPower, WatchRows, parse_blocks, parse_table
+from collectors.tools.npu_smi_table import parse_table
+from collectors.tools.npu_smi_text import CardPower, ChipPower, WatchRows, parse_blocks
 
 PROGRAM = "npu-smi"
 ResultT = TypeVar("ResultT")
@@ -110,11 +112,21 @@ class WatchStream:
 class CardReader:
     """A thread that reads one card once a second. A mode that fails is left for the next one, which is told once.
 
-    `sensors` holds the sensor of each chip that has one; `board` that of the power of the whole card.
+    `sensors` holds the sensor of each chip that has one; `board` that of the power of the whole card. `repeats` names
+    for each chip that is believed to print another one's power that one: where they differ, that is a failed reading.
     """
 
-    def __init__(self, card: int, sensors: Mapping[int, str], board: str | None = None, mode: Mode = MODES[0]) -> None:
+    def __init__(
+        self,
+        card: int,
+        sensors: Mapping[int, str],
+        board: str | None = None,
+        mode: Mode = MODES[0],
+        repeats: Mapping[int, int] | None = None,
+    ) -> None:
         self._card = card
+        self._repeats = dict(repeats or {})
+        self._last_w: dict[int, float] = {}
         self._sensors = dict(sensors)
         self._board = board
         self._modes = MODES[MODES.index(mode) :]
@@ -180,7 +192,7 @@ class CardReader:
         """Keeps the readings of a round. Whether one of them is a power, None where it holds none of our sensors."""
         if found.problem:
             return False
-        readings = []
+        readings = self._contradictions(found)
         for chip, sensor in self._sensors.items():
             if chip in found.power.chips:
                 readings.append(reading_of(found, sensor, found.power.chips[chip]))
@@ -193,6 +205,18 @@ class CardReader:
             )
         self._readings.extend(readings)
         return any(reading.power_w is not None for reading in readings) if readings else None
+
+    def _contradictions(self, found: Round) -> list[Reading]:
+        """Failed readings of chips whose power another one was believed to print again, and no longer does."""
+        powers_w = {chip: read.power_w for chip, read in found.power.chips.items() if read.power_w}
+        self._last_w.update(powers_w)
+        readings = []
+        for chip, first in self._repeats.items():
+            if chip in powers_w and first in self._last_w and differ(powers_w[chip], self._last_w[first]):
+                raw = f"chips {first} and {chip} of NPU {self._card}, which printed one power at first, now print "
+                raw += f"{self._last_w[first]:g} and {powers_w[chip]:g} W"
+                readings.append(Reading(found.t0_ns, found.t1_ns, self._sensors[first], None, STATUS_ERROR, raw))
+        return readings
 
     def _fail(self, found: Round, raw: str) -> None:
         for sensor in [*self._sensors.values(), *([self._board] if self._board else [])]:

@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 
 from collectors.base import STATUS_ERROR, Probe, Reading, Sensor
-from collectors.tools.command import Line, LineStream, absence, ask, excerpt
+from collectors.pci import pci_address
+from collectors.tools.command import Line, LineStream, absence, ask, excerpt, whole_lines
 from collectors.tools.nvidia_power import UPDATE_PERIOD_S, averaging, mig_shared
 from collectors.tools.quantity import parse_watts
 from collectors.tools.smi_csv import POWER_FIELDS, Columns, power_reading
@@ -32,8 +33,8 @@ FIRST_ROW_S = 5.0
 SILENCE_S = 2.0
 BAD_LINES = 3
 UNKNOWN_FIELD = re.compile(r'Field "([^"]+)" is not a valid field')
-BUS_ID = re.compile(r"[0-9A-Fa-f]{4,8}:[0-9A-Fa-f]{2}:[0-9A-Fa-f]{2}\.[0-9A-Fa-f]$")
-BOARD_OR_MIG = re.compile(r"^\s*(GPU|MIG)\b.*\(UUID: ([^)]+)\)", re.MULTILINE)
+BOARD_OR_MIG = re.compile(r"[ \t]*(GPU|MIG)\b")
+LISTED_UUID = re.compile(r"\(UUID: ([^()\s]+)\)")
 VERSION = re.compile(r"--\s+v(\S+)")
 
 
@@ -129,7 +130,7 @@ class NvidiaSmiCollector:
         answer = ask(self._command(), CALL_TIMEOUT_S)
         self._called_s = time.monotonic()
         middle_ns = (answer.t0_ns + answer.t1_ns) // 2
-        readings = self._read([Line(middle_ns, text) for text in answer.text.splitlines()])
+        readings = self._read([Line(middle_ns, text) for text in whole_lines(answer.text)])
         seen = {reading.sensor for reading in readings}
         problem = answer.problem or excerpt(answer.text) or f"{PROGRAM} printed nothing"
         missing = [uuid for uuid in self._field if uuid not in seen]
@@ -174,15 +175,17 @@ def _query_all(fields: list[str]) -> tuple[Columns | None, list[dict[str, str]],
             break
         fields = [name for name in fields if name != refused[1]]
     columns, rows = None, []
-    for line in answer.text.splitlines():
+    for line in whole_lines(answer.text):
         header = Columns.from_line(line, ("uuid",))
         columns = header or columns
         row = columns.row(line) if columns and header is None else None
-        if row and BUS_ID.match(row["pci.bus_id"]):
+        if row and pci_address(row["pci.bus_id"]):
             rows.append(row)
     if not rows:
         told = "; ".join(filter(None, [answer.problem, excerpt(answer.text)]))
         return None, [], f"{PROGRAM} lists no GPU: {told or 'it printed nothing'}"
+    if len({row["uuid"] for row in rows}) < len(rows):
+        return None, [], f"{PROGRAM} lists a GPU twice: {excerpt(answer.text)}"
     return columns, rows, None
 
 
@@ -190,8 +193,12 @@ def _gpus(rows: Sequence[Mapping[str, str]]) -> list[Gpu]:
     enabled = {row["uuid"]: row.get("mig.mode.current") == "Enabled" for row in rows}
     instances: dict[str, list[str]] = {}
     board = ""
-    for sort, uuid in BOARD_OR_MIG.findall(ask([PROGRAM, "-L"]).text) if any(enabled.values()) else ():
-        if sort == "GPU":
+    for line in ask([PROGRAM, "-L"]).text.splitlines() if any(enabled.values()) else ():
+        sort, listed = BOARD_OR_MIG.match(line), LISTED_UUID.search(line)
+        if sort is None or listed is None:
+            continue
+        uuid = listed[1]
+        if sort[1] == "GPU":
             board = uuid
         else:
             instances.setdefault(board, []).append(uuid)

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from collectors.base import STATUS_ERROR, Probe, Reading, Sensor, checked_readin
 from collectors.tools import rocm_smi_text
 from collectors.tools.command import TIMEOUT_S, Answer, absence, ask, excerpt
 from collectors.tools.hwmon import AMD, HYGON, VENDORS, Board, Machine, find_machine
-from collectors.tools.rocm_smi_text import Row
+from collectors.tools.smi_boards import Boards, Found, enumerated, find_boards, one_power, shared_reason
+from collectors.tools.smi_row import BadOutputError, Row
 from collectors.visible_rocm import visible_rocm
 
 CLI_PERIOD_S = 1.0
@@ -35,16 +36,6 @@ class Tool:
     addresses: tuple[str, ...] = ("--showbus",)
     read: Callable[[str], dict[int, Row]] = rocm_smi_text.rows
     read_addresses: Callable[[str], dict[int, str]] = rocm_smi_text.bus_addresses
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a tool printed when it was first asked: the call that worked, its devices, and how long it took."""
-
-    call: tuple[str, ...]
-    rows: dict[int, Row]
-    addresses: dict[int, str]
-    duration_s: float
 
 
 class SmiCollector:
@@ -81,22 +72,23 @@ class SmiCollector:
         """One sensor a visible board, one more where the program gives a second opinion, or why there is none."""
         machine = find_machine(self.tool.vendors, *self._roots)
         found, problem = self._ask_tool(machine)
-        devices = machine.devices or _devices_of(found)
-        if not devices:
+        boards = find_boards(machine, found)
+        if not boards.devices:
             names = " or ".join(VENDORS[vendor] for vendor in self.tool.vendors)
             reason = "none may be opened by this process" if machine.boards else f"no {names} board in sysfs"
             return Probe(reason=f"{problem or self.tool.program}; {reason}")
-        visible = visible_rocm([uuid for _, uuid in devices], self._environ)
+        if boards.unknown:
+            return Probe(reason=f"{self.tool.program}: {boards.unknown}")
+        visible = visible_rocm([uuid for _, uuid in boards.devices], self._environ)
         if visible.reason:
             return Probe(reason=visible.reason)
-        numbers = _numbers(machine, found, devices)
         numbered: dict[str, list[int]] = {}
         for logical, position in enumerate(visible.positions):
-            numbered.setdefault(_powered(machine, found, numbers, devices[position][0]), []).append(logical)
+            numbered.setdefault(boards.powered[boards.devices[position][0]], []).append(logical)
         self._boards, self._rows = {}, {}
         sensors: list[Sensor] = []
         for pci, held in numbered.items():
-            sensors += self._sensors(machine, pci, tuple(held), found, numbers.get(pci), problem)
+            sensors += self._sensors(machine, boards, pci, tuple(held), found, problem)
         self._call = found.call if found else ()
         self._listed = set(found.rows) if found else set()
         if not sensors:
@@ -121,31 +113,42 @@ class SmiCollector:
                 return None, f"the {program} on PATH is {VENDORS[vendor]}'s and the boards are {boards}'s: not used"
             if (answer.t1_ns - answer.t0_ns) / 1e9 >= self._timeout_s:
                 return None, problem
-            rows = {} if answer.problem else self.tool.read(answer.text)
-            if any(row.power_w for row in rows.values()):
-                told_addresses = ask([program, *self.tool.addresses], self._timeout_s)
-                addresses = {} if told_addresses.problem else self.tool.read_addresses(told_addresses.text)
-                return Found(call, rows, addresses, (answer.t1_ns - answer.t0_ns) / 1e9), None
+            try:
+                rows = {} if answer.problem else self.tool.read(answer.text)
+            except BadOutputError as error:
+                problem = f"{program} cannot be read: {error}: {excerpt(answer.text)}"
+                continue
+            if any(row.draws for row in rows.values()):
+                return Found(call, rows, self._addresses(), (answer.t1_ns - answer.t0_ns) / 1e9), None
         return None, problem
+
+    def _addresses(self) -> dict[int, str]:
+        """PCI addresses by the program's number, empty where it does not tell them."""
+        answer = ask([self.tool.program, *self.tool.addresses], self._timeout_s)
+        try:
+            return {} if answer.problem else self.tool.read_addresses(answer.text)
+        except BadOutputError:
+            return {}
 
     def _sensors(
         self,
         machine: Machine,
+        boards: Boards,
         pci: str,
         devices: tuple[int, ...],
         found: Found | None,
-        number: int | None,
         problem: str | None,
     ) -> list[Sensor]:
         board = machine.by_pci.get(pci)
-        shared = _shared(machine, board, devices)
+        number = boards.numbers.get(pci)
+        row = found.rows.get(number) if found and number is not None else None
+        shared = shared_reason(board, row, boards, pci, len(devices)) or one_power(found, machine)
         sensors = []
         measured = board is not None and (board.power is not None or board.energy is not None)
         if board and measured:
             self._boards[pci] = board
             sensors.append(board.sensor(devices, shared, problem))
-        row = found.rows.get(number) if found and number is not None else None
-        if found and number is not None and row and row.power_w:
+        if found and number is not None and row and row.draws:
             sensor_id = f"{pci}/{self.tool.program}" if measured else pci
             self._rows[number] = sensor_id
             period_s = max(CLI_PERIOD_S, found.duration_s)
@@ -188,8 +191,13 @@ class SmiCollector:
         return readings + [board.read() for board in self._boards.values() if board.power]
 
     def _readings(self, answer: Answer) -> list[Reading]:
-        rows = {} if answer.problem else self.tool.read(answer.text)
-        problem = answer.problem or f"lists devices {_enumerated(rows)}, at first {_enumerated(self._listed)}"
+        rows: dict[int, Row] = {}
+        problem = answer.problem
+        try:
+            rows = {} if problem else self.tool.read(answer.text)
+        except BadOutputError as error:
+            problem = str(error)
+        problem = problem or f"lists devices {enumerated(rows)}, at first {enumerated(self._listed)}"
         readings = []
         for number, sensor in self._rows.items():
             row = rows.get(number) if set(rows) == self._listed else None
@@ -227,44 +235,3 @@ class HySmiCollector(SmiCollector):
 
     name = "hy-smi"
     tool = Tool("hy-smi", (HYGON,))
-
-
-def _devices_of(found: Found | None) -> list[tuple[str, str | None]]:
-    """Devices as the program lists them, where sysfs shows no board."""
-    return [(found.addresses.get(number, f"device {number}"), None) for number in found.rows] if found else []
-
-
-def _numbers(machine: Machine, found: Found | None, devices: Sequence[tuple[str, str | None]]) -> dict[str, int]:
-    """The program's number of each board: by PCI address, else by order where both list as many."""
-    if not found:
-        return {}
-    if found.addresses:
-        return {pci: number for number, pci in found.addresses.items() if number in found.rows}
-    boards = [board.pci for board in machine.boards] or [pci for pci, _ in devices]
-    return dict(zip(boards, found.rows, strict=True)) if len(boards) == len(found.rows) else {}
-
-
-def _powered(machine: Machine, found: Found | None, numbers: Mapping[str, int], pci: str) -> str:
-    """The board that reports the power of this one: itself, or the first die of its card."""
-    board = machine.by_pci.get(pci)
-    row = found.rows.get(numbers.get(pci, -1)) if found else None
-    if not (row and row.second_die) and not (board and board.second_of_two):
-        return pci
-    order = sorted(machine.by_pci) or sorted(numbers, key=lambda other: numbers[other])
-    place = order.index(pci) if pci in order else 0
-    return order[place - 1] if place else pci
-
-
-def _enumerated(numbers: Iterable[int]) -> str:
-    return ", ".join(map(str, sorted(numbers))) or "none"
-
-
-def _shared(machine: Machine, board: Board | None, devices: Sequence[int]) -> str | None:
-    if board is None:
-        return None
-    if board.partition:
-        return f"{board.partition} partitions: the power is that of the whole board"
-    order = [other.pci for other in machine.boards]
-    place = order.index(board.pci) + 1
-    two = place < len(order) and machine.boards[place].second_of_two
-    return "the power is that of both dies of the card" if two and len(devices) < 2 else None

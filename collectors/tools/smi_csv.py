@@ -11,7 +11,7 @@ from pathlib import Path
 from collectors.base import STATUS_ERROR, Reading, Sensor, checked_reading
 from collectors.samples import Header, SampleLog
 from collectors.tools.nvidia_power import UPDATE_PERIOD_S, averaging
-from collectors.tools.quantity import NUMBER, parse_watts
+from collectors.tools.quantity import fraction, parse_watts
 
 POWER_FIELDS = ("power.draw.instant", "power.draw", "power.draw.average")
 """Power columns in order of preference."""
@@ -60,11 +60,8 @@ def power_reading(t_ns: int, sensor: str, row: Mapping[str, str], field: str, co
 
 def utilisation(row: Mapping[str, str], columns: Columns) -> float | None:
     """Busy fraction of the device, 0 to 1; None where there is none, or no percentage."""
-    found = NUMBER.match(row.get("utilization.gpu", ""))
-    if found is None or (found[2] or columns.units.get("utilization.gpu")) != "%":
-        return None
-    fraction = float(found[1].replace(",", ".")) / 100
-    return fraction if 0 <= fraction <= 1 else None
+    cell = row.get("utilization.gpu", "")
+    return fraction(cell) if cell.endswith("%") or columns.units.get("utilization.gpu") == "%" else None
 
 
 def read_smi_log(path: Path, field: str | None = None) -> SampleLog:
@@ -72,12 +69,14 @@ def read_smi_log(path: Path, field: str | None = None) -> SampleLog:
 
     `field` names the power column; None takes the first of `POWER_FIELDS` that there is. Each GPU told apart by a
     column is a sensor. The log's clock is that of the time stamps, from the first row on; they name no zone and are
-    taken for UTC. Lines without a time are counted as bad. Never raises: what is wrong is in `problem`.
+    taken for UTC. Lines without a time, and a last one without its end, are counted as bad. Never raises: what is
+    wrong is in `problem`.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         return SampleLog(None, problem=f"power log cannot be read: {error}")
+    *lines, cut = text.split("\n")
     columns = Columns.from_line(lines[0], ("timestamp",)) if lines else None
     offered = [name for name in POWER_FIELDS if columns and name in columns.titles]
     field = field or next(iter(offered), None)
@@ -96,7 +95,7 @@ def read_smi_log(path: Path, field: str | None = None) -> SampleLog:
     )
     readings = tuple(power_reading(t_ns - origin_ns, _identity(row), row, field, columns) for t_ns, row in timed)
     header = Header("nvidia-smi", sensors, {}, None, monotonic_ns=0, wall_ns=origin_ns)
-    n_bad_lines = sum(bool(line.strip()) for line in lines[1:]) - len(timed)
+    n_bad_lines = sum(bool(line.strip()) for line in [*lines[1:], cut]) - len(timed)
     return SampleLog(header, readings, (), {"type": "end", "reason": "end of the file"}, n_bad_lines)
 
 

@@ -19,6 +19,7 @@ import pytest
 from fake_tools import FakeTool, Reply, write_tool
 from fault_tools import NO_PROGRAM, TOOLS, Fate, Output, Tool, replies, then
 
+from collectors.base import Reading
 from collectors.energy import QualityLimits, WindowEnergy, window_energy
 from collectors.process import SamplerOutcome, SamplerProcess
 from collectors.registry import Registry
@@ -118,6 +119,13 @@ MUST_BE_RIGHT = {"none", "ANSI codes"}
 MUST_FAIL = set(FAULTS) - {"none", "GB2312 bytes", "ANSI codes", "decimal comma", "an impossible spike"}
 """Faults that leave nothing to measure; with the others a right value may be found."""
 
+READ_NONE_THE_LESS = {"decimal comma": set(TOOLS) - {"amd-smi"}, "GB2312 bytes": set(TOOLS) - {"nvidia-smi"}}
+"""Tools of which every reading must be right. With decimal commas JSON is none (amd-smi). A line of nvidia-smi that is
+no row is a failed reading, since errors come as such lines."""
+
+DROPS_SPIKES = {name for name, tool in TOOLS.items() if tool.collector == "npu-smi"}
+"""Tools of which an impossible power is a failed reading; with the others it makes the window invalid."""
+
 
 def decimal_comma(power: bytes) -> bytes:
     return power.replace(b".", b",") if b"." in power else power + b",0"
@@ -131,6 +139,7 @@ class Cell:
     stop_s: float
     outcome: SamplerOutcome
     energy: WindowEnergy
+    readings: tuple[Reading, ...]
     grandchildren: list[int]
 
 
@@ -161,8 +170,9 @@ def run(name: str, fault: str, folder: Path) -> Cell:
     t1_ns = time.monotonic_ns()
     outcome = sampler.stop(STOP_LIMIT_S)
     stop_s = (time.monotonic_ns() - t1_ns) / 1e9
-    energy = window_energy(read_samples(folder / "power.jsonl"), t0_ns, t1_ns, tool.n_devices, LIMITS)
-    return Cell(steps_s, stop_s, outcome, energy, fake.grandchildren if fake else [])
+    log = read_samples(folder / "power.jsonl")
+    energy = window_energy(log, t0_ns, t1_ns, tool.n_devices, LIMITS)
+    return Cell(steps_s, stop_s, outcome, energy, tuple(log.readings), fake.grandchildren if fake else [])
 
 
 @pytest.fixture(scope="session")
@@ -212,6 +222,16 @@ def test_the_timing_survives_and_the_energy_is_right_or_refused(name, fault, cel
         assert all(cell.energy.reasons)
     if fault in MUST_FAIL:
         assert [reason for reason in cell.energy.reasons if tool.never_valid is None or tool.never_valid not in reason]
+    if name in READ_NONE_THE_LESS.get(fault, ()):
+        assert {reading.power_w for reading in cell.readings} == {float(tool.power)}
+        assert len({reading.sensor for reading in cell.readings}) == tool.n_devices
+    elif fault in READ_NONE_THE_LESS:
+        assert not cell.energy.valid
+    if fault == "an impossible spike" and name in DROPS_SPIKES:
+        assert {reading.power_w for reading in cell.readings} <= {float(tool.power), None}
+        assert "not_physical" in {reading.status for reading in cell.readings}
+    elif fault == "an impossible spike":
+        assert not cell.energy.valid
     if fault in MUST_BE_RIGHT:
         assert cell.energy.energy_j == pytest.approx(truth_j, rel=TOLERANCE)
         assert cell.energy.valid or tool.never_valid in str(cell.energy.reasons)

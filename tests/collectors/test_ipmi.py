@@ -43,7 +43,7 @@ def test_readings_come_at_the_controllers_pace(fake_tool):
         (dcmi(state="deactivated"), "deactivated"),
         (dcmi("0 Watts"), "0 Watts"),
         (dcmi("N/A"), "'N/A' is no power"),
-        (dcmi("220000 mW"), "not in watts"),
+        (dcmi("220000 BTU/h"), "not in watts"),
         (dcmi("220"), "has no unit"),
         (dcmi()[:110], "no known state"),
         ("    DCMI request failed because: Invalid command (c1)\n", "Invalid command"),

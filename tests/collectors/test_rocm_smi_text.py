@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.tools.amd_smi_text import list_addresses, metric_rows
 from collectors.tools.hwmon import AMD, HYGON
-from collectors.tools.rocm_smi_text import bus_addresses, rows, vendor_of_output, watts
+from collectors.tools.quantity import watts
+from collectors.tools.rocm_smi_text import bus_addresses, rows, vendor_of_output
 from tests.shared import shared_path
 
 
@@ -99,15 +102,18 @@ def test_use_and_cap_stand_beside_the_power():
         ("900mW", 0.9),
         ("38.0", None),
         ("1,234W", None),
-        ("12 kW", None),
+        ("0.9 kW", 900.0),
+        ("140000000 uW", 140.0),
+        ("140000000\u00b5W", 140.0),
+        ("12 MW", None),
         ("N/A", None),
-        ("-5W", None),
+        ("5 V", None),
         ("nanW", None),
         ("30.0c", None),
     ],
 )
 def test_a_value_is_watts_or_nothing(value, expected):
-    assert watts(value) == expected
+    assert watts(value) == (expected if expected is None else pytest.approx(expected))
 
 
 @pytest.mark.parametrize(
@@ -168,6 +174,122 @@ def test_a_table_of_any_columns_gives_the_right_watts_or_none(data):
         assert found[base + offset] in expected
 
 
+def labelled(power: str, label: str = "Average Graphics Package Power (W)") -> dict[str, str]:
+    return {label: power, "GPU use (%)": "7", "Average Memory Power (W)": "38.0", "Temperature (Sensor edge) (C)": "40"}
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Average GFX Core Power (W)",
+        "Average Memory Power (W)",
+        "Average SoC Power (W)",
+        "CPU Socket Power (W)",
+        "Current Socket Power (W)",
+        "Socket Power (W)",
+        "CPU Package Power (W)",
+        "Max Graphics Package Power (W)",
+        "Default Power Cap (W)",
+        "Average Graphics Package Power (V)",
+        "Power Profile (W)",
+    ],
+)
+def test_the_power_of_a_part_is_never_the_boards(label):
+    text = json.dumps({"card0": {label: "20.0"}, "card1": labelled("91.0") | {label: "20.0"}})
+    assert powers(text) == {0: None, 1: 91.0}
+    lines = f"HCU[0]\t\t: {label}: 20.0\nHCU[0]\t\t: Average Graphics Package Power (W): 91.0\n"
+    assert powers(lines) == {0: 91.0}
+    assert powers(f"device,{label}\ncard0,20.0\n") == {0: None}
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "power_w"),
+    [
+        ("Current Socket Graphics Package Power (W)", "7.222", 7.222),
+        ("average graphics package power (w)", "91.0", 91.0),
+        ("Average Graphics Package Power (mW)", "91000", 91.0),
+        ("Average Graphics Package Power", "91.0 W", 91.0),
+        ("Average Graphics Package Power", "91.0W", 91.0),
+        ("Average Graphics Package Power (W)", "91,5", 91.5),
+        ("Average Graphics Package Power", "91.0", None),
+        ("Average Graphics Package Power (W)", "91000 mW", None),
+        ("Average Graphics Package Power (W)", "9 1.0", None),
+    ],
+)
+def test_labels_and_units_of_the_boards_power(label, value, power_w):
+    for text in (json.dumps({"card0": {label: value}}), f"GPU[0]\t\t: {label}: {value}\n"):
+        assert powers(text) == {0: power_w if power_w is None else pytest.approx(power_w)}
+
+
+def test_a_label_told_twice_with_two_values_is_no_power():
+    label = "Average Graphics Package Power (W)"
+    assert powers(f'{{"card0": {{"{label}": "91.0", "{label}": "60.0"}}}}') == {0: None}
+    assert powers(f'{{"card0": {{"{label}": "91.0", "{label}": "91.0"}}}}') == {0: 91.0}
+
+
+def test_a_table_of_two_printings_counts_where_they_agree():
+    table = "DCU  Temp   AvgPwr  Perf\n0    30.0c  50.0W   auto\n1    30.0c  60.0W   auto\n"
+    assert powers(table + "====\n" + table) == {0: 50.0, 1: 60.0}
+    assert powers(table + "====\n" + table.replace("60.0W", "61.0W")) == {0: 50.0, 1: None}
+
+
+def test_the_table_of_rocm_1_7():
+    table = " GPU  Temp    AvgPwr   SCLK     MCLK     Fan      Perf    SCLK OD\n"
+    assert powers(table + "  0   50.0c   8.0W     852Mhz   500Mhz   12.94%   auto      0%\n") == {0: 8.0}
+
+
+OUTPUTS = {
+    "JSON": json.dumps({"card0": labelled("119.0"), "card1": labelled("131.5")}),
+    "CSV": "device,GPU use (%),Average Graphics Package Power (W)\ncard0,3,119.0\ncard1,9,131.5\n",
+    "lines": "".join(
+        f"GPU[{k}]\t\t: {label}: {value}\n"
+        for k, power in enumerate(("119.0", "131.5"))
+        for label, value in labelled(power).items()
+    ),
+    "table": "GPU  Temp   Perf  Fan  AvgPwr\n0    30.0c  auto  0%   119.0W\n1    31.0c  auto  0%   131.5W\n",
+    "table with the unit above": "GPU  Temp   AvgPwr(W)\n0    30.0c  119.0\n1    31.0c  131.5\n",
+}
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_cut_anywhere_gives_the_right_watts_or_none(name):
+    text = OUTPUTS[name]
+    assert powers(text) == {0: 119.0, 1: 131.5}
+    for cut in range(len(text)):
+        for number, power_w in powers(text[:cut]).items():
+            assert power_w in (None, {0: 119.0, 1: 131.5}[number])
+
+
+@given(st.permutations(list(labelled("119.0"))), st.permutations(list(labelled("119.0"))))
+@settings(max_examples=30)
+def test_labels_and_columns_in_any_order_give_the_right_watts(first, second):
+    cards = [{key: labelled("119.0")[key] for key in first}, {key: labelled("131.5")[key] for key in second}]
+    assert powers(json.dumps({f"card{k}": card for k, card in enumerate(cards)})) == {0: 119.0, 1: 131.5}
+    told = (f"GPU[{k}] : {label}: {value}\n" for k, card in enumerate(cards) for label, value in card.items())
+    assert powers("".join(told)) == {0: 119.0, 1: 131.5}
+    titles = [*first[:2], "device", *first[2:]]
+    rows = [
+        [{**labelled(power), "device": card}[title] for title in titles]
+        for card, power in (("card0", "119.0"), ("card1", "131.5"))
+    ]
+    assert powers("".join(",".join(row) + "\n" for row in [titles, *rows])) == {0: 119.0, 1: 131.5}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("03-part-of-board.json", {0: 91.0}),
+        ("03-part-of-board.lines.txt", {0: 91.0}),
+        ("04-first-device-without-power.json", {0: None, 1: 250.0}),
+        ("04-first-device-without-power.lines.txt", {0: None, 1: 250.0}),
+        ("14-csv-last-cell-cut.txt", {0: 120.0, 1: None}),
+        ("15-rocm-1.7.table.txt", {0: 8.0}),
+    ],
+)
+def test_the_cases_that_were_found(name, expected):
+    assert powers(shared_path(f"cases/power/{name}").read_text()) == expected
+
+
 def test_bus_addresses():
     assert bus_addresses("=====\nGPU[0]\t\t: PCI Bus: 0000:C1:00.0\nHCU[1] : PCI Bus: 0000:03:00.0\n") == {
         0: "0000:c1:00.0",
@@ -181,7 +303,7 @@ MADE_METRIC = """WARNING: not in render group
  {"gpu": 0, "power": {"current_socket_power": "N/A", "average_socket_power": {"value": "90,5", "unit": "W"}}},
  {"gpu": 2, "power": {"socket_power": "N/A"}}, {"gpu": 3, "power": {"socket_power": 100}},
  {"gpu": 4, "power": {"socket_power": {"value": 410500, "unit": "mW"}}},
- {"gpu": 5, "power": {"socket_power": {"value": 5, "unit": "uW"}}}, {"gpu": 6, "power": "N/A"}]
+ {"gpu": 5, "power": {"socket_power": {"value": 5, "unit": "V"}}}, {"gpu": 6, "power": "N/A"}]
 """
 
 
