@@ -1,5 +1,37 @@
-"""For all tests: Ctrl-C reaches the programs that they start, though shells make a run in the background ignore it."""
+"""For all tests: Ctrl-C reaches the programs that they start, and a run that may skip nothing fails where it does."""
 
+import os
 import signal
 
+import pytest
+
 signal.signal(signal.SIGINT, signal.default_int_handler)
+"""Shells make a run in the background ignore it."""
+
+NO_SKIPS = "CROSSCAST_NO_SKIPS"
+"""The environment variable that, set to 1, makes a run fail that skips a test, whatever the reason."""
+
+
+class SkipsCounted:
+    """Turns a passing run red where tests were skipped."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):
+            self.skipped.append(report.nodeid)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.skipped:
+            terminalreporter.write_line(f"{NO_SKIPS}=1, but {len(self.skipped)} tests were skipped", red=True)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if os.environ.get(NO_SKIPS) == "1":
+        config.pluginmanager.register(SkipsCounted())
