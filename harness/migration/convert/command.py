@@ -93,7 +93,7 @@ def convert(
     console.print(table(outcome, source.name, target.name))
     console.print(summary(outcome), highlight=False)
     for remark in outcome.remarks:
-        console.print(remark, highlight=False)
+        console.print(remark, markup=False, highlight=False)
     if outcome.refusal is not None:
         raise UserError(f"{source}: {outcome.refusal}; {outcome.advice}")
     if not dry_run:

@@ -10,8 +10,8 @@ from harness.frozen import Frozen
 from harness.migration.convert.ckpt_file import read_ckpt, write_ckpt
 from harness.migration.convert.dialects import (
     TEXT,
-    from_flat,
     from_safetensors,
+    from_texts,
     in_module_order,
     to_mindspore,
     to_neutral,
@@ -28,6 +28,7 @@ FileKind = Literal["pytorch", "ckpt", "safetensors"]
 Status = Literal["matched", "renamed", "rearranged", "filled", "unused", "unexpected", "other shape", "missing"]
 
 UNFIT: tuple[Status, ...] = ("missing", "unexpected", "other shape")
+LONGEST_NAME = 500
 OF_MINDSPORE = "mindspore"
 """The names that are taken for a file of MindSpore where no others are given."""
 
@@ -68,7 +69,7 @@ class Outcome(Frozen):
     advice: str | None = None
 
 
-Read = Callable[[Path], State]
+Read = Callable[[Path, bool], State]
 Write = Callable[[Path, State], list[str]]
 
 
@@ -108,17 +109,20 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
 def _read(request: Request, read_pytorch: Read | None) -> State:
     if request.source_kind == "pytorch":
         assert read_pytorch is not None
-        state = read_pytorch(request.source)
+        state = read_pytorch(request.source, request.weights_only)
     elif request.source_kind == "ckpt":
-        import json
-
         tensors, texts = read_ckpt(request.source)
-        state = from_flat(tensors, json.loads(texts.pop(TEXT)) if TEXT in texts else None)
-        state = replace(state, left_out=tuple(texts))
+        state = from_texts(tensors, texts, request.source)
+        state = replace(state, left_out=tuple(name for name in texts if name != TEXT))
     else:
         state = from_safetensors(*read_safetensors(request.source), request.source)
     if not state.of("parameter"):
         raise UserError(f"{request.source}: holds no parameters")
+    for tensor in (each for group in state.tensors.values() for each in group):
+        if not tensor.name.isprintable() or len(tensor.name) > LONGEST_NAME:
+            raise UserError(
+                f"{request.source}: a tensor's name is none: {tensor.name[:LONGEST_NAME]!a}; write it again"
+            )
     if request.weights_only:
         said = {key: value for key, value in state.about.items() if key != "optimiser"}
         return State({"parameter": state.of("parameter")}, said, state.left_out)
@@ -157,7 +161,7 @@ def _names(name: str, model: str | None) -> WeightNames:
 def _source_names(request: Request, state: State) -> WeightNames | None:
     if request.source_names is not None:
         return _names(request.source_names, request.model)
-    of_mindspore = request.source_kind == "ckpt" or "names" in state.about.get("optimiser", {})
+    of_mindspore = request.source_kind == "ckpt" or "names" in (state.about.get("optimiser") or {})
     return catalogue.weights(OF_MINDSPORE) if of_mindspore else None
 
 

@@ -85,7 +85,7 @@ def number(tensor: Tensor) -> int | None:
     if tensor.dtype not in formats or any(size != 1 for size in tensor.shape):
         return None
     value = float(np.ascontiguousarray(tensor.bits()).reshape(-1).view(formats[tensor.dtype])[0])
-    return int(value) if value == int(value) else None
+    return int(value) if value.is_integer() else None
 
 
 def module_order(names: Iterable[str]) -> list[str]:
