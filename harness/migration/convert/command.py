@@ -65,7 +65,7 @@ def convert(
     kind, of_target = _target(target, layout)
     if not dry_run and target.exists() and not force:
         raise UserError(f"{target}: exists; give --force to replace it, or another name")
-    source_kind = _source_kind(source)
+    source_kind = kind_of(source)
 
     from harness.cli import make_console
     from harness.migration.convert.convert import Request
@@ -88,7 +88,7 @@ def convert(
             weights_only=weights_only,
         )
 
-    outcome = _convert(asked(None)) if dry_run else _written(asked, target)
+    outcome = run_conversion(asked(None)) if dry_run else _written(asked, target)
     console = make_console()
     console.print(table(outcome, source.name, target.name))
     console.print(summary(outcome), highlight=False)
@@ -100,8 +100,8 @@ def convert(
         click.echo(target)
 
 
-def _convert(request: "Request") -> "Outcome":
-    """Convert here, or in a process with PyTorch where one side is its own."""
+def run_conversion(request: "Request") -> "Outcome":
+    """Convert here, or in a process with PyTorch where one side is its own; raises UserError as `convert_here`."""
     from harness.child import ask_child
     from harness.migration.convert.convert import Outcome, convert_here
 
@@ -126,7 +126,7 @@ def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Outcom
     os.close(descriptor)
     place = Path(name)
     try:
-        outcome = _convert(asked(place))
+        outcome = run_conversion(asked(place))
         if outcome.refusal is None:
             with place.open("rb") as file:
                 os.fsync(file.fileno())
@@ -151,8 +151,13 @@ def _target(target: Path, layout: "Layout | None") -> "tuple[FileKind, Layout]":
     raise UserError(f"{target}: {layout} is not written to {target.suffix}; name it .safetensors")
 
 
-def _source_kind(source: Path) -> "FileKind":
-    """By the first bytes: FourCastNet's published backbone.ckpt is PyTorch's."""
+def kind_of(source: Path) -> "FileKind":
+    """By the first bytes: FourCastNet's published backbone.ckpt is PyTorch's.
+
+    Raises UserError where there is no such file or it is none that is read.
+    """
+    if source.exists() and not source.is_file():
+        raise UserError(f"{source}: is no regular file")
     try:
         with source.open("rb") as file:
             head, size = file.read(9), file.seek(0, os.SEEK_END)

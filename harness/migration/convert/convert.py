@@ -34,7 +34,11 @@ OF_MINDSPORE = "mindspore"
 
 
 class Request(Frozen):
-    """What is asked for; `place` is where the target is written before it gets its name, None for a dry run."""
+    """What is asked for; `place` is where the target is written before it gets its name, None for a dry run.
+
+    `shapes` and `architecture` stand for a network where it is no preset's. With `find_names` the names of the source
+    are those of scenarios/weights that fit, where ours do not.
+    """
 
     source: Path
     source_kind: FileKind
@@ -47,6 +51,9 @@ class Request(Frozen):
     model: str | None = None
     preset: str | None = None
     data: str | None = None
+    shapes: dict[str, Shape] | None = None
+    architecture: str | None = None
+    find_names: bool = False
     partial: bool = False
     weights_only: bool = False
 
@@ -60,11 +67,12 @@ class Row(Frozen):
 
 
 class Outcome(Frozen):
-    """The name map, the tensors by role, remarks, and whether the target was written or would be."""
+    """The name map, the tensors by role, remarks, the names that the source has, and whether the target is written."""
 
     rows: tuple[Row, ...]
     counts: dict[Role, int]
     remarks: tuple[str, ...] = ()
+    names: str | None = None
     refusal: str | None = None
     advice: str | None = None
 
@@ -80,10 +88,13 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     refusal, and nothing is written then.
     """
     state = _read(request, read_pytorch)
-    names = _source_names(request, state)
-    shapes = None
+    shapes = request.shapes
     if request.model is not None and request.preset is not None:
         shapes = expected_shapes(request.model, request.preset, request.data)
+    names, found = _source_names(request, state), request.source_names
+    if request.find_names and shapes is not None and not _fits(state, names, shapes):
+        found = _fitting(state, shapes, request.architecture)
+        names = names if found is None else catalogue.weights(found)
     mapped, rows = _to_ours(state, names, shapes, checked=request.source_names is not None)
     target_names = None if request.target_names is None else _names(request.target_names, request.model)
     rows += [Row(status="unused", sources=tensor.sources) for tensor in mapped.pop("unused")]
@@ -103,7 +114,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
             reason = error.strerror or "no space, or the disk failed"
             raise UserError(f"{request.target}: cannot be written: {reason}; free space or choose another") from None
     counts = {role: len(final.of(role)) for role in ("parameter", *MOMENTS, "step", "optimiser") if final.of(role)}
-    return Outcome(rows=tuple(rows), counts=counts, remarks=tuple(remarks), refusal=refusal, advice=advice)
+    return Outcome(rows=tuple(rows), counts=counts, remarks=tuple(remarks), names=found, refusal=refusal, advice=advice)
 
 
 def _read(request: Request, read_pytorch: Read | None) -> State:
@@ -233,13 +244,26 @@ def _refuse_unnumbered(names: WeightNames | None, *, ordered: bool) -> None:
 
 def _advice(state: State, shapes: Mapping[str, Shape] | None) -> str:
     """The names of scenarios/weights that make everything fit, where there are any."""
-    for name in catalogue.names("weights") if shapes is not None else ():
-        try:
-            if not _refusal(_to_ours(state, catalogue.weights(name), shapes, checked=False)[1]):
-                return f"it fits with --names {name}"
-        except UserError:
-            continue
+    fitting = None if shapes is None else _fitting(state, shapes, None)
+    if fitting is not None:
+        return f"it fits with --names {fitting}"
     return "give the --names that it has, or --partial to go on with what fits"
+
+
+def _fitting(state: State, shapes: Mapping[str, Shape], architecture: str | None) -> str | None:
+    """The first names of scenarios/weights, for this architecture where one is given, with which everything fits."""
+    for name in catalogue.names("weights"):
+        names = catalogue.weights(name)
+        if architecture in (None, names.model or architecture) and _fits(state, names, shapes):
+            return name
+    return None
+
+
+def _fits(state: State, names: WeightNames | None, shapes: Mapping[str, Shape]) -> bool:
+    try:
+        return not _refusal(_to_ours(state, names, shapes, checked=False)[1])
+    except UserError:
+        return False
 
 
 def _about(state: State, request: Request) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The names and shapes that a model's preset has, without its data being opened."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,20 @@ def expected_shapes(model: str, preset: str, data: str | None) -> dict[str, Shap
     `data` is a mapping of scenarios/data, which has the channels; default: the model's data in the suites. Raises
     UserError where there is no such model, preset or mapping, or they do not fit together.
     """
-    import numpy as np
-
     found = catalogue.preset(model, preset)
     name = data or _data_of(found.model)
     config: Any = catalogue.data(name)
-    package = architecture(found.config.architecture)
-    network = package.Network.model_validate(network_on(found, config, name, found.preset.grid))
-    rows, columns = found.preset.grid
+    network = network_on(found, config, name, found.preset.grid)
+    return shapes_on(found.config.architecture, network, config, found.preset.grid)
+
+
+def shapes_on(name: str, hyperparameters: Mapping[str, Any], config: Any, grid: tuple[int, int]) -> dict[str, Shape]:
+    """Every parameter's shape of an architecture with these hyperparameters, data and grid."""
+    import numpy as np
+
+    package = architecture(name)
+    network = package.Network.model_validate(hyperparameters)
+    rows, columns = grid
     channels = [each.name if isinstance(config, ArchiveConfig) else each for each in config.channels]
     domain = Domain(
         channels=plain_channels(channels),
