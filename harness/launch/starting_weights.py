@@ -61,11 +61,17 @@ def _prepare(path: Path, scenario: Scenario, prepared: Path, console: Console) -
 
     from harness.migration.convert.command import kind_of, run_conversion
     from harness.migration.convert.convert import Request
-    from harness.migration.convert.expected import shapes_on
+    from harness.migration.convert.expected import Expected
     from harness.migration.convert.safetensors_file import read_safetensors
     from harness.models.parameters import fingerprint
 
-    shapes = shapes_on(scenario.architecture, scenario.network, scenario.data, scenario.grid)
+    expected = Expected(
+        title=f"{scenario.model} {scenario.preset}",
+        architecture=scenario.architecture,
+        network=scenario.network,
+        data=scenario.data,
+        grid=scenario.grid,
+    )
     converted = prepared.with_name("converted.safetensors")
     outcome = run_conversion(
         Request(
@@ -75,9 +81,7 @@ def _prepare(path: Path, scenario: Scenario, prepared: Path, console: Console) -
             place=converted,
             target_kind="safetensors",
             target_layout="neutral",
-            shapes=shapes,
-            architecture=scenario.architecture,
-            data=scenario.data_name,
+            expected=expected,
             find_names=True,
             weights_only=True,
         )

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,8 @@ def convert(
     """Turn SOURCE into TARGET, weights and optimiser state, bit for bit.
 
     Both are PyTorch's (.pt, .pth, .tar), MindSpore's (.ckpt) or safetensors, which without --to is written in a form
-    that needs no framework. Prints which tensor became which; does not write where not every one fits.
+    that needs no framework; SOURCE may be an .npz file too, such as DeepMind's GraphCast. Prints which tensor became
+    which; does not write where not every one fits.
     """
     if (model is None) != (preset is None):
         raise UserError("give --model and --preset together, or neither")
@@ -166,8 +168,20 @@ def kind_of(source: Path) -> "FileKind":
         raise UserError(f"{source}: {reason}") from None
     if (head[8:] == b"{" and int.from_bytes(head[:8], "little") < size) or source.suffix == ".safetensors":
         return "safetensors"
-    if head.startswith((ZIP, PICKLE)):
+    if head.startswith(ZIP):
+        return "npz" if _holds_arrays(source) else "pytorch"
+    if head.startswith(PICKLE):
         return "pytorch"
     if head.startswith(MESSAGE):
         return "ckpt"
-    raise UserError(f"{source}: neither a file of PyTorch nor of MindSpore nor safetensors, or its beginning is lost")
+    raise UserError(
+        f"{source}: neither a file of PyTorch nor of MindSpore nor safetensors nor .npz, or its beginning is lost"
+    )
+
+
+def _holds_arrays(source: Path) -> bool:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return source.suffix == ".npz"
