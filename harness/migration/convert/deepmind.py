@@ -165,7 +165,7 @@ def _our_inputs(expected: Expected, variables: _Variables) -> list[Field]:
 
 
 def _field(channel: "Channel | str", names: Sequence[str], step: int | None) -> Field:
-    """A channel of ours by the name, among these, that the published network has for it; its own where there is none."""
+    """A channel of ours by the name, among these, that the published network has for it, else by its own."""
     if not isinstance(channel, Channel):
         return Field(FORMULAS.get(channel, channel), None, step)
     variable = next((each for each in channel.variable if each in names), channel.variable[0])
