@@ -142,9 +142,8 @@ def _read(request: Request, read_pytorch: Read | None) -> State:
         raise UserError(f"{request.source}: holds no parameters")
     for tensor in (each for group in state.tensors.values() for each in group):
         if not tensor.name.isprintable() or len(tensor.name) > LONGEST_NAME:
-            raise UserError(
-                f"{request.source}: a tensor's name is none: {tensor.name[:LONGEST_NAME]!a}; write it again"
-            )
+            name = ascii(tensor.name[:LONGEST_NAME])
+            raise UserError(f"{request.source}: {name} is no name of a tensor; write the file again")
     if request.weights_only:
         said = {key: value for key, value in state.about.items() if key != "optimiser"}
         return replace(state, tensors={"parameter": state.of("parameter")}, about=said)

@@ -9,6 +9,7 @@ something are refused, so that a file that means harm is told from one that is m
 
 import pickle
 import sys
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from typing import IO, Any
@@ -23,7 +24,6 @@ INERT_MODULES = frozenset(
 )
 """Modules of Python's library whose objects are found in checkpoints; they too become stand-ins."""
 INERT_BUILTINS = frozenset(("builtins.range", "builtins.slice", "builtins.Ellipsis", "builtins.NotImplemented"))
-OLD_NAMES = {"__builtin__": "builtins", "copy_reg": "copyreg", "UserDict": "collections"}
 TEXT_ENCODINGS = ("latin1", "latin-1", "iso-8859-1", "utf-8", "utf8", "ascii")
 
 
@@ -176,6 +176,13 @@ def _known() -> Iterator[tuple[str, Any]]:
         yield f"{storage.__module__}.{storage.__name__}", storage
 
 
+def of_python_3(module: str, name: str) -> tuple[str, str]:
+    """The name of today for one that protocols up to 2 write as Python 2 had it: subprocess is commands there."""
+    if (module, name) in NAME_MAPPING:
+        return NAME_MAPPING[module, name]
+    return IMPORT_MAPPING.get(module, module), name
+
+
 class Names:
     """What the names of a pickle become; `known` are the objects that are no stand-ins."""
 
@@ -185,7 +192,7 @@ class Names:
 
     def find(self, module: str, name: str) -> Any:
         """The object or stand-in of a name; raises ForbiddenNameError for one that could do something."""
-        module = OLD_NAMES.get(module, module)
+        module, name = of_python_3(module, name)
         full, top = f"{module}.{name}", module.partition(".")[0]
         if full in self._known:
             return self._known[full]
@@ -226,7 +233,7 @@ class Inspector(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """A stand-in; builtins and codecs that are known elsewhere are stand-ins here too."""
-        if f"{OLD_NAMES.get(module, module)}.{name}" in _HARMLESS:
+        if ".".join(of_python_3(module, name)) in _HARMLESS:
             return StandIn
         found = self._names.find(module, name)
         self._names_of_types[found] = name
