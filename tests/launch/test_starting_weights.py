@@ -14,6 +14,8 @@ from safetensors.numpy import save_file
 from harness.errors import UserError
 from harness.launch.plan import interleave
 from harness.launch.starting_weights import require_file, started_from
+from harness.migration.convert.command import run_conversion
+from harness.migration.convert.convert import Request
 from harness.models.parameters import fingerprint
 from harness.scenario.matrix import Selection, StartingWeights, expand
 from harness.subject import prepare
@@ -109,6 +111,21 @@ def test_every_launch_gets_the_prepared_file_in_float32(write_suite, tmp_path):
     for name, values in half.items():
         assert loaded[name].dtype == np.float32
         np.testing.assert_array_equal(loaded[name], values.astype(np.float32))
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_pytorch_gives_the_same_cell(write_suite, tmp_path):
+    matrix = expand(Selection(suite=str(write_suite())))
+    source = published(weights_of(matrix.cells[0]), tmp_path / "backbone.safetensors")
+    target = tmp_path / "backbone.ckpt"
+    named = {"source": source, "source_kind": "safetensors", "target": target, "place": target}
+    run_conversion(Request(**named, target_kind="pytorch", target_layout="pytorch"))
+    cells = []
+    for path in (source, target):
+        with started_from(path, matrix, quiet()) as (started, _):
+            cells.append(started.cells[0])
+    assert cells[0].cell == cells[1].cell
+    assert [cell.weights.file for cell in cells] == ["backbone.safetensors", "backbone.ckpt"]
 
 
 def test_weights_that_were_exchanged_meanwhile_are_refused(scenario, tmp_path):

@@ -103,9 +103,9 @@ def test_a_file_of_mindspore_with_any_bytes_changed_or_cut_is_read_or_refused(ch
     path.write_bytes(bytes(content[: data.draw(st.integers(1, len(content)))]))
     try:
         tensors, _ = read_ckpt(path)
-        assert sum(tensor.bits().nbytes for tensor in tensors) <= len(content)
-    except UserError as error:
-        assert "\n" not in str(error)
+    except UserError:
+        return
+    assert sum(tensor.bits().nbytes for tensor in tensors) <= len(content)
 
 
 def test_the_checksum_of_mindspore_finds_a_flipped_bit(checkpoint, tmp_path):
@@ -136,23 +136,12 @@ def test_powers_of_the_betas_are_multiplied_up_in_float32(steps):
         },
         {"optimiser": {"hyperparameters": {"betas": betas}}},
     )
-    found = {
-        tensor.name: tensor.bits().view("<f4").item()
-        for tensor in to_mindspore(state, None)[0]
-        if "power" in tensor.name
-    }
+    written = {tensor.name: tensor for tensor in to_mindspore(state, None)[0]}
     for name, beta in zip(("beta1_power", "beta2_power"), betas, strict=True):
         power = np.float32(1)
         for _ in range(steps):
             power = power * np.float32(beta)
-        assert found[name] == power
-
-
-def zeros(model, preset, **options):
-    return {
-        name: np.zeros(shape, np.float32)
-        for name, shape in shapes_of(expected_network(model, preset, **options)).items()
-    }
+        assert written[name].bits().view("<f4").item() == power
 
 
 def with_another(model, grid=None, **network):
