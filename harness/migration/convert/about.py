@@ -11,13 +11,16 @@ from harness.frozen import Frozen
 from harness.migration.convert.tensors import Role
 
 Beta = Annotated[float, Field(ge=0, lt=1)]
+WIDEST = 2**63
+Plain = Annotated[int, Field(ge=-WIDEST, lt=WIDEST)] | bool | float | str | None
+LONGEST_SHOWN = 120
 
 
 class Optimiser(Frozen):
     """Names that a MindSpore file gave to its state, and the settings of PyTorch's."""
 
     names: dict[Role, str] | None = None
-    hyperparameters: dict[str, Any] | None = None
+    hyperparameters: dict[str, Plain | list[Plain]] | None = None
 
 
 class About(Frozen):
@@ -40,10 +43,17 @@ def checked_about(about: Any, path: object) -> dict[str, Any]:
         _Betas.model_validate({key: value for key, value in (settings or {}).items() if key == "betas"})
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
+        field = shown(".".join(map(str, first["loc"])))
         where = f"{field}: " if field else ""
         raise UserError(f"{path}: what it says of itself is damaged: {where}{first['msg']}; write it again") from None
     return dict(about)
+
+
+def shown(text: object) -> str:
+    """A text of a file as a terminal may get it: on one line, without control characters, not endless."""
+    plain = str(text)
+    plain = plain if plain.isprintable() else ascii(plain)
+    return plain if len(plain) <= LONGEST_SHOWN else f"{plain[:LONGEST_SHOWN]}..."
 
 
 def parsed(text: str, what: str, path: object) -> Any:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from harness.errors import UserError
 from harness.frozen import Frozen
 from harness.migration.convert import deepmind
+from harness.migration.convert.about import shown
 from harness.migration.convert.ckpt_file import read_ckpt, write_ckpt
 from harness.migration.convert.dialects import (
     TEXT,
@@ -108,7 +109,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     ours = State({role: tuple(group) for role, group in mapped.items()}, _about(state, request))  # type: ignore[misc]
     final = ours if target_names is None else _to_file(ours, target_names)
     rows = [_row(tensor) for tensor in final.of("parameter")] + rows
-    remarks = [f"not carried: {', '.join(state.left_out)}"] if state.left_out else []
+    remarks = [f"not carried: {', '.join(map(shown, state.left_out))}"] if state.left_out else []
     remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
     refusal = None if request.partial else _refusal(rows)
     if refusal is not None and expected is not None and shapes is not None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from harness.errors import UserError
-from harness.migration.convert.about import checked_about
+from harness.migration.convert.about import WIDEST, checked_about, shown
 from harness.migration.convert.dialects import MOST_STEPS, in_module_order
 from harness.migration.convert.restricted_pickle import StandIn
 from harness.migration.convert.tensors import MOMENTS, Role, State, Tensor, from_array, number
@@ -66,13 +66,15 @@ def read(path: Path, weights_only: bool = False) -> State:
     """
     loaded = load(path)
     if not isinstance(loaded, Mapping) or (isinstance(loaded, StandIn) and not loaded):
-        raise UserError(f"{path}: holds {type(loaded).__name__}, not a dict of tensors; save net.state_dict()")
+        raise UserError(f"{path}: holds {shown(type(loaded).__name__)}, not a dict of tensors; save net.state_dict()")
     key = next((key for key in (*PARAMETERS, *AVERAGES) if isinstance(loaded.get(key), Mapping)), None)
     found = loaded if key is None else loaded[key]
     named = {str(name): _as_tensor(value) for name, value in found.items()}
     parameters = {name: value for name, value in named.items() if value is not None}
     if not parameters:
-        raise UserError(f"{path}: no tensors under {', '.join(PARAMETERS)}; its keys: {', '.join(map(str, loaded))}")
+        raise UserError(
+            f"{path}: no tensors under {', '.join(PARAMETERS)}; its keys: {shown(', '.join(map(str, loaded)))}"
+        )
     about = {} if key is None else loaded.get(ABOUT, {})
     optimiser_key = None if key is None else next((key for key in OPTIMISERS if key in loaded), None)
     others = [] if key is None else [str(other) for other in loaded if other not in (key, optimiser_key, ABOUT)]
@@ -236,14 +238,23 @@ def _steps(path: Path, step: Any) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """A setting as JSON has it, without the classes that libraries give to numbers; _NOT_PLAIN where there is none."""
+    """A setting as JSON has it: a number, a text, a list of them, without the classes that libraries give to them.
+
+    _NOT_PLAIN where it is something else.
+    """
     if isinstance(value, torch.Tensor | np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, tuple | list):
-        values = [_plain(each) for each in value]
-        return _NOT_PLAIN if _NOT_PLAIN in values else values
+        values = [_single(each) for each in value]
+        return _NOT_PLAIN if any(each is _NOT_PLAIN for each in values) else values
+    return _single(value)
+
+
+def _single(value: Any) -> Any:
     if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int) and not -WIDEST <= value < WIDEST:
+        return _NOT_PLAIN
     for kind in (int, float, str):
         if isinstance(value, kind):
             return kind(value)

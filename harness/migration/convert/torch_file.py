@@ -11,6 +11,7 @@ import torch
 
 from harness.errors import UserError, one_line
 from harness.migration.convert import restricted_pickle
+from harness.migration.convert.about import shown
 from harness.migration.convert.archives import check_archive
 from harness.migration.convert.restricted_pickle import ForbiddenNameError, Inspector
 
@@ -44,12 +45,13 @@ def load(path: Path) -> Any:
                 return _load(path, weights_only=False, pickle_module=restricted_pickle)
     except ForbiddenNameError as error:
         raise UserError(
-            f"{path}: it wants to run {error}, so it is not loaded; where it was made, save net.state_dict() alone"
+            f"{path}: it wants to run {shown(error)}, so it is not loaded; where it was made, save "
+            "net.state_dict() alone"
         ) from None
     except UserError:
         raise
     except Exception as error:  # a damaged pickle may raise almost anything
-        reason = one_line(error).split(". ")[0]
+        reason = shown(one_line(error).split(". ")[0])
         raise UserError(f"{path}: not a whole PyTorch checkpoint ({reason}); copy it again") from None
 
 

@@ -80,6 +80,18 @@ def optimiser(torch, kind, **settings):
     return made.state_dict()
 
 
+def bomb():
+    """Lists within lists, each twice: written out they are as long as 2 to the power of 64."""
+    made = [0.9]
+    for _ in range(64):
+        made = [made, made]
+    return made
+
+
+def exploding(adam):
+    return {**adam["param_groups"][0], "notes": bomb()}
+
+
 def make(folder):
     import argparse
     import datetime
@@ -135,6 +147,12 @@ def make(folder):
             "model_state": {"weight": weight},
             "crosscast": {"about": {"optimiser": {"hyperparameters": {"betas": "x"}}}, "tensors": {}},
         },
+        "bomb.pt": {
+            "model_state": {"weight": weight},
+            "crosscast": {"about": {"optimiser": {"hyperparameters": {"betas": bomb()}}}},
+        },
+        "settings-bomb.pt": {"model": {"weight": weight}, "optimizer": {**adam, "param_groups": [exploding(adam)]}},
+        "escape.pt": {"model_state": {"weight": weight}, "\x1b[31m": 1, 10**200: 2},
         "expanded.pt": {"model_state": {"weight": torch.zeros(1).expand(10**9)}},
         "strange-optimiser.pt": {"model_state": {"weight": weight}, "optimizer": {"param_groups": [3], "state": []}},
     }

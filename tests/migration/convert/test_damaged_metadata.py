@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from harness.errors import UserError
+from harness.migration.convert.about import shown
 from harness.migration.convert.ckpt_file import read_ckpt, write_ckpt
 from harness.migration.convert.command import kind_of
 from harness.migration.convert.convert import Request, convert_here
@@ -77,6 +78,20 @@ def test_names_that_no_terminal_should_get_are_refused(tmp_path, name):
         pytest.skip("no file of MindSpore can hold such a name")
     with pytest.raises(UserError, match="is no name of a tensor"):
         convert(tmp_path / "in.ckpt")
+
+
+def test_a_header_that_claims_a_billion_values_is_named(tmp_path):
+    entry = {"dtype": "F32", "shape": [10**9], "data_offsets": [0, 4 * 10**9]}
+    header = json.dumps({"a": entry}).encode()
+    path = tmp_path / "in.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(24))
+    with pytest.raises(UserError, match="not a whole safetensors file"):
+        convert(path)
+
+
+def test_what_a_terminal_gets_of_a_file_is_one_line():
+    assert shown("a\x1b[31m\n") == r"'a\x1b[31m\n'"
+    assert len(shown("x" * 9999)) < 200
 
 
 @pytest.mark.parametrize("text", ["{", "7", '{"optimiser": 1}', "[" * 99999])

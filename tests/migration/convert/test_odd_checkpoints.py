@@ -52,6 +52,8 @@ def lie(source, target):
         ("fused.pt", []),
         ("lightning.ckpt", ["hyper_parameters"]),
         ("legacy.pt", ["iters"]),
+        ("settings-bomb.pt", []),
+        ("escape.pt", ["\x1b[31m", str(10**200)]),
     ],
 )
 def test_the_weights_of_real_trainings_are_carried(found, name, left_out):
@@ -78,6 +80,7 @@ def test_the_state_of_adam_goes_with_them(found, name):
         ("script.pt", "is a TorchScript program"),
         ("damaged-about.pt", "'crosscast' is damaged"),
         ("damaged-betas.pt", "what it says of itself is damaged"),
+        ("bomb.pt", "what it says of itself is damaged"),
         ("lying.pt", "a tensor claims 1,000,000,000 values"),
         ("expanded.pt", "claims 1,000,000,000 values"),
         ("strange-optimiser.pt", "give --weights-only"),
