@@ -12,14 +12,14 @@ option = $(if $(2), --$(1) '$(2)')
 results_options = $(call option,suite,$(SUITE))$(call option,results,$(RESULTS))
 bench_options = $(call option,chip,$(CHIP))$(call option,model,$(MODEL))$(call option,framework,$(FRAMEWORK))$\
 	$(call option,preset,$(PRESET))$(call option,data,$(DATA))$(call option,mapping,$(MAPPING))$\
-	$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
+	$(call option,weights,$(WEIGHTS))$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
 
 .PHONY: help venv bench tables claims parity figures report list schemas test lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= REPEATS= RESULTS= FRESH=1 LEDGER=;"
+	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= WEIGHTS= REPEATS= RESULTS= FRESH=1 LEDGER=;"
 	@echo "PYTHON= names the Python to set up with, 3.10 to 3.12."
 
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date

@@ -42,6 +42,11 @@ def cli() -> None:
 @click.option("--preset", help="This preset of the models instead of the suite's.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder or file of an archive.")
 @click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
+@click.option(
+    "--weights",
+    type=click.Path(path_type=Path),
+    help="Start every launch of the one model from this file, published or converted, instead of drawn weights.",
+)
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
 @results_option
@@ -53,6 +58,7 @@ def bench(
     preset: str | None,
     data: Path | None,
     mapping: str | None,
+    weights: Path | None,
     repeats: int | None,
     fresh: bool,
     results: Path,
@@ -62,7 +68,7 @@ def bench(
     from harness.scenario.matrix import Selection
 
     console = PlainConsole()
-    selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats)
+    selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
     outcome = benches.bench(selection, results, console, fresh=fresh)
     _write_tables(results, outcome.suite, None, console, figures=True)
     if outcome.failed:

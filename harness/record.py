@@ -234,6 +234,7 @@ class Measurements(Frozen):
     parameters: int | None = None
     startup: Startup | None = None
     training: tuple[TrainingStage, ...] = ()
+    no_training: str | None = Field(default=None, description="why there is no training, where none was asked for")
     inference: Latency | None = None
     skill: Skill | None = None
     memory: Memory | None = None

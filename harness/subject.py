@@ -9,9 +9,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import UserError
 from harness.models import architecture
 from harness.models.domain import Domain
 from harness.models.parameters import draw
+from harness.models.parameters import fingerprint as fingerprint_of
 from harness.scenario.matrix import Scenario
 
 if TYPE_CHECKING:
@@ -49,6 +51,30 @@ class Subject:
     def initial_weights(self, seed: int) -> "dict[str, NDArray[np.float32]]":
         """Every parameter by name, the same in every framework."""
         return draw(self.package.parameters(self.network, self.domain), seed)
+
+    def weights_of(self, path: Path, fingerprint: str) -> "dict[str, NDArray[np.float32]]":
+        """Every parameter by name from a safetensors file that a bench prepared.
+
+        Raises UserError where the file has not the weights of that fingerprint, or they are not this network's.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        try:
+            weights: dict[str, NDArray[np.float32]] = load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise UserError(f"{path}: the weights to start from cannot be read: {error}") from None
+        if fingerprint_of(weights) != fingerprint:
+            raise UserError(f"{path}: the weights to start from were changed while the bench ran; run it again")
+        expected = {each.name: each.shape for each in self.package.parameters(self.network, self.domain)}
+        found = {name: values.shape for name, values in weights.items()}
+        for name in expected.keys() | found.keys():
+            if expected.get(name) != found.get(name):
+                raise UserError(
+                    f"the weights to start from are not this network's: {name} has shape "
+                    f"{found.get(name, 'none')} in the file and {expected.get(name, 'none')} here"
+                )
+        return weights
 
     def training_extras(
         self, batch_size: int, epoch: int, random: "np.random.Generator"

@@ -13,6 +13,7 @@ import traceback
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from harness import forecast, process_memory
 from harness.errors import UserError, one_line
@@ -26,7 +27,12 @@ from harness.models.sources import sources_digest
 from harness.record import Definitions, Fingerprints, Measurements, Memory, Startup
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
-from harness.subject import prepare
+from harness.scenario.matrix import Scenario
+from harness.subject import Subject, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
 PR_SET_PDEATHSIG = 1
@@ -75,7 +81,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     counts_memory = process_memory.forget_peak()
 
     reporter.tell("building")
-    weights = subject.initial_weights(seed)
+    weights = initial_weights(subject, plan)
     framework.build(subject.package, subject.network, domain)
     framework.load(weights)
     framework.synchronise()
@@ -109,7 +115,10 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
     measured = measured.model_copy(
-        update={"training": training.train(framework, windows, scenario.training, extras, seed, reporter)}
+        update={
+            "training": training.train(framework, windows, scenario.training, extras, seed, reporter),
+            "no_training": no_training(scenario),
+        }
     )
     write_measurements(folder, measured, reporter)
     latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
@@ -123,6 +132,21 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         device_bytes=framework.peak_memory_bytes(),
     )
     write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
+
+
+def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":
+    """The weights of the plan's file, or those drawn from the seed of the launch."""
+    if plan.scenario.weights is None:
+        return subject.initial_weights(plan.seed)
+    return subject.weights_of(Path(plan.weights_file or ""), plan.scenario.weights.fingerprint)
+
+
+def no_training(scenario: Scenario) -> str | None:
+    """Why nothing is trained; None where something is."""
+    if scenario.training.epochs:
+        return None
+    scored = "the drawn weights" if scenario.weights is None else f"those of {scenario.weights.file}"
+    return f"epochs: 0, {scored} as they are"
 
 
 def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) -> None:

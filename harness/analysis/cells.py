@@ -99,7 +99,7 @@ class Group:
     @cached_property
     def _labels(self) -> dict[Cell, str]:
         labels = {cell: self._with_chip(cell.scenario, cell.label) for cell in self.cells}
-        for more in (lambda cell: f"on {cell.host}" if self.across else "", lambda cell: cell.key.rsplit(".", 1)[-1]):
+        for more in (_starting_file, lambda cell: f"on {cell.host}" if self.across else "", _digest):
             counts = Counter(labels.values())
             labels = {
                 cell: label if counts[label] == 1 else f"{label} {more(cell)}".rstrip()
@@ -295,6 +295,14 @@ def _joined(groups: Sequence[Group]) -> Group:
         absent=tuple(dict.fromkeys(entry for group in groups for entry in group.absent)),
         across=True,
     )
+
+
+def _starting_file(cell: Cell) -> str:
+    return f"from {cell.scenario.weights.file}" if cell.scenario.weights else ""
+
+
+def _digest(cell: Cell) -> str:
+    return cell.key.rsplit(".", 1)[-1]
 
 
 def _first_order(cell: Cell) -> int:

@@ -167,7 +167,9 @@ def _unequal(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterable[tup
 def _settings(cell: Cell) -> dict[str, Any]:
     content = cell.scenario.model_dump(mode="json")
     inference = {name: content["inference"][name] for name in SAME_INFERENCE_SETTINGS}
-    return dict(_flat({**{name: content[name] for name in SAME_SETTINGS}, "inference": inference}))
+    weights = (content["weights"] or {}).get("fingerprint", "drawn")
+    same = {name: content[name] for name in SAME_SETTINGS}
+    return dict(_flat({**same, "inference": inference, "weights to start from": weights}))
 
 
 def _flat(content: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:

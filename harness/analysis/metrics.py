@@ -72,7 +72,8 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
         for stage, times_s in zip(measured.training, epochs_s, strict=True)
         for metric in _of_stage(stage, times_s, stage.name if several else "")
     ]
-    missing = [] if measured.training else _of_missing_stage()
+    no_training = f"not trained ({measured.no_training})" if measured.no_training else NO_TRAINING
+    missing = [] if measured.training else _of_missing_stage(no_training)
     total_s = sum(map(sum, epochs_s))
     memory = measured.memory
     process_bytes, device_bytes = (memory.process_rss_bytes, memory.device_bytes) if memory else (None, None)
@@ -82,7 +83,7 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     return (
         *stages,
         *missing,
-        _metric("training_s", "training, total", "s", "cost", total_s if measured.training else None, NO_TRAINING),
+        _metric("training_s", "training, total", "s", "cost", total_s if measured.training else None, no_training),
         *_of_inference(measured.inference),
         _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes, no_peak),
         _metric("device_bytes", "device memory", "bytes", "size", device_bytes, no_count),
@@ -143,10 +144,10 @@ def _of_stage(stage: TrainingStage, epochs_s: Sequence[float], stage_name: str) 
     ]
 
 
-def _of_missing_stage() -> list[Metric]:
+def _of_missing_stage(reason: str) -> list[Metric]:
     return [
-        _metric("epoch_s", "epoch", "s", "cost", None, NO_TRAINING),
-        _metric("train_step_s", "train step", "s", "cost", None, NO_TRAINING),
+        _metric("epoch_s", "epoch", "s", "cost", None, reason),
+        _metric("train_step_s", "train step", "s", "cost", None, reason),
     ]
 
 

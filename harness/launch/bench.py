@@ -19,6 +19,7 @@ from harness.files import write_atomically
 from harness.launch.local import launch
 from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.progress import BenchProgress, ReadingProgress
+from harness.launch.starting_weights import require_file, started_from
 from harness.record import FILE_NAME, Record
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, expand
@@ -46,14 +47,23 @@ def bench(selection: Selection, results: Path, console: Console, *, fresh: bool 
 
     Raises UserError for a selection that does not hold, where nothing can run here, or where results cannot be written.
     """
+    require_file(selection.weights)
     with ReadingProgress(console) as reading:
         matrix = expand(selection, reading.update)
     if not matrix.cells:
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")
+    with started_from(selection.weights, matrix, console) as (started, weights_file):
+        return _make_launches(selection, started, weights_file, results, console, fresh=fresh)
+
+
+def _make_launches(
+    selection: Selection, matrix: Matrix, weights_file: str | None, results: Path, console: Console, *, fresh: bool
+) -> Outcome:
+    """Make the launches that are missing of cells that start from `weights_file`, or from drawn weights."""
     chip = catalogue.chip(selection.chip)
     _prepare(results / matrix.suite, matrix)
-    plans = interleave(matrix.cells, matrix.launches, uuid4().hex[:8])
+    plans = interleave(matrix.cells, matrix.launches, uuid4().hex[:8], weights_file)
     missing = plans if fresh else [plan for plan in plans if not is_completed(plan, results)]
     captured = environment.capture(chip.visible_devices)
     for absent in matrix.absent:

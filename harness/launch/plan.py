@@ -33,6 +33,7 @@ class LaunchPlan(Frozen):
     bench: str
     attempt: str
     power: PowerPlan = PowerPlan()
+    weights_file: str | None = Field(default=None, description="safetensors with the weights that it starts from")
     device_name: str | None = Field(default=None, description="the chip's regular expression for its name")
     progress_fd: int = -1
     parent_pid: int = -1
@@ -56,12 +57,21 @@ class LaunchPlan(Frozen):
         return LaunchPlan.model_validate(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
 
 
-def interleave(cells: Sequence[Scenario], launches: int, bench: str) -> list[LaunchPlan]:
+def interleave(
+    cells: Sequence[Scenario], launches: int, bench: str, weights_file: str | None = None
+) -> list[LaunchPlan]:
     """All launches of all cells, A B B A ..., so that a drift of the machine falls on all cells alike."""
     pairs = [
         (cell, launch) for launch in range(launches) for cell in (cells if launch % 2 == 0 else tuple(reversed(cells)))
     ]
     return [
-        LaunchPlan(scenario=cell, launch=launch, order=order, bench=bench, attempt=uuid4().hex[:8])
+        LaunchPlan(
+            scenario=cell,
+            launch=launch,
+            order=order,
+            bench=bench,
+            attempt=uuid4().hex[:8],
+            weights_file=weights_file,
+        )
         for order, (cell, launch) in enumerate(pairs)
     ]

@@ -12,6 +12,11 @@ An entry point names a package that offers, without any framework:
     training_extras(network, domain, batch_size, epoch, random)
                                     arrays that the network takes beside x in a training step; epochs count from 1
 
+and may offer
+
+    sizes(shapes)                   what the shapes of its parameters, by name, say of it in words: {"patch size": 4};
+                                    what they do not tell is left out
+
 and has modules `pytorch` and `mindspore`, imported only in a child process, each with `build(network, domain)` and
 `loss(prediction, target, weights)`, prediction and target (B, C, H, W), target 0 at masked points. The network maps
 x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.

@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -35,6 +35,11 @@ class Parameter:
 def count(parameters: Sequence[Parameter]) -> int:
     """Number of trainable values."""
     return sum(parameter.size for parameter in parameters)
+
+
+def numbered(names: Iterable[str], prefix: str) -> int:
+    """How many numbers follow a prefix: 2 for `blocks.` where there are blocks.0.norm and blocks.1.norm."""
+    return len({name[len(prefix) :].partition(".")[0] for name in names if name.startswith(prefix)})
 
 
 def draw(parameters: Sequence[Parameter], seed: int) -> "dict[str, NDArray[np.float32]]":

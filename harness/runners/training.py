@@ -25,13 +25,15 @@ Extras = Callable[[int, np.random.Generator], Sequence[NDArray[Any]]]
 def train(
     framework: Framework, windows: Windows, config: TrainingConfig, extras: Extras, seed: int, reporter: Reporter
 ) -> tuple[TrainingStage, ...]:
-    """Run all stages; the order of the samples follows from `seed`, the stage and the epoch.
+    """Run all stages that have epochs; the order of the samples follows from `seed`, the stage and the epoch.
 
     Raises UserError where a split is smaller than a batch or the loss is no longer finite.
     """
+    if not config.epochs:
+        return ()
     run = _Run(framework, windows, config, extras, seed, reporter)
     with reporter.phase("training") as work:
-        stages = tuple(_train_stage(run, stage, index) for index, stage in enumerate(config.stages))
+        stages = tuple(_train_stage(run, stage, index) for index, stage in enumerate(config.stages) if stage.epochs)
         work.count(total_steps(windows, config), config.batch_size)
     return stages
 
@@ -41,6 +43,7 @@ def total_steps(windows: Windows, config: TrainingConfig) -> int:
     return sum(
         stage.epochs * windows.batch_count("train", config.batch_size, lead=stage.rollout_steps)
         for stage in config.stages
+        if stage.epochs
     )
 
 

@@ -41,6 +41,17 @@ class Cell(Frozen):
     data_name: str
 
 
+class StartingWeights(Frozen):
+    """The weights of a file that every launch of a cell starts from.
+
+    `fingerprint` is that of harness.models.parameters; the name of the file, which holds no folder, changes no cell.
+    """
+
+    fingerprint: str
+    file: str
+    names: str | None = Field(default=None, description="names of scenarios/weights that the file has; default: ours")
+
+
 class Scenario(Cell):
     """Everything that defines a cell but the seed of a launch."""
 
@@ -59,11 +70,14 @@ class Scenario(Cell):
     seed: int
     idle_s: float = 0.0
     time_limit_s: float
+    weights: StartingWeights | None = Field(default=None, description="None: drawn from the seed of the launch")
 
     @property
     def cell(self) -> str:
         """A readable name that no other cell shares: whatever changes a measurement changes the digest at its end."""
-        content = self.model_dump(mode="json", exclude={"idle_s", "time_limit_s", "data_root"})
+        content = self.model_dump(mode="json", exclude={"idle_s", "time_limit_s", "data_root", "weights"})
+        if self.weights is not None:
+            content["weights"] = self.weights.fingerprint
         digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
         return f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}.{self.data_name}.{digest}"
 
@@ -86,6 +100,7 @@ class Selection:
     data: Path | None = None
     mapping: str | None = None
     repeats: int | None = None
+    weights: Path | None = None
 
     @property
     def gives_data(self) -> bool:

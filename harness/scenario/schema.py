@@ -103,7 +103,9 @@ class Stage(Frozen):
     """A part of the training with its own schedule and a fresh optimiser."""
 
     name: str
-    epochs: PositiveInt
+    epochs: int = Field(
+        ge=0, description="0: the stage is left out; in every stage: the weights are scored as they are"
+    )
     learning_rate: float = Field(gt=0)
     schedule: Literal["constant", "cosine", "cosine_steps"] = Field(
         default="cosine", description="cosine falls once an epoch, cosine_steps with every step after the warm-up"
@@ -118,6 +120,11 @@ class TrainingConfig(Frozen):
     batch_size: PositiveInt
     optimiser: OptimiserConfig = OptimiserConfig()
     stages: tuple[Stage, ...] = Field(min_length=1)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all stages; 0 where nothing is trained."""
+        return sum(stage.epochs for stage in self.stages)
 
 
 class InferenceConfig(Frozen):

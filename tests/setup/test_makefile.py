@@ -39,12 +39,14 @@ def test_bench_hands_on_only_what_is_set():
         "PRESET=tiny",
         "DATA=/my data,old/x.nc",
         "MAPPING=storm",
+        "WEIGHTS=back bone.ckpt",
         "REPEATS=3",
         "RESULTS=out",
         "FRESH=1",
     )[-1] == (
         ".venv/bin/crosscast bench --model 'fourcastnet' --framework 'pytorch' --preset 'tiny' "
-        "--data '/my data,old/x.nc' --mapping 'storm' --repeats '3' --suite 'smoke' --results 'out' --fresh"
+        "--data '/my data,old/x.nc' --mapping 'storm' --weights 'back bone.ckpt' --repeats '3' --suite 'smoke' "
+        "--results 'out' --fresh"
     )
 
 

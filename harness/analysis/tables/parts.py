@@ -119,14 +119,22 @@ def refusal_lines(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple
 
 
 def setting_lines(group: Group) -> tuple[str, ...]:
-    """One line for each cell that only its settings tell from another: how they differ from those of the first such."""
+    """One line for each cell that starts from a file of weights, or that only its settings tell from another."""
     alike: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
     for cell in group.cells:
         alike[cell.scenario.chip, cell.label, cell.host].append(cell)
-    return tuple(
-        f"{group.label(cell)} beside {group.label(first)}: {_settings_text(cell, first)}"
-        for first, *others in alike.values()
-        for cell in others
+    started = [(group.label(cell), cell.scenario.weights) for cell in group.cells]
+    return (
+        *(
+            f"{label} starts from the weights of {weights.file} (fingerprint {weights.fingerprint[:12]})"
+            for label, weights in started
+            if weights
+        ),
+        *(
+            f"{group.label(cell)} beside {group.label(first)}: {_settings_text(cell, first)}"
+            for first, *others in alike.values()
+            for cell in others
+        ),
     )
 
 

@@ -34,6 +34,7 @@ SLICE_BYTES = 512 * 1024 * 1024
 CRC_MARK = b"crc_num"
 CRC_BYTES = len(CRC_MARK) + 10
 VARINT, BYTES = 0, 2
+LONGEST_VARINT_BITS, LONGEST_NAME_BYTES, LONGEST_TEXT_BYTES = 70, 2**16, 2**26
 
 
 class _Slice(NamedTuple):
@@ -71,9 +72,7 @@ def read_ckpt(path: Path) -> tuple[list[Tensor], dict[str, str]]:
     tensors, texts = [], {}
     for name, parts in grouped.items():
         if parts[0].kind == TEXT:
-            texts[name] = b"".join(mapped(path, part.offset, (part.size,), 1).tobytes() for part in parts).decode(
-                "utf-32-le"
-            )
+            texts[name] = _text(path, name, parts)
         else:
             tensors.append(_tensor(path, name, parts))
     return tensors, texts
@@ -96,6 +95,22 @@ def write_ckpt(path: Path, tensors: Sequence[Tensor], texts: dict[str, str]) -> 
                 _write_value(file, tensor.name, NAMES[tensor.dtype], tensor.shape, part)
         for name, text in texts.items():
             _write_value(file, name, TEXT, (0,), memoryview(text.encode("utf-32-le")))
+
+
+def _text(path: Path, name: str, parts: list[_Slice]) -> str:
+    if sum(part.size for part in parts) > LONGEST_TEXT_BYTES:
+        raise UserError(f"{path}: the text {name} has more than {LONGEST_TEXT_BYTES:,} bytes: not a checkpoint")
+    content = b"".join(mapped(path, part.offset, (part.size,), 1).tobytes() for part in parts)
+    try:
+        return content.decode("utf-32-le")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: the text {name} is damaged; write it again") from None
+
+
+def _name(file: BinaryIO, size: int) -> str:
+    if size > LONGEST_NAME_BYTES:
+        raise ValueError(f"a name of {size:,} bytes")
+    return file.read(size).decode()
 
 
 def _tensor(path: Path, name: str, parts: list[_Slice]) -> Tensor:
@@ -134,7 +149,7 @@ def _slice(file: BinaryIO, path: Path, stop: int) -> _Slice:
     tag = ""
     for field in _fields(file, stop):
         if field.number == 1 and field.size is not None:
-            tag = file.read(field.size).decode()
+            tag = _name(file, field.size)
         elif field.number == 2 and field.size is not None:
             return _content(file, tag, field.start + field.size)
         else:
@@ -148,7 +163,7 @@ def _content(file: BinaryIO, tag: str, stop: int) -> _Slice:
         if field.number == 1 and field.size is None:
             dims.append(field.start)
         elif field.number == 2 and field.size is not None:
-            kind = file.read(field.size).decode()
+            kind = _name(file, field.size)
         elif field.number == 3 and field.size is not None:
             content = field.start, field.size
         else:
@@ -198,6 +213,8 @@ def _varint(file: BinaryIO) -> int:
         if byte < 0x80:
             return value
         shift += 7
+        if shift >= LONGEST_VARINT_BITS:
+            raise ValueError("a number of more than ten bytes")
 
 
 def _write_value(file: BinaryIO, tag: str, kind: str, dims: Shape, content: memoryview) -> None:

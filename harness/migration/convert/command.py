@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,7 +57,8 @@ def convert(
     """Turn SOURCE into TARGET, weights and optimiser state, bit for bit.
 
     Both are PyTorch's (.pt, .pth, .tar), MindSpore's (.ckpt) or safetensors, which without --to is written in a form
-    that needs no framework. Prints which tensor became which; does not write where not every one fits.
+    that needs no framework; SOURCE may be an .npz file too, such as DeepMind's GraphCast. Prints which tensor became
+    which; does not write where not every one fits.
     """
     if (model is None) != (preset is None):
         raise UserError("give --model and --preset together, or neither")
@@ -65,7 +67,7 @@ def convert(
     kind, of_target = _target(target, layout)
     if not dry_run and target.exists() and not force:
         raise UserError(f"{target}: exists; give --force to replace it, or another name")
-    source_kind = _source_kind(source)
+    source_kind = kind_of(source)
 
     from harness.migration.convert.convert import Request
     from harness.migration.convert.rendering import summary, table
@@ -88,7 +90,7 @@ def convert(
             weights_only=weights_only,
         )
 
-    outcome = _convert(asked(None)) if dry_run else _written(asked, target)
+    outcome = run_conversion(asked(None)) if dry_run else _written(asked, target)
     console = PlainConsole()
     console.print(table(outcome, source.name, target.name))
     console.print(summary(outcome))
@@ -100,8 +102,8 @@ def convert(
         say(target)
 
 
-def _convert(request: "Request") -> "Outcome":
-    """Convert here, or in a process with PyTorch where one side is its own."""
+def run_conversion(request: "Request") -> "Outcome":
+    """Convert here, or in a process with PyTorch where one side is its own; raises UserError as `convert_here`."""
     from harness.child import ask_child
     from harness.migration.convert.convert import Outcome, convert_here
 
@@ -126,7 +128,7 @@ def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Outcom
     os.close(descriptor)
     place = Path(name)
     try:
-        outcome = _convert(asked(place))
+        outcome = run_conversion(asked(place))
         if outcome.refusal is None:
             with place.open("rb") as file:
                 os.fsync(file.fileno())
@@ -151,8 +153,13 @@ def _target(target: Path, layout: "Layout | None") -> "tuple[FileKind, Layout]":
     raise UserError(f"{target}: {layout} is not written to {target.suffix}; name it .safetensors")
 
 
-def _source_kind(source: Path) -> "FileKind":
-    """By the first bytes: FourCastNet's published backbone.ckpt is PyTorch's."""
+def kind_of(source: Path) -> "FileKind":
+    """By the first bytes: FourCastNet's published backbone.ckpt is PyTorch's.
+
+    Raises UserError where there is no such file or it is none that is read.
+    """
+    if source.exists() and not source.is_file():
+        raise UserError(f"{source}: is no regular file")
     try:
         with source.open("rb") as file:
             head, size = file.read(9), file.seek(0, os.SEEK_END)
@@ -161,8 +168,20 @@ def _source_kind(source: Path) -> "FileKind":
         raise UserError(f"{source}: {reason}") from None
     if (head[8:] == b"{" and int.from_bytes(head[:8], "little") < size) or source.suffix == ".safetensors":
         return "safetensors"
-    if head.startswith((ZIP, PICKLE)):
+    if head.startswith(ZIP):
+        return "npz" if _holds_arrays(source) else "pytorch"
+    if head.startswith(PICKLE):
         return "pytorch"
     if head.startswith(MESSAGE):
         return "ckpt"
-    raise UserError(f"{source}: neither a file of PyTorch nor of MindSpore nor safetensors, or its beginning is lost")
+    raise UserError(
+        f"{source}: neither a file of PyTorch nor of MindSpore nor safetensors nor .npz, or its beginning is lost"
+    )
+
+
+def _holds_arrays(source: Path) -> bool:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return source.suffix == ".npz"

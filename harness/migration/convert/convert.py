@@ -7,33 +7,42 @@ from typing import Any, Literal
 
 from harness.errors import UserError
 from harness.frozen import Frozen
+from harness.migration.convert import deepmind
+from harness.migration.convert.about import shown
 from harness.migration.convert.ckpt_file import read_ckpt, write_ckpt
 from harness.migration.convert.dialects import (
     TEXT,
-    from_flat,
     from_safetensors,
+    from_texts,
     in_module_order,
     to_mindspore,
     to_neutral,
 )
-from harness.migration.convert.expected import expected_shapes
+from harness.migration.convert.expected import Expected, expected_network, shapes_of
 from harness.migration.convert.names import refuse_one_way, rename, with_fills
 from harness.migration.convert.safetensors_file import read_safetensors, write_safetensors
+from harness.migration.convert.sizes import other_sizes
 from harness.migration.convert.tensors import MOMENTS, Role, Shape, State, Tensor
 from harness.scenario import catalogue
 from harness.scenario.weights import WeightNames
 
 Layout = Literal["pytorch", "mindspore", "neutral"]
-FileKind = Literal["pytorch", "ckpt", "safetensors"]
+FileKind = Literal["pytorch", "ckpt", "safetensors", "npz"]
 Status = Literal["matched", "renamed", "rearranged", "filled", "unused", "unexpected", "other shape", "missing"]
 
 UNFIT: tuple[Status, ...] = ("missing", "unexpected", "other shape")
+LONGEST_NAME = 500
 OF_MINDSPORE = "mindspore"
 """The names that are taken for a file of MindSpore where no others are given."""
+OF_DEEPMIND = "graphcast-deepmind"
 
 
 class Request(Frozen):
-    """What is asked for; `place` is where the target is written before it gets its name, None for a dry run."""
+    """What is asked for; `place` is where the target is written before it gets its name, None for a dry run.
+
+    `expected` is the network where it is not simply a preset's. With `find_names` the names of the source are those of
+    scenarios/weights that fit, where ours do not.
+    """
 
     source: Path
     source_kind: FileKind
@@ -46,6 +55,8 @@ class Request(Frozen):
     model: str | None = None
     preset: str | None = None
     data: str | None = None
+    expected: Expected | None = None
+    find_names: bool = False
     partial: bool = False
     weights_only: bool = False
 
@@ -59,16 +70,17 @@ class Row(Frozen):
 
 
 class Outcome(Frozen):
-    """The name map, the tensors by role, remarks, and whether the target was written or would be."""
+    """The name map, the tensors by role, remarks, the names that the source has, and whether the target is written."""
 
     rows: tuple[Row, ...]
     counts: dict[Role, int]
     remarks: tuple[str, ...] = ()
+    names: str | None = None
     refusal: str | None = None
     advice: str | None = None
 
 
-Read = Callable[[Path], State]
+Read = Callable[[Path, bool], State]
 Write = Callable[[Path, State], list[str]]
 
 
@@ -79,19 +91,29 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     refusal, and nothing is written then.
     """
     state = _read(request, read_pytorch)
-    names = _source_names(request, state)
-    shapes = None
+    expected = request.expected
     if request.model is not None and request.preset is not None:
-        shapes = expected_shapes(request.model, request.preset, request.data)
+        expected = expected_network(request.model, request.preset, request.data)
+    shapes = None if expected is None else shapes_of(expected)
+    names, found = _source_names(request, state), request.source_names
+    if request.find_names and expected is not None and shapes is not None and not _fits(state, names, shapes):
+        found = _fitting(state, shapes, expected.architecture)
+        names = names if found is None else catalogue.weights(found)
     mapped, rows = _to_ours(state, names, shapes, checked=request.source_names is not None)
+    if state.published is not None:
+        mapped["parameter"] = deepmind.in_our_order(mapped["parameter"], state.published, expected, request.source)
     target_names = None if request.target_names is None else _names(request.target_names, request.model)
+    if target_names is not None and target_names.rules and all(rule.one_way for rule in target_names.rules):
+        raise UserError(f"{target_names.title}: these names lead from the file to ours only")
     rows += [Row(status="unused", sources=tensor.sources) for tensor in mapped.pop("unused")]
     ours = State({role: tuple(group) for role, group in mapped.items()}, _about(state, request))  # type: ignore[misc]
     final = ours if target_names is None else _to_file(ours, target_names)
     rows = [_row(tensor) for tensor in final.of("parameter")] + rows
-    remarks = [f"not carried: {', '.join(state.left_out)}"] if state.left_out else []
+    remarks = [f"not carried: {', '.join(map(shown, state.left_out))}"] if state.left_out else []
     remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
     refusal = None if request.partial else _refusal(rows)
+    if refusal is not None and expected is not None and shapes is not None:
+        refusal = _other_network(state, names, shapes, expected) or refusal
     advice = None if refusal is None else _advice(state, shapes)
     if request.target_kind == "pytorch" and ours.has_moments:
         _refuse_unnumbered(target_names, ordered=shapes is not None or "names" not in state.about.get("optimiser", {}))
@@ -102,26 +124,30 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
             reason = error.strerror or "no space, or the disk failed"
             raise UserError(f"{request.target}: cannot be written: {reason}; free space or choose another") from None
     counts = {role: len(final.of(role)) for role in ("parameter", *MOMENTS, "step", "optimiser") if final.of(role)}
-    return Outcome(rows=tuple(rows), counts=counts, remarks=tuple(remarks), refusal=refusal, advice=advice)
+    return Outcome(rows=tuple(rows), counts=counts, remarks=tuple(remarks), names=found, refusal=refusal, advice=advice)
 
 
 def _read(request: Request, read_pytorch: Read | None) -> State:
     if request.source_kind == "pytorch":
         assert read_pytorch is not None
-        state = read_pytorch(request.source)
+        state = read_pytorch(request.source, request.weights_only)
     elif request.source_kind == "ckpt":
-        import json
-
         tensors, texts = read_ckpt(request.source)
-        state = from_flat(tensors, json.loads(texts.pop(TEXT)) if TEXT in texts else None)
-        state = replace(state, left_out=tuple(texts))
+        state = from_texts(tensors, texts, request.source)
+        state = replace(state, left_out=tuple(name for name in texts if name != TEXT))
+    elif request.source_kind == "npz":
+        state = deepmind.read(request.source)
     else:
         state = from_safetensors(*read_safetensors(request.source), request.source)
     if not state.of("parameter"):
         raise UserError(f"{request.source}: holds no parameters")
+    for tensor in (each for group in state.tensors.values() for each in group):
+        if not tensor.name.isprintable() or len(tensor.name) > LONGEST_NAME:
+            name = ascii(tensor.name[:LONGEST_NAME])
+            raise UserError(f"{request.source}: {name} is no name of a tensor; write the file again")
     if request.weights_only:
         said = {key: value for key, value in state.about.items() if key != "optimiser"}
-        return State({"parameter": state.of("parameter")}, said, state.left_out)
+        return replace(state, tensors={"parameter": state.of("parameter")}, about=said)
     return state
 
 
@@ -157,7 +183,9 @@ def _names(name: str, model: str | None) -> WeightNames:
 def _source_names(request: Request, state: State) -> WeightNames | None:
     if request.source_names is not None:
         return _names(request.source_names, request.model)
-    of_mindspore = request.source_kind == "ckpt" or "names" in state.about.get("optimiser", {})
+    if state.published is not None:
+        return catalogue.weights(OF_DEEPMIND)
+    of_mindspore = request.source_kind == "ckpt" or "names" in (state.about.get("optimiser") or {})
     return catalogue.weights(OF_MINDSPORE) if of_mindspore else None
 
 
@@ -229,13 +257,42 @@ def _refuse_unnumbered(names: WeightNames | None, *, ordered: bool) -> None:
 
 def _advice(state: State, shapes: Mapping[str, Shape] | None) -> str:
     """The names of scenarios/weights that make everything fit, where there are any."""
-    for name in catalogue.names("weights") if shapes is not None else ():
+    fitting = None if shapes is None else _fitting(state, shapes, None)
+    if fitting is not None:
+        return f"it fits with --names {fitting}"
+    return "give the --names that it has, or --partial to go on with what fits"
+
+
+def _other_network(
+    state: State, names: WeightNames | None, shapes: Mapping[str, Shape], expected: Expected
+) -> str | None:
+    """How the network of the file differs in its sizes, by the first names with which the file tells them."""
+    published = (catalogue.weights(name) for name in catalogue.names("weights"))
+    for each in (names, *(each for each in published if each.model == expected.architecture)):
         try:
-            if not _refusal(_to_ours(state, catalogue.weights(name), shapes, checked=False)[1]):
-                return f"it fits with --names {name}"
+            tensors = state.of("parameter") if each is None else rename(state.of("parameter"), each, "to_ours").tensors
         except UserError:
             continue
-    return "give the --names that it has, or --partial to go on with what fits"
+        found = other_sizes({tensor.name: tensor.shape for tensor in tensors}, shapes, expected)
+        if found is not None:
+            return found
+    return None
+
+
+def _fitting(state: State, shapes: Mapping[str, Shape], architecture: str | None) -> str | None:
+    """The first names of scenarios/weights, for this architecture where one is given, with which everything fits."""
+    for name in catalogue.names("weights"):
+        names = catalogue.weights(name)
+        if architecture in (None, names.model or architecture) and _fits(state, names, shapes):
+            return name
+    return None
+
+
+def _fits(state: State, names: WeightNames | None, shapes: Mapping[str, Shape]) -> bool:
+    try:
+        return not _refusal(_to_ours(state, names, shapes, checked=False)[1])
+    except UserError:
+        return False
 
 
 def _about(state: State, request: Request) -> dict[str, Any]:

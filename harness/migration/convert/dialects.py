@@ -3,13 +3,19 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import UserError
+from harness.migration.convert.about import checked_about, parsed, parsed_roles
 from harness.migration.convert.tensors import MOMENTS, Role, State, Tensor, from_array, module_order, number
 from harness.scenario.weights import Moments
 
+if TYPE_CHECKING:
+    import numpy as np
+
 FORMAT, FORMAT_VERSION = "crosscast-weights", 1
+LONGEST_VERSION = 9
+MOST_STEPS, STEPS_AT_A_TIME = 2**31, 2**16
 TEXT = "crosscast"
 """Name of the text in a file of MindSpore that holds what a state says of itself."""
 
@@ -71,7 +77,7 @@ def to_mindspore(state: State, moments: Moments | None) -> tuple[list[Tensor], d
     Moments are named as `moments` says, else as they were in the MindSpore file that the state comes from, else as
     nn.Adam does, for which the powers of the betas are computed where PyTorch's settings give the betas.
     """
-    carried = state.about.get("optimiser", {}).get("names", {})
+    carried = _optimiser(state.about).get("names") or {}
     names = moments or Moments(**carried)
     tensors = in_module_order(state.of("parameter"))
     for role in MOMENTS:
@@ -114,23 +120,35 @@ def to_neutral(state: State) -> tuple[list[Tensor], dict[str, str]]:
     return tensors, metadata
 
 
+def from_texts(tensors: Sequence[Tensor], texts: Mapping[str, str], path: object) -> State:
+    """The state of a file with MindSpore's names or with no form of ours, which may hold a text of ours.
+
+    Raises UserError where the text is damaged.
+    """
+    about = checked_about(parsed(texts[TEXT], f"text {TEXT!r}", path), path) if TEXT in texts else None
+    return from_flat(tensors, about)
+
+
 def from_safetensors(tensors: Sequence[Tensor], metadata: Mapping[str, str], path: object) -> State:
     """The state of a safetensors file: of the framework-free form, or with the names of a framework.
 
-    Raises UserError where it was written by a newer version.
+    Raises UserError where its metadata are damaged or it was written by a newer version.
     """
     if metadata.get("format") != FORMAT:
-        return from_flat(tensors, json.loads(metadata[TEXT]) if TEXT in metadata else None)
-    if (version := int(metadata["format_version"])) > FORMAT_VERSION:
+        return from_texts(tensors, metadata, path)
+    version = metadata.get("format_version", "")
+    if not version.isascii() or not version.isdigit() or len(version) > LONGEST_VERSION or "roles" not in metadata:
+        raise UserError(f"{path}: its metadata are damaged: no format version or no roles; write it again")
+    if int(version) > FORMAT_VERSION:
         raise UserError(f"{path}: format version {version}, but {FORMAT_VERSION} is the newest read; upgrade crosscast")
     about: dict[str, Any] = {key: metadata[key] for key in ("model", "preset") if key in metadata}
     if "optimiser" in metadata:
-        about["optimiser"] = json.loads(metadata["optimiser"])
-    roles: dict[str, Role] = json.loads(metadata["roles"])
+        about["optimiser"] = parsed(metadata["optimiser"], "description of the optimiser", path)
+    roles = parsed_roles(metadata["roles"], path)
     by_name = {tensor.name: tensor for tensor in tensors}
     if by_name.keys() != roles.keys():
         raise UserError(f"{path}: its metadata names other tensors than it holds; write it again")
-    return from_flat([by_name[name] for name in roles], about, roles)
+    return from_flat([by_name[name] for name in roles], checked_about(about, path), roles)
 
 
 def in_module_order(tensors: Sequence[Tensor]) -> list[Tensor]:
@@ -154,8 +172,8 @@ def _count(tensor: Tensor) -> Tensor:
     import numpy as np
 
     steps = number(tensor)
-    if steps is None:
-        raise UserError(f"{tensor.name}: the number of steps is no whole number")
+    if steps is None or not 0 <= steps < MOST_STEPS:
+        raise UserError(f"{tensor.name}: the number of steps is no whole number from 0 to {MOST_STEPS - 1:,}")
     return replace(from_array("step", "I64", np.array(steps, "<i8")), sources=tensor.sources)
 
 
@@ -167,8 +185,13 @@ def _step(step: Tensor, names: Moments) -> Tensor:
 
 
 def _betas(about: Mapping[str, Any]) -> Sequence[float] | None:
-    betas: Sequence[float] | None = about.get("optimiser", {}).get("hyperparameters", {}).get("betas")
+    betas: Sequence[float] | None = (_optimiser(about).get("hyperparameters") or {}).get("betas")
     return betas
+
+
+def _optimiser(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    optimiser: Mapping[str, Any] | None = about.get("optimiser")
+    return optimiser or {}
 
 
 def _computed(tensor: Tensor, found: Mapping[Role, object], about: Mapping[str, Any]) -> bool:
@@ -184,8 +207,21 @@ def _beta_powers(state: State) -> list[Tensor]:
     if betas is None or not steps:
         return []
     count = number(steps[0]) or 0
-    powers = [np.multiply.accumulate(np.array([1, *[beta] * count], np.float32))[-1] for beta in betas]
+    powers = [_power(np.float32(beta), count) for beta in betas]
     return [from_array(name, "F32", np.array(power)) for name, power in zip(BETA_POWERS, powers, strict=True)]
+
+
+def _power(beta: "np.float32", count: int) -> "np.float32":
+    """A power multiplied up in float32, a block of steps at a time, until it changes no more."""
+    import numpy as np
+
+    power = np.float32(1)
+    while count > 0 and power * beta != power:
+        block = np.full(min(count, STEPS_AT_A_TIME) + 1, beta, np.float32)
+        block[0] = power
+        power = np.multiply.accumulate(block)[-1]
+        count -= STEPS_AT_A_TIME
+    return power
 
 
 def _renamed(tensor: Tensor, name: str) -> Tensor:

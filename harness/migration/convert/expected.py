@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from harness.data.config import ArchiveConfig
+from harness.data.config import Channel, DataConfig
+from harness.frozen import Frozen
 from harness.migration.convert.tensors import Shape
 from harness.models import architecture
 from harness.models.domain import Domain, plain_channels
@@ -14,21 +15,43 @@ SUITE = "smoke"
 DATA = "rossby"
 
 
-def expected_shapes(model: str, preset: str, data: str | None) -> dict[str, Shape]:
-    """Every parameter's shape by name.
+class Expected(Frozen):
+    """The network that weights are for: its architecture with hyperparameters on data and a grid; `title` names it."""
+
+    title: str
+    architecture: str
+    network: dict[str, Any]
+    data: DataConfig
+    grid: tuple[int, int]
+
+
+def expected_network(model: str, preset: str, data: str | None) -> Expected:
+    """The network of a model's preset.
 
     `data` is a mapping of scenarios/data, which has the channels; default: the model's data in the suites. Raises
     UserError where there is no such model, preset or mapping, or they do not fit together.
     """
-    import numpy as np
-
     found = catalogue.preset(model, preset)
     name = data or _data_of(found.model)
     config: Any = catalogue.data(name)
-    package = architecture(found.config.architecture)
-    network = package.Network.model_validate(network_on(found, config, name, found.preset.grid))
-    rows, columns = found.preset.grid
-    channels = [each.name if isinstance(config, ArchiveConfig) else each for each in config.channels]
+    network = network_on(found, config, name, found.preset.grid)
+    return Expected(
+        title=f"{found.model} {found.name}",
+        architecture=found.config.architecture,
+        network=network,
+        data=config,
+        grid=found.preset.grid,
+    )
+
+
+def shapes_of(expected: Expected) -> dict[str, Shape]:
+    """Every parameter's shape by name."""
+    import numpy as np
+
+    package, config = architecture(expected.architecture), expected.data
+    network = package.Network.model_validate(expected.network)
+    rows, columns = expected.grid
+    channels = [each.name if isinstance(each, Channel) else each for each in config.channels]
     domain = Domain(
         channels=plain_channels(channels),
         latitude=np.linspace(90, -90, rows),

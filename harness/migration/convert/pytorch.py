@@ -4,7 +4,6 @@ python -m harness.migration.convert.pytorch REQUEST
 """
 
 import json
-import pickle
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,17 @@ import numpy as np
 import torch
 
 from harness.errors import UserError
-from harness.migration.convert.dialects import in_module_order
+from harness.migration.convert.about import WIDEST, checked_about, shown
+from harness.migration.convert.dialects import MOST_STEPS, in_module_order
+from harness.migration.convert.restricted_pickle import StandIn
 from harness.migration.convert.tensors import MOMENTS, Role, State, Tensor, from_array, number
+from harness.migration.convert.torch_file import load
 
 PARAMETERS = ("model_state", "state_dict", "model_state_dict", "model", "net", "network")
+AVERAGES = ("ema", "model_ema", "ema_state_dict", "state_dict_ema", "ema_model", "averaged_model", "swa_model")
+"""Averaged weights, which are taken where there are no others."""
+AVERAGED_COUNT = "n_averaged"
+"""What torch.optim.swa_utils.AveragedModel counts beside its weights, which it names as DataParallel does."""
 OPTIMISERS = ("optimizer_state_dict", "optimizer", "optimizer_state", "optimizer_states")
 WRAPPERS = ("module.", "_orig_mod.")
 """What DistributedDataParallel and torch.compile put before every name."""
@@ -28,8 +34,10 @@ OF_STATE: dict[Role, str] = {
     "second_moment": "exp_avg_sq",
     "max_second_moment": "max_exp_avg_sq",
 }
+_NOT_PLAIN = object()
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 ABOUT = "crosscast"
+NO_OPTIMISER = "its optimiser's state is not that of torch.optim; give --weights-only"
 
 DTYPES = {
     torch.float64: "F64",
@@ -49,37 +57,66 @@ DTYPES = {
 TORCH_DTYPES = {name: dtype for dtype, name in DTYPES.items()}
 
 
-def read(path: Path) -> State:
+def read(path: Path, weights_only: bool = False) -> State:
     """The state of a checkpoint: a state dict, or one in a dict with an optimiser's beside it.
 
     Nothing in the file is executed. Its tensors stay in the file until they are asked for, unless it was written in
-    the format before PyTorch 1.6. Raises UserError where it is damaged or holds more than tensors and plain values.
+    the format before PyTorch 1.6. The optimiser's state is passed over with `weights_only`. Raises UserError where the
+    file is damaged or holds no tensors.
     """
-    loaded = _load(path)
-    if not isinstance(loaded, Mapping):
-        raise UserError(f"{path}: holds {type(loaded).__name__}, not a dict of tensors; save net.state_dict()")
-    key = next((key for key in PARAMETERS if isinstance(loaded.get(key), Mapping)), None)
+    loaded = load(path)
+    if not isinstance(loaded, Mapping) or (isinstance(loaded, StandIn) and not loaded):
+        raise UserError(f"{path}: holds {shown(type(loaded).__name__)}, not a dict of tensors; save net.state_dict()")
+    key = next((key for key in (*PARAMETERS, *AVERAGES) if isinstance(loaded.get(key), Mapping)), None)
     found = loaded if key is None else loaded[key]
-    named = {name: value for name, value in found.items() if isinstance(value, torch.Tensor)}
-    if not named:
-        raise UserError(f"{path}: no tensors under {', '.join(PARAMETERS)}; its keys: {', '.join(map(str, loaded))}")
-    about = loaded.get(ABOUT, {}) if key is not None else {}
+    named = {str(name): _as_tensor(value) for name, value in found.items()}
+    parameters = {name: value for name, value in named.items() if value is not None}
+    if not parameters:
+        raise UserError(
+            f"{path}: no tensors under {', '.join(PARAMETERS)}; its keys: {shown(', '.join(map(str, loaded)))}"
+        )
+    about = {} if key is None else loaded.get(ABOUT, {})
     optimiser_key = None if key is None else next((key for key in OPTIMISERS if key in loaded), None)
     others = [] if key is None else [str(other) for other in loaded if other not in (key, optimiser_key, ABOUT)]
-    left_out = [*others, *(str(name) for name, value in found.items() if not isinstance(value, torch.Tensor))]
-    parameters = _unwrapped({name: _tensor(path, name, value) for name, value in named.items()})
-    tensors: dict[Role, tuple[Tensor, ...]] = {"parameter": tuple(parameters)}
+    left_out = [*others, *(name for name in named if name not in parameters)]
+    if AVERAGED_COUNT in parameters and len(parameters) > 1:
+        del parameters[AVERAGED_COUNT]
+        left_out.append(AVERAGED_COUNT)
+    unwrapped = _unwrapped({name: _tensor(path, name, value) for name, value in parameters.items()})
+    tensors: dict[Role, tuple[Tensor, ...]] = {"parameter": tuple(unwrapped)}
     hyperparameters: dict[str, Any] = {}
-    if optimiser_key is not None:
-        state, hyperparameters = _read_optimiser(path, loaded[optimiser_key], parameters)
+    if optimiser_key is not None and not weights_only:
+        try:
+            state, hyperparameters = _read_optimiser(path, loaded[optimiser_key], unwrapped)
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError):
+            raise UserError(f"{path}: {NO_OPTIMISER}") from None
         tensors |= state
-    for name, value in about.get("tensors", {}).items():
+    said, extras = _about(path, about)
+    for name, value in extras.items():
         role: Role = "step" if name == "step" else "optimiser"
         tensors[role] = (*tensors.get(role, ()), _tensor(path, name, value))
-    said = about.get("about")
     if said is None:
         said = {"optimiser": {"hyperparameters": hyperparameters}} if hyperparameters else {}
-    return State(tensors, said, tuple(left_out))
+    return State(tensors, checked_about(said, path), tuple(left_out))
+
+
+def _about(path: Path, about: Any) -> tuple[dict[str, Any] | None, dict[str, torch.Tensor]]:
+    """What `write` said of a state, None where it said nothing, and the tensors that it put beside it."""
+    if not isinstance(about, Mapping):
+        raise UserError(f"{path}: its {ABOUT!r} is damaged: {type(about).__name__} where a dict was written")
+    said, extras = about.get("about"), about.get("tensors", {})
+    if not isinstance(extras, Mapping) or not all(isinstance(value, torch.Tensor) for value in extras.values()):
+        raise UserError(f"{path}: its {ABOUT!r} is damaged: its tensors are none")
+    return said, {str(name): value for name, value in extras.items()}
+
+
+def _as_tensor(value: Any) -> torch.Tensor | None:
+    """A tensor, also of a NumPy array; None of anything else."""
+    if isinstance(value, torch.Tensor):
+        return value
+    if isinstance(value, np.ndarray) and value.dtype.kind in "fiub":
+        return torch.from_numpy(np.ascontiguousarray(value.astype(value.dtype.newbyteorder("="))).reshape(value.shape))
+    return None
 
 
 def write(path: Path, state: State) -> list[str]:
@@ -104,30 +141,16 @@ def write(path: Path, state: State) -> list[str]:
     return remarks
 
 
-def _load(path: Path) -> Any:
-    try:
-        try:
-            return torch.load(path, weights_only=True, mmap=True, map_location="cpu")
-        except RuntimeError as error:
-            if "mmap can only be used" not in str(error):
-                raise
-            return torch.load(path, weights_only=True, map_location="cpu")
-    except pickle.UnpicklingError as error:
-        wanted = str(error).partition("Unsupported global: GLOBAL ")[2].split(" ", 1)[0]
-        what = f"it wants to run {wanted}" if wanted else "it holds more than tensors and plain values"
-        raise UserError(
-            f"{path}: {what}, so it is not loaded; where it was made, save net.state_dict() alone"
-        ) from None
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        reason = str(error).split(". ")[0].splitlines()
-        raise UserError(f"{path}: not a whole PyTorch checkpoint: {reason[0] if reason else 'it ends early'}") from None
-
-
 def _tensor(path: Path, name: object, value: torch.Tensor) -> Tensor:
+    if value.is_meta:
+        raise UserError(f"{path}: {name} has a shape but no values (it was saved from the meta device)")
     if value.dtype not in DTYPES or value.layout is not torch.strided or value.is_quantized:
         kind = value.dtype if value.dtype not in DTYPES else value.layout
         raise UserError(f"{path}: {name} is {str(kind).removeprefix('torch.')}, which safetensors cannot hold")
     dtype, shape = DTYPES[value.dtype], tuple(value.shape)
+    claimed, held = value.numel() * value.element_size(), value.untyped_storage().nbytes()
+    if claimed > max(held, path.stat().st_size):
+        raise UserError(f"{path}: {name} claims {value.numel():,} values, but has {held:,} bytes in the file")
 
     def bits() -> Any:
         plain = value.detach().contiguous().reshape(-1).view(torch.uint8).numpy()
@@ -158,7 +181,7 @@ def _read_optimiser(
     """Moments by the names of their parameters, the count of steps, and the settings of the first group."""
     saved = saved[0] if isinstance(saved, Sequence) and len(saved) == 1 else saved
     if not isinstance(saved, Mapping) or not saved.get("param_groups"):
-        raise UserError(f"{path}: its optimiser's state is not that of torch.optim; give --weights-only")
+        raise UserError(f"{path}: {NO_OPTIMISER}")
     groups, state = saved["param_groups"], saved.get("state", {})
     by_number = _numbered(path, groups, parameters)
     found: dict[Role, list[Tensor]] = {}
@@ -185,7 +208,8 @@ def _read_optimiser(
     if steps:
         tensors["step"] = (from_array("step", "I64", np.array(steps.pop(), "<i8")),)
     skipped = ("params", "param_names", "step")
-    return tensors, {key: _plain(value) for key, value in groups[0].items() if key not in skipped}
+    settings = {str(key): _plain(value) for key, value in groups[0].items() if key not in skipped}
+    return tensors, {key: value for key, value in settings.items() if value is not _NOT_PLAIN}
 
 
 def _numbered(path: Path, groups: Sequence[Any], parameters: Sequence[Tensor]) -> dict[int, Tensor]:
@@ -207,13 +231,34 @@ def _numbered(path: Path, groups: Sequence[Any], parameters: Sequence[Tensor]) -
 def _steps(path: Path, step: Any) -> int:
     if step is None:
         raise UserError(f"{path}: its optimiser has no count of steps; give --weights-only")
-    return int(step)
+    steps = int(step)
+    if not 0 <= steps < MOST_STEPS:
+        raise UserError(f"{path}: its optimiser's count of steps is {steps}; give --weights-only")
+    return steps
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.item()
-    return list(value) if isinstance(value, tuple) else value
+    """A setting as JSON has it: a number, a text, a list of them, without the classes that libraries give to them.
+
+    _NOT_PLAIN where it is something else.
+    """
+    if isinstance(value, torch.Tensor | np.generic | np.ndarray):
+        value = value.tolist()
+    if isinstance(value, tuple | list):
+        values = [_single(each) for each in value]
+        return _NOT_PLAIN if any(each is _NOT_PLAIN for each in values) else values
+    return _single(value)
+
+
+def _single(value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int) and not -WIDEST <= value < WIDEST:
+        return _NOT_PLAIN
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)
+    return _NOT_PLAIN
 
 
 def _optimiser(state: State, parameters: Sequence[Tensor]) -> tuple[dict[str, Any], str | None]:
@@ -221,7 +266,7 @@ def _optimiser(state: State, parameters: Sequence[Tensor]) -> tuple[dict[str, An
     if not state.of("step"):
         raise UserError("the source has moments but no count of steps, without which Adam cannot go on; --weights-only")
     steps = float(number(state.of("step")[0]) or 0)
-    settings = state.about.get("optimiser", {}).get("hyperparameters")
+    settings = (state.about.get("optimiser") or {}).get("hyperparameters")
     owners = [each.name for each in parameters if each.name.rpartition(".")[2] not in BUFFERS]
     moments = {role: {each.name: each for each in state.of(role)} for role in MOMENTS}
     found = {}

@@ -3,6 +3,7 @@
 import re
 
 from rich.table import Table
+from rich.text import Text
 
 from harness.migration.convert.convert import Outcome, Row
 from harness.migration.convert.tensors import Shape
@@ -16,10 +17,10 @@ def table(outcome: Outcome, source: str, target: str) -> Table:
     for row in outcome.rows:
         key = _cells(row)
         counted[key] = counted.get(key, 0) + 1
-    made = Table("", "tensors", "in the source", "shape", "in the target", "shape", title=f"{source} to {target}")
+    made = Table("", "tensors", "in the source", "shape", "in the target", "shape", title=Text(f"{source} to {target}"))
     made.title_justify = "left"
     for (status, *cells), number in counted.items():
-        made.add_row(status, str(number), *cells)
+        made.add_row(status, str(number), *map(Text, cells))
     return made
 
 

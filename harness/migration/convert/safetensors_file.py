@@ -25,7 +25,7 @@ def read_safetensors(path: Path) -> tuple[list[Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="np") as opened:
             metadata = dict(opened.metadata() or {})
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise UserError(f"{path}: not a whole safetensors file: {error}; copy or write it again") from None
     with path.open("rb") as file:
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")

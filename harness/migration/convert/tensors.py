@@ -53,11 +53,13 @@ class State:
     """Tensors by role, in the order of the file, and what else a checkpoint says of itself.
 
     `about` is what can be written as JSON: model, preset, optimiser. `left_out` names what no other form can hold.
+    `published` is what DeepMind's files say of their network: texts and numbers by name.
     """
 
     tensors: Mapping[Role, tuple[Tensor, ...]]
     about: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
+    published: Mapping[str, str | float] | None = None
 
     def of(self, role: Role) -> tuple[Tensor, ...]:
         """The tensors of a role."""
@@ -85,7 +87,7 @@ def number(tensor: Tensor) -> int | None:
     if tensor.dtype not in formats or any(size != 1 for size in tensor.shape):
         return None
     value = float(np.ascontiguousarray(tensor.bits()).reshape(-1).view(formats[tensor.dtype])[0])
-    return int(value) if value == int(value) else None
+    return int(value) if value.is_integer() else None
 
 
 def module_order(names: Iterable[str]) -> list[str]:

@@ -128,7 +128,7 @@ def scenario_passes(scenario: Scenario, seed: int) -> Iterator[Pass]:
     batch = next(subject.windows.batches("train", size, epoch_seed=(seed, 0)))
     x, target = torch.from_numpy(batch.inputs), torch.from_numpy(batch.targets[0])
     seen: set[tuple[tuple[int, ...], ...]] = set()
-    for epoch in range(1, sum(stage.epochs for stage in scenario.training.stages) + 1):
+    for epoch in range(1, max(1, scenario.training.epochs) + 1):
         extras = subject.training_extras(size, epoch, np.random.default_rng((seed, epoch)))
         shapes = tuple(extra.shape for extra in extras)
         if shapes not in seen:

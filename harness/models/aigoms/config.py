@@ -1,6 +1,7 @@
 """Hyperparameters of AI-GOMS and what follows from them without a framework."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
 from harness.models.operators.choices import Spectral
-from harness.models.parameters import Parameter, count
+from harness.models.parameters import Parameter, count, numbered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -181,6 +182,24 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
         Parameter("decoder_pred.weight", (decoder_width, outputs, patch, patch), "uniform", transposed_bound),
         Parameter("decoder_pred.bias", (outputs,), "uniform", transposed_bound),
     ]
+
+
+def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """What the shapes of the parameters say of the network, in words."""
+    patches, predicted = shapes.get("patch_embed.proj.weight", ()), shapes.get("decoder_pred.weight", ())
+    if len(patches) != 4:
+        return {}
+    width, channels, patch, _ = patches
+    found = {
+        "patch size": patch,
+        "input channels": channels,
+        "width": width,
+        "depth": numbered(shapes, "blocks."),
+        "depth of the decoder": numbered(shapes, "decoder_blocks."),
+    }
+    if len(predicted) == 4:
+        found |= {"width of the decoder": predicted[0], "output channels": predicted[1]}
+    return found
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:

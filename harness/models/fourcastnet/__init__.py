@@ -7,7 +7,8 @@ from harness.models.fourcastnet.config import (
     input_spec,
     loss_weights,
     parameters,
+    sizes,
     training_extras,
 )
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "training_extras"]
+__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]

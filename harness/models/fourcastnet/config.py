@@ -1,6 +1,7 @@
 """Hyperparameters of FourCastNet and what follows from them without a framework."""
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -9,7 +10,7 @@ from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import STATE_ALONE, Domain, InputSpec
 from harness.models.operators.choices import Spectral
-from harness.models.parameters import Parameter, count
+from harness.models.parameters import Parameter, count, numbered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,6 +137,24 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
             constant(f"{at}.mlp.fc2.bias", width, 0.0),
         ]
     return [*found, normal("head.weight", channels * patch**2, width)]
+
+
+def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """What the shapes of the parameters say of the network, in words."""
+    patches = shapes.get("patch_embed.proj.weight", ())
+    if len(patches) != 4:
+        return {}
+    width, channels, patch, _ = patches
+    found = {"patch size": patch, "input channels": channels, "width": width, "depth": numbered(shapes, "blocks.")}
+    if head := shapes.get("head.weight"):
+        found["output channels"] = head[0] // patch**2
+    if len(positions := shapes.get("pos_embed", ())) == 3:
+        found["patches on the grid"] = positions[1]
+    if len(mixer := shapes.get("blocks.0.filter.w1", ())) == 4:
+        found["blocks of the spectral mixer"] = mixer[1]
+    if hidden := shapes.get("blocks.0.mlp.fc1.bias"):
+        found["width of the MLP"] = hidden[0]
+    return found
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:

@@ -14,7 +14,7 @@ Which parts there are, as in google-deepmind/graphcast:
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -23,7 +23,7 @@ from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
 from harness.models.operators.choices import SegmentSum
-from harness.models.parameters import Parameter, count
+from harness.models.parameters import Parameter, count, numbered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,6 +123,22 @@ def parameters(network: Network, domain: Domain) -> list[Parameter]:
         *mlp("decoder.step.node_update", 2 * width),
         *mlp("head", width, domain.outputs, norm=False),
     ]
+
+
+def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """What the shapes of the parameters say of the network, in words."""
+    embedding, layers = shapes.get("grid_embedding.layers.0.weight", ()), numbered(shapes, "grid_embedding.layers.")
+    if len(embedding) != 2:
+        return {}
+    found = {
+        "latent size": embedding[0],
+        "input channels": embedding[1] - NODE_FEATURES,
+        "message steps": numbered(shapes, "processor.steps."),
+        "hidden layers": layers - 1,
+    }
+    if head := shapes.get(f"head.layers.{layers - 1}.bias"):
+        found["output channels"] = head[0]
+    return found
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
