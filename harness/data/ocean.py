@@ -91,7 +91,8 @@ class OceanSource:
     def __init__(self, config: OceanConfig, grid: tuple[int, int]) -> None:
         self.channels = config.channels
         self.channel_info = tuple(
-            ChannelInfo(name=name, variable=variable, level=depth) for name, variable, depth in config.levels
+            ChannelInfo(name=name, variable=variable, level=depth, level_units=None if depth is None else "m")
+            for name, variable, depth in config.levels
         )
         self.units = tuple(UNITS[variable] for _, variable, _ in config.levels)
         self.latitude, self.longitude = cell_centres(grid)
