@@ -39,7 +39,7 @@ _WEST = re.compile(r"degrees?_?(w|west)", re.IGNORECASE)
 _LATITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lat(itude)?s?([_\d].*)?|gphi\w*", re.IGNORECASE)
 _LONGITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lon(g|gitude)?s?([_\d].*)?|glam\w*", re.IGNORECASE)
 _NUMBERS = frozenset({"1", "count", "index", "row", "rows", "column", "columns", "pixel", "pixels", "level", "cell"})
-_SINGLE = np.finfo(np.float32).eps
+_SINGLE = float(np.finfo(np.float32).eps)
 _RADIANS = 180 / np.pi
 
 
@@ -289,7 +289,7 @@ def _agrees(array: xr.DataArray, latitude: str, table: xr.DataArray) -> bool:
         return False
     rows = array[latitude].values
     values = table.transpose(..., latitude).values
-    return bool(np.allclose(values, rows, rtol=4 * _SINGLE, atol=1e-4))
+    return bool(np.allclose(values, rows, rtol=1e-6, atol=1e-4))
 
 
 def _shares_dimension(array: xr.DataArray, coordinate: xr.DataArray) -> bool:

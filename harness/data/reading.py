@@ -91,9 +91,7 @@ def reading_of(findings: Iterable[Finding]) -> DataReading:
         for (field, conversion), paths in converted.items()
     )
     assumed = dict.fromkeys(f"{each.field} ({each.assumed})" for each in found if each.assumed)
-    unstated = (
-        [f"units not stated in the files, taken as the mapping has them: {', '.join(assumed)}"] if assumed else []
-    )
+    unstated = [f"units not stated in the files, assumed: {', '.join(assumed)}"] if assumed else []
     return DataReading(
         conversions=conversions,
         remarks=tuple(dict.fromkeys(each.remark for each in found if each.remark)),

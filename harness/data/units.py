@@ -159,7 +159,7 @@ def _quantity(text: str) -> Any:
     text = re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", text)
     text = re.sub(r"\[([^\[\]]*)\]", r"(\1)", text)
     try:
-        quantity = units.Quantity(units.parse_expression(text))
+        quantity: Any = units.Quantity(units.parse_expression(text))
         magnitude = float(quantity.magnitude)
     except Exception:
         return None
