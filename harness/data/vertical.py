@@ -47,7 +47,8 @@ def read_levels(
     standard_name = str(attributes.get("standard_name", "")).strip()
     place = f"{file}: {dimension!r}, the level of {array.name},"
     by_number = "sigma" in standard_name or standard_name == "model_level_number"
-    if units is None and (by_number or (stated is not None and canonical(stated).lower() in _BY_NUMBER)):
+    by_number |= stated is not None and canonical(stated).lower() in _BY_NUMBER
+    if units is None and by_number:
         what = standard_name or stated
         raise UserError(
             f"{place} holds layers of a model ({what}), no pressures or depths; to take them by number, give the "
@@ -58,7 +59,7 @@ def read_levels(
         values, remark = _downwards(values, attributes, guessed, wanted)
         return Levels(values, guessed, Finding(file, dimension, assumed=guessed or "the levels' own", remark=remark))
     target = units or _unit_by_dimension(place, stated)
-    changed = None if by_number else conversion(stated, target, place)
+    changed = None if by_number and canonical(target) == "1" else conversion(stated, target, place)
     if changed is not None:
         values = values * changed.factor + changed.offset
     values, remark = _downwards(values, attributes, target, wanted)
