@@ -101,7 +101,7 @@ class ArchiveSource:
         )
 
     def _on_grid(self, variables: Sequence[Variable]) -> tuple[Variable, ...]:
-        """Variables with rows and columns in the order of the first file."""
+        """Variables with columns in the order of the first file."""
         reference = self._variables[0].pieces[0]
         return tuple(
             variable.with_pieces(on_grid(piece, reference) for piece in variable.pieces) for variable in variables

@@ -34,8 +34,8 @@ _STANDARD_NAMES: dict[str, Role] = {
 _AXES: dict[str, Role] = {"X": "longitude", "Y": "latitude", "Z": "level", "T": "time"}
 _NORTH = re.compile(r"degrees?_?(n|north)", re.IGNORECASE)
 _EAST = re.compile(r"degrees?_?(e|east)", re.IGNORECASE)
-_SOUTH = re.compile(r"degrees?_?(s|south)", re.IGNORECASE)
-_WEST = re.compile(r"degrees?_?(w|west)", re.IGNORECASE)
+_SOUTH = re.compile(r"degrees?_(s|south)", re.IGNORECASE)
+_WEST = re.compile(r"degrees?_(w|west)", re.IGNORECASE)
 _LATITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lat(itude)?s?([_\d].*)?|gphi\w*", re.IGNORECASE)
 _LONGITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lon(g|gitude)?s?([_\d].*)?|glam\w*", re.IGNORECASE)
 _NUMBERS = frozenset({"1", "count", "index", "row", "rows", "column", "columns", "pixel", "pixels", "level", "cell"})
@@ -214,7 +214,7 @@ def order_like(
     """The order in which `values` are `reference`, up to the rounding of float32; None where they are as they stand.
 
     With a period, values that differ by whole periods are the same. Raises UserError where they are different ones,
-    with by how much.
+    with by how much, or run the other way.
     """
     where = f"{place}: its {name} differs from that in {reference_place}"
     if len(values) != len(reference):
@@ -223,20 +223,16 @@ def order_like(
     apart = np.abs(values - reference)
     if (apart <= tolerance).all():
         return None
-    if period is None:
-        order = np.arange(len(values))[::-1]
-        between = np.abs(values[order] - reference)
-    else:
+    if (np.abs(values[::-1] - reference) <= tolerance).all():
+        raise UserError(f"{where}: the same values in the opposite order")
+    if period is not None:
         difference = values[:, None] - reference
         distance = np.abs(difference - period * np.round(difference / period))
         order = distance.argmin(axis=0)
-        between = distance[order, np.arange(len(reference))]
-        if len(set(order.tolist())) < len(order):
-            between = np.full_like(between, np.inf)
+        if (distance.min(axis=0) <= tolerance).all() and len(set(order.tolist())) == len(order):
+            return order.astype(np.int64)
         apart = np.minimum(apart, np.abs(apart - period))
-    if (between <= tolerance).all():
-        return order.astype(np.int64)
-    raise UserError(f"{where} by up to {min(apart.max(), between.max()):.6g} degrees")
+    raise UserError(f"{where} by up to {apart.max():.6g} degrees")
 
 
 def check_radians(file: Path, latitude: Degrees, longitude: Degrees) -> None:

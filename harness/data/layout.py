@@ -156,27 +156,24 @@ def _grid(
 
 
 def on_grid(piece: Piece, reference: Piece) -> Piece:
-    """A piece with its rows and columns in the order of another one on the same grid.
+    """A piece with its columns in the order of another one on the same grid.
 
-    Raises UserError where it is another grid, with by how much.
+    Raises UserError where it is another grid, with by how much, or its rows run the other way.
     """
     if piece is reference:
         return piece
     *_, latitude, longitude = map(str, piece.arrays[0].dims)
     places = str(piece.path), str(reference.path)
-    rows = coordinates.order_like(latitude, piece.latitude, reference.latitude, *places)
+    coordinates.order_like(latitude, piece.latitude, reference.latitude, *places)
     columns = coordinates.order_like(longitude, piece.longitude, reference.longitude, *places, period=360.0)
-    if rows is None and columns is None:
+    if columns is None:
         return piece
-    moved = " and ".join(name for name, order in ((latitude, rows), (longitude, columns)) if order is not None)
-    order = {name: found for name, found in ((latitude, rows), (longitude, columns)) if found is not None}
-    remark = f"{moved} of some files run in another order or from another meridian and are put as in the first file"
+    remark = f"{longitude} of some files begins at another meridian: their columns are put as in the first file"
     return replace(
         piece,
-        arrays=tuple(array.isel(order) for array in piece.arrays),
-        latitude=reference.latitude,
+        arrays=tuple(array.isel({longitude: columns}) for array in piece.arrays),
         longitude=reference.longitude,
-        findings=(*piece.findings, Finding(piece.path, moved, remark=remark)),
+        findings=(*piece.findings, Finding(piece.path, longitude, remark=remark)),
     )
 
 

@@ -47,7 +47,7 @@ class Variable:
         return self.pieces[int(np.searchsorted(ends, step, side="right"))]
 
     def with_pieces(self, pieces: Iterable[Piece]) -> "Variable":
-        """The same variable with its pieces put in another order of rows and columns."""
+        """The same variable with its pieces put in another order of columns."""
         placed = tuple(pieces)
         moved = [
             finding

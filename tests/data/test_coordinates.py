@@ -132,6 +132,7 @@ class TestMetadata:
             ({"units": "degrees_north"}, {"units": "degrees_east"}),
             ({"units": "degree_N"}, {"units": "degreeE"}),
             ({"axis": "Y"}, {"axis": "X"}),
+            ({"axis": "Y", "units": "degrees"}, {"axis": "X", "units": "degrees"}),
         ],
     )
     def test_dimensions_are_found_whatever_they_are_called(self, tmp_path, rows, columns):
@@ -139,6 +140,12 @@ class TestMetadata:
         source = opened(data, tmp_path)
         np.testing.assert_array_equal(source.latitude, data.j)
         np.testing.assert_array_equal(source.read([2])[0, 0], data.t[2])
+
+    @pytest.mark.parametrize("unit", ["degrees", "degree", "deg", "Degrees"])
+    def test_plain_degrees_leave_the_names_to_decide(self, tmp_path, unit):
+        source = opened(on(latitude={"Unit": unit}, longitude={"Unit": unit}), tmp_path)
+        assert source.latitude[0] == 50
+        assert "latitude" not in "".join(source.reading.cautions)
 
     def test_metadata_go_before_names(self, tmp_path):
         """A mapping that takes one for the other."""
@@ -248,10 +255,11 @@ class TestAgreement:
         with pytest.raises(UserError, match=r"b.nc: its longitude differs .*: 5 values against 6"):
             self.two(tmp_path, lambda data: data.isel(longitude=slice(0, 5)))
 
-    def test_rows_from_the_other_pole_are_put_in_order(self, tmp_path):
-        data, source = self.two(tmp_path, lambda data: data.isel(latitude=slice(None, None, -1)))
-        np.testing.assert_array_equal(source.read([3, 9])[:, 0], data.t[[3, 9]])
-        assert "run in another order or from another meridian" in source.reading.remarks[0]
+    def test_rows_from_the_other_pole_are_refused_as_that(self, tmp_path):
+        with pytest.raises(
+            UserError, match=r"b.nc: its latitude differs from .*: the same values in the opposite order"
+        ):
+            self.two(tmp_path, lambda data: data.isel(latitude=slice(None, None, -1)))
 
     def test_other_names_for_the_same_meridians_are_put_in_order(self, tmp_path):
         """0 to 300 in one file, -180 to 120 in the other."""
@@ -261,6 +269,9 @@ class TestAgreement:
         west.sortby("longitude").to_netcdf(tmp_path / "b.nc")
         source = ArchiveSource(mapping(), tmp_path)
         assert source.longitude.tolist() == [0, 60, 120, 180, 240, 300]
+        assert source.reading.remarks == (
+            "longitude of some files begins at another meridian: their columns are put as in the first file",
+        )
         np.testing.assert_array_equal(source.read(range(12))[:, 1], data.q)
 
     def test_order_is_none_where_nothing_moves(self):
