@@ -38,8 +38,13 @@ _SOUTH = re.compile(r"degrees?_(s|south)", re.IGNORECASE)
 _WEST = re.compile(r"degrees?_(w|west)", re.IGNORECASE)
 _LATITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lat(itude)?s?([_\d].*)?|gphi\w*", re.IGNORECASE)
 _LONGITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lon(g|gitude)?s?([_\d].*)?|glam\w*", re.IGNORECASE)
+_ROTATED_NAMES = {
+    **dict.fromkeys(("rlat", "grid_latitude"), "grid_latitude"),
+    **dict.fromkeys(("rlon", "grid_longitude"), "grid_longitude"),
+}
 _NUMBERS = frozenset({"1", "count", "index", "row", "rows", "column", "columns", "pixel", "pixels", "level", "cell"})
 _SINGLE = float(np.finfo(np.float32).eps)
+_FARTHEST_EAST = 720.0
 _RADIANS = 180 / np.pi
 
 
@@ -109,8 +114,9 @@ def check_grid(file: Path, array: xr.DataArray, latitude: str | None) -> None:
     """
     for name in array.dims:
         standard_name = str(array[name].attrs.get("standard_name", "")) if name in array.coords else ""
-        if standard_name in ("grid_latitude", "grid_longitude"):
-            raise _other_grid(file, array, f"a rotated pole ({name!r} holds {standard_name})")
+        rotated = standard_name or _ROTATED_NAMES.get(str(name).lower(), "")
+        if rotated in ("grid_latitude", "grid_longitude"):
+            raise _other_grid(file, array, f"a rotated pole ({name!r} holds {rotated})")
         if standard_name.startswith("projection_"):
             raise _other_grid(file, array, f"a projected grid ({name!r} holds {standard_name})")
     _check_grid_mapping(file, array)
@@ -133,6 +139,10 @@ def degrees(
     Raises UserError where they are lengths of a projection, numbers of rows or anything else that is no angle.
     """
     units = stated_units(array[dimension].attrs)
+    if role == "longitude" and units is None and np.abs(values).max() > _FARTHEST_EAST:
+        raise UserError(
+            f"{file}: {dimension!r} of {array.name} reaches {np.abs(values).max():g}: no longitudes in degrees"
+        )
     if units is None:
         if role == "latitude" and not _LATITUDE_NAME.fullmatch(dimension) and _counts(values):
             raise UserError(

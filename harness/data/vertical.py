@@ -16,6 +16,7 @@ PRESSURE, LENGTH = "hPa", "m"
 
 _PRESSURE_NAMES = ("level", "plev", "pressure", "pressure_level", "isobaricinhpa", "lev_p", "pfull")
 _LENGTH_NAMES = ("depth", "elevation", "altitude", "height", "z_t", "z_w", "st_ocean", "sw_ocean")
+_HIGHEST_HPA = 1100
 _BY_NUMBER = frozenset({"1", "level", "levels", "layer", "sigma_level", "count", "index"})
 
 
@@ -56,25 +57,21 @@ def read_levels(
         )
     if stated is None:
         guessed = units or _unit_by_name(dimension, standard_name)
+        if units is None and guessed == PRESSURE and values.max() > _HIGHEST_HPA:
+            raise UserError(
+                f"{place} states no units and reaches {values.max():g}, too much for hPa; give the mapping "
+                "`level_units: Pa` and its levels in Pa, or state the units in the file"
+            )
         values, remark = _downwards(values, attributes, guessed, wanted)
-        return Levels(values, guessed, Finding(file, dimension, assumed=guessed or "the levels' own", remark=remark))
+        return Levels(
+            values, guessed, Finding(file, dimension, assumed=guessed or "as the levels of the mapping", remark=remark)
+        )
     target = units or _unit_by_dimension(place, stated)
     changed = None if by_number and canonical(target) == "1" else conversion(stated, target, place)
     if changed is not None:
         values = values * changed.factor + changed.offset
     values, remark = _downwards(values, attributes, target, wanted)
     return Levels(values, target, Finding(file, dimension, conversion=changed, remark=remark))
-
-
-def level_kind(units: str | None) -> str | None:
-    """What levels in these units are: pressure, length, or None for others and unknown ones."""
-    if units is None:
-        return None
-    if canonical(units) in (PRESSURE, LENGTH):
-        return "pressure" if canonical(units) == PRESSURE else "length"
-    if measures(units, "[pressure]"):
-        return "pressure"
-    return "length" if measures(units, "[length]") else None
 
 
 def _unit_by_dimension(place: str, stated: str) -> str:

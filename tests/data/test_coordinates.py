@@ -115,6 +115,14 @@ class TestOtherGrids:
         data["t"].attrs["grid_mapping"] = "crs"
         assert opened(data, tmp_path).latitude.tolist() == data.latitude.values.tolist()
 
+    def test_a_rotated_pole_is_known_by_its_names_alone(self, tmp_path):
+        with pytest.raises(UserError, match=r"rotated pole \('rlat' holds grid_latitude\)"):
+            opened(on("rlat", "rlon"), tmp_path, **named("rlat", "rlon"))
+
+    def test_distances_without_units_are_no_longitudes(self, tmp_path):
+        with pytest.raises(UserError, match="'x' of t reaches 5000: no longitudes"):
+            opened(on("y", "x", columns=1000 * np.arange(COLUMNS)), tmp_path, **named("y", "x"))
+
     @pytest.mark.parametrize("first", [0, 1])
     def test_row_numbers_without_metadata_are_refused(self, tmp_path, first):
         with pytest.raises(UserError, match="'y' of t holds row numbers"):

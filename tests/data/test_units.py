@@ -300,6 +300,14 @@ class TestLevels:
             numbers_of(tmp_path, [3])
         assert numbers_of(tmp_path, [3], level_units={"level": "1", None: "1"}.get(units, units))[0] == [2]
 
+    def test_pressures_without_units_that_cannot_be_hpa_are_refused(self, tmp_path):
+        profile([100000.0, 50000.0], None).to_netcdf(tmp_path / "a.nc")
+        with pytest.raises(UserError, match="'plev', the level of z, states no units and reaches 100000, too much for"):
+            numbers_of(tmp_path, [50000])
+        numbers, source = numbers_of(tmp_path, [50000], level_units="Pa")
+        assert numbers == [1]
+        assert "plev (Pa)" in source.reading.cautions[0]
+
     def test_level_units_of_the_mapping_count(self, tmp_path):
         profile([1000.0, 500.0], "hPa").to_netcdf(tmp_path / "a.nc")
         assert numbers_of(tmp_path, [50000], level_units="Pa")[0] == [1]

@@ -67,7 +67,7 @@ def level_rule(channels: Sequence[ChannelInfo], rule: LevelWeights) -> Literal["
     """The rule that `auto` stands for: thickness where levels are depths or heights, else the level itself."""
     if rule != "auto":
         return rule
-    lengths = any(channel.level_units in ("m", "cm", "km") for channel in channels)
+    lengths = any(channel.level_units in ("m", "cm", "km", "dbar") for channel in channels)
     at_surface = any(channel.level is not None and channel.level <= 0 for channel in channels)
     return "thickness" if lengths or at_surface else "level"
 
