@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 from domains import make_domain
 
+from harness.data.config import ArchiveConfig
 from harness.errors import UserError
 from harness.models.domain import ChannelInfo
 from harness.models.graphcast import Network, describe, loss_weights
 from harness.models.graphcast.weighting import level_shares
+from harness.scenario import catalogue
+from harness.scenario.matrix import network_on
 
 PUBLISHED = {"t2m": 1.0, "u10": 0.1, "v10": 0.1, "msl": 0.1, "tp": 0.1}
 LONG_NAMES = {
@@ -114,3 +117,16 @@ class TestDescription:
 
     def test_a_choice_is_part_of_the_network(self):
         assert Network(mesh_refinement=0, level_weights="uniform").model_dump()["level_weights"] == "uniform"
+
+
+def test_a_mapping_chooses_through_its_overrides():
+    mapping = {
+        "kind": "archive",
+        "files": "*.nc",
+        "channels": [{"name": "T", "variable": "T", "units": "degC"}],
+        "model_overrides": {"graphcast": {"level_weights": "uniform"}},
+    }
+    found = catalogue.preset("graphcast", "tiny")
+    assert network_on(found, ArchiveConfig(**mapping), "mine", (32, 64))["level_weights"] == "uniform"
+    without = ArchiveConfig(**{**mapping, "model_overrides": {}})
+    assert "level_weights" not in network_on(found, without, "mine", (32, 64))
