@@ -139,10 +139,9 @@ def degrees(
     Raises UserError where they are lengths of a projection, numbers of rows or anything else that is no angle.
     """
     units = stated_units(array[dimension].attrs)
-    if role == "longitude" and units is None and np.abs(values).max() > _FARTHEST_EAST:
-        raise UserError(
-            f"{file}: {dimension!r} of {array.name} reaches {np.abs(values).max():g}: no longitudes in degrees"
-        )
+    farthest = float(np.abs(values).max(initial=0))
+    if units is None and not _LONGITUDE_NAME.fullmatch(dimension) and farthest > _FARTHEST_EAST:
+        raise UserError(f"{file}: {dimension!r} of {array.name} reaches {farthest:g}: no {role}s in degrees")
     if units is None:
         if role == "latitude" and not _LATITUDE_NAME.fullmatch(dimension) and _counts(values):
             raise UserError(

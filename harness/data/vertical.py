@@ -57,7 +57,7 @@ def read_levels(
         )
     if stated is None:
         guessed = units or _unit_by_name(dimension, standard_name)
-        if units is None and guessed == PRESSURE and values.max() > _HIGHEST_HPA:
+        if units is None and guessed == PRESSURE and values.max(initial=0) > _HIGHEST_HPA:
             raise UserError(
                 f"{place} states no units and reaches {values.max():g}, too much for hPa; give the mapping "
                 "`level_units: Pa` and its levels in Pa, or state the units in the file"
