@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from harness.data.reading import DataReading
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frameworks.base import FrameworkDescription
@@ -230,6 +231,7 @@ class Measurements(Frozen):
         description="SHA-256 of the network's code in its framework, for which parity certificates are made",
     )
     fingerprints: Fingerprints | None = None
+    data: DataReading | None = Field(default=None, description="None where it was not recorded")
     definitions: Definitions | None = None
     parameters: int | None = None
     startup: Startup | None = None

@@ -10,7 +10,7 @@ there is land it calls a forecast better than it is.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,7 @@ class Scorer:
 
     `mask` (C, H, W) is True where a point counts, for each channel (so for each depth) apart. It comes from the truth
     and stays fixed for the run. `weights` are those of the method unless given: area, or FourCastNet's if `published`.
+    Areas follow the widths of columns too where `longitude` (W,) is given.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Scorer:
         latitude: NDArray[np.float64],
         mask: NDArray[np.bool_],
         *,
+        longitude: NDArray[np.float64] | None = None,
         method: Method = "masked",
         weights: Weights | None = None,
     ) -> None:
@@ -80,7 +82,10 @@ class Scorer:
         self._mask = mask
         self._row_weights = latitude_weights(latitude) if self.weights == "area" else fourcastnet_weights(len(latitude))
         scored = mask if method == "masked" else np.ones_like(mask)
-        self._total_weight = scored.sum(axis=2) @ self._row_weights
+        by_area = self.weights == "area" and longitude is not None
+        widths = longitude_weights(longitude) if by_area and longitude is not None else np.ones(mask.shape[2])
+        self._column_weights = None if (widths == 1).all() else widths
+        self._total_weight = self._over_columns(scored) @ self._row_weights
         for channel, points in zip(self.channels, mask.any(axis=(1, 2)), strict=True):
             if not points:
                 raise UserError(f"channel {channel!r} has no point that counts: it cannot be scored")
@@ -139,7 +144,13 @@ class Scorer:
 
     def _mean(self, values: Array) -> Array:
         """Weighted mean (n, C) over the points that are scored of values (n, C, H, W) that are 0 elsewhere."""
-        return values.sum(axis=3, dtype=np.float64) @ self._row_weights / self._total_weight
+        return self._over_columns(values) @ self._row_weights / self._total_weight
+
+    def _over_columns(self, values: NDArray[Any]) -> Array:
+        """The sum over columns, each by its width where they are uneven."""
+        if self._column_weights is None:
+            return values.sum(axis=-1, dtype=np.float64)
+        return values.astype(np.float64) @ self._column_weights
 
     def _check_finite(self, forecast: NDArray[np.floating], lead_h: float) -> None:
         wrong = (~np.isfinite(forecast) & self._mask).any(axis=(2, 3))
@@ -210,6 +221,27 @@ def latitude_weights(latitude: NDArray[np.float64]) -> Array:
     bounds = np.clip(np.concatenate([[first], halfway, [last]]), -90.0, 90.0)
     area = np.abs(np.diff(np.sin(np.radians(bounds))))
     return area / area.mean()
+
+
+def longitude_weights(longitude: NDArray[np.float64]) -> Array:
+    """Width of each column (W,), mean 1, exactly 1 where they are even up to the rounding of float32.
+
+    Bounds lie halfway between columns. The first and the last column share a bound where the grid goes round the globe;
+    elsewhere theirs lie as far outside as inside. Columns may run in either direction and cross any meridian.
+    """
+    count = len(longitude)
+    if count < 2:
+        return np.ones(count)
+    steps = np.mod(np.diff(longitude), 360.0)
+    steps = np.where(steps > 180.0, 360.0 - steps, steps)
+    rest = 360.0 - steps.sum()
+    round_the_globe = 0 < rest < 1.5 * steps.max()
+    around = np.concatenate([[rest], steps, [rest]] if round_the_globe else [steps[:1], steps, steps[-1:]])
+    width = (around[1:] + around[:-1]) / 2
+    rounding = 8 * np.finfo(np.float32).eps * max(1.0, float(np.abs(longitude).max()))
+    if np.ptp(width) <= rounding:
+        return np.ones(count)
+    return width / width.mean()
 
 
 def fourcastnet_weights(rows: int) -> Array:

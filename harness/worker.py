@@ -95,6 +95,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             initial_weights=fingerprint(weights),
             architecture=subject.architecture_fingerprint,
         ),
+        data=windows.source.reading,
         definitions=Definitions(
             loss=subject.description.get("loss"),
             normalisation=NORMALISATION,

@@ -27,7 +27,9 @@ SAME_ENVIRONMENT = (
 def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
     """One line each, most grave first; empty where there is nothing to say."""
     ran = [cell for cell in group.cells if cell.launches]
-    lines = [line for cell in ran for line in _of_cell(group.label(cell), cell)]
+    said = dict.fromkeys(line for cell in ran for summary in cell.summaries.values() for line in summary.data_cautions)
+    lines = [f"data {group.data_name}: {line}" for line in said]
+    lines += [line for cell in ran for line in _of_cell(group.label(cell), cell)]
     lines += [line for cell in ran for line in _of_comparison(group.label(cell), comparisons[cell])]
     return tuple(lines)
 

@@ -52,6 +52,7 @@ class Summary(NamedTuple):
     """The numbers that a launch contributes, and what decides with which others they may stand.
 
     `sources` is the fingerprint of the network's code, if recorded. `no_energy` says why `energy_uses` is empty.
+    `data_cautions` are those of the files that the data came from.
     """
 
     metrics: tuple[Metric, ...]
@@ -63,6 +64,7 @@ class Summary(NamedTuple):
     framework: FrameworkDescription | None
     sources: str | None
     no_energy: str | None
+    data_cautions: tuple[str, ...] = ()
 
 
 def summarise_record(record: Record) -> Summary:
@@ -82,6 +84,7 @@ def summarise_record(record: Record) -> Summary:
         framework=measured.framework,
         sources=measured.sources,
         no_energy=None if uses else record.energy.reason or "no window was recorded",
+        data_cautions=tuple(measured.data.cautions) if measured.data else (),
     )
     _check(found)
     return found

@@ -13,6 +13,8 @@ from harness.data.checks import Scan, ValueScanner, check_latitude, check_same, 
 from harness.data.config import ArchiveConfig, Channel
 from harness.data.forcings import forcing_field, static_field
 from harness.data.kept_scan import kept_scan
+from harness.data.layout import on_grid
+from harness.data.reading import reading_of
 from harness.data.source import Progress, blocks, describe_for_digest, stream, unwatched
 from harness.data.variables import Opener, Variable
 from harness.errors import UserError
@@ -35,10 +37,6 @@ class ArchiveSource:
         opened_ns = time.time_ns()
         self._config = config
         self.channels = tuple(channel.name for channel in config.channels)
-        self.channel_info = tuple(
-            ChannelInfo(name=channel.name, variable=channel.variable[0], level=channel.level)
-            for channel in config.channels
-        )
         self.units = tuple(channel.units for channel in config.channels)
         self.forcings = tuple(_name(forcing) for forcing in config.forcings)
         self.statics = tuple(_name(static) for static in config.statics)
@@ -51,8 +49,13 @@ class ArchiveSource:
         check_latitude(self.latitude, str(reference.pieces[0].path))
         self.times = reference.times
         self.step = regular_step(self.times, lambda step: str(reference.piece_of_step(step).path))
+        self._variables, self._forcings, self._statics = map(
+            self._on_grid, (self._variables, self._forcings, self._statics)
+        )
         self._check_agreement()
         read = (*self._variables, *self._forcings, *self._statics)
+        self.reading = reading_of(finding for variable in read for finding in variable.findings)
+        self.channel_info = self._channel_info()
         scan = kept_scan(config, read, opened_ns, lambda: self._scan(progress))
         self.mask, self.valid_steps, self.fingerprint = scan.mask, scan.valid_steps, scan.fingerprint
         self._static_fields = self._read_statics(scan.mask)
@@ -84,15 +87,32 @@ class ArchiveSource:
             variable.read_into(fields, steps)
         return fields[position]
 
+    def _channel_info(self) -> tuple[ChannelInfo, ...]:
+        pieces = {position: variable.pieces[0] for variable in self._variables for position in variable.positions}
+        return tuple(
+            ChannelInfo(
+                name=channel.name,
+                variable=channel.variable[0],
+                level=channel.level,
+                level_units=None if channel.level is None else pieces[position].level_units,
+                standard_name=pieces[position].arrays[0].attrs.get("standard_name"),
+            )
+            for position, channel in enumerate(self._config.channels)
+        )
+
+    def _on_grid(self, variables: Sequence[Variable]) -> tuple[Variable, ...]:
+        """Variables with columns in the order of the first file."""
+        reference = self._variables[0].pieces[0]
+        return tuple(
+            variable.with_pieces(on_grid(piece, reference) for piece in variable.pieces) for variable in variables
+        )
+
     def _check_agreement(self) -> None:
-        names = self._config.dimensions
         reference = str(self._variables[0].pieces[0].path)
-        for variable in (*self._variables, *self._forcings, *self._statics):
-            for piece in variable.pieces:
-                check_same(names.latitude[0], piece.latitude, self.latitude, str(piece.path), reference)
-                check_same(names.longitude[0], piece.longitude, self.longitude, str(piece.path), reference)
         for variable in (*self._variables, *self._forcings):
-            check_same(names.time[0], variable.times, self.times, str(variable.pieces[0].path), reference)
+            check_same(
+                self._config.dimensions.time[0], variable.times, self.times, str(variable.pieces[0].path), reference
+            )
 
     def _scan(self, progress: Progress) -> Scan:
         """Read all channels and then all forcings."""

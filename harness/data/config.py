@@ -168,10 +168,13 @@ class Channel(Frozen):
         default=None, description="glob inside the DATA folder, where it differs from the archive's"
     )
     level: float | None = Field(
-        default=None, description="hPa in the atmosphere, metres below the surface in the ocean"
+        default=None,
+        description="hPa in the atmosphere, metres below the surface in the ocean, unless `level_units` says otherwise",
     )
     levels: tuple[float, ...] | None = Field(default=None, min_length=1)
-    units: str
+    units: str = Field(
+        description="values of files that state other units of the same dimension are converted to these"
+    )
 
     @field_validator("files")
     @classmethod
@@ -203,10 +206,17 @@ class ArchiveConfig(Frozen):
     dimensions: Dimensions = Dimensions()
     even_grid: bool = Field(
         default=False,
-        description="leave out the last row or column where their number is odd, as FourCastNet does with row 721",
+        description="leave out a row or column where their number is odd: of rows that reach a pole the southernmost, "
+        "as FourCastNet does with row 721, else the last",
     )
     time: TimeAxis | None = None
     channels: tuple[Channel, ...] = Field(min_length=1)
+    level_units: str | None = Field(
+        default=None,
+        description="units of the levels that channels name; without them hPa where the files' levels are pressures "
+        "and metres where they are lengths",
+        exclude_if=lambda units: units is None,
+    )
     level_method: Literal["exact", "interpolate"] = Field(
         default="exact",
         description="take the levels of the files, or interpolate linearly between the two around a level; a point "

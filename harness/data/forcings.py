@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.data.config import ForcingFormula, StaticFormula
+from harness.data.reading import DataReading
 
 SOLAR_CONSTANT_W_M2 = 1361.0
 DAYS_PER_YEAR = 365.24219
@@ -35,6 +36,7 @@ class FormulaFields:
     mask: NDArray[np.bool_]
     forcings: tuple[ForcingFormula, ...] = ()
     statics: tuple[StaticFormula, ...] = ()
+    reading: DataReading = DataReading()
 
     def read_forcings(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """Forcings (n, F, H, W) at these time indices, which may lie beyond the last time."""

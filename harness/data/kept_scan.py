@@ -21,7 +21,7 @@ from harness.data.config import ArchiveConfig
 from harness.data.files import unreadable
 from harness.data.variables import Variable
 
-VERSION = 1
+VERSION = 2
 """Part of the name of a kept scan; raise it when the same files and mapping give another mask or fingerprint."""
 
 SETTLED_NS = 2_000_000_000

@@ -5,7 +5,7 @@ is one and the preliminary one where not. Other dimensions of size 1 (`number`) 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from harness.data import coordinates, vertical
 from harness.data.config import ArchiveConfig, TimeAxis
 from harness.data.files import unreadable
+from harness.data.reading import Finding
 from harness.data.source import step_of_hours
 from harness.errors import UserError
 
@@ -26,7 +28,8 @@ class Piece:
     """The part of a variable that lies in one file, not yet read.
 
     `arrays` are [time] x [level] x latitude x longitude; a later one fills what is NaN in those before. `times` is
-    empty where the file does not say when; `levels` is None where the variable has none.
+    empty where the file does not say when; `levels` is None where the variable has none. They are in `level_units`,
+    None where those are not known; `findings` say what was done to the coordinates.
     """
 
     path: Path
@@ -35,6 +38,8 @@ class Piece:
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
     levels: NDArray[np.float64] | None
+    level_units: str | None = None
+    findings: tuple[Finding, ...] = ()
 
     def read(self, steps: NDArray[np.int64], levels: Sequence[int] | None) -> NDArray[Any]:
         """Values (n, N, H, W) at these steps and positions of levels; N is 1 without levels.
@@ -63,21 +68,30 @@ def find_dimension(array: xr.DataArray, candidates: Sequence[str] | None) -> str
     return next((name for name in candidates or () if name in array.dims), None)
 
 
-def arrange(file: Path, array: xr.DataArray, config: ArchiveConfig, *, leveled: bool, timed: bool) -> Piece:
-    """Find the dimensions of a variable and put them in order.
+def arrange(
+    file: Path, array: xr.DataArray, config: ArchiveConfig, *, timed: bool, levels: Sequence[float] = ()
+) -> Piece:
+    """Find the dimensions of a variable and put them in order, the level among them where `levels` are wanted of it.
 
     With `config.time.start`, every file begins at it. Without `timed` the times are those of the file or none. Raises
-    UserError where a dimension, its coordinate or the dates are missing, or one is left over.
+    UserError where a dimension, its coordinate or the dates are missing, one is left over, or the grid is another than
+    of latitude rows and longitude columns.
     """
     names = config.dimensions
     time = find_dimension(array, names.time)
     moment = next((name for name in names.time if time is None and name in array.coords and not array[name].dims), None)
     wanted = [names.latitude, names.longitude]
-    if leveled:
+    found = [
+        coordinates.dimension_of(array, "latitude", names.latitude),
+        coordinates.dimension_of(array, "longitude", names.longitude),
+    ]
+    coordinates.check_grid(file, array, found[0])
+    if levels:
         wanted.insert(0, names.level or ())
+        found.insert(0, coordinates.dimension_of(array, "level", names.level))
     if timed and moment is None:
         wanted.insert(0, names.time)
-    found = [find_dimension(array, candidates) for candidates in wanted]
+        found.insert(0, time)
     absent = [
         " or ".join(map(repr, names)) for names, dimension in zip(wanted, found, strict=True) if dimension is None
     ]
@@ -92,17 +106,74 @@ def arrange(file: Path, array: xr.DataArray, config: ArchiveConfig, *, leveled: 
     if surplus:
         raise UserError(f"{file}: {array.name} has dimensions that the mapping does not name: {', '.join(surplus)}")
     *_, latitude, longitude = order
-    if config.even_grid:
-        even = {name: slice(array.sizes[name] // 2 * 2) for name in (latitude, longitude)}
-        array, arrays = array.isel(even), tuple(version.isel(even) for version in arrays)
-    level = order[-3] if leveled else None
+    rows, columns, findings = _grid(file, array, latitude, longitude, config)
+    array, arrays = (
+        array.isel({latitude: rows[0], longitude: columns[0]}),
+        tuple(version.isel({latitude: rows[0], longitude: columns[0]}) for version in arrays),
+    )
+    found_levels = None
+    if levels:
+        values = _coordinate(file, array, order[-3])
+        units = config.level_units
+        found_levels = vertical.read_levels(file, array, order[-3], values, units=units, wanted=levels)
+        findings = (*findings, found_levels.finding)
     return Piece(
         path=file,
         arrays=tuple(version.transpose(*order) for version in arrays),
         times=_times(file, array, time or moment, config.time, timed=timed),
-        latitude=_coordinate(file, array, latitude),
-        longitude=_coordinate(file, array, longitude),
-        levels=None if level is None else _coordinate(file, array, level),
+        latitude=rows[1],
+        longitude=columns[1],
+        levels=None if found_levels is None else found_levels.values,
+        level_units=None if found_levels is None else found_levels.units,
+        findings=findings,
+    )
+
+
+_Kept = tuple[slice, NDArray[np.float64]]
+"""Which rows or columns of a file are taken, and their degrees north or east."""
+
+
+def _grid(
+    file: Path, array: xr.DataArray, latitude: str, longitude: str, config: ArchiveConfig
+) -> tuple[_Kept, _Kept, tuple[Finding, ...]]:
+    """Rows and columns of a variable: each column once, and an even number of both where the mapping wants that."""
+    rows, row_finding = coordinates.degrees(file, array, latitude, "latitude", _coordinate(file, array, latitude))
+    columns, column_finding = coordinates.degrees(
+        file, array, longitude, "longitude", _coordinate(file, array, longitude)
+    )
+    if row_finding.assumed and column_finding.assumed:
+        coordinates.check_radians(file, rows, columns)
+    once, repeated = coordinates.columns_once(file, longitude, columns)
+    row_slice, column_slice = slice(len(rows)), once
+    left_out: list[Finding | None] = [repeated]
+    if config.even_grid:
+        row_slice, lost_row = coordinates.even_rows(file, latitude, rows)
+        even, lost_column = coordinates.even_columns(file, longitude, columns[once])
+        column_slice = slice(min(even.stop, once.stop))
+        left_out += [lost_row, lost_column]
+    findings = (row_finding, column_finding, *(finding for finding in left_out if finding))
+    return (row_slice, rows[row_slice]), (column_slice, columns[column_slice]), findings
+
+
+def on_grid(piece: Piece, reference: Piece) -> Piece:
+    """A piece with its columns in the order of another one on the same grid.
+
+    Raises UserError where it is another grid, with by how much, or its rows run the other way.
+    """
+    if piece is reference:
+        return piece
+    *_, latitude, longitude = map(str, piece.arrays[0].dims)
+    places = str(piece.path), str(reference.path)
+    coordinates.order_like(latitude, piece.latitude, reference.latitude, *places)
+    columns = coordinates.order_like(longitude, piece.longitude, reference.longitude, *places, period=360.0)
+    if columns is None:
+        return piece
+    remark = f"{longitude} of some files begins at another meridian: their columns are put as in the first file"
+    return replace(
+        piece,
+        arrays=tuple(array.isel({longitude: columns}) for array in piece.arrays),
+        longitude=reference.longitude,
+        findings=(*piece.findings, Finding(piece.path, longitude, remark=remark)),
     )
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import xarray as xr
 
 from harness.data.config import ArchiveConfig, DataConfig
+from harness.data.coordinates import dimension_of
 from harness.data.files import find_files, open_lazily
-from harness.data.layout import find_dimension
 from harness.data.levels import plan_levels
-from harness.data.variables import names_of, patterns_of
+from harness.data.variables import has_levels, names_of, patterns_of
+from harness.data.vertical import read_levels
 from harness.errors import UserError
 
 
@@ -42,18 +43,20 @@ def _why_not(config: ArchiveConfig, path: Path, opened: Callable[[Path], xr.Data
             found = [opened(file)[name] for file in files for name in field.variable if name in opened(file)]
             if not found:
                 return f"no variable {' or '.join(map(repr, field.variable))} in {names_of(files)}"
-            leveled = [(array, name) for array in found if (name := find_dimension(array, config.dimensions.level))]
+            leveled = [array for array in found if has_levels(array, config.dimensions.level)]
             if field.level is None:
                 if len(leveled) == len(found):
                     return f"{found[0].name} has levels in {names_of(files)}"
                 continue
             if not leveled:
                 return f"{found[0].name} has no levels in {names_of(files)}"
-            array, dimension = leveled[0]
+            array = leveled[0]
+            dimension = dimension_of(array, "level", config.dimensions.level)
             if dimension in array.coords:
-                plan_levels(
-                    array[dimension].values.astype(np.float64), [field.level], config.level_method, str(array.name)
-                )
+                values = array[dimension].values.astype(np.float64)
+                wanted = [field.level]
+                levels = read_levels(path, array, str(dimension), values, units=config.level_units, wanted=wanted)
+                plan_levels(levels.values, wanted, config.level_method, str(array.name))
     except UserError as error:
         return str(error).removeprefix(f"{path}: ")
     return None

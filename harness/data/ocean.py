@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 
 from harness.data.bathymetry import DEEPEST_M, topography_m
 from harness.data.config import OceanConfig, OceanForcing, OceanVariable, RossbyConfig
+from harness.data.reading import DataReading
 from harness.data.rossby import EQUATOR_HEIGHT_M, RossbySource
 from harness.data.source import describe_for_digest, step_of_hours
 from harness.data.waves import (
@@ -89,9 +90,10 @@ class OceanSource:
     """A `Source` of ocean waves on an (H, W) grid; rows are cell centres from north to south, without the poles."""
 
     def __init__(self, config: OceanConfig, grid: tuple[int, int]) -> None:
-        self.channels = config.channels
+        self.channels, self.reading = config.channels, DataReading()
         self.channel_info = tuple(
-            ChannelInfo(name=name, variable=variable, level=depth) for name, variable, depth in config.levels
+            ChannelInfo(name=name, variable=variable, level=depth, level_units=None if depth is None else "m")
+            for name, variable, depth in config.levels
         )
         self.units = tuple(UNITS[variable] for _, variable, _ in config.levels)
         self.latitude, self.longitude = cell_centres(grid)

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.reading import DataReading
 from harness.models.domain import ChannelInfo
 
 BLOCK_BYTES = 64 * 2**20
@@ -61,6 +62,10 @@ class Source(Protocol):
     @property
     def statics(self) -> tuple[str, ...]:
         """Names of S fields that never change."""
+
+    @property
+    def reading(self) -> DataReading:
+        """What was done to the values as the files hold them, and what the files do not state."""
 
     @property
     def fingerprint(self) -> str:

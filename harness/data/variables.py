@@ -8,10 +8,13 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from harness.data import units
 from harness.data.config import ArchiveConfig, Channel
+from harness.data.coordinates import dimension_of, with_coordinates
 from harness.data.files import find_files, open_lazily
-from harness.data.layout import Piece, arrange, find_dimension
+from harness.data.layout import Piece, arrange
 from harness.data.levels import LevelPlan, plan_levels
+from harness.data.reading import Finding, UnitConversion
 from harness.data.source import step_of_hours
 from harness.errors import UserError
 
@@ -20,12 +23,18 @@ Fields = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Variable:
-    """One variable in all files that hold it, and the positions of the fields made of it, in order of `levels`."""
+    """One variable in all files that hold it, and the positions of the fields made of it, in order of `levels`.
+
+    `conversions` say for each piece, and each field of it, how its values come into the units of the mapping; None
+    where they are in them already.
+    """
 
     name: str
     positions: tuple[int, ...]
     levels: tuple[LevelPlan | None, ...]
     pieces: tuple[Piece, ...]
+    conversions: tuple[tuple[UnitConversion | None, ...], ...]
+    findings: tuple[Finding, ...]
 
     @property
     def times(self) -> NDArray[np.datetime64]:
@@ -37,18 +46,28 @@ class Variable:
         ends = np.cumsum([len(piece.times) for piece in self.pieces])
         return self.pieces[int(np.searchsorted(ends, step, side="right"))]
 
+    def with_pieces(self, pieces: Iterable[Piece]) -> "Variable":
+        """The same variable with its pieces put in another order of columns."""
+        placed = tuple(pieces)
+        moved = [
+            finding
+            for piece, was in zip(placed, self.pieces, strict=True)
+            for finding in piece.findings[len(was.findings) :]
+        ]
+        return replace(self, pieces=placed, findings=(*self.findings, *moved))
+
     def read_into(self, out: Fields, steps: NDArray[np.int64]) -> None:
         """Write the sorted, distinct `steps` of this variable into its fields of `out` (n, C, H, W)."""
         begin = 0
-        for piece, plan in zip(self.pieces, self.levels, strict=True):
+        for piece, plan, conversions in zip(self.pieces, self.levels, self.conversions, strict=True):
             first, last = np.searchsorted(steps, (begin, begin + len(piece.times)))
             if last > first:
-                out[first:last, list(self.positions)] = _read(piece, plan, steps[first:last] - begin)
+                out[first:last, list(self.positions)] = _read(piece, plan, steps[first:last] - begin, conversions)
             begin += len(piece.times)
 
     def read_static(self) -> Fields:
         """(L, H, W) of the first file, at its first time if it has any."""
-        return _read(self.pieces[0], self.levels[0], np.zeros(1, dtype=np.int64))[0]
+        return _read(self.pieces[0], self.levels[0], np.zeros(1, dtype=np.int64), self.conversions[0])[0]
 
 
 class Opener:
@@ -81,13 +100,13 @@ class Opener:
         timed: bool,
     ) -> Variable:
         config = self._config
+        wanted = [field.level for _, field in members if field.level is not None]
         pieces = [
-            arrange(file, array, config, leveled=leveled, timed=timed)
+            arrange(file, array, config, timed=timed, levels=wanted)
             for file, array in self._holding(patterns, candidates, leveled)
         ]
         step_hours = None if config.time is None else config.time.step_hours
         pieces = _by_time(pieces) if step_hours is None else _count_on(pieces, step_of_hours(step_hours))
-        wanted = [field.level for _, field in members if field.level is not None]
         plans = [
             None
             if piece.levels is None
@@ -95,7 +114,13 @@ class Opener:
             for piece in pieces
         ]
         name = str(pieces[0].arrays[0].name)
-        return Variable(name, tuple(position for position, _ in members), tuple(plans), tuple(pieces))
+        positions = tuple(position for position, _ in members)
+        found = [[_units(piece, field) for _, field in members] for piece in pieces]
+        conversions = tuple(tuple(finding.conversion for finding in of_piece) for of_piece in found)
+        findings = [
+            finding for piece, of_piece in zip(pieces, found, strict=True) for finding in (*of_piece, *piece.findings)
+        ]
+        return Variable(name, positions, tuple(plans), tuple(pieces), conversions, tuple(findings))
 
     def _holding(
         self, patterns: tuple[str, ...], candidates: tuple[str, ...], leveled: bool
@@ -112,11 +137,11 @@ class Opener:
             wanted = " or ".join(map(repr, candidates))
             raise UserError(f"{names_of(files)}: no variable {wanted}, only {', '.join(offered)}")
         level = self._config.dimensions.level
-        return [each for each in held if (find_dimension(each[1], level) is not None) == leveled] or held
+        return [each for each in held if has_levels(each[1], level) == leveled] or held
 
     def _open(self, file: Path) -> xr.Dataset:
         if file not in self._opened:
-            self._opened[file] = open_lazily(file, decode_times=self._config.time is None)
+            self._opened[file] = with_coordinates(open_lazily(file, decode_times=self._config.time is None))
         return self._opened[file]
 
 
@@ -130,10 +155,39 @@ def names_of(files: Sequence[Path]) -> str:
     return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
 
-def _read(piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64]) -> Fields:
+def has_levels(array: xr.DataArray, candidates: Sequence[str] | None) -> bool:
+    """Whether a variable has a dimension of levels, of more than one where the mapping does not name it."""
+    name = dimension_of(array, "level", candidates)
+    return name is not None and (name in (candidates or ()) or array.sizes[name] > 1)
+
+
+def _units(piece: Piece, field: Channel) -> Finding:
+    """How the values of a field in one file come into the units of the mapping."""
+    array, name = piece.arrays[0], str(piece.arrays[0].name)
+    stated = units.stated_units(array.attrs)
+    if stated is None:
+        known = units.canonical(field.units) == "1"
+        return Finding(piece.path, name, assumed=None if known else field.units)
+    caution = None
+    if units.is_practical_salinity(stated, field.units):
+        caution = f"{name}: units {stated!r} of the files taken as practical salinity, as on the scale of 35"
+    conversion = units.conversion(stated, field.units, f"{piece.path}: {name}")
+    return Finding(piece.path, name, conversion=conversion, caution=caution)
+
+
+def _read(
+    piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64], conversions: Sequence[UnitConversion | None]
+) -> Fields:
     values = piece.read(steps, None if plan is None else plan.read)
     try:
-        read: Fields = (values if plan is None else plan.apply(values)).astype(np.float32)
+        values = values if plan is None else plan.apply(values)
+        if any(conversions):
+            factor, offset = (
+                np.array([default if each is None else getattr(each, name) for each in conversions])[:, None, None]
+                for name, default in (("factor", 1.0), ("offset", 0.0))
+            )
+            values = values.astype(np.float64) * factor + offset
+        read: Fields = values.astype(np.float32)
     except ValueError:
         raise UserError(f"{piece.path}: holds text where numbers should be") from None
     return read

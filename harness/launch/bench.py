@@ -66,6 +66,8 @@ def _make_launches(
     plans = interleave(matrix.cells, matrix.launches, uuid4().hex[:8], weights_file)
     missing = plans if fresh else [plan for plan in plans if not is_completed(plan, results)]
     captured = environment.capture(chip.visible_devices)
+    for remark in matrix.remarks:
+        console.print(remark, markup=False, highlight=False)
     for absent in matrix.absent:
         console.print(f"{absent.model} {absent.framework}: {absent.reason}", markup=False, highlight=False)
     if len(missing) < len(plans):

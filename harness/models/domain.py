@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 class ChannelInfo(Frozen):
     """One predicted field: its name, the variable it belongs to and the level it lies on.
 
-    `level` is hPa for the atmosphere and metres below the surface for the ocean; None for fields without levels.
+    `level` is in `level_units`, hPa for the atmosphere and metres below the surface for the ocean; None for fields
+    without levels. `standard_name` is that of the CF conventions, where the files state one.
     """
 
     name: str
     variable: str
     level: float | None = None
+    level_units: str | None = None
+    standard_name: str | None = None
 
 
 class InputSpec(Frozen):

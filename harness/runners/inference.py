@@ -72,7 +72,8 @@ def rollout(
     finite.
     """
     source = windows.source
-    table = SkillTable(Scorer(source.channels, source.latitude, source.mask, method=config.skill))
+    scorer = Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, method=config.skill)
+    table = SkillTable(scorer)
     units = dict(zip(source.channels, source.units, strict=True))
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size):
         x = start.inputs

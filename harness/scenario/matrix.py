@@ -110,12 +110,16 @@ class Selection:
 
 @dataclass(frozen=True)
 class Matrix:
-    """The cells of a bench in the order of the suite, and how often each is launched."""
+    """The cells of a bench in the order of the suite, and how often each is launched.
+
+    `remarks` say what was done to the values of archives and what their files leave open, each once.
+    """
 
     suite: str
     launches: int
     cells: tuple[Scenario, ...]
     absent: tuple[Absent, ...]
+    remarks: tuple[str, ...] = ()
 
 
 def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -> Matrix:
@@ -134,11 +138,14 @@ def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -
         raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {hint}")
     cells: list[Scenario] = []
     absent: list[Absent] = []
+    remarks: dict[str, None] = {}
     named_data = lru_cache(partial(_named_data, selection, progress))
     for entry in _models(selection, suite, suite_name):
         found = catalogue.preset(entry.model, entry.preset)
         data = named_data(suite.data if selection.gives_data else entry.data or suite.data)
         archive = data.archive
+        if archive is not None:
+            remarks |= dict.fromkeys(f"data {data.name}: {line}" for line in archive.reading.lines)
         grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
         channels = data.config.channels if archive is None else archive.channels
         network = network_on(found, data.config, data.name, grid)
@@ -173,7 +180,7 @@ def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -
                 "time_limit_s": suite.time_limit_s,
             }
             cells.append(Scenario.model_validate({**cell, **settings}))
-    return Matrix(suite_name, selection.repeats or suite.launches, tuple(cells), tuple(absent))
+    return Matrix(suite_name, selection.repeats or suite.launches, tuple(cells), tuple(absent), tuple(remarks))
 
 
 def cannot_run(chip: ChipConfig, framework: FrameworkName) -> str | None:

@@ -6,6 +6,7 @@ from made_records import (
 )
 from reports import add_pair, read, run
 
+from harness.data.reading import DataReading, FieldConversion
 from harness.record import Latency
 
 
@@ -49,6 +50,25 @@ class TestWarnings:
         assert f"warning: {expected}" in run(results)
         for name in ("speed", "skill", "energy"):
             assert f"- {expected}" in read(results, name)[1]
+
+    def test_what_the_files_of_the_data_do_not_state_is_said_once(self, results):
+        converted = FieldConversion(
+            field="t2m", stated="degC", wanted="K", factor=1, offset=273.15, files=1, of_files=1, first_file="a.nc"
+        )
+        reading = DataReading(
+            conversions=(converted,), cautions=("units not stated in the files, assumed: u10 (m s-1)",)
+        )
+        for framework in ("pytorch", "mindspore"):
+            results.add(
+                *[
+                    make_record(framework, launch, measurements=make_measurements(launch=launch, data=reading))
+                    for launch in range(3)
+                ]
+            )
+        line = "data rossby: units not stated in the files, assumed: u10 (m s-1)"
+        assert run(results).count(f"warning: {line}") == 1
+        for name in ("speed", "skill", "energy"):
+            assert read(results, name)[1].count(f"- {line}") == 1
 
     def test_a_damaged_record_is_named_and_the_rest_reported(self, results):
         add_pair(results, launches=range(4))

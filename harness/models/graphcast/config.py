@@ -22,6 +22,7 @@ from pydantic import Field
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
+from harness.models.graphcast.weighting import VARIABLE_WEIGHTS, LevelWeights, in_words, level_shares, weight_name
 from harness.models.operators.choices import SegmentSum
 from harness.models.parameters import Parameter, count, numbered
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 LAYER_NORM_EPSILON = 1e-5
 NODE_FEATURES, EDGE_FEATURES = 3, 4
 LOSS = "squared error of the normalised residual, weighted by area, level and variable, summed over variables"
-VARIABLE_WEIGHTS = {"t2m": 1.0, "u10": 0.1, "v10": 0.1, "msl": 0.1, "tp": 0.1}
 
 
 class Network(Frozen):
@@ -59,7 +59,14 @@ class Network(Frozen):
         "a compiled step of MindSpore on a CPU needs hardly less memory for it",
     )
     variable_weights: dict[str, float] = Field(
-        default=VARIABLE_WEIGHTS, description="weights of variables in the loss; 1 for those that are not named"
+        default=VARIABLE_WEIGHTS,
+        description="weights of variables in the loss, by any of their usual names; 1 for those that are not named",
+    )
+    level_weights: LevelWeights = Field(
+        default="auto",
+        description="weights of levels in the loss: in proportion to the level (as published, for pressures), to the "
+        "thickness of the layer, or the same for all; auto: thickness for depths and heights, else the level",
+        exclude_if=lambda rule: rule == "auto",
     )
 
     @property
@@ -147,13 +154,14 @@ def describe(network: Network, domain: Domain) -> dict[str, Any]:
     `segment_sum` and `pieces` are how, not what, and are left out.
     """
     found = parameters(network, domain)
+    more = in_words(domain.channels, network.variable_weights, network.level_weights)
     return {
         "architecture": "graphcast",
         "hyperparameters": network.model_dump(exclude={"segment_sum", "pieces"}),
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,
-        "loss": LOSS,
+        "loss": f"{LOSS}; {more}" if more else LOSS,
         "parameters": count(found),
         "layers": [[parameter.name, list(parameter.shape)] for parameter in found],
     }
@@ -172,24 +180,22 @@ def loss_weights(network: Network, domain: Domain) -> "NDArray[np.float32]":
 
         w_v / n * level / mean level * area / s^2.
 
+    On depths the thickness of the layer stands for the level (see `level_shares`).
+
     The area has mean 1 over the points of the channel that count, and the weight is scaled by H W over their number,
     so that the mean over the whole grid that `loss` takes is a mean over them. A channel that never changes (s = 0),
     whose prediction is the newest state whatever the output, has weight 0.
     """
     import numpy as np
 
-    from harness.skill import latitude_weights
+    from harness.skill import latitude_weights, longitude_weights
 
-    variables = [channel.variable for channel in domain.channels]
-    levels = [1.0 if channel.level is None else channel.level for channel in domain.channels]
-    sums = {name: sum(each for of, each in zip(variables, levels, strict=True) if of == name) for name in variables}
-    of_channel = [
-        network.variable_weights.get(name, 1.0) * level / sums[name]
-        for name, level in zip(variables, levels, strict=True)
-    ]
+    names = [weight_name(channel, network.variable_weights) for channel in domain.channels]
+    of_variable = np.array([1.0 if name is None else network.variable_weights[name] for name in names])
+    of_channel = of_variable * level_shares(domain.channels, network.level_weights)
     scale = domain.residual_scale.astype(np.float64)
     factor = np.divide(of_channel, scale**2, out=np.zeros_like(scale), where=scale > 0)
-    area = domain.mask * latitude_weights(domain.latitude)[:, None]
+    area = domain.mask * latitude_weights(domain.latitude)[:, None] * longitude_weights(domain.longitude)
     total = area.sum(axis=(1, 2), keepdims=True)
     points = domain.grid[0] * domain.grid[1]
     share = np.divide(area * points, total, out=np.zeros_like(area), where=total > 0)
