@@ -13,12 +13,14 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from harness import record as records
+from harness.analysis.attempts import without_doubles
+from harness.analysis.hosts import kind_of, pools
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
 from harness.errors import UserError
 from harness.migration.parity import certificate
 from harness.migration.parity.certificate import Certificate
-from harness.record import Record
+from harness.record import Environment, Record
 from harness.scenario.matrix import Absent, Scenario
 
 ABSENT_FILE_NAME = "absent.json"
@@ -30,7 +32,7 @@ Place = tuple[str, str, str, str]
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A scenario on one host.
+    """A scenario on one host, or on several of the same kind whose launches are pooled; `host` then names them all.
 
     `launches` holds the newest completed record of each launch number, in order of the number. `failed_attempts` holds
     every record that is not completed, in order of time. Two cells are equal only if they are the same object.
@@ -41,6 +43,16 @@ class Cell:
     scenario: Scenario
     launches: tuple[StoredRecord, ...]
     failed_attempts: tuple[StoredRecord, ...]
+
+    @cached_property
+    def records(self) -> tuple[StoredRecord, ...]:
+        """All records of the cell that say something of it."""
+        return (*self.launches, *self.failed_attempts)
+
+    def is_at(self, environment: Environment) -> bool:
+        """Whether a launch made in an environment stands in this cell: on one of its hosts, or on one of their kind."""
+        places = [record.environment for record in self.records]
+        return any(place.host == environment.host or kind_of(place) == kind_of(environment) for place in places)
 
     @property
     def label(self) -> str:
@@ -184,6 +196,8 @@ def load_results(results: Path) -> Results:
             problems.append(str(problem))
         else:
             found.append(record)
+    found, doubles = without_doubles(found)
+    problems += doubles
     absent: list[tuple[str, Absent]] = []
     for path in files.absent:
         try:
@@ -263,12 +277,17 @@ def _load_absent(path: Path) -> Sequence[Absent]:
 
 
 def _cells(found: Iterable[StoredRecord]) -> tuple[Cell, ...]:
-    by_cell: dict[tuple[str, str, str], list[StoredRecord]] = defaultdict(list)
+    by_place: dict[tuple[str, Place], list[StoredRecord]] = defaultdict(list)
     for record in found:
-        by_cell[record.scenario.suite, record.cell, record.environment.host].append(record)
+        by_place[record.scenario.suite, _place(record.scenario)].append(record)
+    by_cell: dict[tuple[str, str, str], list[StoredRecord]] = defaultdict(list)
+    for (suite, _), members in by_place.items():
+        hosts = pools(members)
+        for record in members:
+            by_cell[suite, record.cell, ", ".join(hosts[record.environment.host])].append(record)
     cells = []
     for (_, key, host), members in by_cell.items():
-        attempts = sorted({record.attempt: record for record in members}.values(), key=_age)
+        attempts = sorted(members, key=age)
         completed = {record.launch: record for record in attempts if record.status == "completed"}
         cells.append(
             Cell(
@@ -301,7 +320,8 @@ def _first_order(cell: Cell) -> int:
     return min(record.order for record in (*cell.launches, *cell.failed_attempts))
 
 
-def _age(record: Record) -> tuple[datetime, str]:
+def age(record: Record) -> tuple[datetime, str]:
+    """What orders attempts by time, the same in every time zone."""
     return datetime.fromisoformat(record.started_at), record.attempt
 
 
