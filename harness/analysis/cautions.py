@@ -1,6 +1,7 @@
 """What a reader of the tables must be warned of, computed from the records."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from harness.analysis.cells import Cell, Group
@@ -44,6 +45,7 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
             unsteady.setdefault(part, []).append(launch)
     for part, numbers in unsteady.items():
         yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
+    yield from _blown_up(label, cell)
     if len(hosts := _by_host(cell)) > 1:
         where = "; ".join(f"{_launches(numbers)} on {host}" for host, numbers in hosts.items())
         yield f"{label}: pooled from {len(hosts)} hosts of the same kind: {where}"
@@ -74,6 +76,23 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
     ours, theirs = _framework_threads(comparison.cell), _framework_threads(baseline)
     if ours != theirs:
         yield f"{label}: threads of the framework: {_either(ours)} here, {_either(theirs)} in the baseline"
+
+
+def _blown_up(label: str, cell: Cell) -> Iterable[str]:
+    """A line for each variable at whose lead times an RMSE is infinite or NaN."""
+    found: dict[tuple[str, str], dict[float, dict[int, None]]] = {}
+    for launch, summary in cell.summaries.items():
+        scores = summary.scores
+        if scores is None or isfinite(sum(scores.rmse)):
+            continue
+        for (forecaster, key), rmse in zip(scores.places, scores.rmse, strict=True):
+            if not isfinite(rmse):
+                found.setdefault((forecaster, key.variable), {}).setdefault(key.lead_h, {})[launch] = None
+    for (forecaster, variable), leads in found.items():
+        hours = ", ".join(f"{lead_h:g}" for lead_h in leads)
+        numbers = sorted({launch for launches in leads.values() for launch in launches})
+        whose = "the forecast" if forecaster == "model" else forecaster
+        yield f"{label}: {whose} of {variable} blew up: RMSE not finite at {hours} h in {_launches(numbers)}"
 
 
 def _by_host(cell: Cell) -> dict[str, list[int]]:

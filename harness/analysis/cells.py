@@ -1,7 +1,6 @@
 """Records of a results folder, put together as the cells of a comparison."""
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -22,10 +21,9 @@ from harness.migration.parity import certificate
 from harness.migration.parity.certificate import Certificate
 from harness.record import Environment, Record
 from harness.scenario.matrix import Absent, Scenario
+from harness.scenario.names import name_problem, suite_problem
 
 ABSENT_FILE_NAME = "absent.json"
-
-SUITE_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,60}")
 
 Place = tuple[str, str, str, str]
 
@@ -252,9 +250,11 @@ def _files(results: Path) -> _Files:
 
 
 def _problem(path: Path, record: Record) -> str | None:
-    suite = record.scenario.suite
-    if not SUITE_NAME.fullmatch(suite):
-        return f"{path}: damaged: scenario.suite: {suite!r} is no name of a folder; remove it or run that launch again"
+    scenario = record.scenario
+    if wrong := suite_problem(scenario.suite):
+        return f"{path}: damaged: scenario.suite: {scenario.suite!r} {wrong}; remove it or run that launch again"
+    if wrong := _wrong_name(scenario):
+        return f"{path}: damaged: scenario.{wrong}; remove it or run that launch again"
     try:
         offset = datetime.fromisoformat(record.started_at).tzinfo
     except ValueError:
@@ -267,13 +267,28 @@ def _problem(path: Path, record: Record) -> str | None:
     return None
 
 
+def _wrong_name(entry: Scenario | Absent) -> str | None:
+    """The first name of an entry that benches would refuse, and why."""
+    for field in ("model", "preset", "chip", "data_name"):
+        name = getattr(entry, field)
+        if wrong := name_problem(name):
+            return f"{field}: {name!r} {wrong}"
+    return None
+
+
 def _load_absent(path: Path) -> Sequence[Absent]:
+    if wrong := suite_problem(path.parent.resolve().name):
+        raise UserError(f"{path}: the name of its folder {wrong}: no suite is called so; remove it")
     try:
-        return TypeAdapter(list[Absent]).validate_json(path.read_bytes())
+        found = TypeAdapter(list[Absent]).validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise UserError(f"{path}: damaged: {error.errors()[0]['msg']}; run the bench again to renew it") from None
+    for entry in found:
+        if wrong_name := _wrong_name(entry):
+            raise UserError(f"{path}: damaged: {wrong_name}; remove it and run the bench again to renew it")
+    return found
 
 
 def _cells(found: Iterable[StoredRecord]) -> tuple[Cell, ...]:

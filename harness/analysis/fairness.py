@@ -121,9 +121,7 @@ class BaselineName:
         if self.chip is not None:
             return ""
         found = [
-            other
-            for other in subject
-            if other.launches and replace(self, chip=other.scenario.chip)._names(other, cell)
+            other for other in subject if other.launches and replace(self, chip=other.scenario.chip)._names(other, cell)
         ]
         if not found:
             return ""
