@@ -146,9 +146,7 @@ class TestAddingUp:
         *fields, mask = random_case(seed, samples=7)
         scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask)
         whole = scorer.statistics(*fields)
-        parts = [
-            scorer.statistics(*(field[piece] for field in fields)) for piece in (np.s_[:cut], np.s_[cut:])
-        ]
+        parts = [scorer.statistics(*(field[piece] for field in fields)) for piece in (np.s_[:cut], np.s_[cut:])]
         added = parts[0] + parts[1]
         assert added.samples == 7
         for order in ("pooled", "per_sample"):

@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 
 from harness.analysis.cells import Cell
+from harness.analysis.figures.launch_marks import column_text, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -43,7 +44,7 @@ def illustrate(subject: Subject) -> Drawn:
     data = loss_data(cells)
     caption = (
         f"Loss of {subject.title}. Training loss: mean over the steps of an epoch. Lines: median over launches; bands: "
-        "from the least to the greatest launch. Dotted: a new stage begins."
+        f"from the least to the greatest launch. Dotted: a new stage begins.{note(data, ('epoch',))}"
     )
     if blown_up := [line for shown in cells if (line := _blown_up(shown))]:
         caption += f" Not shown, as it is not finite: {'; '.join(blown_up)}."
@@ -61,7 +62,9 @@ def loss_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
 def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
     """Draw the rows of `loss_data`: for each cell a line and a band of each part, the validation dashed."""
     with mpl.rc_context(STYLE):
-        handles = [handle(f"{shown.label} (n = {_launches(data, shown)})", shown.look) for shown in cells]
+        marks = marks_of_cells(data, [shown.label for shown in cells])
+        texts = {shown: marks[shown.label] or f" (n = {_launches(data, shown)})" for shown in cells}
+        handles = [handle(f"{shown.label}{texts[shown]}", shown.look) for shown in cells]
         handles += [
             Line2D([], [], color=REFERENCE_COLOUR, linestyle=PARTS[part], label=part) for part in _parts_of(data)
         ]
@@ -122,6 +125,7 @@ def _cell_data(shown: ShownCell) -> pd.DataFrame:
         frame.groupby(["stage", "epoch"], sort=False)
         .agg(
             launches=("launch", "nunique"),
+            launch_numbers=("launch", column_text),
             training_loss_median=("training_loss", "median"),
             training_loss_min=("training_loss", "min"),
             training_loss_max=("training_loss", "max"),

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
+from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -58,6 +59,7 @@ def illustrate(subject: Subject) -> Drawn:
         caption += f" Persistence of {', '.join(others)} differs from that shown: other data."
     if blown_up := _blown_up(scores, chosen):
         caption += f" Without a point, as it is not finite: {'; '.join(blown_up)}."
+    caption += note(data[data["forecaster"] == "model"], ("variable", "lead_h"))
     figure = skill_figure(data, tuple(scores), subject.title)
     yield Illustration(name, caption, figure, data, tuple(shown.cell for shown in scores))
 
@@ -79,7 +81,8 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
     beside = len(variables) if len(variables) <= MOST_BESIDE else -(-len(variables) // 2)
     bands = -(-len(variables) // beside)
     with mpl.rc_context(STYLE):
-        handles = [handle(shown.label, shown.look) for shown in cells]
+        marks = marks_of_cells(data, [shown.label for shown in cells])
+        handles = [handle(f"{shown.label}{marks[shown.label]}", shown.look) for shown in cells]
         handles += [
             Line2D([], [], linestyle=line, label=name, **REFERENCE_LOOK) for name, line in REFERENCE_LINES.items()
         ]
@@ -158,6 +161,7 @@ def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key
         "units": key.units,
         "lead_h": key.lead_h,
         "launches": len(rmse),
+        COLUMN: column_text(rmse),
         **estimate_columns("rmse", estimate(rmse.values())),
         **estimate_columns("acc", estimate(acc.values())),
         "not_finite": scores.not_finite(forecaster, key),
