@@ -135,11 +135,12 @@ class Scorer:
         climatology: NDArray[np.floating],
     ) -> tuple[Array, Array]:
         """Mean squared error and correlation (n,) of fields (n, H, W) of a channel."""
-        mask, zero = self._mask[channel], np.float64(0)
-        expected = np.where(mask, climatology, zero)
+        mask = self._mask[channel]
+        expected, predicted, observed = (
+            np.where(mask, fields.astype(np.float64), 0.0) for fields in (climatology, forecast, truth)
+        )
         if self.method == "published":
             expected = (expected.sum(axis=(1, 2)) / mask.sum())[:, None, None]
-        predicted, observed = np.where(mask, forecast, zero), np.where(mask, truth, zero)
         with np.errstate(invalid="ignore", over="ignore"):
             squared_error = self._mean(np.square(predicted - observed), channel)
             predicted -= expected

@@ -195,13 +195,42 @@ class TestMask:
         np.testing.assert_array_equal(filled.rmse(), reference.rmse())
         np.testing.assert_array_equal(filled.acc(), reference.acc())
 
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_nan_on_a_wet_point_fails_the_run(self, value):
+    @pytest.mark.parametrize(("value", "expected"), [(np.nan, np.isnan), (np.inf, np.isposinf), (-np.inf, np.isposinf)])
+    def test_what_blows_up_costs_no_other_channel_and_no_other_lead_time(self, value, expected):
         forecast, truth, climatology, mask = random_case(0)
+        latitude = np.linspace(50.0, -50.0, 6)
+        mask[1, 0, 0] = True
+        right = Scorer(["so", "thetao"], latitude, mask).statistics(forecast, truth, climatology)
+        table = SkillTable(Scorer(["so", "thetao"], latitude, mask))
+        table.add("model", 6.0, forecast, truth, climatology)
+        forecast = forecast.copy()
         forecast[2, 1, 0, 0] = value
-        scorer = Scorer(["so", "thetao"], np.linspace(50.0, -50.0, 6), mask)
-        with pytest.raises(UserError, match="forecast is NaN or infinite at lead 24 h, channel 'thetao', sample 2"):
-            scorer.statistics(forecast, truth, climatology)
+        table.add("model", 24.0, forecast, truth, climatology)
+        found = {(score.channel, score.lead_h): score for score in table.scores()}
+        assert [found[place].rmse for place in (("so", 6.0), ("thetao", 6.0))] == list(right.rmse())
+        assert (found["so", 24.0].rmse, found["so", 24.0].acc) == (right.rmse()[0], right.acc()[0])
+        assert expected(found["thetao", 24.0].rmse)
+        assert found["thetao", 24.0].acc is None
+
+    def test_squares_are_float64(self):
+        """3e38 and -3e38 differ by 6e38, whose square float32 cannot hold; neither can it hold 2e19 squared."""
+        mask = np.ones((2, 2, 3), dtype=bool)
+        forecast = np.stack([np.full((2, 3), 3e38), np.full((2, 3), 2e19)])[None].astype(np.float32)
+        truth = np.stack([np.full((2, 3), -3e38), np.zeros((2, 3))])[None].astype(np.float32)
+        scorer = Scorer(["a", "b"], np.array([10.0, -10.0]), mask)
+        found = scorer.statistics(forecast, truth, np.zeros_like(truth))
+        np.testing.assert_allclose(found.rmse(), [6e38, 2e19], rtol=1e-6)
+        assert found.acc()[0] == pytest.approx(-1)
+
+    def test_differences_are_not_rounded_to_float32(self):
+        """At 2^24 float32 has steps of 2, so that it cannot hold an anomaly from 0.5."""
+        mask = np.ones((1, 1, 3), dtype=bool)
+        truth = np.full((1, 1, 1, 3), 16777216.0, dtype=np.float32)
+        climatology = np.full((1, 1, 1, 3), 0.5, dtype=np.float32)
+        found = Scorer(["a"], np.array([0.0]), mask).statistics(truth + np.float32(2), truth, climatology)
+        assert found.rmse()[0] == 2.0
+        forecast, observed = 16777218.0 - 0.5, 16777216.0 - 0.5
+        assert found.acc()[0] == pytest.approx(forecast * observed / abs(forecast * observed), rel=1e-15)
 
     def test_channel_without_a_point_is_refused(self):
         mask = np.ones((2, 3, 4), dtype=bool)

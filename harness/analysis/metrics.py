@@ -252,8 +252,8 @@ def _idle_above_work(
         return None
     least_w = f"{min(below_w, default=min(powers_w, default=0.0)):.4g}"
     return (
-        f"the power at rest, {idle.power_w:.4g} W, is above that of the work in {len(below_w)} of {len(windows)} windows "
-        f"(the least {least_w} W)"
+        f"the power at rest, {idle.power_w:.4g} W, is above that of the work in {len(below_w)} of {len(windows)} "
+        f"windows (the least {least_w} W)"
     )
 
 

@@ -162,11 +162,12 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], ac
     set_logarithmic(axes, "x", "y")
     looks = {shown.label: shown.look for shown in cells}
     marked = differ(rows)
-    for row in rows.to_dict("records"):
+    for number, row in enumerate(rows.to_dict("records")):
         look = looks[row["cell"]]
         if marked:
-            place = (row["time_s"] / divisor, row["energy_j"])
-            axes.annotate(mark(row[COLUMN]), place, xytext=(4, -8), textcoords="offset points", fontsize=5)
+            text, below = printable(f"{row['cell']}: {mark(row[COLUMN])}"), (3, -3 - 6 * number)
+            place: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+            axes.annotate(text, (0.0, 1.0), xytext=below, fontsize=5, color=look.colour, **place)
         axes.errorbar(
             row["time_s"] / divisor,
             row["energy_j"],

@@ -85,7 +85,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantit
     marked = differ(rows)
     divisor, unit = readable_unit("s", sqrt(known.min() * known.max()) if len(known) else 0.0)
     axes.set_yticks(range(len(rows)), list(map(printable, rows["cell"])))
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(len(rows) - (0.3 if marked else 0.5), -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(printable(f"{quantity[0].upper()}{quantity[1:]} ({unit})"))
     for position, row in enumerate(rows.to_dict("records")):
