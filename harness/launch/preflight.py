@@ -2,9 +2,12 @@
 
 import math
 import shutil
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from harness import machine_memory
 from harness.data.config import ArchiveConfig, SplitName
@@ -13,7 +16,7 @@ from harness.data.source import Source
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.launch.plan import LaunchPlan
-from harness.launch.requirements import FLOAT32_BYTES, MemoryNeed, memory_need, record_bytes
+from harness.launch.requirements import FLOAT32_BYTES, MemoryNeed, memory_needs, record_bytes
 from harness.models import architecture
 from harness.record import Environment
 from harness.runners.schedule import learning_rates
@@ -50,7 +53,7 @@ def problems_of(
         source = archives.get(scenario.data_name) or open_source(scenario.data, grid=scenario.grid)
         windows = Windows(source, scenario.data.splits, package.input_spec(network))
         of_splits = split_problems(scenario, windows)
-        of_memory = limits.problems_of(scenario, memory_need(scenario, source, package, network))
+        of_memory = limits.problems_of(scenario, source, package, network)
         problems += [f"{where}: {problem}" for problem in (*of_splits, *of_memory)]
         if not of_splits:
             disk_bytes += launches[cell] * record_bytes(scenario, windows)
@@ -88,7 +91,8 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
         )
     longest = scenario.inference.lead_steps[-1]
     if not _windows(windows, "test", longest):
-        reached = next((lead for lead in range(longest - 1, 0, -1) if _windows(windows, "test", lead)), None)
+        shorter = range(1, min(longest, len(windows.source.times)))
+        reached = bisect_left(shorter, True, key=lambda lead: not _windows(windows, "test", lead))
         lower = f"lower inference.lead_steps to at most {reached}, " if reached else ""
         found.append(
             f"{_too_short(windows, 'test', history + longest)} that inference.lead_steps up to {longest} take: {lower}"
@@ -129,29 +133,30 @@ class _Limits:
             "machine with more memory"
         )
 
-    def problems_of(self, scenario: Scenario, need: MemoryNeed) -> list[str]:
-        """What of a training does not fit."""
+    def problems_of(self, scenario: Scenario, source: Source, package: ModuleType, network: Any) -> list[str]:
+        """What of a launch does not fit."""
+        needs = memory_needs(scenario, source, package, network)
         if scenario.device.lower() == "cpu":
-            return self._problem(scenario, need, self._machine_bytes, "here")
-        weights = MemoryNeed(need.parameters, FLOAT32_BYTES * need.parameters, need.sample_bytes)
-        found = self._problem(scenario, weights, self._machine_bytes, "of the machine")
-        if self._device_bytes is not None:
-            found += self._problem(scenario, need, self._device_bytes, "of the device")
-        return found
+            return _too_much(needs, self._machine_bytes, "here")
+        on_host = memory_needs(scenario, source, package, network, copies=1)
+        found = _too_much(on_host, self._machine_bytes, "of the machine")
+        return found if self._device_bytes is None else [*found, *_too_much(needs, self._device_bytes, "of the device")]
 
-    @staticmethod
-    def _problem(scenario: Scenario, need: MemoryNeed, limit_bytes: int, whose: str) -> list[str]:
-        batch_size = scenario.training.batch_size
-        if need.total_bytes(batch_size) <= limit_bytes:
-            return []
-        fitting = (limit_bytes - need.parameter_bytes) // need.sample_bytes
-        change = f"lower training.batch_size to at most {fitting}, " if fitting > 0 else ""
-        return [
-            f"training takes at least {_size(need.total_bytes(batch_size))} of memory ({need.parameters:,} parameters "
-            f"with what the optimiser keeps of each {_size(need.parameter_bytes)}, a batch of {batch_size} "
-            f"{_size(batch_size * need.sample_bytes)}), and the memory {whose} is {_size(limit_bytes)}: {change}take a "
-            "smaller preset or more memory"
-        ]
+
+def _too_much(needs: Sequence[MemoryNeed], limit_bytes: int, whose: str) -> list[str]:
+    found = []
+    for need in needs:
+        if need.total_bytes <= limit_bytes:
+            continue
+        fitting = need.fitting_batch(limit_bytes)
+        change = f"lower {need.setting} to at most {fitting}, " if fitting > 0 else ""
+        found.append(
+            f"{need.activity} takes at least {_size(need.total_bytes)} of memory ({need.parameters:,} parameters with "
+            f"what is kept of each {_size(need.parameter_bytes)}, a batch of {need.batch_size} "
+            f"{_size(need.batch_bytes)}), and the memory {whose} is {_size(limit_bytes)}: {change}take a smaller "
+            "preset or more memory"
+        )
+    return found
 
 
 def _device_bytes(chip: ChipConfig, environment: Environment) -> int | None:

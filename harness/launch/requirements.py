@@ -23,19 +23,37 @@ BYTES_OF_A_STEP, BYTES_OF_A_SCORE, BYTES_OF_A_RECORD = 3 * 20, 120, 4_000
 
 @dataclass(frozen=True)
 class MemoryNeed:
-    """Bytes of the parameters with all their copies, and of each sample of a training batch."""
+    """Bytes that a part of a launch takes of all parameters, and of each sample of the batch that `setting` sets."""
 
+    activity: str
+    setting: str
+    batch_size: int
     parameters: int
     parameter_bytes: int
     sample_bytes: int
 
-    def total_bytes(self, batch_size: int) -> int:
-        """The least that training takes."""
-        return self.parameter_bytes + batch_size * self.sample_bytes
+    @property
+    def batch_bytes(self) -> int:
+        """Of all samples of a batch."""
+        return self.batch_size * self.sample_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """The least that this part of a launch takes."""
+        return self.parameter_bytes + self.batch_bytes
+
+    def fitting_batch(self, limit_bytes: int) -> int:
+        """The largest batch that the limit leaves room for; not above 0 where the parameters alone are too much."""
+        return (limit_bytes - self.parameter_bytes) // self.sample_bytes
 
 
-def memory_need(scenario: Scenario, source: Source, package: ModuleType, network: Any) -> MemoryNeed:
-    """Counted for training: weights, gradients and moments, and of a batch the inputs, targets and one output."""
+def memory_needs(
+    scenario: Scenario, source: Source, package: ModuleType, network: Any, copies: int = COPIES_OF_A_PARAMETER
+) -> tuple[MemoryNeed, ...]:
+    """Of training: `copies` of the weights and, of a batch, inputs, targets and one output.
+
+    Of inference: the weights and, of a batch, inputs and one output.
+    """
     domain = Domain(
         channels=source.channel_info,
         latitude=source.latitude,
@@ -46,12 +64,16 @@ def memory_need(scenario: Scenario, source: Source, package: ModuleType, network
         statics=source.statics,
     )
     parameters = count(package.parameters(network, domain))
+    field_bytes = math.prod(domain.grid) * FLOAT32_BYTES
     targets = max(stage.rollout_steps for stage in scenario.training.stages)
-    fields = domain.inputs(package.input_spec(network)) + (targets + 1) * domain.outputs
-    return MemoryNeed(
-        parameters,
-        COPIES_OF_A_PARAMETER * FLOAT32_BYTES * parameters,
-        fields * math.prod(domain.grid) * FLOAT32_BYTES,
+    inputs, outputs, inference = domain.inputs(package.input_spec(network)), domain.outputs, scenario.inference
+    return tuple(
+        MemoryNeed(activity, setting, size, parameters, held * FLOAT32_BYTES * parameters, fields * field_bytes)
+        for activity, setting, size, held, fields in (
+            ("training", "training.batch_size", scenario.training.batch_size, copies, inputs + (targets + 1) * outputs),
+            ("an inference step", "inference.batch_size", inference.batch_size, 1, inputs + outputs),
+            ("a rollout", "inference.rollout_batch_size", inference.rollout_batch_size, 1, inputs + outputs),
+        )
     )
 
 

@@ -13,7 +13,7 @@ from harness.data.opening import open_source
 from harness.data.windows import Windows
 from harness.launch.plan import interleave
 from harness.launch.preflight import problems_of, split_problems
-from harness.launch.requirements import memory_need
+from harness.launch.requirements import memory_needs
 from harness.models import architecture
 from harness.models.domain import InputSpec
 from harness.scenario import catalogue
@@ -151,10 +151,22 @@ class TestMemory:
         (scenario,) = expand(Selection(suite=str(write()))).cells
         package = architecture("fourcastnet")
         network = package.Network.model_validate(scenario.network)
-        need = memory_need(scenario, open_source(scenario.data, grid=scenario.grid), package, network)
-        assert need.parameter_bytes == 16 * need.parameters
-        assert need.sample_bytes == 4 * (4 + 4 + 4) * 8 * 16
-        assert need.total_bytes(8) == need.parameter_bytes + 8 * need.sample_bytes
+        needs = memory_needs(scenario, open_source(scenario.data, grid=scenario.grid), package, network)
+        training, step, rollout = needs
+        assert training.parameter_bytes == 16 * training.parameters
+        assert training.sample_bytes == 4 * (4 + 4 + 4) * 8 * 16
+        assert training.total_bytes == training.parameter_bytes + 8 * training.sample_bytes
+        for need in (step, rollout):
+            assert need.parameter_bytes == 4 * training.parameters
+            assert need.sample_bytes == 4 * (4 + 4) * 8 * 16
+
+    @pytest.mark.parametrize("setting", ["batch_size", "rollout_batch_size"])
+    def test_batches_of_inference(self, write, tmp_path, setting):
+        """A batch of 10^12 samples of 4 kB takes 3.6 PiB."""
+        suite = write(preset={"inference": {"lead_steps": [1, 2], setting: 10**12}})
+        (problem,) = problems(suite, tmp_path)
+        assert "takes at least 3725.3 TiB of memory" in problem
+        assert f"lower inference.{setting} to at most " in problem
 
     def test_what_cannot_fit_is_refused_with_the_batch_that_does(self, write, crosscast, tmp_path):
         """3 GiB of address space: a batch of 10^7 samples of 6144 bytes takes 57.2 GiB, the parameters little."""
