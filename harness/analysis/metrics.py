@@ -244,16 +244,15 @@ def _idle_above_work(
 
     A median of the others alone would be too high. Records of earlier versions hold net energies below 0.
     """
-    powers_w = [window["energy_j"] / window["duration_s"] for window in windows if window["duration_s"]]
     if idle is None or idle.power_w is None:
         return "the recorded one is below 0" if min(net_energies_j, default=0.0) < 0 else None
+    powers_w = [window["energy_j"] / window["duration_s"] for window in windows if window["duration_s"]]
     below_w = [power_w for power_w in powers_w if idle.power_w > power_w * (1 + ROUNDING)]
-    if not below_w and min(net_energies_j, default=0.0) >= 0:
+    if not below_w:
         return None
-    least_w = f"{min(below_w, default=min(powers_w, default=0.0)):.4g}"
     return (
         f"the power at rest, {idle.power_w:.4g} W, is above that of the work in {len(below_w)} of {len(windows)} "
-        f"windows (the least {least_w} W)"
+        f"windows (the least {min(below_w):.4g} W)"
     )
 
 
