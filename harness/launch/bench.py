@@ -103,12 +103,16 @@ def _say_what_does_not_count(
 ) -> None:
     """Say which records there are that stand in no table with those of this bench, so that their launches are made."""
     here = environment.host_digest()
-    hosts = [record.environment.host for plan in plans if (record := made.completed(plan))]
+    to_make = {plan.attempt for plan in missing}
+    done = [made.completed(plan) for plan in plans if plan.attempt not in to_make]
+    hosts = [record.environment.host for record in done if record]
     lines = []
     if others := sum(host != here for host in hosts):
         lines.append(f"{others} of them on other hosts of the same kind, with which tables pool those of this one")
     if apart := sum(made.elsewhere(plan) for plan in missing):
-        lines.append(f"{apart} launches that hosts of another kind have made stand in tables of their own")
+        lines.append(
+            f"{apart} launches that hosts of another kind have made stand in their own tables and are made here, too"
+        )
     for plan in missing:
         name = f"launch {plan.launch} of {plan.scenario.model} {plan.scenario.framework}"
         lines += [f"{name} is made again: {each.problem}" for each in unusable[plan.attempt]]
