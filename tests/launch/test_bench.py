@@ -173,12 +173,12 @@ class TestLaunchThatDies:
 
     def test_lack_of_memory_is_told_as_such(self, write_suite, crosscast, tmp_path):
         """Weights and batch fit, which is all that can be counted beforehand; the first layer gives 4 GiB."""
-        network = {"patch_size": 2, "embed_dim": 1024, "depth": 1, "num_blocks": 8}
+        network = {"patch_size": 1, "embed_dim": 4096, "depth": 1, "num_blocks": 64, "mlp_ratio": 1}
         training = {"batch_size": 32, "stages": [{"name": "pretrain", "epochs": 1, "learning_rate": 1e-3}]}
         done = crosscast(
             "bench",
             "--suite",
-            write_suite(preset={"grid": [256, 512], "network": network, "training": training}),
+            write_suite(preset={"grid": [64, 128], "network": network, "training": training}),
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (5 * 2**30, 5 * 2**30)),
         )
         assert done.returncode == 2

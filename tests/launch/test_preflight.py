@@ -235,7 +235,7 @@ class TestDisk:
 @pytest.mark.slow
 def test_without_validation_a_bench_runs_in_both_frameworks(write, crosscast, tmp_path):
     frameworks = [{"framework": "pytorch", "execution": "eager"}, {"framework": "mindspore", "execution": "compiled"}]
-    suite = write(splits={"train": 0.7, "validation": 0.0, "test": 0.3}, frameworks=frameworks)
+    suite = write(splits={"train": 0.7, "validation": 0.0, "test": 0.3}, frameworks=frameworks, time_limit_s=600)
     done = crosscast("bench", "--suite", suite)
     assert done.returncode == 0, done.stderr
     for record in records(tmp_path / "results"):
