@@ -11,6 +11,9 @@ from collectors.energy import WindowEnergy
 TOLERANCE = 0.1
 """Idle power before and after the work may differ by this part of their mean."""
 
+ROUNDING = 1e-9
+"""Of an energy: net energies within it of 0 are 0."""
+
 
 @dataclass(frozen=True)
 class IdlePower:
@@ -29,10 +32,14 @@ class IdlePower:
         return dataclasses.asdict(self)
 
     def net_energy_j(self, window: WindowEnergy) -> float | None:
-        """Energy of a window beyond what the job would have used at rest; None where either is not known."""
+        """Energy of a window beyond what the job would have used at rest.
+
+        None where either is not known, and where the power at rest is above that of the work: then it was not at rest.
+        """
         if self.power_w is None or window.energy_j is None:
             return None
-        return window.energy_j - self.power_w * window.duration_s
+        net_j = window.energy_j - self.power_w * window.duration_s
+        return None if net_j < -ROUNDING * window.energy_j else max(net_j, 0.0)
 
 
 def idle_power(before: WindowEnergy | None, after: WindowEnergy | None) -> IdlePower:

@@ -72,7 +72,7 @@ def bench(
     outcome = benches.bench(selection, results, console, fresh=fresh)
     _write_tables(results, outcome.suite, None, console, figures=True)
     if outcome.failed:
-        raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete; run again to try them")
+        raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete{outcome.advice}")
 
 
 @cli.command()

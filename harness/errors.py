@@ -8,6 +8,18 @@ class UserError(Exception):
     """What is wrong, where, and what to do, in one line; the command line prints it and exits with 2."""
 
 
+def refuse(problems: Iterable[str], consequence: str = "") -> None:
+    """Raise one UserError that lists all problems, each once, and ends with the consequence; nothing without any."""
+    found = list(dict.fromkeys(problems))
+    if not found:
+        return
+    end = f"; {consequence}" if consequence else ""
+    if len(found) == 1:
+        raise UserError(f"{found[0]}{end}")
+    listed = "; ".join(f"({number}) {problem}" for number, problem in enumerate(found, start=1))
+    raise UserError(f"{len(found)} problems: {listed}{end}")
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A hint that names the closest valid name, or all of them where none is close."""
     names = {each.casefold(): each for each in sorted(valid)}

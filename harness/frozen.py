@@ -8,6 +8,10 @@ PositiveInt = Annotated[int, Field(gt=0)]
 
 
 class Frozen(BaseModel):
-    """A value that refuses unknown fields and never changes."""
+    """A value that refuses unknown fields and never changes.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    JSON has no word for infinite numbers and NaN: they are written as the strings "Infinity", "-Infinity" and "NaN",
+    which a float field reads.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, ser_json_inf_nan="strings")

@@ -73,13 +73,16 @@ class Startup(Frozen):
 
 
 class Epoch(Frozen):
-    """One epoch: for each step the time to have the batch on the device, the time of the step, and its loss."""
+    """One epoch: for each step the time to have the batch on the device, the time of the step, and its loss.
+
+    Loss and time of the validation are None where the data are split without one.
+    """
 
     data_s: tuple[float, ...]
     step_s: tuple[float, ...]
     loss: tuple[float, ...]
-    validation_loss: float
-    validation_s: float
+    validation_loss: float | None
+    validation_s: float | None
 
     @property
     def epoch_s(self) -> float:
@@ -114,7 +117,10 @@ class Latency(Frozen):
 
 
 class SkillScore(Frozen):
-    """RMSE (in the variable's units) and ACC of a forecaster at a lead time; acc None where it is not defined."""
+    """RMSE (in the variable's units) and ACC of a forecaster at a lead time; acc None where it is not defined.
+
+    The RMSE of a forecast that blew up is infinite or NaN.
+    """
 
     forecaster: Literal["model", "persistence", "climatology"]
     variable: str

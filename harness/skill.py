@@ -116,35 +116,21 @@ class Scorer:
         forecast: NDArray[np.floating],
         truth: NDArray[np.floating],
         climatology: NDArray[np.floating],
-        *,
-        lead_h: float,
     ) -> Statistics:
         """Statistics of (n, C, H, W) fields, all in the same units; what lies outside the mask is not looked at.
 
         The published method takes it as 0, and of the climatology the mean over each sample's points of the mask.
-
-        Raises UserError where a forecast is NaN or infinite at a point that counts: that run has failed.
+        Differences, squares and sums are float64, whatever the fields are, one channel at a time. Where a forecast is
+        NaN or infinite at a point that counts, so is the squared error of its channel, and the correlation is NaN.
         """
-        self._check_finite(forecast, lead_h)
-        expected = np.where(self._mask, climatology, 0.0)
-        if self.method == "published":
-            expected = (expected.sum(axis=(2, 3)) / self._mask.sum(axis=(1, 2)))[:, :, None, None]
-        predicted = np.where(self._mask, forecast, 0.0)
-        observed = np.where(self._mask, truth, 0.0)
-        squared_error = self._mean(np.square(predicted - observed))
-        predicted -= expected
-        observed -= expected
-        with np.errstate(invalid="ignore"):
-            correlation = self._mean(predicted * observed) / np.sqrt(
-                self._mean(np.square(predicted)) * self._mean(np.square(observed))
+        squared_error, correlation = np.empty((2, len(forecast), len(self.channels)))
+        for channel in range(len(self.channels)):
+            squared_error[:, channel], correlation[:, channel] = self._of_channel(
+                channel, forecast[:, channel], truth[:, channel], climatology[:, channel]
             )
         return Statistics(
             len(forecast), squared_error.sum(axis=0), np.sqrt(squared_error).sum(axis=0), correlation.sum(axis=0)
         )
-
-    def _mean(self, values: Array) -> Array:
-        """Weighted mean (n, C) over the points that are scored of values (n, C, H, W) that are 0 elsewhere."""
-        return self._over_columns(values) @ self._row_weights / self._total_weight
 
     def _over_columns(self, values: NDArray[Any]) -> Array:
         """The sum over columns, each by its width where they are uneven."""
@@ -152,19 +138,40 @@ class Scorer:
             return values.sum(axis=-1, dtype=np.float64)
         return values.astype(np.float64) @ self._column_weights
 
-    def _check_finite(self, forecast: NDArray[np.floating], lead_h: float) -> None:
-        wrong = (~np.isfinite(forecast) & self._mask).any(axis=(2, 3))
-        if wrong.any():
-            sample, channel = np.argwhere(wrong)[0]
-            raise UserError(
-                f"the forecast is NaN or infinite at lead {lead_h:g} h, channel {self.channels[channel]!r}, "
-                f"sample {sample} of its batch: the run has failed"
+    def _of_channel(
+        self,
+        channel: int,
+        forecast: NDArray[np.floating],
+        truth: NDArray[np.floating],
+        climatology: NDArray[np.floating],
+    ) -> tuple[Array, Array]:
+        """Mean squared error and correlation (n,) of fields (n, H, W) of a channel."""
+        mask = self._mask[channel]
+        expected, predicted, observed = (
+            np.where(mask, fields.astype(np.float64), 0.0) for fields in (climatology, forecast, truth)
+        )
+        if self.method == "published":
+            expected = (expected.sum(axis=(1, 2)) / mask.sum())[:, None, None]
+        with np.errstate(invalid="ignore", over="ignore"):
+            squared_error = self._mean(np.square(predicted - observed), channel)
+            predicted -= expected
+            observed -= expected
+            correlation = self._mean(predicted * observed, channel) / np.sqrt(
+                self._mean(np.square(predicted), channel) * self._mean(np.square(observed), channel)
             )
+        return squared_error, correlation
+
+    def _mean(self, values: Array, channel: int) -> Array:
+        """Weighted mean (n,) over the points that are scored of values (n, H, W) that are 0 elsewhere."""
+        return self._over_columns(values) @ self._row_weights / self._total_weight[channel]
 
 
 @dataclass(frozen=True)
 class Score:
-    """One line of a skill table; `rmse` in the channel's units, `acc` None where it is not defined."""
+    """One line of a skill table.
+
+    `rmse` in the channel's units, infinite or NaN where a forecast is; `acc` None where it is not defined.
+    """
 
     forecaster: Forecaster
     channel: str
@@ -189,8 +196,8 @@ class SkillTable:
         truth: NDArray[np.floating],
         climatology: NDArray[np.floating],
     ) -> None:
-        """Add a batch of (n, C, H, W) fields; raises what `Scorer.statistics` raises."""
-        batch = self.scorer.statistics(forecast, truth, climatology, lead_h=lead_h)
+        """Add a batch of (n, C, H, W) fields."""
+        batch = self.scorer.statistics(forecast, truth, climatology)
         key = (forecaster, lead_h)
         self._sums[key] = self._sums[key] + batch if key in self._sums else batch
 

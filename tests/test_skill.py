@@ -72,7 +72,7 @@ class TestByHand:
 
     def score(self, forecast, mask=((True, True), (True, True)), latitude=LATITUDE):
         scorer = Scorer(["t"], latitude, np.array([mask]))
-        return scorer.statistics(forecast, self.TRUTH, self.CLIMATOLOGY, lead_h=6)
+        return scorer.statistics(forecast, self.TRUTH, self.CLIMATOLOGY)
 
     def test_all_points(self):
         """Anomalies (1 2 0 -2) and (2 1 1 -1): products 6, squares 9 and 7; errors (1 -1 1 1)."""
@@ -112,7 +112,7 @@ class TestAgainstOtherPackages:
     def test_rmse_of_the_scores_package(self, seed):
         forecast, truth, climatology, mask = random_case(seed)
         latitude = np.linspace(70.0, -10.0, 6)
-        statistics = Scorer(["a", "b"], latitude, mask).statistics(forecast, truth, climatology, lead_h=6)
+        statistics = Scorer(["a", "b"], latitude, mask).statistics(forecast, truth, climatology)
         for channel in range(2):
             fields = [
                 xr.DataArray(field[:, channel], dims=("time", "latitude", "longitude"), coords={"latitude": latitude})
@@ -128,7 +128,7 @@ class TestAgainstOtherPackages:
     def test_acc_of_weighted_means_of_xarray(self, seed):
         forecast, truth, climatology, mask = random_case(seed)
         latitude = np.linspace(-30.0, 80.0, 6)
-        statistics = Scorer(["a", "b"], latitude, mask).statistics(forecast, truth, climatology, lead_h=6)
+        statistics = Scorer(["a", "b"], latitude, mask).statistics(forecast, truth, climatology)
         weights = xr.DataArray(latitude_weights(latitude), dims="latitude")
 
         def mean(values):
@@ -145,10 +145,8 @@ class TestAddingUp:
     def test_unequal_batches_give_the_whole(self, seed, cut):
         *fields, mask = random_case(seed, samples=7)
         scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask)
-        whole = scorer.statistics(*fields, lead_h=6)
-        parts = [
-            scorer.statistics(*(field[piece] for field in fields), lead_h=6) for piece in (np.s_[:cut], np.s_[cut:])
-        ]
+        whole = scorer.statistics(*fields)
+        parts = [scorer.statistics(*(field[piece] for field in fields)) for piece in (np.s_[:cut], np.s_[cut:])]
         added = parts[0] + parts[1]
         assert added.samples == 7
         for order in ("pooled", "per_sample"):
@@ -162,9 +160,9 @@ class TestAddingUp:
         """Each sample goes to the rank drawn for it; ranks are added in whatever order, some may have none."""
         *fields, mask = random_case(seed, samples=7)
         scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask, method=method)
-        whole = scorer.statistics(*fields, lead_h=6)
+        whole = scorer.statistics(*fields)
         shares = [np.flatnonzero(np.array(ranks) == rank) for rank in dict.fromkeys(ranks)]
-        parts = [scorer.statistics(*(field[share] for field in fields), lead_h=6) for share in shares]
+        parts = [scorer.statistics(*(field[share] for field in fields)) for share in shares]
         added = functools.reduce(operator.add, parts)
         assert added.samples == 7
         for order in ("pooled", "per_sample"):
@@ -192,18 +190,47 @@ class TestMask:
     def test_land_changes_nothing_whatever_is_written_there(self, seed, land):
         *fields, mask = random_case(seed)
         scorer = Scorer(["a", "b"], np.linspace(50.0, -50.0, 6), mask)
-        reference = scorer.statistics(*fields, lead_h=6)
-        filled = scorer.statistics(*(np.where(mask, field, land) for field in fields), lead_h=6)
+        reference = scorer.statistics(*fields)
+        filled = scorer.statistics(*(np.where(mask, field, land) for field in fields))
         np.testing.assert_array_equal(filled.rmse(), reference.rmse())
         np.testing.assert_array_equal(filled.acc(), reference.acc())
 
-    @pytest.mark.parametrize("value", [np.nan, np.inf])
-    def test_nan_on_a_wet_point_fails_the_run(self, value):
+    @pytest.mark.parametrize(("value", "expected"), [(np.nan, np.isnan), (np.inf, np.isposinf), (-np.inf, np.isposinf)])
+    def test_what_blows_up_costs_no_other_channel_and_no_other_lead_time(self, value, expected):
         forecast, truth, climatology, mask = random_case(0)
+        latitude = np.linspace(50.0, -50.0, 6)
+        mask[1, 0, 0] = True
+        right = Scorer(["so", "thetao"], latitude, mask).statistics(forecast, truth, climatology)
+        table = SkillTable(Scorer(["so", "thetao"], latitude, mask))
+        table.add("model", 6.0, forecast, truth, climatology)
+        forecast = forecast.copy()
         forecast[2, 1, 0, 0] = value
-        scorer = Scorer(["so", "thetao"], np.linspace(50.0, -50.0, 6), mask)
-        with pytest.raises(UserError, match="forecast is NaN or infinite at lead 24 h, channel 'thetao', sample 2"):
-            scorer.statistics(forecast, truth, climatology, lead_h=24)
+        table.add("model", 24.0, forecast, truth, climatology)
+        found = {(score.channel, score.lead_h): score for score in table.scores()}
+        assert [found[place].rmse for place in (("so", 6.0), ("thetao", 6.0))] == list(right.rmse())
+        assert (found["so", 24.0].rmse, found["so", 24.0].acc) == (right.rmse()[0], right.acc()[0])
+        assert expected(found["thetao", 24.0].rmse)
+        assert found["thetao", 24.0].acc is None
+
+    def test_squares_are_float64(self):
+        """3e38 and -3e38 differ by 6e38, whose square float32 cannot hold; neither can it hold 2e19 squared."""
+        mask = np.ones((2, 2, 3), dtype=bool)
+        forecast = np.stack([np.full((2, 3), 3e38), np.full((2, 3), 2e19)])[None].astype(np.float32)
+        truth = np.stack([np.full((2, 3), -3e38), np.zeros((2, 3))])[None].astype(np.float32)
+        scorer = Scorer(["a", "b"], np.array([10.0, -10.0]), mask)
+        found = scorer.statistics(forecast, truth, np.zeros_like(truth))
+        np.testing.assert_allclose(found.rmse(), [6e38, 2e19], rtol=1e-6)
+        assert found.acc()[0] == pytest.approx(-1)
+
+    def test_differences_are_not_rounded_to_float32(self):
+        """At 2^24 float32 has steps of 2, so that it cannot hold an anomaly from 0.5."""
+        mask = np.ones((1, 1, 3), dtype=bool)
+        truth = np.full((1, 1, 1, 3), 16777216.0, dtype=np.float32)
+        climatology = np.full((1, 1, 1, 3), 0.5, dtype=np.float32)
+        found = Scorer(["a"], np.array([0.0]), mask).statistics(truth + np.float32(2), truth, climatology)
+        assert found.rmse()[0] == 2.0
+        forecast, observed = 16777218.0 - 0.5, 16777216.0 - 0.5
+        assert found.acc()[0] == pytest.approx(forecast * observed / abs(forecast * observed), rel=1e-15)
 
     def test_channel_without_a_point_is_refused(self):
         mask = np.ones((2, 3, 4), dtype=bool)
@@ -230,7 +257,7 @@ class TestPublishedWay:
             )
         )
         scorer = Scorer(["t"], np.array([12.0, 11.0, 10.0]), mask, method="published")
-        statistics = scorer.statistics(forecast, truth, climatology, lead_h=6)
+        statistics = scorer.statistics(forecast, truth, climatology)
         assert statistics.rmse("per_sample") == pytest.approx(math.sqrt(1 / 3))
         products, squares = 0 * -1 + 3 * 3 + 281**2, (0 + 9 + 281**2, 1 + 9 + 281**2)
         assert statistics.acc() == pytest.approx(products / math.sqrt(squares[0] * squares[1]), rel=1e-12)
@@ -272,7 +299,7 @@ class TestSignatureCase:
     def score(self, gulf, fields, climatology, mask):
         scorer = Scorer(["0 m", "800 m"], gulf.lat.values, mask)
         climatology = np.broadcast_to(climatology, fields[1:].shape)
-        return scorer.statistics(fields[:-1], fields[1:], climatology, lead_h=24)
+        return scorer.statistics(fields[:-1], fields[1:], climatology)
 
     def test_land_masked(self, gulf):
         fields = gulf.values
@@ -301,7 +328,7 @@ class TestSignatureCase:
         fields = gulf.values
         scorer = Scorer(["0 m", "800 m"], gulf.lat.values, ~np.isnan(fields[0]), method="published", weights=weights)
         climatology = np.broadcast_to(fields.mean(axis=0), fields[1:].shape)
-        statistics = scorer.statistics(fields[:-1], fields[1:], climatology, lead_h=24)
+        statistics = scorer.statistics(fields[:-1], fields[1:], climatology)
         np.testing.assert_allclose(statistics.acc(), acc, atol=5e-5)
         np.testing.assert_allclose(statistics.rmse("per_sample"), rmse, atol=5e-4)
 
@@ -327,7 +354,7 @@ class TestSignatureCase:
         assert wet_points[0] > wet_points[-1] > 0
         scorer = Scorer([f"{depth:g} m" for depth in water.depth.values], latitude, mask)
         climatology = np.broadcast_to(fields.mean(axis=0), fields[1:].shape)
-        statistics = scorer.statistics(fields[:-1], fields[1:], climatology, lead_h=24)
+        statistics = scorer.statistics(fields[:-1], fields[1:], climatology)
         weights = xr.DataArray(latitude_weights(latitude), coords={"lat": latitude})
         before, after = water[:-1].assign_coords(time=water.time[1:]), water[1:]
         rmse = scores.continuous.rmse(before, after, weights=weights, preserve_dims=["time", "depth"])

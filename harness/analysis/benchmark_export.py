@@ -11,13 +11,13 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis.cells import Cell, Results
+from harness.analysis.cells import Cell, Results, age
 from harness.analysis.metrics import Metric
 from harness.analysis.selection import load_chosen
 from harness.analysis.tables.table import print_warnings
 from harness.errors import UserError
 from harness.files import write_atomically
-from harness.record import Environment, Record
+from harness.record import Environment
 
 FORMAT_VERSION = "5.0.0"
 
@@ -40,7 +40,9 @@ def export_pytest_benchmark(results: Path, target: Path, *, suite: str | None, c
 
 def to_pytest_benchmark(found: Results) -> dict[str, Any]:
     """Times of all cells as pytest-benchmark's content; machine and commit are those of the newest launch."""
-    newest = max(chain.from_iterable(cell.launches for cell in found.cells), key=_started, default=None)
+    newest = max(
+        chain.from_iterable(cell.launches for cell in found.cells), key=lambda record: age(record)[0], default=None
+    )
     return {
         "machine_info": _machine(newest.environment) if newest else {},
         "commit_info": _commit(newest.environment) if newest else {},
@@ -129,7 +131,3 @@ def _machine(environment: Environment) -> dict[str, Any]:
 
 def _commit(environment: Environment) -> dict[str, Any]:
     return {"id": environment.git_commit, "dirty": environment.git_dirty, "project": "crosscast"}
-
-
-def _started(record: Record) -> str:
-    return record.started_at

@@ -1,6 +1,7 @@
 """What a reader of the tables must be warned of, computed from the records."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from harness.analysis.cells import Cell, Group
@@ -46,6 +47,10 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
             unsteady.setdefault(part, []).append(launch)
     for part, numbers in unsteady.items():
         yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
+    yield from _blown_up(label, cell)
+    if len(hosts := _by_host(cell)) > 1:
+        where = "; ".join(f"{_launches(numbers)} on {host}" for host, numbers in hosts.items())
+        yield f"{label}: pooled from {len(hosts)} hosts of the same kind: {where}"
     if dirty := [record.launch for record in launches if record.environment.git_dirty]:
         yield f"{label}: made from a checkout with uncommitted changes: {_launches(dirty)}"
     for name in SAME_ENVIRONMENT:
@@ -64,6 +69,8 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
     unpaired = numbers ^ {record.launch for record in baseline.launches}
     if unpaired and comparison.fair:
         yield f"{label}: no ratio from {_launches(sorted(unpaired))}, which only one of it and its baseline completed"
+    if comparison.cell.host == baseline.host and (elsewhere := _on_other_hosts(comparison.cell, baseline)):
+        yield f"{label}: {_launches(elsewhere)} ran on another host of the same kind than in the baseline"
     for name in SAME_ENVIRONMENT:
         ours, theirs = _environments(comparison.cell, name), _environments(baseline, name)
         if not all(value in theirs for value in ours) or not all(value in ours for value in theirs):
@@ -71,6 +78,41 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
     ours, theirs = _framework_threads(comparison.cell), _framework_threads(baseline)
     if ours != theirs:
         yield f"{label}: threads of the framework: {_either(ours)} here, {_either(theirs)} in the baseline"
+
+
+def _blown_up(label: str, cell: Cell) -> Iterable[str]:
+    """A line for each variable at whose lead times an RMSE is infinite or NaN."""
+    found: dict[tuple[str, str], dict[float, dict[int, None]]] = {}
+    for launch, summary in cell.summaries.items():
+        scores = summary.scores
+        if scores is None or isfinite(sum(scores.rmse)):
+            continue
+        for (forecaster, key), rmse in zip(scores.places, scores.rmse, strict=True):
+            if not isfinite(rmse):
+                found.setdefault((forecaster, key.variable), {}).setdefault(key.lead_h, {})[launch] = None
+    for (forecaster, variable), leads in found.items():
+        hours = ", ".join(f"{lead_h:g}" for lead_h in leads)
+        numbers = sorted({launch for launches in leads.values() for launch in launches})
+        whose = "the forecast" if forecaster == "model" else forecaster
+        yield f"{label}: {whose} of {variable} blew up: RMSE not finite at {hours} h in {_launches(numbers)}"
+
+
+def _by_host(cell: Cell) -> dict[str, list[int]]:
+    """Launch numbers by the host that they ran on."""
+    found: dict[str, list[int]] = {}
+    for record in cell.launches:
+        found.setdefault(record.environment.host, []).append(record.launch)
+    return found
+
+
+def _on_other_hosts(cell: Cell, baseline: Cell) -> list[int]:
+    """Numbers of the launches that the two cells of a table ran on different hosts."""
+    hosts = {record.launch: record.environment.host for record in baseline.launches}
+    return [
+        record.launch
+        for record in cell.launches
+        if hosts.get(record.launch, record.environment.host) != record.environment.host
+    ]
 
 
 def _environments(cell: Cell, name: str) -> list[Any]:

@@ -1,7 +1,6 @@
 """Records of a results folder, put together as the cells of a comparison."""
 
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,24 +12,25 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from harness import record as records
+from harness.analysis.attempts import without_doubles
+from harness.analysis.hosts import kind_of, pools
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
 from harness.errors import UserError
 from harness.migration.parity import certificate
 from harness.migration.parity.certificate import Certificate
-from harness.record import Record
+from harness.record import Environment, Record
 from harness.scenario.matrix import Absent, Scenario
+from harness.scenario.names import name_problem, suite_problem
 
 ABSENT_FILE_NAME = "absent.json"
-
-SUITE_NAME = re.compile(r"(?!\.)[^/\x00-\x1f]{1,60}")
 
 Place = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """A scenario on one host.
+    """A scenario on one host, or on several of the same kind whose launches are pooled; `host` then names them all.
 
     `launches` holds the newest completed record of each launch number, in order of the number. `failed_attempts` holds
     every record that is not completed, in order of time. Two cells are equal only if they are the same object.
@@ -41,6 +41,16 @@ class Cell:
     scenario: Scenario
     launches: tuple[StoredRecord, ...]
     failed_attempts: tuple[StoredRecord, ...]
+
+    @cached_property
+    def records(self) -> tuple[StoredRecord, ...]:
+        """All records of the cell that say something of it."""
+        return (*self.launches, *self.failed_attempts)
+
+    def is_at(self, environment: Environment) -> bool:
+        """Whether a launch made in an environment stands in this cell: on one of its hosts, or on one of their kind."""
+        places = [record.environment for record in self.records]
+        return any(place.host == environment.host or kind_of(place) == kind_of(environment) for place in places)
 
     @property
     def label(self) -> str:
@@ -184,6 +194,8 @@ def load_results(results: Path) -> Results:
             problems.append(str(problem))
         else:
             found.append(record)
+    found, doubles = without_doubles(found)
+    problems += doubles
     absent: list[tuple[str, Absent]] = []
     for path in files.absent:
         try:
@@ -238,9 +250,11 @@ def _files(results: Path) -> _Files:
 
 
 def _problem(path: Path, record: Record) -> str | None:
-    suite = record.scenario.suite
-    if not SUITE_NAME.fullmatch(suite):
-        return f"{path}: damaged: scenario.suite: {suite!r} is no name of a folder; remove it or run that launch again"
+    scenario = record.scenario
+    if wrong := suite_problem(scenario.suite):
+        return f"{path}: damaged: scenario.suite: {scenario.suite!r} {wrong}; remove it or run that launch again"
+    if wrong := _wrong_name(scenario):
+        return f"{path}: damaged: scenario.{wrong}; remove it or run that launch again"
     try:
         offset = datetime.fromisoformat(record.started_at).tzinfo
     except ValueError:
@@ -253,22 +267,42 @@ def _problem(path: Path, record: Record) -> str | None:
     return None
 
 
+def _wrong_name(entry: Scenario | Absent) -> str | None:
+    """The first name of an entry that benches would refuse, and why."""
+    for field in ("model", "preset", "chip", "data_name"):
+        name = getattr(entry, field)
+        if wrong := name_problem(name):
+            return f"{field}: {name!r} {wrong}"
+    return None
+
+
 def _load_absent(path: Path) -> Sequence[Absent]:
+    if wrong := suite_problem(path.parent.resolve().name):
+        raise UserError(f"{path}: the name of its folder {wrong}: no suite is called so; remove it")
     try:
-        return TypeAdapter(list[Absent]).validate_json(path.read_bytes())
+        found = TypeAdapter(list[Absent]).validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:
         raise UserError(f"{path}: damaged: {error.errors()[0]['msg']}; run the bench again to renew it") from None
+    for entry in found:
+        if wrong_name := _wrong_name(entry):
+            raise UserError(f"{path}: damaged: {wrong_name}; remove it and run the bench again to renew it")
+    return found
 
 
 def _cells(found: Iterable[StoredRecord]) -> tuple[Cell, ...]:
-    by_cell: dict[tuple[str, str, str], list[StoredRecord]] = defaultdict(list)
+    by_place: dict[tuple[str, Place], list[StoredRecord]] = defaultdict(list)
     for record in found:
-        by_cell[record.scenario.suite, record.cell, record.environment.host].append(record)
+        by_place[record.scenario.suite, _place(record.scenario)].append(record)
+    by_cell: dict[tuple[str, str, str], list[StoredRecord]] = defaultdict(list)
+    for (suite, _), members in by_place.items():
+        hosts = pools(members)
+        for record in members:
+            by_cell[suite, record.cell, ", ".join(hosts[record.environment.host])].append(record)
     cells = []
     for (_, key, host), members in by_cell.items():
-        attempts = sorted({record.attempt: record for record in members}.values(), key=_age)
+        attempts = sorted(members, key=age)
         completed = {record.launch: record for record in attempts if record.status == "completed"}
         cells.append(
             Cell(
@@ -309,7 +343,8 @@ def _first_order(cell: Cell) -> int:
     return min(record.order for record in (*cell.launches, *cell.failed_attempts))
 
 
-def _age(record: Record) -> tuple[datetime, str]:
+def age(record: Record) -> tuple[datetime, str]:
+    """What orders attempts by time, the same in every time zone."""
     return datetime.fromisoformat(record.started_at), record.attempt
 
 

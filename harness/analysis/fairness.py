@@ -1,8 +1,9 @@
 """Which two cells may be compared, and with which baseline."""
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, get_args
 
@@ -80,9 +81,11 @@ class BaselineName:
         Among several, cells with completed launches go first, then those that differ least, then those of the same
         host, then eager ones.
         """
-        candidates = [other for other in cells if self._names(other, cell)]
+        subject = [other for other in cells if _subject(other) == _subject(cell)]
+        candidates = [other for other in subject if self._names(other, cell)]
         if not candidates:
-            return Comparison(cell, None, (f"no baseline {self} with the same model, preset and data",))
+            missing = f"no baseline {self} with the same model, preset and data"
+            return Comparison(cell, None, (f"{missing}{self._elsewhere(cell, subject)}",))
         differing = {id(other): differences(cell, other) for other in candidates}
         baseline = min(
             candidates,
@@ -112,6 +115,23 @@ class BaselineName:
             and (self.chip is not None or other.host == cell.host)
             and _subject(other) == _subject(cell)
         )
+
+    def _elsewhere(self, cell: Cell, subject: Iterable[Cell]) -> str:
+        """The baseline that other hosts or chips have, and the command that compares with it; empty without one."""
+        if self.chip is not None:
+            return ""
+        found = [
+            other for other in subject if other.launches and replace(self, chip=other.scenario.chip)._names(other, cell)
+        ]
+        if not found:
+            return ""
+        nearby = min(found, key=lambda other: (other.scenario.chip != cell.scenario.chip, other.scenario.chip))
+        chip = nearby.scenario.chip
+        same_chip = chip == cell.scenario.chip
+        place = f"host {nearby.host}" if same_chip else f"chip {chip}, host {nearby.host}"
+        kind = ", a host of another kind" if same_chip else ""
+        command = ("crosscast", "tables", "--suite", nearby.scenario.suite, "--baseline", f"{replace(self, chip=chip)}")
+        return f" on host {cell.host}, but one on {place}{kind}: {shlex.join(command)} compares with it"
 
     def __str__(self) -> str:
         chip = f"{self.chip}/" if self.chip else ""

@@ -12,6 +12,9 @@ Kind = Literal["cost", "rate", "size", "plain", "detail"]
 
 T = TypeVar("T")
 
+ROUNDING = 1e-9
+"""Relative difference of powers that are equal."""
+
 NO_TRAINING = "no training measured"
 NO_INFERENCE = "no inference measured"
 NOT_STEADY = "steady state never reached"
@@ -208,7 +211,10 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
     units = [window.phase.steps if unit == "step" else 1 for window in valid]
     nets = zip((window.energy.net_energy_j for window in valid), units, strict=True)
     net_energies_j = [net_j / count for net_j, count in nets if net_j is not None]
-    if valid and not net_energies_j:
+    if above := _idle_above_work(measured, net_energies_j, idle):
+        net_energies_j = []
+        reasons.append(f"no net energy: {above}")
+    elif valid and not net_energies_j:
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
     energies_j = [window["energy_j"] for window in measured]
     if energies_j and min(energies_j) < 0:
@@ -229,6 +235,25 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         peak_power_w=float(max([window["peak_power_w"] for window in measured])) if valid else None,
         reasons=tuple(dict.fromkeys(reasons)),
         scopes=_scopes(measured),
+    )
+
+
+def _idle_above_work(
+    windows: Sequence[Mapping[str, Any]], net_energies_j: Sequence[float], idle: Idle | None
+) -> str | None:
+    """In how many valid windows the power at rest is above that of the work; None where in none.
+
+    A median of the others alone would be too high. Records of earlier versions hold net energies below 0.
+    """
+    if idle is None or idle.power_w is None:
+        return "the recorded one is below 0" if min(net_energies_j, default=0.0) < 0 else None
+    powers_w = [window["energy_j"] / window["duration_s"] for window in windows if window["duration_s"]]
+    below_w = [power_w for power_w in powers_w if idle.power_w > power_w * (1 + ROUNDING)]
+    if not below_w:
+        return None
+    return (
+        f"the power at rest, {idle.power_w:.4g} W, is above that of the work in {len(below_w)} of {len(windows)} "
+        f"windows (the least {min(below_w):.4g} W)"
     )
 
 

@@ -4,6 +4,7 @@ import math
 
 MISSING = "\N{EN DASH}"
 SIGNIFICANT_DIGITS = 4
+LARGEST_WITHOUT_POWER = 1e9
 
 SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
@@ -30,9 +31,13 @@ def with_interval(
 
     They are those of the Particle Data Group: two digits of its half width if that begins with 100 to 354, else one.
     The value keeps 2 to 4 significant digits, and 4 without an interval or with one of no width.
-    `max_decimals` bounds what stands behind the point.
+    `max_decimals` bounds what stands behind the point. With a number of 10^9 or more all have powers of ten and as many
+    digits as those of a value without an interval.
     """
     flag = "+" if sign else ""
+    if max(abs(number) for number in (value, low, high) if number is not None) >= LARGEST_WITHOUT_POWER:
+        texts = [f"{number:{flag}.{SIGNIFICANT_DIGITS}g}" for number in (value, low, high) if number is not None]
+        return f"{texts[0]} [{', '.join(texts[1:])}]" if texts[1:] else texts[0]
     decimals = _decimals(value, low, high)
     if max_decimals is not None:
         decimals = min(decimals, max_decimals)

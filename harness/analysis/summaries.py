@@ -1,6 +1,7 @@
 """What tables need of a record: the numbers of its launch, computed once, small enough to keep ten thousand of them."""
 
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
@@ -9,6 +10,9 @@ from harness.record import Measurements, Record, Skill
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Around any time in seconds, energy in joules, size in bytes or error but 0: numbers beyond are of a damaged file."""
+
+LARGEST_ERROR = 1e39
+"""Above the difference of any two float32 numbers, and so above any RMSE that is finite."""
 
 
 class ScoreKey(NamedTuple):
@@ -31,7 +35,7 @@ Place = tuple[str, ScoreKey]
 class Scores(NamedTuple):
     """The scores of a launch in the order of `places`, and the definitions that they follow, in one line.
 
-    RMSE in the variables' units; ACC None where it is not defined.
+    RMSE in the variables' units, infinite or NaN where the forecast blew up; ACC None where it is not defined.
     """
 
     definition: str
@@ -104,7 +108,7 @@ def _check(found: Summary) -> None:
             raise TypeError(f"reasons or scopes of {use.activity} are no text")
     if found.scores:
         for (forecaster, key), rmse, acc in zip(*found.scores[1:], strict=True):
-            if rmse and not SMALLEST <= rmse <= LARGEST:
+            if rmse < 0 or (isfinite(rmse) and rmse and not SMALLEST <= rmse <= LARGEST_ERROR):
                 raise ValueError(f"RMSE of {forecaster} of {rmse:g} {key.units}")
             if acc and not SMALLEST <= abs(acc) <= LARGEST:
                 raise ValueError(f"ACC of {forecaster} of {acc:g}")

@@ -85,6 +85,7 @@ class Windows:
 
     A window lies inside one split and every step from its oldest state to its last target is valid. Forcings may lie
     outside the split, as they are known at every time. What passes over the training steps give is taken from `kept`.
+    `validates` is False where the splits leave the validation out.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Windows:
         self.spec = spec
         self._kept = kept
         self.ranges = split_ranges(len(source.times), splits)
+        self.validates = splits.validation > 0
 
     @cached_property
     def domain(self) -> Domain:

@@ -3,9 +3,9 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,15 +14,17 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from harness import environment
-from harness.errors import UserError
+from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch.local import launch
+from harness.launch.made import MadeLaunches, Unusable, is_made
 from harness.launch.plan import LaunchPlan, interleave
+from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
-from harness.record import FILE_NAME, Record
+from harness.record import Record
 from harness.scenario import catalogue
-from harness.scenario.matrix import Absent, Matrix, Selection, expand
+from harness.scenario.matrix import Absent, Matrix, Selection, Survey, survey
 from harness.scenario.schema import ChipConfig
 
 ABSENT_FILE = "absent.json"
@@ -41,62 +43,96 @@ class Outcome:
         """Launches without a complete result."""
         return sum(record.status != "completed" for record in self.records)
 
+    @property
+    def advice(self) -> str:
+        """What to do about those, as the end of a sentence: a rerun cannot mend what a launch says is wrong."""
+        reasons = dict.fromkeys(record.reason for record in self.records if record.status == "failed" and record.reason)
+        said = f": {'; '.join(reasons)}" if reasons else ""
+        others = any(record.status not in ("completed", "failed") for record in self.records)
+        return f"{said}; run again to try {'the others' if reasons else 'them'}" if others else said
+
 
 def bench(selection: Selection, results: Path, console: Console, *, fresh: bool = False) -> Outcome:
     """Make every launch of the selection that has no completed record yet, or all of them if `fresh`.
 
-    Raises UserError for a selection that does not hold, where nothing can run here, or where results cannot be written.
+    Raises UserError for a selection that does not hold, where nothing can run here, where results cannot be written, or
+    where launches cannot succeed: one message then lists all that is wrong, and nothing has been launched or written.
     """
     require_file(selection.weights)
     with ReadingProgress(console) as reading:
-        matrix = expand(selection, reading.update)
-    if not matrix.cells:
+        found = survey(selection, reading.update)
+    matrix = found.matrix
+    if not matrix.cells and not found.problems:
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")
+    if selection.weights is not None:
+        refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):
-        return _make_launches(selection, started, weights_file, results, console, fresh=fresh)
+        return _make_launches(selection, replace(found, matrix=started), weights_file, results, console, fresh=fresh)
 
 
 def _make_launches(
-    selection: Selection, matrix: Matrix, weights_file: str | None, results: Path, console: Console, *, fresh: bool
+    selection: Selection, found: Survey, weights_file: str | None, results: Path, console: Console, *, fresh: bool
 ) -> Outcome:
     """Make the launches that are missing of cells that start from `weights_file`, or from drawn weights."""
-    chip = catalogue.chip(selection.chip)
-    _prepare(results / matrix.suite, matrix)
-    plans = interleave(matrix.cells, matrix.launches, uuid4().hex[:8], weights_file)
-    missing = plans if fresh else [plan for plan in plans if not is_completed(plan, results)]
+    matrix, chip = found.matrix, catalogue.chip(selection.chip)
     captured = environment.capture(chip.visible_devices)
+    made = MadeLaunches(results, captured)
+    plans = interleave(matrix.cells, matrix.launches, uuid4().hex[:8], weights_file)
+    missing = plans if fresh else [plan for plan in plans if made.completed(plan) is None]
+    too_new = [problem for plan in missing if (problem := made.clock_problem(plan))]
+    impossible = problems_of(missing, found.archives, results, chip, captured)
+    refuse([*found.problems, *too_new, *impossible], "nothing was launched")
+    _prepare(results / matrix.suite, matrix)
     for remark in matrix.remarks:
         console.print(remark, markup=False, highlight=False)
     for absent in matrix.absent:
         console.print(f"{absent.model} {absent.framework}: {absent.reason}", markup=False, highlight=False)
     if len(missing) < len(plans):
         console.print(f"{len(plans) - len(missing)} of {len(plans)} launches are done already (--fresh repeats them)")
+    unusable = {plan.attempt: made.unusable(plan, results) for plan in missing}
+    _say_what_does_not_count(plans, missing, made, unusable, console)
     records: list[Record] = []
     with BenchProgress(console, len(missing)) as progress:
         for plan in missing:
             with _device(chip, progress):
-                if not fresh and is_completed(plan, results):
+                if not fresh and is_made(plan, results, captured):
                     continue
                 progress.begin(plan)
                 record = launch(plan, results, chip, captured, progress.update)
             records.append(record)
             progress.end(record)
+            if record.status == "completed":
+                for damaged in unusable[plan.attempt]:
+                    if kept := damaged.set_aside():
+                        progress.say(f"{damaged.path} is kept as {kept.name}")
     return Outcome(matrix.suite, tuple(records), len(plans) - len(missing))
 
 
-def is_completed(plan: LaunchPlan, results: Path) -> bool:
-    """Whether any attempt at this launch, made here or copied from elsewhere, has a completed record."""
-    cell = plan.folder(results).parent
-    return any(_status(path) == "completed" for path in cell.glob(f"{plan.launch:02d}-*/{FILE_NAME}"))
-
-
-def _status(path: Path) -> str | None:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content.get("status") if isinstance(content, dict) else None
+def _say_what_does_not_count(
+    plans: Sequence[LaunchPlan],
+    missing: Sequence[LaunchPlan],
+    made: MadeLaunches,
+    unusable: Mapping[str, Sequence[Unusable]],
+    console: Console,
+) -> None:
+    """Say which records there are that stand in no table with those of this bench, so that their launches are made."""
+    here = environment.host_digest()
+    to_make = {plan.attempt for plan in missing}
+    done = [made.completed(plan) for plan in plans if plan.attempt not in to_make]
+    hosts = [record.environment.host for record in done if record]
+    lines = []
+    if others := sum(host != here for host in hosts):
+        lines.append(f"{others} of them on other hosts of the same kind, with which tables pool those of this one")
+    if apart := sum(made.elsewhere(plan) for plan in missing):
+        lines.append(
+            f"{apart} launches that hosts of another kind have made stand in their own tables and are made here, too"
+        )
+    for plan in missing:
+        name = f"launch {plan.launch} of {plan.scenario.model} {plan.scenario.framework}"
+        lines += [f"{name} is made again: {each.problem}" for each in unusable[plan.attempt]]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _prepare(folder: Path, matrix: Matrix) -> None:

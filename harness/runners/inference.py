@@ -68,8 +68,8 @@ def rollout(
 ) -> Skill:
     """Forecast from every start of the test period and score model, persistence and climatology at each lead time.
 
-    The first start's forecast at the longest lead is kept at `forecast_path`. Raises UserError where a forecast is not
-    finite.
+    The first start's forecast at the longest lead is kept at `forecast_path`. A forecast that blows up has scores that
+    are infinite or NaN, and the others are what they are.
     """
     source = windows.source
     scorer = Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, method=config.skill)

@@ -69,15 +69,14 @@ def _train_stage(run: _Run, stage: Stage, index: int) -> TrainingStage:
         with run.reporter.phase(f"train {stage.name} {number}") as work:
             data_s, step_s, losses = _train_epoch(run, stage.rollout_steps, index, number, name)
             work.count(steps, batch_size)
-        begun_s = perf_counter()
-        validation_loss = _validation_loss(run.framework, windows, batch_size)
+        validation_loss, validation_s = _validation(run.framework, windows, batch_size)
         epochs.append(
             Epoch(
                 data_s=tuple(data_s),
                 step_s=tuple(step_s),
                 loss=tuple(losses),
                 validation_loss=validation_loss,
-                validation_s=perf_counter() - begun_s,
+                validation_s=validation_s,
             )
         )
         if not math.isfinite(losses[-1]):
@@ -120,11 +119,17 @@ def _train_epoch(
     return data_s, step_s, losses
 
 
-def _validation_loss(framework: Framework, windows: Windows, batch_size: int) -> float:
-    """Mean over the full batches of the validation split, which is one batch where it is smaller."""
+def _validation(framework: Framework, windows: Windows, batch_size: int) -> tuple[float, float] | tuple[None, None]:
+    """Mean loss over the full batches of the validation split and the seconds that they took; None without a split.
+
+    A split that is smaller than a batch is one batch.
+    """
+    if not windows.validates:
+        return None, None
+    begun_s = perf_counter()
     batch_size = min(batch_size, len(windows.starts("validation")))
     losses = [
         float(framework.get(framework.evaluate(framework.put(inputs), framework.put(np.ascontiguousarray(targets[0])))))
         for inputs, targets, _ in windows.batches("validation", batch_size)
     ]
-    return float(np.mean(losses))
+    return float(np.mean(losses)), perf_counter() - begun_s

@@ -2,19 +2,20 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import Field, ValidationError
 
 from harness.data.config import ArchiveConfig, DataConfig
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, refuse
 from harness.frozen import Frozen
 from harness.models import architecture
 from harness.scenario import catalogue
+from harness.scenario.names import folder_problem, named_problems
 from harness.scenario.schema import (
     ChipConfig,
     Execution,
@@ -122,11 +123,31 @@ class Matrix:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Survey:
+    """A matrix, the archives of its cells by the name of their data, and a line for all that does not fit."""
+
+    matrix: Matrix
+    archives: "Mapping[str, Source]"
+    problems: tuple[str, ...]
+
+
 def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -> Matrix:
     """Read the files that a selection names, check them together and list the cells.
 
     `progress` is told how far an archive has been read, if it must be read whole.
-    Raises UserError for anything that does not exist or does not fit: names, the grid of the data and the patches.
+    Raises UserError, one for all cells, for anything that does not exist or does not fit: names, the grid of the data
+    and the patches.
+    """
+    found = survey(selection, progress)
+    refuse(found.problems)
+    return found.matrix
+
+
+def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -> Survey:
+    """What `expand` gives, with the problems of models and data listed instead of raised.
+
+    Raises UserError where suite, chip or framework do not exist.
     """
     suite = catalogue.suite(selection.suite)
     chip = catalogue.chip(selection.chip)
@@ -138,17 +159,28 @@ def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -
         raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {hint}")
     cells: list[Scenario] = []
     absent: list[Absent] = []
+    problems = named_problems([("suite", suite_name), ("chip", chip_name)])
+    archives: dict[str, Source] = {}
     remarks: dict[str, None] = {}
-    named_data = lru_cache(partial(_named_data, selection, progress))
+    named_data = _remembering(partial(_named_data, selection, progress))
     for entry in _models(selection, suite, suite_name):
-        found = catalogue.preset(entry.model, entry.preset)
-        data = named_data(suite.data if selection.gives_data else entry.data or suite.data)
-        archive = data.archive
+        try:
+            found = catalogue.preset(entry.model, entry.preset)
+            data = named_data(suite.data if selection.gives_data else entry.data or suite.data)
+            archive = data.archive
+            grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
+            network = network_on(found, data.config, data.name, grid)
+        except UserError as error:
+            problems.append(str(error))
+            continue
         if archive is not None:
+            archives[data.name] = archive
             remarks |= dict.fromkeys(f"data {data.name}: {line}" for line in archive.reading.lines)
-        grid = found.preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
+        bad_names = named_problems([("model", found.model), ("preset", found.name), ("data", data.name)])
+        problems += bad_names
+        if bad_names:
+            continue
         channels = data.config.channels if archive is None else archive.channels
-        network = network_on(found, data.config, data.name, grid)
         for framework in frameworks:
             cell = {
                 "model": found.model,
@@ -180,7 +212,30 @@ def expand(selection: Selection, progress: "Progress" = lambda fraction: None) -
                 "time_limit_s": suite.time_limit_s,
             }
             cells.append(Scenario.model_validate({**cell, **settings}))
-    return Matrix(suite_name, selection.repeats or suite.launches, tuple(cells), tuple(absent), tuple(remarks))
+    for scenario in cells:
+        if too_long := folder_problem(scenario.cell):
+            problems.append(f"the folder {scenario.cell!r} of a cell {too_long}: shorten the names of its files")
+    launches = selection.repeats or suite.launches
+    matrix = Matrix(suite_name, launches, tuple(cells), tuple(absent), tuple(remarks))
+    return Survey(matrix, archives, tuple(problems))
+
+
+def _remembering(find: "Callable[[str], _NamedData]") -> "Callable[[str], _NamedData]":
+    """The same, asked once a name: an archive that cannot be used is not read again for the next model."""
+    found: dict[str, _NamedData | UserError] = {}
+
+    def ask(name: str) -> _NamedData:
+        if name not in found:
+            try:
+                found[name] = find(name)
+            except UserError as error:
+                found[name] = error
+        answer = found[name]
+        if isinstance(answer, UserError):
+            raise answer
+        return answer
+
+    return ask
 
 
 def cannot_run(chip: ChipConfig, framework: FrameworkName) -> str | None:

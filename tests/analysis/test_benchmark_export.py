@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_records import make_failure, make_measurements, make_record, make_scenario
+from made_records import make_environment, make_failure, make_measurements, make_record, make_scenario
 from pytest_benchmark.stats import Stats
 from reports import STEPS_S, add_pair
 from rich.console import Console
@@ -54,6 +54,22 @@ def export(results, target, suite=None):
     console = Console(file=io.StringIO(), width=100)
     export_pytest_benchmark(results.path, target, suite=suite, console=console)
     return console.file.getvalue()
+
+
+def test_the_newest_launch_is_so_in_every_time_zone(results, tmp_path):
+    """07:00 in the east is 23:00 of the day before by UTC, and so before 00:30."""
+    for launch, (started_at, name) in enumerate(
+        (
+            ("2026-01-02T00:30:00+00:00", "NEW"),
+            ("2026-01-02T07:00:00+08:00", "OLD"),
+            ("2026-01-01T19:29:00-05:00", "-5"),
+        )
+    ):
+        results.add(make_record("pytorch", launch, started_at=started_at, environment=make_environment(cpu_name=name)))
+    export(results, tmp_path / "times.json")
+    content = json.loads((tmp_path / "times.json").read_text())
+    assert content["machine_info"]["cpu"]["brand_raw"] == "NEW"
+    assert content["datetime"] == "2026-01-02T00:30:00+00:00"
 
 
 def test_pytest_benchmark_compares_two_exports(results, tmp_path):

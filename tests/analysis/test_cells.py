@@ -65,6 +65,50 @@ def test_a_record_copied_twice_counts_once(results, tmp_path):
     assert len(cell.launches) == 1
 
 
+def test_two_different_records_of_one_attempt_are_named_and_neither_counts(results):
+    path = results.add(make_record("pytorch", 0), make_record("pytorch", 1))
+    copy = results.path / "copied folder" / "record.json"
+    copy.parent.mkdir()
+    copy.write_text(path.read_text().replace('"duration_s": 10.0', '"duration_s": 11.0'))
+    found = load_results(results.path)
+    assert [record.launch for record in found.cells[0].launches] == [0]
+    (problem,) = found.problems
+    assert "two different records of one attempt (pytorch1), so that neither counts" in problem
+    assert str(path) in problem
+    assert str(copy) in problem
+
+
+def test_a_copy_in_other_words_is_the_same_record(results):
+    path = results.add(make_record("pytorch", 0))
+    copy = results.path / "copied folder" / "record.json"
+    copy.parent.mkdir()
+    copy.write_text(json.dumps(json.loads(path.read_text())))
+    found = load_results(results.path)
+    assert (len(found.cells[0].launches), found.problems) == (1, ())
+
+
+@pytest.mark.parametrize("field", ["model", "preset", "chip", "data_name"])
+@pytest.mark.parametrize("name", ["../x", ".x", "a\x1b[2J", "x" * 61])
+def test_other_names_are_checked_too(results, field, name):
+    path = results.add(make_record("pytorch", 0))
+    content = json.loads(path.read_text())
+    content["scenario"][field] = name
+    path.write_text(json.dumps(content))
+    found = load_results(results.path)
+    assert found.cells == ()
+    assert f"{path}: damaged: scenario.{field}: {name!r}" in found.problems[0]
+
+
+def test_absent_cells_of_no_suite_are_named(results):
+    results.add(make_record("pytorch", 0))
+    results.add_absent(suite="calibration")
+    results.add_absent(suite="other", model="../x")
+    found = load_results(results.path)
+    assert (found.suites, len(found.problems)) == (("smoke",), 2)
+    assert any("the name of its folder is kept for something else" in problem for problem in found.problems)
+    assert any("damaged: model: '../x' begins with '.'" in problem for problem in found.problems)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -86,7 +130,10 @@ def test_a_damaged_or_newer_record_is_named_and_the_others_count(results, conten
     assert [record.launch for record in found.cells[0].launches] == [0]
 
 
-@pytest.mark.parametrize("suite", ["../elsewhere", "..", ".", "", "a/b", "a\0b", "a\nb", "x" * 300])
+@pytest.mark.parametrize(
+    "suite",
+    ["../elsewhere", "..", ".", "", "a/b", "a\0b", "a\nb", "x" * 300, "parity", "Calibration", "a\u202eb", " a"],
+)
 def test_a_suite_that_is_no_name_of_a_folder_is_refused(results, suite):
     path = results.add(make_record("pytorch", 0))
     content = json.loads(path.read_text())

@@ -1,5 +1,5 @@
 import pytest
-from made_records import make_failure, make_measurements, make_record, make_scenario
+from made_records import make_environment, make_failure, make_measurements, make_record, make_scenario
 
 from harness.analysis.cells import load_results
 from harness.analysis.fairness import BaselineName, differences
@@ -98,7 +98,10 @@ class TestBaseline:
             assert comparison.fair == (cell.label == "mindspore compiled")
 
     def test_not_on_another_host_unless_a_chip_is_named(self, results):
-        cells = cells_of(results, make_record("pytorch", 0, host="a"), make_record("mindspore", 0, host="b"))
+        other_kind = make_environment(host="a", cpu_name="another CPU")
+        cells = cells_of(
+            results, make_record("pytorch", 0, environment=other_kind), make_record("mindspore", 0, host="b")
+        )
         ours = cells["mindspore compiled"]
         assert BaselineName("pytorch").compare(ours, cells.values()).baseline is None
         assert BaselineName("pytorch", chip="cpu").compare(ours, cells.values()).baseline is cells["pytorch eager"]

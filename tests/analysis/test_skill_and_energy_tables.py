@@ -12,7 +12,7 @@ from made_records import (
 from reports import add_pair, read, run
 
 from harness.analysis.number_format import MISSING
-from harness.record import Energy, Phase, PhaseEnergy
+from harness.record import Energy, Idle, Phase, PhaseEnergy
 
 
 class TestSkill:
@@ -273,13 +273,37 @@ class TestEnergy:
         assert port["energy_j_ratio_missing"] == "no ratio: no launch number has a value in both"
         assert pd.isna(read(results, "energy")[0].loc["pytorch eager", "energy_j_ratio_missing"])
 
-    def test_net_energy_below_0_has_no_ratio(self, results):
+    def test_a_recorded_net_energy_below_0_does_not_count_and_is_named(self, results):
         self.add_pair(results, (100.0, 130.0))
         cell = next(path for path in results.path.rglob("record.json") if "00-mindspore0" in str(path))
         cell.write_text(cell.read_text().replace('"net_energy_j": 65.0', '"net_energy_j": -1.0'))
         run(results)
-        energy, _ = read(results, "energy")
-        assert np.isnan(energy.loc["mindspore compiled", "net_energy_j_ratio"])
-        expected = "no ratio: the cell is not above 0 in every launch"
-        assert energy.loc["mindspore compiled", "net_energy_j_ratio_missing"] == expected
-        assert energy.loc["mindspore compiled", "energy_j_ratio"] == pytest.approx(1.3)
+        port = read(results, "energy")[0].loc["mindspore compiled"]
+        assert port["reason"] == "no net energy: the recorded one is below 0"
+        assert port["net_energy_j"] == pytest.approx(65 * 1.025 / 4)
+        assert (port["net_energy_j_ratio_pairs"], port["energy_j_ratio_pairs"]) == (4, 5)
+
+    @pytest.mark.parametrize("recorded", [None, -20.0])
+    def test_power_at_rest_above_that_of_the_work_leaves_no_net_energy(self, results, recorded):
+        """Two windows of 10 s: 80 W and 120 W, at rest 100 W: the median of the second alone would be 200 J."""
+        names = ("train pretrain 1", "train pretrain 2")
+        phases = tuple(Phase(name=name, t0_ns=0, t1_ns=1, steps=2, samples=8) for name in names)
+        entries = tuple(
+            PhaseEnergy(
+                phase=name, window=made_window(energy_j, duration_s=10.0, peak_power_w=130.0), net_energy_j=net_j
+            )
+            for name, energy_j, net_j in zip(names, (800.0, 1200.0), (recorded, 200.0), strict=True)
+        )
+        energy = Energy(
+            collector="nvml",
+            reason=None,
+            idle=Idle(before_w=100.0, after_w=100.0, power_w=100.0, reasons=()),
+            phases=entries,
+        )
+        results.add(make_record("pytorch", 0, measurements=make_measurements(phases=phases), energy=energy))
+        run(results)
+        row = read(results, "energy")[0].loc["pytorch eager"]
+        assert row["energy_j"] == 1000.0
+        assert np.isnan(row["net_energy_j"])
+        expected = "the power at rest, 100 W, is above that of the work in 1 of 2 windows (the least 80 W)"
+        assert row["reason"] == f"no net energy: {expected}"

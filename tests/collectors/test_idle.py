@@ -32,6 +32,13 @@ def test_net_energy_is_without_the_mean_of_both_idle_powers():
     assert idle.reasons == ()
 
 
+def test_an_idle_power_above_that_of_the_work_gives_no_net_energy():
+    before, work, after = windows(account(before_w=61.0, work_w=60.0, after_w=61.0))
+    assert idle_power(before, after).net_energy_j(work) is None
+    before, work, after = windows(account(before_w=60.0, work_w=60.0, after_w=60.0))
+    assert idle_power(before, after).net_energy_j(work) == pytest.approx(0, abs=1e-6)
+
+
 def test_an_idle_power_that_changed_gives_no_net_energy():
     before, work, after = windows(account(after_w=90.0))
     idle = idle_power(before, after)

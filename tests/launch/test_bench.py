@@ -172,12 +172,14 @@ class TestLaunchThatDies:
         assert record["duration_s"] < 15
 
     def test_lack_of_memory_is_told_as_such(self, write_suite, crosscast, tmp_path):
-        network = {"patch_size": 2, "embed_dim": 8192, "depth": 4, "num_blocks": 2, "mlp_ratio": 16}
+        """Weights and batch fit, which is all that can be counted beforehand; the first layer gives 4 GiB."""
+        network = {"patch_size": 1, "embed_dim": 4096, "depth": 1, "num_blocks": 64, "mlp_ratio": 1}
+        training = {"batch_size": 32, "stages": [{"name": "pretrain", "epochs": 1, "learning_rate": 1e-3}]}
         done = crosscast(
             "bench",
             "--suite",
-            write_suite(preset={"network": network}),
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30, 6 * 2**30)),
+            write_suite(preset={"grid": [64, 128], "network": network, "training": training}),
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (5 * 2**30, 5 * 2**30)),
         )
         assert done.returncode == 2
         (record,) = records(tmp_path / "results")
@@ -214,7 +216,7 @@ def test_full_disk_is_one_line_and_leaves_earlier_records_alone(write_suite, cro
     (source / kept[0].parent).mkdir(parents=True)
     (tmp_path / "results" / kept[0]).rename(source / kept[0])
     done = crosscast(
-        "bench", "--suite", suite, "--repeats", 9, "--results", results,
+        "bench", "--suite", suite, "--repeats", 4, "--results", results,
         prefix=("unshare", "-rm", "sh", "-c", script, "sh", str(source)),
     )  # fmt: skip
     assert done.returncode == 2

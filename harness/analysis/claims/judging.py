@@ -204,6 +204,8 @@ def _of_pair(
         elif ratios := _ratios(claim, comparison):
             for bounded in ratios:
                 yield Evidence((comparison,), bounded, outcome_of(bounded, claim.expect))
+            if blown_up := _blown_up(claim, comparison):
+                yield Missing(f"{name} and {baseline_name}, {_title(cell)}: {'; '.join(blown_up)}", None)
         else:
             yield Missing(f"{name}, {_title(cell)}: {_why_no_value(claim, comparison)}", None)
 
@@ -249,6 +251,20 @@ def _rmse_ratios(ours: CellScores, theirs: CellScores) -> Iterable[Bounded]:
             yield Bounded(1 + deviation.mean, low, high, deviation.pairs, f"{key.variable} at {key.lead_h:g} h")
 
 
+def _blown_up(claim: Claim, comparison: Comparison) -> list[str]:
+    """Where an RMSE of one of the two is infinite or NaN, so that nothing is said of that variable and lead time."""
+    if claim.quantity != "rmse":
+        return []
+    found = []
+    for cell in _pair(comparison):
+        scores = CellScores(cell)
+        for key in scores.keys:
+            if wrong := scores.not_finite("model", key):
+                where = f"{cell.scenario.chip}/{cell.label}"
+                found.append(f"RMSE of {key.variable} at {key.lead_h:g} h of {where} is {wrong}")
+    return found
+
+
 def _metric_name(claim: Claim) -> str:
     return OF_A_STAGE[claim.quantity].format(stage=f"_{claim.stage}") if claim.stage else claim.quantity
 
@@ -269,7 +285,9 @@ def _why_no_value(claim: Claim, comparison: Comparison) -> str:
             return problem
         where = f"{cell.scenario.chip}/{cell.label}"
         for summary in cell.summaries.values():
-            if claim.activity:
+            if claim.quantity == "rmse":
+                texts = _blown_up(claim, comparison)
+            elif claim.activity:
                 uses = [use for use in summary.energy_uses if use.activity == ACTIVITIES[claim.activity]]
                 texts = [reason for use in uses for reason in use.reasons] or [summary.no_energy or ""]
             else:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     STYLE,
@@ -57,6 +58,7 @@ def illustrate(subject: Subject) -> Drawn:
     caption = (
         f"Gross energy of the devices against time, {subject.title}: median over launches with 95 % "
         "interval, from three launches on. Lines: equal mean power. Down and left is better."
+        f"{note(drawable, ('activity',))}"
     )
     if missing:
         caption += f" Without energy: {'; '.join(missing)}."
@@ -71,17 +73,18 @@ def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
     """A row for each cell and activity that has both: seconds and joules of an epoch or of an inference step."""
     rows: list[dict[str, object]] = []
     for shown in cells:
-        pairs: dict[str, list[tuple[float, float]]] = {}
-        for summary in shown.cell.summaries.values():
+        pairs: dict[str, dict[int, tuple[float, float]]] = {}
+        for launch, summary in shown.cell.summaries.items():
             for activity, time_s, energy_j in _launch_pairs(summary):
-                pairs.setdefault(activity, []).append((time_s, energy_j))
+                pairs.setdefault(activity, {})[launch] = (time_s, energy_j)
         for activity, values in pairs.items():
-            times_s, energies_j = zip(*values, strict=True)
+            times_s, energies_j = zip(*values.values(), strict=True)
             rows.append(
                 {
                     "activity": activity,
                     **shown.columns,
                     "launches": len(values),
+                    COLUMN: column_text(values),
                     **estimate_columns("time_s", estimate(times_s)),
                     **estimate_columns("energy_j", estimate(energies_j)),
                 }
@@ -158,8 +161,13 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], ac
     divisor, unit = readable_unit("s", float((rows["time_s"].min() * rows["time_s"].max()) ** 0.5))
     set_logarithmic(axes, "x", "y")
     looks = {shown.label: shown.look for shown in cells}
-    for row in rows.to_dict("records"):
+    marked = differ(rows)
+    for number, row in enumerate(rows.to_dict("records")):
         look = looks[row["cell"]]
+        if marked:
+            text, below = printable(f"{row['cell']}: {mark(row[COLUMN])}"), (3, -3 - 6 * number)
+            place: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
+            axes.annotate(text, (0.0, 1.0), xytext=below, fontsize=5, color=look.colour, **place)
         axes.errorbar(
             row["time_s"] / divisor,
             row["energy_j"],

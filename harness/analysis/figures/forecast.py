@@ -39,7 +39,7 @@ def forecast_data(forecast: Forecast) -> pd.DataFrame:
                     "longitude": longitudes.ravel(),
                     "truth": truth.ravel(),
                     "forecast": predicted.ravel(),
-                    "difference": (predicted - truth).ravel(),
+                    "difference": (predicted.astype(np.float64) - truth).ravel(),
                 }
             )
             for channel, units, truth, predicted in zip(
@@ -60,13 +60,13 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
         figure = new_figure(TWO_COLUMNS_INCHES, 0.75 + count * (height + 0.25))
         panels = figure.subplots(count, 3, sharex=True, sharey=True, squeeze=False)
         for number, (channel, units) in enumerate(zip(forecast.channels, forecast.units, strict=True)):
-            truth, predicted = forecast.truth[number], forecast.forecast[number]
+            truth, predicted = (fields[number].astype(np.float64) for fields in (forecast.truth, forecast.forecast))
             low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
             fields = [
                 _draw_map(axes, columns, rows, field, FIELD_COLOURS, low, high)
                 for axes, field in zip(panels[number], (truth, predicted), strict=False)
             ]
-            beyond = bool(np.nanmin(predicted) < low), bool(np.nanmax(predicted) > high)
+            beyond = bool((predicted < low).any()), bool((predicted > high).any())
             extend = {(True, True): "both", (True, False): "min", (False, True): "max"}.get(beyond, "neither")
             figure.colorbar(
                 fields[0],
@@ -75,8 +75,10 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
                 extend=extend,
                 pad=0.02,
             )
-            most = float(np.nanmax(np.abs(predicted - truth))) or 1.0
-            difference = _draw_map(panels[number, 2], columns, rows, predicted - truth, DIFFERENCE_COLOURS, -most, most)
+            differences = predicted - truth
+            finite = np.abs(differences[np.isfinite(differences)])
+            most = float(finite.max(initial=0.0)) or 1.0
+            difference = _draw_map(panels[number, 2], columns, rows, differences, DIFFERENCE_COLOURS, -most, most)
             figure.colorbar(difference, ax=panels[number, 2], label=printable(f"difference ({units})"), pad=0.02)
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
@@ -103,6 +105,12 @@ def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
             f"Forecast of {subject.title} by {shown.label}, launch {record.launch}: first start of the test period, "
             f"lead time {forecast.lead_h:g} h, valid at {forecast.valid_at} UTC. Grey: no truth.{thinned}"
         )
+        if wrong := [
+            channel
+            for channel, truth, predicted in zip(forecast.channels, forecast.truth, forecast.forecast, strict=True)
+            if (np.isfinite(truth) & ~np.isfinite(predicted)).any()
+        ]:
+            caption += f" Grey in the forecast of {', '.join(wrong)}: infinite or NaN."
         return Illustration(name, caption, forecast_figure(forecast, title), forecast_data(forecast), (shown.cell,))
     return NotDrawn(name, f"no launch of the cell kept a forecast ({FILE_NAME})")
 
@@ -111,7 +119,7 @@ def _draw_map(
     axes: Axes,
     columns: NDArray[np.float64],
     rows: NDArray[np.float64],
-    field: NDArray[np.float32],
+    field: NDArray[np.float64],
     colours: str,
     low: float,
     high: float,

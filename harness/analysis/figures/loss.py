@@ -1,5 +1,7 @@
 """Loss by epoch of all cells that trained the same model on the same data."""
 
+from math import isfinite
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -10,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 
 from harness.analysis.cells import Cell
+from harness.analysis.figures.launch_marks import column_text, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -41,8 +44,10 @@ def illustrate(subject: Subject) -> Drawn:
     data = loss_data(cells)
     caption = (
         f"Loss of {subject.title}. Training loss: mean over the steps of an epoch. Lines: median over launches; bands: "
-        "from the least to the greatest launch. Dotted: a new stage begins."
+        f"from the least to the greatest launch. Dotted: a new stage begins.{note(data, ('epoch',))}"
     )
+    if blown_up := [line for shown in cells if (line := _blown_up(shown))]:
+        caption += f" Not shown, as it is not finite: {'; '.join(blown_up)}."
     yield Illustration(name, caption, loss_figure(data, cells, subject.title), data, tuple(c.cell for c in cells))
 
 
@@ -57,8 +62,12 @@ def loss_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
 def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
     """Draw the rows of `loss_data`: for each cell a line and a band of each part, the validation dashed."""
     with mpl.rc_context(STYLE):
-        handles = [handle(f"{shown.label} (n = {_launches(data, shown)})", shown.look) for shown in cells]
-        handles += [Line2D([], [], color=REFERENCE_COLOUR, linestyle=line, label=part) for part, line in PARTS.items()]
+        marks = marks_of_cells(data, [shown.label for shown in cells])
+        texts = {shown: marks[shown.label] or f" (n = {_launches(data, shown)})" for shown in cells}
+        handles = [handle(f"{shown.label}{texts[shown]}", shown.look) for shown in cells]
+        handles += [
+            Line2D([], [], color=REFERENCE_COLOUR, linestyle=PARTS[part], label=part) for part in _parts_of(data)
+        ]
         height = AXES_INCHES + legend_inches([str(entry.get_label()) for entry in handles], ONE_COLUMN_INCHES)
         figure = new_figure(ONE_COLUMN_INCHES, height)
         axes = figure.add_subplot()
@@ -66,8 +75,9 @@ def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) ->
             _draw_cell(axes, data[data["cell"] == shown.label], shown)
         for first_epoch in _stage_starts(data):
             axes.axvline(first_epoch - 0.5, color="0.6", linewidth=0.8, linestyle=":")
-        losses = data[["training_loss_median", "validation_loss_median"]].to_numpy()
-        if losses.min() > 0 and losses.max() > LOG_FROM * losses.min():
+        losses = data[["training_loss_median", "validation_loss_median"]].to_numpy(dtype=float)
+        losses = losses[np.isfinite(losses)]
+        if len(losses) and losses.min() > 0 and losses.max() > LOG_FROM * losses.min():
             set_logarithmic(axes, "y")
         add_title(figure, title)
         axes.set_xlabel("Epoch")
@@ -76,6 +86,11 @@ def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) ->
         axes.grid(visible=True)
         add_legend(figure, handles)
     return figure
+
+
+def _parts_of(data: pd.DataFrame) -> list[str]:
+    """The parts that have a loss: without a validation split the training alone."""
+    return [part for part in PARTS if data[f"{part}_loss_median"].notna().any()]
 
 
 def _trained(cell: Cell) -> bool:
@@ -88,11 +103,11 @@ def _launches(data: pd.DataFrame, shown: ShownCell) -> int:
 
 def _draw_cell(axes: Axes, rows: pd.DataFrame, shown: ShownCell) -> None:
     look = shown.look
-    for part, linestyle in PARTS.items():
+    for part in _parts_of(rows):
         axes.plot(
             rows["epoch"],
             rows[f"{part}_loss_median"],
-            linestyle=linestyle,
+            linestyle=PARTS[part],
             markevery=max(1, len(rows) // MOST_MARKERS),
             markerfacecolor=look.colour if part == "training" else "white",
             label=f"{shown.label}, {part}",
@@ -105,10 +120,12 @@ def _draw_cell(axes: Axes, rows: pd.DataFrame, shown: ShownCell) -> None:
 def _cell_data(shown: ShownCell) -> pd.DataFrame:
     rows = [row for record in shown.cell.launches for row in _launch_rows(record)]
     frame = pd.DataFrame(rows, columns=["launch", "stage", "epoch", "training_loss", "validation_loss"])
+    frame["validation_loss"] = frame["validation_loss"].astype(float)
     summary = (
         frame.groupby(["stage", "epoch"], sort=False)
         .agg(
             launches=("launch", "nunique"),
+            launch_numbers=("launch", column_text),
             training_loss_median=("training_loss", "median"),
             training_loss_min=("training_loss", "min"),
             training_loss_max=("training_loss", "max"),
@@ -123,7 +140,17 @@ def _cell_data(shown: ShownCell) -> pd.DataFrame:
     return summary
 
 
-def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float]]:
+def _blown_up(shown: ShownCell) -> str | None:
+    """The launches in which a loss is infinite or NaN."""
+    found = [
+        record.launch
+        for record in shown.cell.launches
+        if not all(loss is None or isfinite(loss) for row in _launch_rows(record) for loss in row[3:])
+    ]
+    return f"the loss of {shown.label} in launch {', '.join(map(str, found))}" if found else None
+
+
+def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float | None]]:
     epochs = [(stage.name, epoch) for stage in record.measurements.training for epoch in stage.epochs]
     return [
         (record.launch, name, number, float(np.mean(epoch.loss)), epoch.validation_loss)

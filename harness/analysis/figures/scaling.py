@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell
+from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     STYLE,
@@ -42,7 +43,7 @@ def illustrate(subject: Subject) -> Drawn:
         return
     caption = (
         f"Samples a second of {subject.title} against the batch size: median over launches with 95 % "
-        "interval, from three launches on. Grey: proportional to the smallest batch."
+        f"interval, from three launches on. Grey: proportional to the smallest batch.{note(data, ('activity',))}"
     )
     drawn = tuple(shown for shown in cells if shown.label in set(data["cell"]))
     yield Illustration(name, caption, scaling_figure(data, drawn, subject.title), data, tuple(c.cell for c in drawn))
@@ -70,7 +71,8 @@ def scaling_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
                         **shown.columns,
                         "batch_size": size,
                         "launches": len(rates),
-                        **estimate_columns("samples_per_s", estimate(rates)),
+                        COLUMN: column_text(rates),
+                        **estimate_columns("samples_per_s", estimate(rates.values())),
                     }
                     for size, shown, rates in known
                 ]
@@ -105,6 +107,10 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity
         axes.vlines(sizes, line["samples_per_s_low95"], line["samples_per_s_high95"], color=shown.look.colour)
         ideal = sizes * (start["samples_per_s"] / start["batch_size"])
         axes.plot(sizes, ideal, color="0.8", linewidth=0.8, zorder=0)
+        if differ(rows):
+            for row in line.to_dict("records"):
+                place = (row["batch_size"], row["samples_per_s"])
+                axes.annotate(mark(row[COLUMN]), place, xytext=(3, -7), textcoords="offset points", fontsize=5)
     ticks = sorted(rows["batch_size"].unique())
     axes.set_xticks(ticks, [str(size) for size in ticks])
     axes.set_xlabel(f"Batch size of {activity}")
@@ -118,14 +124,15 @@ def _all_but_batch_size(cell: Cell, activity: str) -> str:
     return json.dumps([cell.host, content], sort_keys=True)
 
 
-def _rates(cell: Cell, activity: str) -> list[float]:
-    rates = []
-    for summary in cell.summaries.values():
+def _rates(cell: Cell, activity: str) -> dict[int, float]:
+    """Samples a second by launch number."""
+    rates = {}
+    for launch, summary in cell.summaries.items():
         metrics = {metric.name: metric.value for metric in summary.metrics}
         if activity == "inference":
             rate = metrics["inference_rate_samples_per_s"]
         else:
             rate = summary.training_samples / total_s if (total_s := metrics["training_s"]) else None
         if rate is not None:
-            rates.append(rate)
+            rates[launch] = rate
     return rates

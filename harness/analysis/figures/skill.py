@@ -1,6 +1,7 @@
 """RMSE and ACC by lead time of the model, persistence and climatology."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
+from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -33,6 +35,7 @@ ROW_INCHES = 1.75
 REFERENCE_LINES: dict[str, LineStyleType] = {"persistence": "--", "climatology": ":"}
 REFERENCE_LOOK: Any = {"color": REFERENCE_COLOUR, "marker": "."}
 SCORES = ("rmse", "acc")
+CHARACTERS_OF_A_NOTE = 36
 
 
 def illustrate(subject: Subject) -> Drawn:
@@ -54,6 +57,9 @@ def illustrate(subject: Subject) -> Drawn:
         caption += f" {len(chosen)} of {len(variables)} variables; the skill table has all."
     if others := _with_other_references(scores, chosen):
         caption += f" Persistence of {', '.join(others)} differs from that shown: other data."
+    if blown_up := _blown_up(scores, chosen):
+        caption += f" Without a point, as it is not finite: {'; '.join(blown_up)}."
+    caption += note(data[data["forecaster"] == "model"], ("variable", "lead_h"))
     figure = skill_figure(data, tuple(scores), subject.title)
     yield Illustration(name, caption, figure, data, tuple(shown.cell for shown in scores))
 
@@ -75,7 +81,8 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
     beside = len(variables) if len(variables) <= MOST_BESIDE else -(-len(variables) // 2)
     bands = -(-len(variables) // beside)
     with mpl.rc_context(STYLE):
-        handles = [handle(shown.label, shown.look) for shown in cells]
+        marks = marks_of_cells(data, [shown.label for shown in cells])
+        handles = [handle(f"{shown.label}{marks[shown.label]}", shown.look) for shown in cells]
         handles += [
             Line2D([], [], linestyle=line, label=name, **REFERENCE_LOOK) for name, line in REFERENCE_LINES.items()
         ]
@@ -112,6 +119,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
             sure["lead_h"], sure[f"{score}_low95"], sure[f"{score}_high95"], color=shown.look.colour, linewidth=1
         )
     variable, units = rows.iloc[0][["variable", "units"]]
+    if score == "rmse":
+        _name_missing_points(axes, rows, cells)
     axes.set_xticks(sorted(rows["lead_h"].unique()))
     axes.set_xlabel("Lead time (h)")
     if score == "rmse":
@@ -120,6 +129,27 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
     else:
         axes.set_ylabel(printable(f"ACC of {variable}"))
     axes.grid(visible=True)
+
+
+def _name_missing_points(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell]) -> None:
+    """Write where forecasts blew up, as nothing can be drawn there."""
+    lines = []
+    for shown in cells:
+        lost = rows[(rows["cell"] == shown.label) & rows["rmse"].isna() & (rows["not_finite"] != "")]
+        if len(lost):
+            leads = ", ".join(f"{lead_h:g}" for lead_h in lost["lead_h"])
+            lines.append(f"{shown.label}: not finite at {leads} h")
+    text = "\n".join(wrapped for line in lines for wrapped in wrap(printable(line), CHARACTERS_OF_A_NOTE))
+    axes.annotate(text, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=5, color="0.3")
+
+
+def _blown_up(scores: Mapping[ShownCell, CellScores], variables: Sequence[str]) -> list[str]:
+    return [
+        f"{key.variable} at {key.lead_h:g} h of {shown.label}, {wrong}"
+        for shown, entry in scores.items()
+        for key in entry.keys
+        if key.variable in variables and (wrong := entry.not_finite("model", key))
+    ]
 
 
 def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key: ScoreKey) -> dict[str, object]:
@@ -131,8 +161,10 @@ def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key
         "units": key.units,
         "lead_h": key.lead_h,
         "launches": len(rmse),
+        COLUMN: column_text(rmse),
         **estimate_columns("rmse", estimate(rmse.values())),
         **estimate_columns("acc", estimate(acc.values())),
+        "not_finite": scores.not_finite(forecaster, key),
     }
 
 

@@ -1,6 +1,6 @@
 """Time of an epoch and of an inference step as bars, with what did not run as rows that say why."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from math import sqrt
 from textwrap import wrap
 
@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell
+from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.metrics import Metric
@@ -34,7 +35,7 @@ def illustrate(subject: Subject) -> Drawn:
     caption = (
         f"Time of {subject.title}. Bars: median over launches; lines: 95 % interval, from three launches "
         "on; dots: launches. Epoch: data and steps without validation; the first, which compiles, left out where there "
-        "are more. Shorter is faster."
+        f"are more. Shorter is faster.{note(data, ('quantity',))}"
     )
     ran = tuple(shown.cell for shown in cells if shown.cell.launches)
     yield Illustration(name, caption, speed_figure(data, cells, subject.title), data, ran)
@@ -49,12 +50,12 @@ def speed_data(subject: Subject, cells: tuple[ShownCell, ...]) -> pd.DataFrame:
     quantities = dict.fromkeys(title for found in values.values() for title in found) or {"epoch": None}
     rows: list[dict[str, object]] = []
     for quantity in quantities:
-        rows += [_row(quantity, shown, found.get(quantity, [])) for shown, found in values.items()]
+        rows += [_row(quantity, shown, found.get(quantity, {})) for shown, found in values.items()]
         rows += [
-            {"quantity": quantity, "cell": label, "chip": entry.chip, "launches": 0, "reason": entry.reason}
+            {"quantity": quantity, "cell": label, "chip": entry.chip, "launches": 0, COLUMN: "", "reason": entry.reason}
             for label, entry in subject.absent
         ]
-    columns = [*_row("", cells[0], []), "reason"] if cells else ["quantity", "cell", "chip", "median_s", "reason"]
+    columns = [*_row("", cells[0], {}), "reason"] if cells else ["quantity", "cell", "chip", "median_s", "reason"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
 
 
@@ -81,9 +82,10 @@ def speed_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
 def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantity: str, told: set[str]) -> None:
     """Draw the rows of a quantity; a reason that is in `told` stands in another panel of that row already."""
     known = rows["median_s"].dropna()
+    marked = differ(rows)
     divisor, unit = readable_unit("s", sqrt(known.min() * known.max()) if len(known) else 0.0)
     axes.set_yticks(range(len(rows)), list(map(printable, rows["cell"])))
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_ylim(len(rows) - (0.3 if marked else 0.5), -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(printable(f"{quantity[0].upper()}{quantity[1:]} ({unit})"))
     for position, row in enumerate(rows.to_dict("records")):
@@ -95,12 +97,28 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantit
         axes.barh(position, row["median_s"] / divisor, height=0.62, color=colours[row["cell"]], alpha=0.75)
         launches = [float(value) / divisor for value in row["launch_values_s"].split()]
         axes.plot(launches, [position] * len(launches), ".", color="0.15", markersize=3, zorder=3)
+        if marked:
+            _write_below(axes, position, mark(row[COLUMN]))
         if not pd.isna(row["median_s_low95"]):
             bounds = [[row["median_s"] - row["median_s_low95"]], [row["median_s_high95"] - row["median_s"]]]
             errors = [[max(0.0, side[0]) / divisor] for side in bounds]
             axes.errorbar(row["median_s"] / divisor, position, xerr=errors, color="black", linewidth=1.0)
     axes.set_xlim(left=0)
     axes.grid(visible=True, axis="x")
+
+
+def _write_below(axes: Axes, position: int, text: str) -> None:
+    """Write under the bar of a row."""
+    axes.annotate(
+        text,
+        (0.0, position + 0.33),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(3, 0),
+        textcoords="offset points",
+        va="top",
+        fontsize=5,
+        color="0.3",
+    )
 
 
 def _write_reason(axes: Axes, position: int, reason: str) -> None:
@@ -117,12 +135,13 @@ def _write_reason(axes: Axes, position: int, reason: str) -> None:
     )
 
 
-def _times(cell: Cell) -> dict[str, list[Metric]]:
-    found: dict[str, list[Metric]] = {}
-    for summary in cell.summaries.values():
+def _times(cell: Cell) -> dict[str, dict[int, Metric]]:
+    """By quantity and launch number."""
+    found: dict[str, dict[int, Metric]] = {}
+    for launch, summary in cell.summaries.items():
         for metric in summary.metrics:
             if metric.title.startswith("epoch") or metric.name == "inference_step_s":
-                found.setdefault(_title(metric), []).append(metric)
+                found.setdefault(_title(metric), {})[launch] = metric
     return found
 
 
@@ -130,14 +149,18 @@ def _title(metric: Metric) -> str:
     return "inference step" if metric.name == "inference_step_s" else metric.title.replace("epoch", "time per epoch")
 
 
-def _row(quantity: str, shown: ShownCell, metrics: Iterable[Metric]) -> dict[str, object]:
-    known = [metric.value for metric in metrics if metric.value is not None]
-    reasons = dict.fromkeys(metric.reason for metric in metrics if metric.reason) or {"not part of its training": None}
+def _row(quantity: str, shown: ShownCell, metrics: Mapping[int, Metric]) -> dict[str, object]:
+    values = {launch: metric.value for launch, metric in metrics.items() if metric.value is not None}
+    known = list(values.values())
+    reasons = dict.fromkeys(metric.reason for metric in metrics.values() if metric.reason) or {
+        "not part of its training": None
+    }
     reason = "; ".join(reasons) if shown.cell.launches else why_not(shown.cell)
     return {
         "quantity": quantity,
         **shown.columns,
         "launches": len(known),
+        COLUMN: column_text(values),
         **estimate_columns("median_s", estimate(known)),
         "launch_values_s": " ".join(f"{value:.6g}" for value in known),
         "reason": None if known else reason,

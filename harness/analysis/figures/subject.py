@@ -17,6 +17,9 @@ from harness.scenario.matrix import Absent
 HOST_CHARACTERS = 6
 """Of a host in a label, where they tell it from the others."""
 
+MOST_BYTES = 220
+"""Of a file's name, which leaves room for its ending and for the mark of a file that is being written."""
+
 
 @dataclass(frozen=True, eq=False)
 class ShownCell:
@@ -124,8 +127,12 @@ def subjects(groups: Sequence[Group]) -> tuple[Subject, ...]:
 
 
 def file_stem(name: str) -> str:
-    """A name as part of file names."""
-    return re.sub(r"[^\w.-]+", "_", name)
+    """A name as part of file names; the end of a long one is a digest."""
+    stem = re.sub(r"[^\w.-]+", "_", name)
+    if len(stem.encode()) <= MOST_BYTES:
+        return stem
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{stem.encode()[: MOST_BYTES - len(digest) - 1].decode(errors='ignore')}-{digest}"
 
 
 def _stems(names: Mapping[tuple[str, ...], str]) -> list[str]:

@@ -1,7 +1,7 @@
 """What all tables share: estimates as text and columns, titles of groups, and what did not run."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison, setting_differences
@@ -166,6 +166,11 @@ def baseline_columns(comparison: Comparison) -> dict[str, object]:
         "parity_certified": comparison.parity.certified if comparison.parity else None,
         "parity": comparison.parity.text if comparison.parity else None,
     }
+
+
+def launches_text(numbers: Sequence[int]) -> str:
+    """Numbers of launches in words."""
+    return f"launch{'es' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def failure_lines(group: Group) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite, isnan
 from operator import lt
 
 import pandas as pd
@@ -20,6 +21,7 @@ from harness.analysis.tables.parts import (
     estimate_columns,
     estimate_text,
     group_title,
+    launches_text,
     place_columns,
     setting_lines,
     why_not,
@@ -29,6 +31,7 @@ from harness.scenario.matrix import Absent
 
 DEFINITIONS = (
     INTERVALS,
+    "RMSE infinite or NaN: the forecast blew up in these launches; no median stands for them, and no deviation.",
     "Beats persistence: the model's RMSE is below that of persistence in all launches (yes), in none (no) or in some.",
     "Deviation: mean over launches of the same number (and so the same initial weights) of RMSE / RMSE of the baseline "
     "- 1, with Student's 90 % interval (n pairs); equivalent if it lies within +-5 % (two one-sided tests at 5 %), not "
@@ -54,6 +57,7 @@ class CellScores:
         scored = {launch: found.scores for launch, found in cell.summaries.items() if found.scores}
         self.launches = len(scored)
         self._rmse: dict[Place, dict[int, float]] = defaultdict(dict)
+        self._not_finite: dict[Place, dict[int, float]] = defaultdict(dict)
         self._acc: dict[Place, dict[int, float]] = defaultdict(dict)
         layouts = tuple(dict.fromkeys(scores.places for scores in scored.values()))
         self.keys = tuple(dict.fromkeys(key for places in layouts for _, key in places))
@@ -61,13 +65,37 @@ class CellScores:
             alike = {launch: scores for launch, scores in scored.items() if scores.places == places}
             for place, *rmse in zip(places, *(scores.rmse for scores in alike.values()), strict=True):
                 self._rmse[place].update(zip(alike, rmse, strict=True))
+                if not isfinite(sum(rmse)):
+                    self._not_finite[place] |= {
+                        n: value for n, value in zip(alike, rmse, strict=True) if not isfinite(value)
+                    }
             for place, *acc in zip(places, *(scores.acc for scores in alike.values()), strict=True):
                 known = zip(alike, acc, strict=True)
                 self._acc[place].update(known if None not in acc else (pair for pair in known if pair[1] is not None))
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Mapping[int, float]:
-        """RMSE by launch number, in the variable's units."""
-        return self._rmse.get((forecaster, key), {})
+        """RMSE by launch number, in the variable's units; none where that of a launch is not finite.
+
+        A median of the other launches alone would call the forecast better than it is.
+        """
+        place = (forecaster, key)
+        return {} if place in self._not_finite else self._rmse.get(place, {})
+
+    def not_finite(self, forecaster: str, key: ScoreKey) -> str:
+        """In words, in which launches the RMSE is infinite or NaN, and what it is in the others; empty if in none."""
+        place = (forecaster, key)
+        if place not in self._not_finite:
+            return ""
+        wrong = self._not_finite[place]
+        found = []
+        for word, launches in (
+            ("infinite", [launch for launch, value in wrong.items() if not isnan(value)]),
+            ("NaN", [launch for launch, value in wrong.items() if isnan(value)]),
+        ):
+            found += [f"{word} in {launches_text(launches)}"] if launches else []
+        others = [value for launch, value in self._rmse[place].items() if launch not in wrong]
+        found += [f"{estimate_text(estimate(others))} in the other{'s' if len(others) > 1 else ''}"] if others else []
+        return "; ".join(found)
 
     def acc(self, forecaster: str, key: ScoreKey) -> Mapping[int, float]:
         """ACC by launch number, of the launches where it is defined."""
@@ -75,7 +103,7 @@ class CellScores:
 
     def launches_better_than(self, reference: str, key: ScoreKey) -> tuple[int, int] | None:
         """Launches in which the model's RMSE is below that of the reference, and those that have both; None if none."""
-        ours, theirs = paired(self.rmse("model", key), self.rmse(reference, key))
+        ours, theirs = paired(*(self._rmse.get((forecaster, key), {}) for forecaster in ("model", reference)))
         return (sum(map(lt, ours, theirs)), len(ours)) if ours else None
 
 
@@ -133,7 +161,10 @@ def _rmse_section(
     rows = []
     for key in keys:
         row = {"variable": key.variable_title, "lead, h": f"{key.lead_h:g}"}
-        row |= {group.label(cell): _text(found.rmse("model", key)) for cell, found in scores.items()}
+        row |= {
+            group.label(cell): found.not_finite("model", key) or _text(found.rmse("model", key))
+            for cell, found in scores.items()
+        }
         row |= {name: _reference(found.rmse(name, key) for found in scores.values()) for name in REFERENCES}
         row["beats persistence"] = _joined(
             {group.label(cell): _beats(found, "persistence", key) for cell, found in scores.items()}
@@ -217,6 +248,11 @@ def _by_variable(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
     return tuple(sorted(unique, key=lambda key: (variables.index(key.variable), key.lead_h)))
 
 
+def _why_no_rmse(scores: CellScores, forecaster: str, key: ScoreKey) -> str:
+    wrong = scores.not_finite(forecaster, key)
+    return f"RMSE {wrong}" if wrong else "not scored"
+
+
 def _text(values: Mapping[int, float]) -> str:
     return estimate_text(estimate(values.values()))
 
@@ -298,7 +334,7 @@ def _data_rows(
                     "launches": len(values),
                     **estimate_columns("rmse", estimate(values.values())),
                     **estimate_columns("acc", estimate(found.acc(forecaster, key).values())),
-                    "reason": None if values else "not scored",
+                    "reason": None if values else _why_no_rmse(found, forecaster, key),
                 }
                 if forecaster == "model":
                     for reference in REFERENCES:

@@ -1,0 +1,183 @@
+"""What can be known to fail before the first launch of a bench: splits, batches, lead times, memory, disk."""
+
+import math
+import shutil
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness import machine_memory
+from harness.data.config import ArchiveConfig, SplitName
+from harness.data.opening import open_source
+from harness.data.source import Source
+from harness.data.windows import Windows
+from harness.errors import UserError
+from harness.launch.plan import LaunchPlan
+from harness.launch.requirements import FLOAT32_BYTES, MemoryNeed, memory_needs, record_bytes
+from harness.models import architecture
+from harness.record import Environment
+from harness.runners.schedule import learning_rates
+from harness.scenario.matrix import Scenario
+from harness.scenario.schema import ChipConfig
+
+GIB = 2**30
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def problems_of(
+    plans: Sequence[LaunchPlan],
+    archives: Mapping[str, Source],
+    results: Path,
+    chip: ChipConfig,
+    environment: Environment,
+) -> list[str]:
+    """A line for each thing that no launch could get round, with what to change; each is said once for all frameworks.
+
+    What is counted of memory and disk is the least that a launch takes, so that nothing is refused that fits.
+    """
+    launches = Counter(plan.scenario.cell for plan in plans)
+    scenarios = {plan.scenario.cell: plan.scenario for plan in plans}
+    limits = _Limits(machine_memory.limit_bytes(), _device_bytes(chip, environment))
+    problems: list[str] = []
+    disk_bytes = 0
+    for cell, scenario in scenarios.items():
+        where = f"{scenario.model} {scenario.preset} on {scenario.data_name}"
+        if too_large := limits.problem_of_fields(scenario):
+            problems.append(f"{where}: {too_large}")
+            continue
+        package = architecture(scenario.architecture)
+        network = package.Network.model_validate(scenario.network)
+        source = archives.get(scenario.data_name) or open_source(scenario.data, grid=scenario.grid)
+        windows = Windows(source, scenario.data.splits, package.input_spec(network))
+        of_splits = split_problems(scenario, windows)
+        of_memory = limits.problems_of(scenario, source, package, network)
+        problems += [f"{where}: {problem}" for problem in (*of_splits, *of_memory)]
+        if not of_splits:
+            disk_bytes += launches[cell] * record_bytes(scenario, windows)
+    if of_disk := disk_problem(results, disk_bytes, len(plans)):
+        problems.append(of_disk)
+    return list(dict.fromkeys(problems))
+
+
+def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
+    """What does not fit of the splits, and what to change: windows of each split, batches, lead times, warm-up."""
+    training, history = scenario.training, windows.spec.history
+    more_data = "use more data" if isinstance(scenario.data, ArchiveConfig) else "raise time_steps of the data"
+    found: list[str] = []
+    for stage in training.stages:
+        count, lead = _windows(windows, "train", stage.rollout_steps), stage.rollout_steps
+        if not count:
+            found.append(
+                f"{_too_short(windows, 'train', history + lead)} that stage {stage.name!r} takes: {more_data} or give "
+                "train a larger share of splits"
+            )
+        elif count < training.batch_size:
+            found.append(
+                f"the train split has {count} windows, fewer than training.batch_size {training.batch_size}: lower it "
+                f"to at most {count}, {more_data} or give train a larger share of splits"
+            )
+        else:
+            try:
+                learning_rates(stage, count // training.batch_size)
+            except UserError as error:
+                found.append(f"{error}: lower warmup_steps or raise epochs")
+    if windows.validates and not _windows(windows, "validation", 1):
+        found.append(
+            f"{_too_short(windows, 'validation', history + 1)} that a loss takes: {more_data}, give validation a "
+            "larger share of splits, or set it to 0 to train without one"
+        )
+    longest = scenario.inference.lead_steps[-1]
+    if not _windows(windows, "test", longest):
+        shorter = range(1, min(longest, len(windows.source.times)))
+        reached = bisect_left(shorter, True, key=lambda lead: not _windows(windows, "test", lead))
+        lower = f"lower inference.lead_steps to at most {reached}, " if reached else ""
+        found.append(
+            f"{_too_short(windows, 'test', history + longest)} that inference.lead_steps up to {longest} take: {lower}"
+            f"{more_data} or give test a larger share of splits"
+        )
+    return found
+
+
+def disk_problem(results: Path, needed_bytes: int, launches: int) -> str | None:
+    """What to say where the records of the launches do not fit on the disk of the results."""
+    place = next((folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir()), None)
+    if place is None:
+        return None
+    free_bytes = shutil.disk_usage(place).free
+    if needed_bytes <= free_bytes:
+        return None
+    return (
+        f"{results}: {_size(free_bytes)} of disk are free, and the records of {launches} launches take at least "
+        f"{_size(needed_bytes)}: free space or choose other RESULTS="
+    )
+
+
+class _Limits:
+    """What the machine has at most for a launch, and its device; None where that is not known."""
+
+    def __init__(self, machine_bytes: int, device_bytes: int | None) -> None:
+        self._machine_bytes, self._device_bytes = machine_bytes, device_bytes
+
+    def problem_of_fields(self, scenario: Scenario) -> str | None:
+        """What is wrong with fields of which one sample alone, input and target, is too large to be made."""
+        sample_bytes = 2 * len(scenario.channels) * math.prod(scenario.grid) * FLOAT32_BYTES
+        if sample_bytes <= self._machine_bytes:
+            return None
+        rows, columns = scenario.grid
+        return (
+            f"one sample of {len(scenario.channels)} channels on {rows} x {columns} points takes "
+            f"{_size(sample_bytes)}, and the memory here is {_size(self._machine_bytes)}: take a smaller grid or a "
+            "machine with more memory"
+        )
+
+    def problems_of(self, scenario: Scenario, source: Source, package: ModuleType, network: Any) -> list[str]:
+        """What of a launch does not fit."""
+        needs = memory_needs(scenario, source, package, network)
+        if scenario.device.lower() == "cpu":
+            return _too_much(needs, self._machine_bytes, "here")
+        on_host = memory_needs(scenario, source, package, network, copies=1)
+        found = _too_much(on_host, self._machine_bytes, "of the machine")
+        return found if self._device_bytes is None else [*found, *_too_much(needs, self._device_bytes, "of the device")]
+
+
+def _too_much(needs: Sequence[MemoryNeed], limit_bytes: int, whose: str) -> list[str]:
+    found = []
+    for need in needs:
+        if need.total_bytes <= limit_bytes:
+            continue
+        fitting = need.fitting_batch(limit_bytes)
+        change = f"lower {need.setting} to at most {fitting}, " if fitting > 0 else ""
+        found.append(
+            f"{need.activity} takes at least {_size(need.total_bytes)} of memory ({need.parameters:,} parameters with "
+            f"what is kept of each {_size(need.parameter_bytes)}, a batch of {need.batch_size} "
+            f"{_size(need.batch_bytes)}), and the memory {whose} is {_size(limit_bytes)}: {change}take a smaller "
+            "preset or more memory"
+        )
+    return found
+
+
+def _device_bytes(chip: ChipConfig, environment: Environment) -> int | None:
+    """Memory of the largest device that the driver tells of, else what the chip's file says."""
+    told = [int(value) for name, value in environment.accelerator.items() if name.endswith("_memory_bytes")]
+    if told:
+        return max(told)
+    return None if chip.memory_gib.value is None else int(chip.memory_gib.value * GIB)
+
+
+def _windows(windows: Windows, split: SplitName, lead: int) -> int:
+    try:
+        return len(windows.starts(split, lead))
+    except UserError:
+        return 0
+
+
+def _too_short(windows: Windows, split: SplitName, steps: int) -> str:
+    return f"the {split} split has {len(windows.ranges[split])} steps, and no {steps} valid ones in a row"
+
+
+def _size(count: int) -> str:
+    power = min(len(UNITS) - 1, (max(count, 1).bit_length() - 1) // 10)
+    return f"{count / 1024**power:.{1 if power else 0}f} {UNITS[power]}"

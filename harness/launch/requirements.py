@@ -1,0 +1,87 @@
+"""The least that launches need of memory and disk, counted from what must be there at once."""
+
+import math
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from harness.data.source import Source
+from harness.data.windows import Windows
+from harness.models.domain import Domain
+from harness.models.parameters import count
+from harness.scenario.matrix import Scenario
+
+FLOAT32_BYTES = 4
+COPIES_OF_A_PARAMETER = 4
+"""Weight, gradient and both moments of Adam, all there when the optimiser steps."""
+
+BYTES_OF_A_STEP, BYTES_OF_A_SCORE, BYTES_OF_A_RECORD = 3 * 20, 120, 4_000
+"""Of record.json, less than any that a launch has left: three numbers a step, scores, the rest."""
+
+
+@dataclass(frozen=True)
+class MemoryNeed:
+    """Bytes that a part of a launch takes of all parameters, and of each sample of the batch that `setting` sets."""
+
+    activity: str
+    setting: str
+    batch_size: int
+    parameters: int
+    parameter_bytes: int
+    sample_bytes: int
+
+    @property
+    def batch_bytes(self) -> int:
+        """Of all samples of a batch."""
+        return self.batch_size * self.sample_bytes
+
+    @property
+    def total_bytes(self) -> int:
+        """The least that this part of a launch takes."""
+        return self.parameter_bytes + self.batch_bytes
+
+    def fitting_batch(self, limit_bytes: int) -> int:
+        """The largest batch that the limit leaves room for; not above 0 where the parameters alone are too much."""
+        return (limit_bytes - self.parameter_bytes) // self.sample_bytes
+
+
+def memory_needs(
+    scenario: Scenario, source: Source, package: ModuleType, network: Any, copies: int = COPIES_OF_A_PARAMETER
+) -> tuple[MemoryNeed, ...]:
+    """Of training: `copies` of the weights and, of a batch, inputs, targets and one output.
+
+    Of inference: the weights and, of a batch, inputs and one output.
+    """
+    domain = Domain(
+        channels=source.channel_info,
+        latitude=source.latitude,
+        longitude=source.longitude,
+        mask=source.mask,
+        residual_scale=np.ones(len(source.channels), dtype=np.float32),
+        forcings=source.forcings,
+        statics=source.statics,
+    )
+    parameters = count(package.parameters(network, domain))
+    field_bytes = math.prod(domain.grid) * FLOAT32_BYTES
+    targets = max(stage.rollout_steps for stage in scenario.training.stages)
+    inputs, outputs, inference = domain.inputs(package.input_spec(network)), domain.outputs, scenario.inference
+    return tuple(
+        MemoryNeed(activity, setting, size, parameters, held * FLOAT32_BYTES * parameters, fields * field_bytes)
+        for activity, setting, size, held, fields in (
+            ("training", "training.batch_size", scenario.training.batch_size, copies, inputs + (targets + 1) * outputs),
+            ("an inference step", "inference.batch_size", inference.batch_size, 1, inputs + outputs),
+            ("a rollout", "inference.rollout_batch_size", inference.rollout_batch_size, 1, inputs + outputs),
+        )
+    )
+
+
+def record_bytes(scenario: Scenario, windows: Windows) -> int:
+    """The least that the record of a launch takes on the disk; raises UserError where the splits do not hold."""
+    steps = sum(
+        stage.epochs * windows.batch_count("train", scenario.training.batch_size, lead=stage.rollout_steps)
+        for stage in scenario.training.stages
+    )
+    scores = 3 * len(scenario.channels) * len(scenario.inference.lead_steps)
+    return BYTES_OF_A_RECORD + BYTES_OF_A_STEP * steps + BYTES_OF_A_SCORE * scores

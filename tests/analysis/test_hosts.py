@@ -1,0 +1,128 @@
+"""Which hosts stand together in tables: the same kind, where no one of them has everything."""
+
+import shutil
+
+import pytest
+from made_records import make_environment, make_failure, make_record, make_scenario
+from reports import read, run
+
+from harness.analysis.cells import load_results
+from tests.shared import shared_path
+
+A, B = "a" * 12, "b" * 12
+
+
+def launches_of(results):
+    return {
+        (cell.label, cell.host): [record.launch for record in cell.launches]
+        for cell in load_results(results.path).cells
+    }
+
+
+def test_launches_of_a_cell_on_two_hosts_of_one_kind_are_pooled(results):
+    results.add(make_record("pytorch", 0, host=A), make_record("pytorch", 1, host=B), make_record("pytorch", 2, host=B))
+    assert launches_of(results) == {("pytorch eager", f"{A}, {B}"): [0, 1, 2]}
+    expected = f"pytorch eager: pooled from 2 hosts of the same kind: launch 0 on {A}; launches 1, 2 on {B}"
+    assert f"warning: {expected}" in run(results)
+
+
+def test_frameworks_on_two_hosts_of_one_kind_are_compared(results):
+    results.add(*[make_record("pytorch", n, host=A) for n in range(3)])
+    results.add(*[make_record("mindspore", n, host=B) for n in range(3)])
+    output = run(results)
+    assert read(results, "speed")[0].loc["mindspore compiled", "epoch_s_ratio_pairs"] == 3
+    assert "mindspore compiled: launches 0, 1, 2 ran on another host of the same kind than in the baseline" in output
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"cpu_name": "another CPU"},
+        {"cpu_count": 3},
+        {"accelerator": {"gpu0_name": "A100"}},
+        {"accelerator": {"gpu0_name": "A100", "gpu1_name": "A100"}},
+    ],
+)
+def test_hosts_of_other_kinds_stay_apart(results, changes):
+    results.add(
+        make_record("pytorch", 0, environment=make_environment(host=A, accelerator={"gpu0_name": "H200"})),
+        make_record(
+            "pytorch", 1, environment=make_environment(host=B, **{"accelerator": {"gpu0_name": "H200"}} | changes)
+        ),
+    )
+    assert launches_of(results) == {("pytorch eager", A): [0], ("pytorch eager", B): [1]}
+
+
+def test_clocks_and_drivers_make_no_other_kind(results):
+    results.add(
+        make_record("pytorch", 0, environment=make_environment(host=A, accelerator={"gpu0_name": "A", "driver": "1"})),
+        make_record("pytorch", 1, environment=make_environment(host=B, accelerator={"gpu0_name": "A", "driver": "2"})),
+    )
+    assert launches_of(results) == {("pytorch eager", f"{A}, {B}"): [0, 1]}
+
+
+def test_hosts_that_each_have_everything_stay_apart_and_one_that_lacks_a_cell_does_not(results):
+    results.add(*[make_record("pytorch", n, host=host) for host in (A, B) for n in range(2)])
+    assert launches_of(results) == {("pytorch eager", A): [0, 1], ("pytorch eager", B): [0, 1]}
+    results.add(*[make_record("mindspore", n, host=B) for n in range(2)])
+    assert launches_of(results) == {
+        ("pytorch eager", f"{A}, {B}"): [0, 1],
+        ("mindspore compiled", f"{A}, {B}"): [0, 1],
+    }
+
+
+def test_other_data_and_suites_do_not_matter(results):
+    results.add(make_record("pytorch", 0, host=A), make_record("pytorch", 0, host=B))
+    results.add(make_record("pytorch", 0, host=A, scenario=make_scenario(data_name="ocean")))
+    results.add(make_record("pytorch", 0, host=A, scenario=make_scenario(suite="other")))
+    assert {host for _, host in launches_of(results)} == {A, B}
+
+
+def test_a_host_with_failures_alone_is_pooled(results):
+    results.add(make_record("mindspore", 0, host=A), make_failure("mindspore", 1, environment=make_environment(host=B)))
+    (cell,) = load_results(results.path).cells
+    assert [record.launch for record in cell.failed_launches] == [1]
+
+
+def test_a_host_that_changed_stays_one_host(results):
+    results.add(*[make_record("pytorch", n, environment=make_environment(cpu_name=f"CPU {n}")) for n in range(2)])
+    assert list(launches_of(results).values()) == [[0, 1]]
+
+
+class TestNoBaseline:
+    def refusal(self, results):
+        run(results)
+        return read(results, "speed")[0].loc["mindspore compiled", "refusal"]
+
+    def test_names_the_one_on_another_host_and_the_option_that_works(self, results):
+        results.add(*[make_record("pytorch", n, environment=make_environment(host=A, cpu_count=8)) for n in range(3)])
+        results.add(*[make_record("mindspore", n, host=B) for n in range(3)])
+        option = "crosscast tables --suite smoke --baseline cpu/pytorch"
+        assert self.refusal(results) == (
+            f"no baseline pytorch with the same model, preset and data on host {B}, but one on host {A}, a host of "
+            f"another kind: {option} compares with it"
+        )
+        run(results, baseline=option.split()[-1])
+        ratios = read(results, "speed")[0]["epoch_s_ratio_pairs"].dropna()
+        assert list(ratios) == [3]
+
+    def test_names_the_one_on_another_chip(self, results):
+        a100 = make_scenario(chip="a100", device="cuda")
+        results.add(*[make_record("pytorch", n, scenario=a100, host=A) for n in range(3)])
+        results.add(*[make_record("mindspore", n, host=B) for n in range(3)])
+        assert f"one on chip a100, host {A}: crosscast tables --suite smoke --baseline a100/pytorch" in self.refusal(
+            results
+        )
+
+    def test_names_nothing_where_there_is_none(self, results):
+        results.add(make_record("mindspore", 0))
+        assert self.refusal(results) == "no baseline pytorch with the same model, preset and data"
+
+
+@pytest.mark.parametrize("case", ["two-hosts-by-framework", "one-cell-on-two-hosts"])
+def test_shared_cases_have_a_ratio_of_three_pairs(case, tmp_path):
+    folder = tmp_path / "results"
+    shutil.copytree(shared_path(f"cases/records/{case}"), folder)
+    cells = load_results(folder).cells
+    assert [[record.launch for record in cell.launches] for cell in cells] == [[0, 1, 2]] * 2
+    assert len({cell.host for cell in cells}) == 1
