@@ -67,7 +67,7 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
     training, history = scenario.training, windows.spec.history
     more_data = "use more data" if isinstance(scenario.data, ArchiveConfig) else "raise time_steps of the data"
     found: list[str] = []
-    for stage in training.stages:
+    for stage in training.trained_stages:
         count, lead = _windows(windows, "train", stage.rollout_steps), stage.rollout_steps
         if not count:
             found.append(
@@ -84,7 +84,7 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
                 learning_rates(stage, count // training.batch_size)
             except UserError as error:
                 found.append(f"{error}: lower warmup_steps or raise epochs")
-    if windows.validates and not _windows(windows, "validation", 1):
+    if training.epochs and windows.validates and not _windows(windows, "validation", 1):
         found.append(
             f"{_too_short(windows, 'validation', history + 1)} that a loss takes: {more_data}, give validation a "
             "larger share of splits, or set it to 0 to train without one"

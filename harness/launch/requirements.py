@@ -65,7 +65,8 @@ def memory_needs(
     )
     parameters = count(package.parameters(network, domain))
     field_bytes = math.prod(domain.grid) * FLOAT32_BYTES
-    targets = max(stage.rollout_steps for stage in scenario.training.stages)
+    trained = scenario.training.trained_stages
+    targets = max((stage.rollout_steps for stage in trained), default=0)
     inputs, outputs, inference = domain.inputs(package.input_spec(network)), domain.outputs, scenario.inference
     return tuple(
         MemoryNeed(activity, setting, size, parameters, held * FLOAT32_BYTES * parameters, fields * field_bytes)
@@ -74,6 +75,7 @@ def memory_needs(
             ("an inference step", "inference.batch_size", inference.batch_size, 1, inputs + outputs),
             ("a rollout", "inference.rollout_batch_size", inference.rollout_batch_size, 1, inputs + outputs),
         )
+        if trained or activity != "training"
     )
 
 
@@ -81,7 +83,7 @@ def record_bytes(scenario: Scenario, windows: Windows) -> int:
     """The least that the record of a launch takes on the disk; raises UserError where the splits do not hold."""
     steps = sum(
         stage.epochs * windows.batch_count("train", scenario.training.batch_size, lead=stage.rollout_steps)
-        for stage in scenario.training.stages
+        for stage in scenario.training.trained_stages
     )
     scores = 3 * len(scenario.channels) * len(scenario.inference.lead_steps)
     return BYTES_OF_A_RECORD + BYTES_OF_A_STEP * steps + BYTES_OF_A_SCORE * scores

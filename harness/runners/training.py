@@ -42,8 +42,7 @@ def total_steps(windows: Windows, config: TrainingConfig) -> int:
     """Training steps of all stages."""
     return sum(
         stage.epochs * windows.batch_count("train", config.batch_size, lead=stage.rollout_steps)
-        for stage in config.stages
-        if stage.epochs
+        for stage in config.trained_stages
     )
 
 

@@ -126,6 +126,11 @@ class TrainingConfig(Frozen):
         """Epochs of all stages; 0 where nothing is trained."""
         return sum(stage.epochs for stage in self.stages)
 
+    @property
+    def trained_stages(self) -> tuple[Stage, ...]:
+        """The stages that have epochs."""
+        return tuple(stage for stage in self.stages if stage.epochs)
+
 
 class InferenceConfig(Frozen):
     """How single-step latency is measured and which lead times are scored."""
