@@ -64,12 +64,19 @@ class EnergyAccount:
     """Energies of windows from one log, for a job on `device_count` devices.
 
     The job uses logical devices 0 to `device_count` - 1; None means every device that the sampler sees. Sensors of
-    host scope always belong to it. Read the log after the sampler has ended: a log without its end line is that of a
-    sampler that died.
+    host scope always belong to it. `chip_cap_w` is the power cap of a board in watts by the chip file, for boards that
+    tell none. Read the log after the sampler has ended: a log without its end line is that of a sampler that died.
     """
 
-    def __init__(self, log: SampleLog, device_count: int | None = None, limits: QualityLimits | None = None) -> None:
+    def __init__(
+        self,
+        log: SampleLog,
+        device_count: int | None = None,
+        limits: QualityLimits | None = None,
+        chip_cap_w: float | None = None,
+    ) -> None:
         self._log = log
+        self._chip_cap_w = chip_cap_w
         self._limits = limits or QualityLimits()
         self._sensors, self._problem, self._partial = job_sensors(log, device_count)
         self._job_devices = None if device_count is None else set(range(device_count))
@@ -91,6 +98,7 @@ class EnergyAccount:
             self._limits,
             shared=self._shared(sensor),
             checks=checks,
+            chip_cap_w=self._chip_cap_w,
         )
 
     def _shared(self, sensor: Sensor) -> str | None:

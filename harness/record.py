@@ -157,12 +157,13 @@ class Phase(Frozen):
 class PhaseEnergy(Frozen):
     """Energy of a phase; the fields of `window` are those of collectors.energy.WindowEnergy.
 
-    `net_energy_j` is what is left without the idle power; None where that is not known.
+    `net_energy_j` is what is left without the idle power; None where that is not known, and `net_reason` says why.
     """
 
     phase: str
     window: dict[str, Any]
     net_energy_j: float | None = None
+    net_reason: str | None = None
 
 
 class Idle(Frozen):

@@ -46,7 +46,12 @@ def account(folder: Path, outcome: SamplerOutcome, measurements: Measurements, c
         calibrations=calibrations,
         sampling=_sampling(log),
         phases=tuple(
-            PhaseEnergy(phase=name, window=window.to_dict(), net_energy_j=idle.net_energy_j(window))
+            PhaseEnergy(
+                phase=name,
+                window=window.to_dict(),
+                net_energy_j=idle.net_energy_j(window),
+                net_reason=idle.why_no_net(window),
+            )
             for name, window in windows.items()
         ),
     )
