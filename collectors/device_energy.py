@@ -21,6 +21,7 @@ ReadingT = TypeVar("ReadingT", Reading, CounterReading)
 UPDATE_S = 0.1
 """Time between two moves of a counter that does not tell it."""
 
+
 @dataclass(frozen=True)
 class QualityLimits:
     """What a window must keep to be valid.

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from collectors.base import HOST_SCOPES, Sensor
 from collectors.device_energy import DeviceEnergy, QualityLimits, ReadingT, SensorAccount, ratio
 from collectors.energy_curve import NS_PER_S, peak_power_w
+from collectors.occupants import Stranger
 from collectors.samples import SampleLog
 
 WorstT = TypeVar("WorstT", float, bool)
@@ -65,7 +66,8 @@ class EnergyAccount:
 
     The job uses logical devices 0 to `device_count` - 1; None means every device that the sampler sees. Sensors of
     host scope always belong to it. `chip_cap_w` is the power cap of a board in watts by the chip file, for boards that
-    tell none. Read the log after the sampler has ended: a log without its end line is that of a sampler that died.
+    tell none, `strangers` are processes of other jobs on its devices. Read the log after the sampler has ended: a log
+    without its end line is that of a sampler that died.
     """
 
     def __init__(
@@ -74,8 +76,10 @@ class EnergyAccount:
         device_count: int | None = None,
         limits: QualityLimits | None = None,
         chip_cap_w: float | None = None,
+        strangers: Sequence[Stranger] = (),
     ) -> None:
         self._log = log
+        self._strangers = strangers
         self._chip_cap_w = chip_cap_w
         self._limits = limits or QualityLimits()
         self._sensors, self._problem, self._partial = job_sensors(log, device_count)
@@ -116,6 +120,8 @@ class EnergyAccount:
         reasons = [self._problem] if self._problem else []
         reasons += ["the sampler died"] if died and devices and not bracketed else []
         reasons += [f"{device.sensor}: {reason}" for device in devices for reason in device.reasons]
+        shared = [each.told for each in self._strangers if each.t0_ns < t1_ns and each.t1_ns > t0_ns]
+        reasons += [f"shared device: {told}" for told in shared]
         energy_j = None if self._problem else _sum(device.energy_j for device in devices)
         counter_j = None if self._problem else _sum(device.counter_j for device in devices)
         integral_j = None if self._problem else _sum(device.integral_j for device in devices)
@@ -141,7 +147,7 @@ class EnergyAccount:
             over_cap=_worst([device.over_cap for device in devices]),
             low_power_at_high_use=_worst([device.low_power_at_high_use for device in devices]),
             second_opinion=_farthest_from_1([device.second_opinion for device in devices]),
-            shared_device=any(device.shared_device for device in devices),
+            shared_device=bool(shared) or any(device.shared_device for device in devices),
             scope_partial=self._partial,
             sampler_died=died,
             valid=energy_j is not None and not reasons,

@@ -135,7 +135,7 @@ class EnergyCurve:
         return self.power_w[first : int(np.searchsorted(self.t_ns, t1_ns, side="left")) + 1]
 
     def lowest_mean_w(self, t0_ns: int, t1_ns: int, over_s: float = 1.0) -> float | None:
-        """Lowest mean power in watts over `over_s` or a little more between samples of a window, None if it has none."""
+        """Lowest mean power in watts over `over_s` or a little more between samples of a window, None without any."""
         inside = (self.t_ns >= t0_ns) & (self.t_ns <= t1_ns)
         t_ns, energy_j = self.t_ns[inside], self.energy_j[inside]
         ends = np.searchsorted(t_ns, t_ns + round(over_s * NS_PER_S))
@@ -189,7 +189,10 @@ def _standstills(read_ns: NDArray[np.int64], moved: NDArray[np.bool_], max_gap_s
     faults = []
     for here, after in zip(groups, [*groups[1:], np.empty(0, dtype=np.int64)], strict=True):
         times_ns = np.append(here, after[:1])
-        if len(times_ns) > 2 and (times_ns[-1] - times_ns[0]) / NS_PER_S > max_gap_s >= np.diff(times_ns).max() / NS_PER_S:
+        if (
+            len(times_ns) > 2
+            and (times_ns[-1] - times_ns[0]) / NS_PER_S > max_gap_s >= np.diff(times_ns).max() / NS_PER_S
+        ):
             duration_s = (times_ns[-1] - times_ns[0]) / NS_PER_S
             faults.append(CounterFault(int(times_ns[0]), int(times_ns[-1]), f"stood still for {duration_s:.3g} s"))
     return faults

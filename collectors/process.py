@@ -91,7 +91,8 @@ class SamplerProcess:
     def wait_ready(self, timeout_s: float = 10.0) -> bool:
         """Waits until first readings are written or it is known that there will be none. False on a timeout.
 
-        A sensor that checks another is waited for too, since a window that it does not see is unproven. Call it before the worker starts, so that the worker's first window is bracketed.
+        A sensor that checks another is waited for too, since a window that it does not see is unproven. Call it before
+        the worker starts, so that the worker's first window is bracketed.
         """
         deadline_s = time.monotonic() + timeout_s
         while not self._exited():
