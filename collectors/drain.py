@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from collectors.base import Reading, Sensor
-from collectors.energy_curve import is_valid, midpoint_ns
 from collectors.samples import CounterReading
 
 LONGEST_NS = 6_000_000_000
@@ -41,8 +40,8 @@ class Drain:
         for reading in readings:
             duration_ns = reading.t1_ns - reading.t0_ns
             self._call_ns[reading.sensor] = max(self._call_ns.get(reading.sensor, 0), duration_ns)
-            if is_valid(reading):
-                self._told_ns[reading.sensor, "power"] = midpoint_ns(reading)
+            if reading.power_w is not None:
+                self._told_ns[reading.sensor, "power"] = (reading.t0_ns + reading.t1_ns) // 2
 
     def note_counter(self, counter: CounterReading) -> None:
         """A counter as it was read; it tells something only where it has moved."""
@@ -50,7 +49,7 @@ class Drain:
             return
         if counter.counter_j != self._counter_j.get(counter.sensor):
             self._counter_j[counter.sensor] = counter.counter_j
-            self._told_ns[counter.sensor, "counter"] = midpoint_ns(counter)
+            self._told_ns[counter.sensor, "counter"] = (counter.t0_ns + counter.t1_ns) // 2
 
     def is_done(self, tick_ns: int) -> bool:
         """Whether a tick that began at `tick_ns` was the last that is needed.

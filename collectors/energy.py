@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from collectors.base import HOST_SCOPES, Sensor
 from collectors.device_energy import DeviceEnergy, QualityLimits, ReadingT, SensorAccount, ratio
 from collectors.energy_curve import NS_PER_S, peak_power_w
+from collectors.log_lines import told
 from collectors.occupants import Stranger
 from collectors.samples import SampleLog
 
@@ -80,6 +81,7 @@ class EnergyAccount:
     ) -> None:
         self._log = log
         self._strangers = strangers
+        self._bad_lines = told(log.bad_lines, log.n_bad_lines)
         self._chip_cap_w = chip_cap_w
         self._limits = limits or QualityLimits()
         self._sensors, self._problem, self._partial = job_sensors(log, device_count)
@@ -121,7 +123,8 @@ class EnergyAccount:
         reasons += ["the sampler died"] if died and devices and not bracketed else []
         reasons += [f"{device.sensor}: {reason}" for device in devices for reason in device.reasons]
         shared = [each.told for each in self._strangers if each.t0_ns < t1_ns and each.t1_ns > t0_ns]
-        reasons += [f"shared device: {told}" for told in shared]
+        reasons += [f"shared device: {who}" for who in shared]
+        reasons += [self._bad_lines] if reasons and self._bad_lines else []
         energy_j = None if self._problem else _sum(device.energy_j for device in devices)
         counter_j = None if self._problem else _sum(device.counter_j for device in devices)
         integral_j = None if self._problem else _sum(device.integral_j for device in devices)

@@ -66,4 +66,5 @@ class PowerBounds:
             highest_w = MAX_POWER_W[scope]
             told = f"what a {scope} can draw ({highest_w:g} W)"
             return cls(MIN_POWER_W[scope], highest_w, MIN_BUSY_POWER_W.get(scope), None, told)
-        return cls(MIN_POWER_W[scope], cap_w * cap_tolerance, cap_w * low_power, cap_w, f"{told} of {cap_w:g} W")
+        highest_w = min(cap_w * cap_tolerance, MAX_POWER_W[scope])
+        return cls(MIN_POWER_W[scope], highest_w, cap_w * low_power, cap_w, f"{told} of {cap_w:g} W")

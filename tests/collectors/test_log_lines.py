@@ -101,10 +101,21 @@ def test_a_reading_that_is_not_finite_is_written_as_a_failed_one():
     assert json.loads(encode(record))["power_w"] is None
 
 
+def test_a_bad_line_is_told_with_a_recording(tmp_path):
+    from harness.power.log import PowerLog
+    from harness.power.summary import jitter_lines
+
+    log = read(tmp_path, HEADER, GOOD, {**GOOD, "t0_ns": None}, END)
+    told = "1 line is bad in the log of the sampler: line 3: t0_ns is null, not a time in nanoseconds"
+    assert jitter_lines(PowerLog("title", log, ())) == [told]
+
+
 def test_recorded_null_time_is_named():
     log = read_samples(shared_path("cases/power/16-log-null-time.jsonl"))
     assert log.bad_lines == ("line 3: t0_ns is null, not a time in nanoseconds",)
-    assert not window_energy(log, 7_000_001_000_000_000, 7_000_003_000_000_000).valid
+    found = window_energy(log, 7_000_001_000_000_000, 7_000_003_000_000_000)
+    assert not found.valid
+    assert found.reasons[-1] == "1 line is bad in the log of the sampler: " + log.bad_lines[0]
 
 
 @pytest.fixture(scope="module")
