@@ -112,11 +112,11 @@ def table_processes(text: str, keys: Collection[Key]) -> dict[Key, tuple[DeviceP
         elif titles and len(cells) == len(titles) and re.fullmatch(r"\d+( \d+)?", cells[0]):
             row = dict(zip(titles, cells, strict=True))
             own, memory = row.get("Process id in container", ""), row.get("Process memory(MB)", "")
-            pid = own if own.isdigit() else row["Process id"]
-            if pid.isdigit():
+            pid = own if own.isdecimal() else row["Process id"]
+            if pid.isdecimal():
                 card, *chip = map(int, cells[0].split())
                 spoken.add(card)
-                process = DeviceProcess(int(pid), int(memory) * MIB if memory.isdigit() else None)
+                process = DeviceProcess(int(pid), int(memory) * MIB if memory.isdecimal() else None)
                 found[card, chip[0] if chip else 0].append(process)
     missing = sorted({card for card, _ in keys} - spoken)
     if titles is None or missing:

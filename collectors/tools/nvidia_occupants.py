@@ -141,7 +141,7 @@ def compute_apps(text: str) -> list[tuple[str, DeviceProcess]]:
             titles = names
             continue
         row = dict(zip(titles, cells, strict=False)) if titles and len(cells) == len(titles) else {}
-        if not row.get("pid", "").isdigit():
+        if not row.get("pid", "").isdecimal():
             if EMPTY.search(line):
                 titles = titles or []
                 continue

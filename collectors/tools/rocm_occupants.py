@@ -107,7 +107,7 @@ def listed(answer: Answer) -> list[Held]:
     for line in answer.text.splitlines():
         if row := TABLE_ROW.match(line.strip()):
             if row[2] != "0":
-                found.append(Held(DeviceProcess(int(row[1]), int(row[3]) if row[3].isdigit() else None), None))
+                found.append(Held(DeviceProcess(int(row[1]), int(row[3]) if row[3].isdecimal() else None), None))
         elif start := BLOCK_PID.match(line):
             found.append(Held(DeviceProcess(int(start[1])), None))
         elif found and (numbers := BLOCK_DEVICES.match(line)):

@@ -80,7 +80,7 @@ def busy_seconds(stat: Path) -> Mapping[int, float]:
         return found
     for line in lines:
         name, *values = line.split() or [""]
-        if name.startswith("cpu") and name[3:].isdigit() and all(value.isdigit() for value in values):
+        if name.startswith("cpu") and name[3:].isdecimal() and all(value.isdecimal() for value in values):
             ticks = [int(value) for value in values[:FIELDS_COUNTED]]
             found[int(name[3:])] = tick_s * sum(tick for k, tick in enumerate(ticks) if k not in IDLE_FIELDS)
     return found

@@ -110,3 +110,17 @@ def test_the_last_window_of_a_slow_tool_is_bracketed(fake_tool, tmp_path, monkey
     found = window_energy(log, t0_ns, t1_ns, limits=ANY_LENGTH)
     assert found.bracketed, [(reading.t0_ns - t1_ns, reading.t1_ns - t1_ns) for reading in log.readings]
     assert found.energy_j == pytest.approx(138 * found.duration_s)
+
+
+def test_a_window_begins_and_ends_within_what_the_second_opinion_saw(tmp_path, third_party_env):
+    sampler = SamplerProcess.start(tmp_path / "power.jsonl", ["checked"], third_party_env)
+    assert sampler.wait_ready()
+    t0_ns = time.monotonic_ns()
+    time.sleep(0.3)
+    t1_ns = time.monotonic_ns()
+    sampler.stop()
+    log = read_samples(tmp_path / "power.jsonl")
+    opinions_ns = [(each.t0_ns + each.t1_ns) // 2 for each in log.readings if each.sensor == "cli"]
+    assert opinions_ns[0] <= t0_ns < t1_ns <= opinions_ns[-1]
+    found = window_energy(log, t0_ns, t1_ns, limits=ANY_LENGTH)
+    assert (found.valid, found.second_opinion) == (True, pytest.approx(1)), found.reasons

@@ -5,6 +5,7 @@ The outputs are made after public captures: npu-smi 25.5.1 and 26.0, hy-smi of D
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,12 +16,15 @@ from pathlib import Path
 import pytest
 from drm_tree import add_board, add_node
 from fake_tools import Reply
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_nvml import TWO_A100, A, B, environment, stub_folder
 
 from collectors.occupants import DeviceProcess, LookError
-from collectors.tools.ascend_occupants import NpuSmiOccupants, table_processes
+from collectors.tools.ascend_occupants import NpuSmiOccupants, proc_mem, table_processes
+from collectors.tools.command import Answer
 from collectors.tools.nvidia_occupants import NvidiaSmiOccupants, compute_apps
-from collectors.tools.rocm_occupants import HySmiOccupants, RocmSmiOccupants, devices_of_pids
+from collectors.tools.rocm_occupants import HySmiOccupants, RocmSmiOccupants, devices_of_pids, listed
 from tests.shared import shared_path
 
 __all__ = ["stub_folder"]
@@ -339,3 +343,40 @@ def test_a_list_of_devices_may_go_over_several_lines():
 def test_a_tool_that_is_not_there_says_so(kind, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert kind(dict(os.environ)).find() == f"{kind.name} is not on PATH"
+
+
+PIECES = [
+    APPS,
+    GPUS,
+    MAPPING,
+    PROCESS,
+    NAMELESS,
+    NO_PROCESS,
+    TABLE,
+    BLOCKS,
+    KFD,
+    BY_PID,
+    f"42, {A}, 20 MiB\n",
+    "| 0 0 | 5 |",
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(PIECES), min_size=1, max_size=4).map("".join),
+    st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 40), st.text(max_size=6)), max_size=6),
+)
+def test_damaged_lists_are_read_or_refused(text, cuts):
+    for at, length, put in cuts:
+        text = text[:at] + put + text[at + length :]
+    answer = Answer(0, 1, text)
+    readers = [
+        lambda: [process for _, process in compute_apps(text)],
+        lambda: list(proc_mem(answer, 0)),
+        lambda: list(table_processes(text, [(0, 0)])[0, 0]),
+        lambda: [held.process for held in listed(answer)],
+    ]
+    for reader in readers:
+        with contextlib.suppress(LookError):
+            assert all(process.pid >= 0 and process.whose == "unknown" for process in reader())
+    devices_of_pids(text)
