@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from collectors.base import Reading, Sensor
 from collectors.samples import CounterReading
 
-LONGEST_NS = 6_000_000_000
+LONGEST_NS = 5_000_000_000
 """The drain ends then at the latest: a tool that hangs is not waited for."""
 
 
@@ -36,11 +36,11 @@ class Drain:
         self._begun_ns = now_ns
 
     def note(self, readings: Sequence[Reading]) -> None:
-        """Power readings, as they came."""
+        """Power readings, as they came. How long a call took that failed says nothing of one that will not."""
         for reading in readings:
-            duration_ns = reading.t1_ns - reading.t0_ns
-            self._call_ns[reading.sensor] = max(self._call_ns.get(reading.sensor, 0), duration_ns)
             if reading.power_w is not None:
+                duration_ns = reading.t1_ns - reading.t0_ns
+                self._call_ns[reading.sensor] = max(self._call_ns.get(reading.sensor, 0), duration_ns)
                 self._told_ns[reading.sensor, "power"] = (reading.t0_ns + reading.t1_ns) // 2
 
     def note_counter(self, counter: CounterReading) -> None:

@@ -53,14 +53,14 @@ def test_a_fast_sensor_is_read_for_one_update():
 def test_a_tool_that_no_longer_answers_is_waited_for_two_calls_and_updates():
     drain = Drain((CLI,), 0.1)
     drain.note([reading(9.5, 0.5)])
-    failed = {10.0 + k: [reading(10.0 + k, 0.5, None)] for k in range(1, 30)}
+    failed = {10.0 + k: [reading(10.0 + k, 3.0, None)] for k in range(1, 30)}
     assert drained_at(drain, failed) == pytest.approx(2 * (1.0 + 0.5) + 0.2)
 
 
 def test_a_drain_has_an_end():
     drain = Drain((CLI,), 0.1)
     drain.note([reading(9.5, 60.0)])
-    assert drained_at(drain, {}) == 6.0
+    assert drained_at(drain, {}) == 5.0
 
 
 def test_a_sensor_that_never_told_anything_is_not_waited_for():
