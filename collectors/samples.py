@@ -168,7 +168,7 @@ def _assemble(records: Iterable[tuple[int, str, Mapping[str, Any]]], bad_lines: 
         elif kind == "counter":
             counters.append(CounterReading(**record))
         elif kind == "end":
-            end = dict(record)
+            end = {"type": kind, **record}
     first = tuple(bad_lines[:MAX_BAD_LINES])
     if header is None:
         return SampleLog(None, problem=problem, n_bad_lines=len(bad_lines), bad_lines=first)
