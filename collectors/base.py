@@ -64,14 +64,33 @@ class Sensor:
     def from_dict(cls, fields: dict[str, Any]) -> Sensor:
         """The sensor written by `to_dict`; fields of later versions are ignored.
 
-        Raises KeyError where id, scope or kind is missing, ValueError where scope or kind is unknown.
+        Raises KeyError where id, scope or kind is missing, ValueError where scope or kind is unknown or a field holds
+        what it cannot hold.
         """
         if fields["scope"] not in get_args(Scope) or fields["kind"] not in get_args(Kind):
             raise ValueError(f"sensor {fields['id']}: unknown scope {fields['scope']!r} or kind {fields['kind']!r}")
         known = {field.name for field in dataclasses.fields(cls)}
         kept = {name: value for name, value in fields.items() if name in known}
         kept["devices"] = tuple(kept.get("devices", ()))
+        for name, value in kept.items():
+            if not _fits(name, value):
+                raise ValueError(f"sensor {str(fields['id'])[:60]}: {name} cannot be {str(value)[:60]!r}")
         return cls(**kept)
+
+
+TEXTS = frozenset({"id", "scope", "kind", "name"})
+TEXTS_OR_NONE = frozenset({"checks", "shared", "tool_version", "driver_version"})
+
+
+def _fits(name: str, value: object) -> bool:
+    """Whether a field of a sensor can hold a value: text, a flag, device numbers, or a finite number not below 0."""
+    if name in TEXTS or name in TEXTS_OR_NONE:
+        return isinstance(value, str) or (value is None and name in TEXTS_OR_NONE)
+    if name == "has_counter":
+        return isinstance(value, bool)
+    if name == "devices":
+        return isinstance(value, tuple) and all(type(number) is int and number >= 0 for number in value)
+    return value is None or (type(value) in (int, float) and 0 <= value < 1e18)  # type: ignore[operator]
 
 
 @dataclass(frozen=True)

@@ -13,16 +13,13 @@ import numpy as np
 
 from collectors.base import NOT_MEASURED, Reading, Sensor
 from collectors.energy_curve import NS_PER_S, EnergyCurve, is_valid, midpoint_ns, peak_power_w
+from collectors.plausibility import PowerBounds
 from collectors.samples import CounterReading
 
 ReadingT = TypeVar("ReadingT", Reading, CounterReading)
 
-MAX_POWER_W = {"die": 3e3, "card": 3e3, "module": 6e3, "cpu_package": 3e3, "dram": 3e3, "node": 50e3}
-"""Power in watts that no device of a scope reaches, for sensors whose cap is not known.
-
-The largest cards of 2025 are built for about 1.4 kW, modules of two for 2.7 kW, nodes for 15 kW. Error values of the
-tools lie above: 65535 W, and 6553.5 W where the unit is 0.1 W.
-"""
+UPDATE_S = 0.1
+"""Time between two moves of a counter that does not tell it."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +27,10 @@ class QualityLimits:
     """What a window must keep to be valid.
 
     `max_gap_s` None means the larger of 1 s and five periods of the sensor or the sampler. `counter_tolerance` bounds
-    |counter / integral - 1|. `cap_tolerance` is the multiple of the power cap above which a sample is a spike; where
-    no cap is known, that is what lies above `MAX_POWER_W`. Utilisation of at least `high_use` with a mean below
-    `low_power` of the cap is suspect. `check_tolerance` bounds |second opinion / power - 1|.
+    |counter / integral - 1|. `cap_tolerance` is the multiple of the power cap above which a sample is a spike.
+    Utilisation of at least `high_use` with a mean below `low_power` of the cap is suspect. Where no cap is known, the
+    bounds are those of `collectors.plausibility`. `check_tolerance` bounds |second opinion / power - 1|, and a second
+    opinion must cover the part `min_checked` of a window.
     """
 
     min_window_s: float = 5.0
@@ -45,6 +43,7 @@ class QualityLimits:
     high_use: float = 0.5
     low_power: float = 0.15
     check_tolerance: float = 0.15
+    min_checked: float = 0.5
 
     def min_window_of(self, sensor: Sensor) -> float:
         """Shortest window in seconds whose energy this sensor can give."""
@@ -65,7 +64,8 @@ class QualityLimits:
 class DeviceEnergy:
     """Energy of one sensor in a window. Fields are those of `WindowEnergy`; `reasons` make the window invalid.
 
-    `second_opinion` is the power by a sensor that checks this one over its own; of several the one farthest from 1.
+    `second_opinion` is the power by a sensor that checks this one over its own, where both are known; of several the
+    one farthest from 1.
     """
 
     sensor: str
@@ -95,8 +95,9 @@ class SensorAccount:
     """Energies of windows from the readings and counters of one sensor.
 
     Which source counts is decided once for the whole log, so that the energies of adjoining windows add up: the
-    counter, where it moves, is never reset and agrees with the integral of the power over all that both cover (or
-    there is no power); else the integral.
+    counter, where it moves, never leaps, stands still or is reset, and agrees with the integral of the power over all
+    that both cover (or there is no power); else the integral. `chip_cap_w` is the cap of the chip file in watts, for a
+    board that tells none itself.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class SensorAccount:
         limits: QualityLimits,
         shared: str | None = None,
         checks: Sequence[SensorAccount] = (),
+        chip_cap_w: float | None = None,
     ) -> None:
         self._sensor = sensor
         self._readings = sorted(readings, key=midpoint_ns)
@@ -117,7 +119,10 @@ class SensorAccount:
         self._shared = shared
         self._checks = checks
         self._integral = EnergyCurve.from_power(readings, max_gap_s)
-        self._counter = EnergyCurve.from_counter(counters, max_gap_s, sensor.counter_wrap_j)
+        self._bounds = PowerBounds.of(sensor, chip_cap_w, limits.cap_tolerance, limits.low_power)
+        self._counter = EnergyCurve.from_counter(
+            counters, max_gap_s, sensor.counter_wrap_j, self._bounds.highest_w, sensor.update_period_s or UPDATE_S
+        )
 
     @property
     def name(self) -> str:
@@ -129,7 +134,7 @@ class SensorAccount:
         """ "counter" or "integral"."""
         if not self._integral.moves and self._counters:
             return "counter"
-        if not self._counter.moves or self._counter.was_reset:
+        if not self._counter.moves or self._counter.faults:
             return "integral"
         starts_ns, ends_ns = self._counter.t_ns[:-1], self._counter.t_ns[1:]
         counter_j = self._counter.between_each(starts_ns, ends_ns)
@@ -142,11 +147,11 @@ class SensorAccount:
         """The curve that shows the power in a window: the readings where they span it, else the source's."""
         if self._integral.between(t0_ns, t1_ns) is not None:
             return self._integral
-        return self._counter if self.source == "counter" else self._integral
+        return self._power_source
 
     def window(self, t0_ns: int, t1_ns: int) -> DeviceEnergy:
         """Energy and evidence of a window that ends after it starts."""
-        curve = self._counter if self.source == "counter" else self._integral
+        curve = self._power_source
         duration_s = (t1_ns - t0_ns) / NS_PER_S
         counter_j, integral_j = self._counter.between(t0_ns, t1_ns), self._integral.between(t0_ns, t1_ns)
         energy_j = self.energy_j(t0_ns, t1_ns)
@@ -175,7 +180,7 @@ class SensorAccount:
             counter_vs_integral=ratio(counter_j, integral_j),
             over_cap=self._over_cap(t0_ns, t1_ns),
             low_power_at_high_use=self._low_power_at_high_use(t0_ns, t1_ns, mean_power_w),
-            second_opinion=self._second_opinion(energy_j, t0_ns, t1_ns),
+            second_opinion=self._second_opinion(t0_ns, t1_ns),
             shared_device=self._shared is not None,
             reasons=(),
         )
@@ -183,12 +188,28 @@ class SensorAccount:
 
     def energy_j(self, t0_ns: int, t1_ns: int) -> float | None:
         """Energy of a window in joules by the source that counts, None where it cannot be told."""
-        curve = self._counter if self.source == "counter" else self._integral
-        return curve.between(t0_ns, t1_ns)
+        return self._power_source.between(t0_ns, t1_ns)
 
-    def _second_opinion(self, energy_j: float | None, t0_ns: int, t1_ns: int) -> float | None:
-        opinions = [ratio(check.energy_j(t0_ns, t1_ns), energy_j) for check in self._checks]
+    @property
+    def _power_source(self) -> EnergyCurve:
+        return self._counter if self.source == "counter" else self._integral
+
+    def _second_opinion(self, t0_ns: int, t1_ns: int) -> float | None:
+        opinions = [check.compared_with(self, t0_ns, t1_ns) for check in self._checks]
         return max((each for each in opinions if each is not None), key=lambda each: abs(each - 1), default=None)
+
+    def compared_with(self, other: SensorAccount, t0_ns: int, t1_ns: int) -> float | None:
+        """Power of this sensor over that of another in the part of a window that this one covers.
+
+        None where that is too small a part of it, or where either is not known there.
+        """
+        known_ns = self._power_source.t_ns
+        if not len(known_ns):
+            return None
+        from_ns, to_ns = max(t0_ns, int(known_ns[0])), min(t1_ns, int(known_ns[-1]))
+        if to_ns <= from_ns or to_ns - from_ns < self._limits.min_checked * (t1_ns - t0_ns):
+            return None
+        return ratio(self.energy_j(from_ns, to_ns), other.energy_j(from_ns, to_ns))
 
     def _values(self, t0_ns: int, t1_ns: int) -> tuple[list[float], int]:
         """Valid values of the source read in a window, and the number of reads that failed."""
@@ -203,60 +224,72 @@ class SensorAccount:
         return valid, len(values) - len(valid)
 
     def _over_cap(self, t0_ns: int, t1_ns: int) -> bool | None:
-        cap_w = self._sensor.power_cap_w
-        bound_w = cap_w * self._limits.cap_tolerance if cap_w else MAX_POWER_W[self._sensor.scope]
         powers_w = self._integral.samples_w(t0_ns, t1_ns)
-        over = bool((powers_w > bound_w).any())
-        return over if over or (cap_w and len(powers_w)) else None
-
-    @property
-    def _bound_told(self) -> str:
-        cap_w, scope = self._sensor.power_cap_w, self._sensor.scope
-        return f"its cap of {cap_w:g} W" if cap_w else f"what a {scope} can draw ({MAX_POWER_W[scope]:g} W)"
+        over = bool((powers_w > self._bounds.highest_w).any())
+        return over if over or (self._bounds.cap_w and len(powers_w)) else None
 
     def _low_power_at_high_use(self, t0_ns: int, t1_ns: int, mean_power_w: float | None) -> bool | None:
-        cap_w = self._sensor.power_cap_w
+        busy_w = self._bounds.busy_w
         uses = [
             reading.utilisation for reading in within(self._readings, t0_ns, t1_ns) if reading.utilisation is not None
         ]
-        if cap_w is None or mean_power_w is None or not uses:
+        if busy_w is None or mean_power_w is None or not uses:
             return None
-        return statistics.median(uses) >= self._limits.high_use and mean_power_w < cap_w * self._limits.low_power
+        return statistics.median(uses) >= self._limits.high_use and mean_power_w < busy_w
+
+    def _lowest_power_w(self, t0_ns: int, t1_ns: int, mean_power_w: float | None) -> float | None:
+        """The lowest power in a window: of its samples, or the mean over a second where a counter is the source."""
+        if mean_power_w is None:
+            return None
+        if self.source == "counter":
+            lowest_w = self._counter.lowest_mean_w(t0_ns, t1_ns)
+            return mean_power_w if lowest_w is None else min(lowest_w, mean_power_w)
+        return float(self._integral.samples_w(t0_ns, t1_ns).min())
 
     def _agrees(self, counter_vs_integral: float | None) -> bool:
         return counter_vs_integral is not None and abs(counter_vs_integral - 1) <= self._limits.counter_tolerance
 
+    def _is_confirmed(self, evidence: DeviceEnergy) -> bool:
+        """Whether the counter is the source and the power readings of the window agree with it."""
+        return evidence.source == "counter" and self._agrees(evidence.counter_vs_integral)
+
     def _objections(self, evidence: DeviceEnergy, t0_ns: int, t1_ns: int) -> Iterator[str]:
         """Why the energy of a window does not stand. Doubts about power readings do not touch an agreeing counter."""
-        limits, by_readings = self._limits, evidence.source == "integral"
+        limits, confirmed = self._limits, self._is_confirmed(evidence)
         duration_s = (t1_ns - t0_ns) / NS_PER_S
         if self._sensor.kind in NOT_MEASURED:
             yield NOT_MEASURED[self._sensor.kind]
+        fault = self._counter.fault_in(t0_ns, t1_ns) if self.source == "counter" else None
         if self.source == "counter" and not self._counter.moves:
             yield "its energy counter does not move"
+        elif fault is not None:
+            yield f"its energy counter {fault}"
         elif not evidence.bracketed:
             yield "no samples on both sides of the window"
-        if evidence.max_gap_s > self._max_gap_s:
+        if fault is None and evidence.max_gap_s > self._max_gap_s:
             yield f"no sample for {evidence.max_gap_s:.3g} s, at most {self._max_gap_s:g} s are bridged"
-        elif evidence.energy_j is None and evidence.bracketed and self._sensor.kind not in NOT_MEASURED:
-            yield "its energy counter was reset"
         if (least_s := limits.min_window_of(self._sensor)) > duration_s:
             yield f"window of {duration_s:.3g} s is shorter than {least_s:g} s"
         if (evidence.missing_fraction or 0.0) > limits.max_missing_fraction:
-            yield f"{evidence.missing_fraction:.0%} of the reads failed{self._first_failure(t0_ns, t1_ns)}"
+            yield f"{evidence.missing_fraction:.0%} of the reads failed{self.first_failure(t0_ns, t1_ns)}"
         if evidence.counter_vs_integral is not None and not self._agrees(evidence.counter_vs_integral):
             yield f"counter and integral of power disagree (ratio {evidence.counter_vs_integral:.3g})"
-        if by_readings and evidence.over_cap:
-            yield f"power above {self._bound_told}"
-        if by_readings and evidence.low_power_at_high_use:
+        if not confirmed and evidence.over_cap:
+            yield f"power above {self._bounds.highest_told}"
+        lowest_w = self._lowest_power_w(t0_ns, t1_ns, evidence.mean_power_w)
+        if lowest_w is not None and lowest_w < self._bounds.lowest_w:
+            yield f"power of {lowest_w:.3g} W, less than a powered {self._sensor.scope} draws"
+        if not confirmed and evidence.low_power_at_high_use:
             yield f"mean power of {evidence.mean_power_w:.3g} W while the device was busy"
-        if evidence.second_opinion is not None and abs(evidence.second_opinion - 1) > limits.check_tolerance:
-            others = " and ".join(check.name for check in self._checks)
+        others = " and ".join(check.name for check in self._checks)
+        if self._checks and evidence.energy_j is not None and evidence.second_opinion is None:
+            yield f"unproven: {others} gave no second opinion{self._checks[0].first_failure(t0_ns, t1_ns)}"
+        elif evidence.second_opinion is not None and abs(evidence.second_opinion - 1) > limits.check_tolerance:
             yield f"{others} gives {evidence.second_opinion:.3g} times its power"
         if self._shared:
             yield f"shared device: {self._shared}"
 
-    def _first_failure(self, t0_ns: int, t1_ns: int) -> str:
+    def first_failure(self, t0_ns: int, t1_ns: int) -> str:
         """What the tool said at the first failed read of a window, ready to append."""
         inside = within(self._readings, t0_ns, t1_ns)
         raw = next((reading.raw for reading in inside if reading.power_w is None and reading.raw), None)

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from collectors.base import HOST_SCOPES, Sensor
 from collectors.device_energy import DeviceEnergy, QualityLimits, ReadingT, SensorAccount, ratio
 from collectors.energy_curve import NS_PER_S, peak_power_w
+from collectors.log_lines import told
+from collectors.occupants import Stranger
 from collectors.samples import SampleLog
 
 WorstT = TypeVar("WorstT", float, bool)
@@ -64,12 +66,23 @@ class EnergyAccount:
     """Energies of windows from one log, for a job on `device_count` devices.
 
     The job uses logical devices 0 to `device_count` - 1; None means every device that the sampler sees. Sensors of
-    host scope always belong to it. Read the log after the sampler has ended: a log without its end line is that of a
-    sampler that died.
+    host scope always belong to it. `chip_cap_w` is the power cap of a board in watts by the chip file, for boards that
+    tell none, `strangers` are processes of other jobs on its devices. Read the log after the sampler has ended: a log
+    without its end line is that of a sampler that died.
     """
 
-    def __init__(self, log: SampleLog, device_count: int | None = None, limits: QualityLimits | None = None) -> None:
+    def __init__(
+        self,
+        log: SampleLog,
+        device_count: int | None = None,
+        limits: QualityLimits | None = None,
+        chip_cap_w: float | None = None,
+        strangers: Sequence[Stranger] = (),
+    ) -> None:
         self._log = log
+        self._strangers = strangers
+        self._bad_lines = told(log.bad_lines, log.n_bad_lines)
+        self._chip_cap_w = chip_cap_w
         self._limits = limits or QualityLimits()
         self._sensors, self._problem, self._partial = job_sensors(log, device_count)
         self._job_devices = None if device_count is None else set(range(device_count))
@@ -91,6 +104,7 @@ class EnergyAccount:
             self._limits,
             shared=self._shared(sensor),
             checks=checks,
+            chip_cap_w=self._chip_cap_w,
         )
 
     def _shared(self, sensor: Sensor) -> str | None:
@@ -108,6 +122,9 @@ class EnergyAccount:
         reasons = [self._problem] if self._problem else []
         reasons += ["the sampler died"] if died and devices and not bracketed else []
         reasons += [f"{device.sensor}: {reason}" for device in devices for reason in device.reasons]
+        shared = [each.told for each in self._strangers if each.t0_ns < t1_ns and each.t1_ns > t0_ns]
+        reasons += [f"shared device: {who}" for who in shared]
+        reasons += [self._bad_lines] if reasons and self._bad_lines else []
         energy_j = None if self._problem else _sum(device.energy_j for device in devices)
         counter_j = None if self._problem else _sum(device.counter_j for device in devices)
         integral_j = None if self._problem else _sum(device.integral_j for device in devices)
@@ -133,7 +150,7 @@ class EnergyAccount:
             over_cap=_worst([device.over_cap for device in devices]),
             low_power_at_high_use=_worst([device.low_power_at_high_use for device in devices]),
             second_opinion=_farthest_from_1([device.second_opinion for device in devices]),
-            shared_device=any(device.shared_device for device in devices),
+            shared_device=bool(shared) or any(device.shared_device for device in devices),
             scope_partial=self._partial,
             sampler_died=died,
             valid=energy_j is not None and not reasons,

@@ -13,7 +13,16 @@ from collectors.samples import CounterReading
 
 NS_PER_S = 1e9
 MAX_COUNTER_POWER_W = 10_000.0
-"""A counter that falls has wrapped only if the energy since then is at most this power; else it was reset."""
+"""Power that no counter exceeds where nothing is known of its device."""
+
+
+@dataclass(frozen=True)
+class CounterFault:
+    """What an energy counter did between two times in nanoseconds that it should not do."""
+
+    t0_ns: int
+    t1_ns: int
+    told: str
 
 
 @dataclass(frozen=True)
@@ -22,7 +31,7 @@ class EnergyCurve:
 
     `t_ns` int64 (n,) strictly increasing; `energy_j` float64 (n,) from 0; `power_w` float64 (n,) is the power at the
     samples, or the mean power of each interval (n - 1,) where `linear`; `broken` bool (n - 1,) marks intervals longer
-    than the maximum gap or with a counter reset. `was_reset` tells whether there is a reset anywhere.
+    than the maximum gap or with a fault of the counter. `faults` are the latter, as (start, end, what happened).
     """
 
     t_ns: NDArray[np.int64]
@@ -30,7 +39,7 @@ class EnergyCurve:
     power_w: NDArray[np.float64]
     broken: NDArray[np.bool_]
     linear: bool
-    was_reset: bool = False
+    faults: tuple[CounterFault, ...] = ()
 
     @classmethod
     def from_power(cls, readings: Sequence[Reading], max_gap_s: float) -> EnergyCurve:
@@ -43,23 +52,42 @@ class EnergyCurve:
         return cls(t_ns, _cumulative(steps_j, t_ns), power_w, step_s > max_gap_s, linear=False)
 
     @classmethod
-    def from_counter(cls, readings: Sequence[CounterReading], max_gap_s: float, wrap_j: float | None) -> EnergyCurve:
-        """Differences between the moments at which the counter moved, unwrapped at `wrap_j` where it is known."""
+    def from_counter(
+        cls,
+        readings: Sequence[CounterReading],
+        max_gap_s: float,
+        wrap_j: float | None,
+        max_power_w: float = MAX_COUNTER_POWER_W,
+        update_s: float = 0.0,
+    ) -> EnergyCurve:
+        """Differences between the moments at which the counter moved, unwrapped at `wrap_j` where it is known.
+
+        A counter that falls has wrapped only if the energy since then is at most `max_power_w` over the time; else it
+        was reset. One that rises by more has leapt. One that stays the same for longer than `max_gap_s` although it was
+        read stood still. A move that is seen late may hold the energy of `update_s` more than the time since the last.
+        """
         valid = [reading for reading in readings if reading.counter_j is not None and np.isfinite(reading.counter_j)]
-        t_ns, first = _midpoints_ns(valid)
-        counter_j = np.array([reading.counter_j for reading in valid], dtype=np.float64)[first]
-        moved = np.append(True, np.diff(counter_j) != 0)[: len(counter_j)]
-        t_ns, counter_j = t_ns[moved], counter_j[moved]
+        read_ns, first = _midpoints_ns(valid)
+        read_j = np.array([reading.counter_j for reading in valid], dtype=np.float64)[first]
+        moved = np.append(True, np.diff(read_j) != 0)[: len(read_j)]
+        t_ns, counter_j = read_ns[moved], read_j[moved]
         step_s = np.diff(t_ns) / NS_PER_S
         steps_j = np.diff(counter_j)
+        most_j = max_power_w * (step_s + update_s)
         if wrap_j:
             unwrapped_j = steps_j + wrap_j
-            wrapped = (steps_j < 0) & (unwrapped_j >= 0) & (unwrapped_j <= MAX_COUNTER_POWER_W * step_s)
+            wrapped = (steps_j < 0) & (unwrapped_j >= 0) & (unwrapped_j <= most_j)
             steps_j = np.where(wrapped, unwrapped_j, steps_j)
-        reset = steps_j < 0
-        steps_j = np.where(reset, 0.0, steps_j)
-        broken = (step_s > max_gap_s) | reset
-        return cls(t_ns, _cumulative(steps_j, t_ns), steps_j / step_s, broken, linear=True, was_reset=bool(reset.any()))
+        reset, leapt = steps_j < 0, steps_j > most_j
+        faults = [CounterFault(int(t_ns[k]), int(t_ns[k + 1]), "was reset") for k in np.flatnonzero(reset)]
+        faults += [
+            CounterFault(int(t_ns[k]), int(t_ns[k + 1]), f"leapt by {steps_j[k]:.3g} J in {step_s[k]:.3g} s")
+            for k in np.flatnonzero(leapt)
+        ]
+        faults += _standstills(read_ns, moved, max_gap_s)
+        steps_j = np.where(reset | leapt, 0.0, steps_j)
+        broken = (step_s > max_gap_s) | reset | leapt
+        return cls(t_ns, _cumulative(steps_j, t_ns), steps_j / step_s, broken, linear=True, faults=tuple(faults))
 
     @property
     def moves(self) -> bool:
@@ -106,6 +134,21 @@ class EnergyCurve:
         first = max(0, int(np.searchsorted(self.t_ns, t0_ns, side="right")) - 1)
         return self.power_w[first : int(np.searchsorted(self.t_ns, t1_ns, side="left")) + 1]
 
+    def lowest_mean_w(self, t0_ns: int, t1_ns: int, over_s: float = 1.0) -> float | None:
+        """Lowest mean power in watts over `over_s` or a little more between samples of a window, None without any."""
+        inside = (self.t_ns >= t0_ns) & (self.t_ns <= t1_ns)
+        t_ns, energy_j = self.t_ns[inside], self.energy_j[inside]
+        ends = np.searchsorted(t_ns, t_ns + round(over_s * NS_PER_S))
+        starts = np.flatnonzero(ends < len(t_ns))
+        ends = ends[starts]
+        if not len(starts):
+            return None
+        return float(((energy_j[ends] - energy_j[starts]) / (t_ns[ends] - t_ns[starts]) * NS_PER_S).min())
+
+    def fault_in(self, t0_ns: int, t1_ns: int) -> str | None:
+        """What the counter did wrong in a window, the first if there are several; None where nothing."""
+        return next((fault.told for fault in self.faults if fault.t0_ns < t1_ns and fault.t1_ns > t0_ns), None)
+
     def gaps(self, t0_ns: int, t1_ns: int) -> tuple[float, float]:
         """Longest time in seconds without a sample, and the covered fraction of the window.
 
@@ -138,6 +181,21 @@ def peak_power_w(curves: Sequence[EnergyCurve], t0_ns: int, t1_ns: int) -> float
     inside_ns = samples_ns[(samples_ns > t0_ns) & (samples_ns < t1_ns)]
     times_ns = np.concatenate([[t0_ns], inside_ns, [t1_ns - 1]]).astype(np.int64)
     return float(np.sum([curve.power_at(times_ns) for curve in curves], axis=0).max())
+
+
+def _standstills(read_ns: NDArray[np.int64], moved: NDArray[np.bool_], max_gap_s: float) -> list[CounterFault]:
+    """Stretches longer than `max_gap_s` in which a counter was read and stayed the same."""
+    groups = np.split(read_ns, np.flatnonzero(moved)[1:])
+    faults = []
+    for here, after in zip(groups, [*groups[1:], np.empty(0, dtype=np.int64)], strict=True):
+        times_ns = np.append(here, after[:1])
+        if (
+            len(times_ns) > 2
+            and (times_ns[-1] - times_ns[0]) / NS_PER_S > max_gap_s >= np.diff(times_ns).max() / NS_PER_S
+        ):
+            duration_s = (times_ns[-1] - times_ns[0]) / NS_PER_S
+            faults.append(CounterFault(int(times_ns[0]), int(times_ns[-1]), f"stood still for {duration_s:.3g} s"))
+    return faults
 
 
 def _midpoints_ns(readings: Sequence[Reading | CounterReading]) -> tuple[NDArray[np.int64], NDArray[np.intp]]:

@@ -11,8 +11,9 @@ from collectors.energy import WindowEnergy
 TOLERANCE = 0.1
 """Idle power before and after the work may differ by this part of their mean."""
 
+
 ROUNDING = 1e-9
-"""Of an energy: net energies within it of 0 are 0."""
+"""Powers that differ by this part are the same."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,23 @@ class IdlePower:
         return dataclasses.asdict(self)
 
     def net_energy_j(self, window: WindowEnergy) -> float | None:
-        """Energy of a window beyond what the job would have used at rest.
-
-        None where either is not known, and where the power at rest is above that of the work: then it was not at rest.
-        """
-        if self.power_w is None or window.energy_j is None:
+        """Energy of a window beyond what the job would have used at rest; None where `why_no_net` says why."""
+        if self.power_w is None or window.energy_j is None or self.why_no_net(window) is not None:
             return None
-        net_j = window.energy_j - self.power_w * window.duration_s
-        return None if net_j < -ROUNDING * window.energy_j else max(net_j, 0.0)
+        return max(window.energy_j - self.power_w * window.duration_s, 0.0)
+
+    def why_no_net(self, window: WindowEnergy) -> str | None:
+        """Why a window has no net energy, None where it has.
+
+        A device that draws more at rest than at work was not at rest, or its sensor is wrong.
+        """
+        if self.power_w is None:
+            return "; ".join(self.reasons) or "the power at rest is not known"
+        if window.energy_j is None or window.mean_power_w is None:
+            return "; ".join(window.reasons) or "the energy is not known"
+        if self.power_w > window.mean_power_w * (1 + ROUNDING):
+            return f"the power at rest of {self.power_w:.3g} W is above the {window.mean_power_w:.3g} W of the work"
+        return None
 
 
 def idle_power(before: WindowEnergy | None, after: WindowEnergy | None) -> IdlePower:

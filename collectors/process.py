@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors.log_lines import told
 from collectors.samples import Header, SampleLog, read_samples, to_parquet
 from collectors.sessions import kill_session
 
@@ -88,19 +89,25 @@ class SamplerProcess:
         return None if self._process is None else self._process.pid
 
     def wait_ready(self, timeout_s: float = 10.0) -> bool:
-        """Waits until a first reading is written or it is known that there will be none. False on a timeout.
+        """Waits until first readings are written or it is known that there will be none. False on a timeout.
 
-        Call it before the worker starts, so that the worker's first window is bracketed.
+        A sensor that checks another is waited for too, since a window that it does not see is unproven. Call it before
+        the worker starts, so that the worker's first window is bracketed.
         """
         deadline_s = time.monotonic() + timeout_s
         while not self._exited():
             with contextlib.suppress(OSError):
-                if self._path.read_bytes().count(b"\n") >= 2:
+                if self._path.read_bytes().count(b"\n") >= 2 and self._checks_answered():
                     return True
             if time.monotonic() > deadline_s:
                 return False
             time.sleep(POLL_S)
         return True
+
+    def _checks_answered(self) -> bool:
+        log = read_samples(self._path)
+        answered = {read.sensor for reads in (log.readings, log.counters) for read in reads}
+        return all(sensor.id in answered for sensor in log.sensors if sensor.checks is not None)
 
     @property
     def header(self) -> Header | None:
@@ -140,7 +147,7 @@ class SamplerProcess:
         """The outcome from what the process left; a log without its end line is that of a sampler that died."""
         collector = log.header.collector if log.header else None
         died = log.end is None or returncode != 0
-        reason = log.no_sensor_reason
+        reason = "; ".join(filter(None, [log.no_sensor_reason, told(log.bad_lines, log.n_bad_lines)])) or None
         if died:
             trouble = trouble or _ending(returncode)
             reason = "; ".join(filter(None, [f"sampler died: {trouble}", self._last_words(), reason]))

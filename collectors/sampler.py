@@ -24,6 +24,7 @@ from pathlib import Path
 from types import FrameType
 
 from collectors.base import STATUS_ERROR, Collector, Reading, Sensor
+from collectors.drain import Drain
 from collectors.registry import Choice, Registry, choose
 from collectors.samples import CounterReading, Header, counter_record, encode, reading_record
 from collectors.sessions import kill_session
@@ -94,27 +95,26 @@ class Sampler:
         self._sensors = sensors
         self._writer = writer
         self._period_ns = int(period_s * 1e9)
-        self._drain_ns = int(max((sensor.update_period_s or period_s) for sensor in sensors) * 1e9)
+        self._drain = Drain(sensors, period_s)
         self.n_ticks = 0
         self.n_late_ticks = 0
         self.max_late_s = 0.0
 
     def run(self, stop: StopRequest, parent_pid: int) -> str:
-        """Samples until told to stop, then on until one sensor update has passed. Returns why it ended."""
+        """Samples until told to stop, then on until the last window is bracketed. Returns why it ended."""
         due_ns = time.monotonic_ns()
-        drain_until_ns = None
         while True:
             start_ns = time.monotonic_ns()
             self._note_lateness(start_ns - due_ns)
             self.tick()
-            if drain_until_ns is not None and start_ns >= drain_until_ns:
+            if self._drain.is_done(start_ns):
                 return str(stop.requested)
             due_ns = max(due_ns + self._period_ns, start_ns)
             while True:
                 if os.getppid() != parent_pid:
                     return "parent ended"
-                if stop.requested and drain_until_ns is None:
-                    drain_until_ns = time.monotonic_ns() + self._drain_ns
+                if stop.requested and not self._drain.begun:
+                    self._drain.begin(time.monotonic_ns())
                 left_ns = due_ns - time.monotonic_ns()
                 if left_ns <= 0:
                     break
@@ -130,11 +130,14 @@ class Sampler:
             raw = f"{type(error).__name__}: {error}"
             t1_ns = time.monotonic_ns()
             readings = [Reading(t0_ns, t1_ns, sensor.id, None, STATUS_ERROR, raw) for sensor in self._sensors]
+        self._drain.note(readings)
         for reading in readings:
             self._writer.write(reading_record(reading))
         for sensor in self._sensors:
             if sensor.has_counter:
-                self._writer.write(counter_record(self._read_counter(sensor.id)))
+                counter = self._read_counter(sensor.id)
+                self._drain.note_counter(counter)
+                self._writer.write(counter_record(counter))
 
     def _read_counter(self, sensor: str) -> CounterReading:
         t0_ns = time.monotonic_ns()

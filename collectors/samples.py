@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from collectors.base import Reading, Sensor
+from collectors.base import STATUS_NOT_PHYSICAL, Reading, Sensor
+from collectors.log_lines import MAX_BAD_LINES, BadLine, check_fields, parse_line
 from collectors.registry import no_sensor_reason
 
 SCHEMA = 1
@@ -49,9 +51,16 @@ class Header:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Header:
-        """The header written by `to_dict`. Raises ValueError for a later schema, KeyError where a field is missing."""
-        if fields["schema"] > SCHEMA:
+        """The header written by `to_dict`.
+
+        Raises ValueError for a later schema or a field that holds what it cannot hold, KeyError where one is missing.
+        """
+        if not isinstance(fields["schema"], int) or fields["schema"] > SCHEMA:
             raise ValueError(f"power log of schema {fields['schema']}, this version reads up to {SCHEMA}")
+        for name in ("period_s", "monotonic_ns", "wall_ns"):
+            value = fields[name]
+            if not (value is None and name == "period_s") and not (type(value) in (int, float) and 0 <= value < 2**63):
+                raise ValueError(f"{name} of the power log cannot be {str(value)[:60]!r}")
         return cls(
             collector=fields["collector"],
             sensors=tuple(Sensor.from_dict(sensor) for sensor in fields["sensors"]),
@@ -68,7 +77,8 @@ class SampleLog:
     """All that a sampler wrote.
 
     `end` is its last line (reason, ticks, cpu_s, ...), None where the sampler died before it. `problem` says why the
-    log has no header. `n_bad_lines` counts lines that are no whole record, such as a truncated last one.
+    log has no header. `n_bad_lines` counts lines that are no whole record, such as a truncated last one; `bad_lines`
+    are the first of them and what is wrong with each.
     """
 
     header: Header | None
@@ -77,6 +87,7 @@ class SampleLog:
     end: dict[str, Any] | None = None
     n_bad_lines: int = 0
     problem: str | None = None
+    bad_lines: tuple[str, ...] = ()
 
     @property
     def sensors(self) -> tuple[Sensor, ...]:
@@ -97,7 +108,13 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def reading_record(reading: Reading) -> dict[str, Any]:
-    """The line of a power reading. `raw` is left out where it is None, and what is not Unicode in it is replaced."""
+    """The line of a power reading. `raw` is left out where it is None, and what is not Unicode in it is replaced.
+
+    A power that is not finite, which no log can hold, is a failed reading.
+    """
+    if reading.power_w is not None and not math.isfinite(reading.power_w):
+        raw = reading.raw or f"{reading.power_w} W"
+        reading = replace(reading, power_w=None, status=STATUS_NOT_PHYSICAL, raw=raw)
     record: dict[str, Any] = {
         "type": "power",
         "t0_ns": reading.t0_ns,
@@ -124,36 +141,38 @@ def read_samples(jsonl: Path) -> SampleLog:
         lines = jsonl.read_bytes().splitlines()
     except OSError as error:
         return SampleLog(None, problem=f"power log cannot be read: {error}")
-    records, n_bad_lines = [], 0
-    for line in lines:
+    records, bad_lines = list[tuple[int, str, dict[str, Any]]](), list[str]()
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
         try:
-            record = json.loads(line)
-            records.append((record["type"], record))
-        except (ValueError, KeyError, TypeError):
-            n_bad_lines += bool(line.strip())
-    return _assemble(records, n_bad_lines)
+            records.append((number, *parse_line(line)))
+        except BadLine as error:
+            bad_lines.append(f"line {number}: {error}")
+    return _assemble(records, bad_lines)
 
 
-def _assemble(records: Iterable[tuple[str, Mapping[str, Any]]], n_bad_lines: int) -> SampleLog:
+def _assemble(records: Iterable[tuple[int, str, Mapping[str, Any]]], bad_lines: list[str]) -> SampleLog:
     header, end, problem = None, None, "the sampler wrote no header"
     readings: list[Reading] = []
     counters: list[CounterReading] = []
-    for kind, record in records:
-        try:
-            if kind == "header":
+    for number, kind, record in records:
+        if kind == "header":
+            try:
                 header, problem = Header.from_dict(record), ""
-            elif kind == "power":
-                readings.append(Reading(**{name: value for name, value in record.items() if name != "type"}))
-            elif kind == "counter":
-                counters.append(CounterReading(**{name: value for name, value in record.items() if name != "type"}))
-            elif kind == "end":
-                end = dict(record)
-        except (KeyError, TypeError, ValueError) as error:
-            n_bad_lines += 1
-            problem = str(error) if kind == "header" else problem
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                problem = f"missing {error}" if isinstance(error, KeyError) else str(error)
+                bad_lines.append(f"line {number}: header: {problem}")
+        elif kind == "power":
+            readings.append(Reading(**record))
+        elif kind == "counter":
+            counters.append(CounterReading(**record))
+        elif kind == "end":
+            end = {"type": kind, **record}
+    first = tuple(bad_lines[:MAX_BAD_LINES])
     if header is None:
-        return SampleLog(None, problem=problem, n_bad_lines=n_bad_lines)
-    return SampleLog(header, tuple(readings), tuple(counters), end, n_bad_lines)
+        return SampleLog(None, problem=problem, n_bad_lines=len(bad_lines), bad_lines=first)
+    return SampleLog(header, tuple(readings), tuple(counters), end, len(bad_lines), bad_lines=first)
 
 
 def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = None) -> SampleLog:
@@ -186,6 +205,7 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
         "end": log.end,
         "n_bad_lines": log.n_bad_lines,
         "problem": log.problem,
+        "bad_lines": log.bad_lines,
     }
     kept = {PARQUET_METADATA: json.dumps(metadata), NOTES_METADATA: json.dumps(notes or {})}
     table = pa.Table.from_pylist(rows, schema=schema.with_metadata(kept))
@@ -201,20 +221,23 @@ def read_parquet(parquet: Path) -> SampleLog:
 
     table = pq.read_table(parquet)
     metadata = json.loads((table.schema.metadata or {})[PARQUET_METADATA])
-    readings = tuple(
-        Reading(
-            row["t0_ns"], row["t1_ns"], row["sensor"], row["power_w"], row["status"], row["raw"], row["utilisation"]
-        )
-        for row in table.to_pylist()
-        if row["type"] == "power"
+    readings: list[Reading] = []
+    counters: list[CounterReading] = []
+    for row in table.to_pylist():
+        fields = check_fields(str(row.get("type")), row)
+        if row.get("type") == "power":
+            readings.append(Reading(**fields))
+        elif row.get("type") == "counter":
+            counters.append(CounterReading(**fields))
+    return SampleLog(
+        header=Header.from_dict(metadata["header"]) if metadata["header"] else None,
+        readings=tuple(readings),
+        counters=tuple(counters),
+        end=metadata["end"],
+        n_bad_lines=metadata["n_bad_lines"],
+        problem=metadata["problem"],
+        bad_lines=tuple(metadata.get("bad_lines", ())),
     )
-    counters = tuple(
-        CounterReading(row["t0_ns"], row["t1_ns"], row["sensor"], row["counter_j"])
-        for row in table.to_pylist()
-        if row["type"] == "counter"
-    )
-    header = Header.from_dict(metadata["header"]) if metadata["header"] else None
-    return SampleLog(header, readings, counters, metadata["end"], metadata["n_bad_lines"], metadata["problem"])
 
 
 def read_notes(parquet: Path) -> dict[str, Any]:

@@ -164,12 +164,13 @@ class Phase(Frozen):
 class PhaseEnergy(Frozen):
     """Energy of a phase; the fields of `window` are those of collectors.energy.WindowEnergy.
 
-    `net_energy_j` is what is left without the idle power; None where that is not known.
+    `net_energy_j` is what is left without the idle power; None where that is not known, and `net_reason` says why.
     """
 
     phase: str
     window: dict[str, Any]
     net_energy_j: float | None = None
+    net_reason: str | None = None
 
 
 class Idle(Frozen):
@@ -219,13 +220,38 @@ class Energy(Frozen):
     phases: tuple[PhaseEnergy, ...] = ()
 
 
+class OtherProcess(Frozen):
+    """A process of another job on a device of the launch; `pid` None where only the number of them is known."""
+
+    device: int | None
+    pid: int | None
+    processes: int
+    memory_bytes: int | None
+    seen: tuple[Literal["before", "during", "after"], ...]
+
+
+class DeviceProcesses(Frozen):
+    """Who else was on the devices of the launch; `reason` says what could not be found out."""
+
+    tool: str | None
+    looks_before: int
+    looks_during: int
+    looks_after: int
+    others: tuple[OtherProcess, ...]
+    reason: str | None
+
+
 class Load(Frozen):
     """What else the machine was doing."""
 
     load_average_1min: float = Field(description="just before the launch; holds what the launch before left")
     cpu_count: int
-    foreign_cores: float = Field(description="mean cores busy during the launch with anything but it")
+    foreign_cores: float = Field(description="mean cores of the job busy during the launch with anything but it")
     foreign: bool = Field(description="foreign_cores was above the allowance: the times are suspect")
+    cores: int | None = Field(default=None, description="cores on which the job may run, the only ones counted")
+    devices: DeviceProcesses | None = Field(
+        default=None, description="None for a chip without a tool that lists processes, and in older records"
+    )
 
 
 class Measurements(Frozen):

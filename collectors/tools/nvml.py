@@ -44,7 +44,7 @@ class NvmlCollector:
             return Probe(reason=f"NVML: {error}")
 
     def _probe(self, pynvml: Any) -> Probe:
-        handles, unreadable = _boards(pynvml)
+        handles, unreadable = list_boards(pynvml)
         visible = visible_gpus([gpu for gpu, _ in handles], self._environ)
         if visible.reason:
             return Probe(reason="; ".join([visible.reason, *unreadable]))
@@ -163,7 +163,7 @@ def _instant_power_mw(pynvml: Any, handle: Any) -> int:
     return int(field.value.uiVal)
 
 
-def _boards(pynvml: Any) -> tuple[list[tuple[Gpu, Any]], list[str]]:
+def list_boards(pynvml: Any) -> tuple[list[tuple[Gpu, Any]], list[str]]:
     """Boards this process may open with their handles, and why others may not be."""
     boards: list[tuple[Gpu, Any]] = []
     unreadable: list[str] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -88,8 +89,21 @@ def _zone(path: Path) -> tuple[Path, Sensor] | None:
         has_counter=True,
         counter_resolution_j=MICROJOULE_J,
         counter_wrap_j=wrap_j,
+        power_cap_w=_cap_w(path),
         driver_version=os.uname().release,
     )
+
+
+def _cap_w(zone: Path) -> float | None:
+    """The highest limit that is enforced, over any of its time windows; None where none is told or enforced."""
+    limits_uw = []
+    with contextlib.suppress(OSError, ValueError):
+        if not _read_number(zone / "enabled"):
+            return None
+    for path in zone.glob("constraint_*_power_limit_uw"):
+        with contextlib.suppress(OSError, ValueError):
+            limits_uw.append(_read_number(path))
+    return max(limits_uw, default=0) * MICROJOULE_J or None
 
 
 def _read_error(zone: Path) -> str | None:

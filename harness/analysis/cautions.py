@@ -7,6 +7,7 @@ from typing import Any
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.statistics import MIN_LAUNCHES
+from harness.record import OtherProcess, Record
 
 SAME_BUILD = ("crosscast_version", "git_commit")
 SAME_ENVIRONMENT = (
@@ -41,6 +42,7 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
         yield f"{label}: {len(launches)} of the {MIN_LAUNCHES} launches that an interval needs"
     if foreign := [record.launch for record in launches if record.load.foreign]:
         yield f"{label}: other work ran beside {_launches(foreign)}"
+    yield from _of_devices(label, launches)
     unsteady: dict[str, list[int]] = {}
     for launch, summary in cell.summaries.items():
         for part in summary.unsteady:
@@ -57,6 +59,29 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
         values = _environments(cell, name)
         if len(values) > 1:
             yield f"{label}: {name.replace('_', ' ')} differs between its launches: {_either(values)}"
+
+
+def _of_devices(label: str, launches: Sequence[Record]) -> Iterable[str]:
+    """Others on the devices, and what could not be found out of them."""
+    shared: dict[str, list[int]] = {}
+    unknown: dict[str, list[int]] = {}
+    for record in launches:
+        devices = record.load.devices
+        if devices is not None and devices.others:
+            shared.setdefault(_others(devices.others), []).append(record.launch)
+        elif devices is not None and devices.reason:
+            unknown.setdefault(devices.reason, []).append(record.launch)
+    for what, numbers in shared.items():
+        yield f"{label}: {what} on the device beside {_launches(numbers)}: its times are those of a shared device"
+    for reason, numbers in unknown.items():
+        yield f"{label}: whether others used the device beside {_launches(numbers)} is not known: {reason}"
+
+
+def _others(others: Sequence[OtherProcess]) -> str:
+    count = sum(each.processes for each in others)
+    held = [each.memory_bytes for each in others if each.memory_bytes]
+    memory = f" with {sum(held) / 2**30:.3g} GiB" if held else ""
+    return f"{count} process{'es' if count > 1 else ''} of another job{memory}"
 
 
 def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:

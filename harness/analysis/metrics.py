@@ -216,6 +216,8 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         reasons.append(f"no net energy: {above}")
     elif valid and not net_energies_j:
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
+        if idle and idle.power_w is not None:
+            reasons += [f"no net energy: {each.energy.net_reason}" for each in valid if each.energy.net_reason]
     energies_j = [window["energy_j"] for window in measured]
     if energies_j and min(energies_j) < 0:
         raise ValueError(f"energy of {activity} of {min(energies_j):g} J")

@@ -7,11 +7,21 @@ from collectors.device_energy import QualityLimits
 from collectors.energy import EnergyAccount
 from collectors.idle import idle_power
 from collectors.jitter import jitter
+from collectors.occupants import Occupancy
 from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
 from collectors.samples import SampleLog
 from harness.calibration import store
 from harness.launch.plan import PowerPlan
-from harness.record import AppliedCalibration, Energy, Idle, Measurements, PhaseEnergy, Sampling
+from harness.record import (
+    AppliedCalibration,
+    DeviceProcesses,
+    Energy,
+    Idle,
+    Measurements,
+    OtherProcess,
+    PhaseEnergy,
+    Sampling,
+)
 
 DEVICES_PER_LAUNCH = 1
 IDLE_PHASES = ("idle before", "idle after")
@@ -26,8 +36,19 @@ def power_plan(sampler: SamplerProcess, idle_s: float) -> PowerPlan:
     return PowerPlan(idle_s=max(idle_s, shortest_s) if idle_s else 0.0, min_window_s=shortest_s)
 
 
-def account(folder: Path, outcome: SamplerOutcome, measurements: Measurements, chip: str, results: Path) -> Energy:
-    """Energy of every phase, gross and net, and the samples as power.parquet; with no sensor, the reason alone."""
+def account(
+    folder: Path,
+    outcome: SamplerOutcome,
+    measurements: Measurements,
+    chip: str,
+    results: Path,
+    chip_cap_w: float | None = None,
+    occupancy: Occupancy | None = None,
+) -> Energy:
+    """Energy of every phase, gross and net, and the samples as power.parquet; with no sensor, the reason alone.
+
+    `chip_cap_w` is the power cap of the chip file, `occupancy` what was seen of others on the devices.
+    """
     if outcome.collector is None or outcome.collector == "null":
         for name in ("power.jsonl", "power.log"):
             (folder / name).unlink(missing_ok=True)
@@ -36,7 +57,12 @@ def account(folder: Path, outcome: SamplerOutcome, measurements: Measurements, c
     device_name = measurements.framework.device_name if measurements.framework else None
     calibrations = _calibrations(log, outcome.collector, chip, device_name, results)
     corrections = {each.sensor: Correction(each.delay_s, each.window_s, each.update_period_s) for each in calibrations}
-    accounted = EnergyAccount(corrected(log, corrections), device_count=DEVICES_PER_LAUNCH)
+    accounted = EnergyAccount(
+        corrected(log, corrections),
+        device_count=DEVICES_PER_LAUNCH,
+        chip_cap_w=chip_cap_w,
+        strangers=occupancy.strangers if occupancy else (),
+    )
     windows = {phase.name: accounted.window(phase.t0_ns, phase.t1_ns) for phase in measurements.phases}
     idle = idle_power(*(windows.get(name) for name in IDLE_PHASES))
     return Energy(
@@ -46,9 +72,38 @@ def account(folder: Path, outcome: SamplerOutcome, measurements: Measurements, c
         calibrations=calibrations,
         sampling=_sampling(log),
         phases=tuple(
-            PhaseEnergy(phase=name, window=window.to_dict(), net_energy_j=idle.net_energy_j(window))
+            PhaseEnergy(
+                phase=name,
+                window=window.to_dict(),
+                net_energy_j=idle.net_energy_j(window),
+                net_reason=idle.why_no_net(window),
+            )
             for name, window in windows.items()
         ),
+    )
+
+
+def device_processes(occupancy: Occupancy | None) -> DeviceProcesses | None:
+    """Who else was on the devices, for the record."""
+    if occupancy is None:
+        return None
+    before, during, after = occupancy.looks
+    return DeviceProcesses(
+        tool=occupancy.tool,
+        looks_before=before,
+        looks_during=during,
+        looks_after=after,
+        others=tuple(
+            OtherProcess(
+                device=each.device,
+                pid=each.pid,
+                processes=each.processes,
+                memory_bytes=each.memory_bytes,
+                seen=each.seen,
+            )
+            for each in occupancy.strangers
+        ),
+        reason=occupancy.reason,
     )
 
 

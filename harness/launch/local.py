@@ -10,16 +10,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from collectors.occupant_watch import OccupantWatch
 from collectors.process import SamplerProcess
 from harness.errors import UserError
-from harness.launch.energy import account, power_plan
-from harness.launch.foreign_load import ForeignLoadMeter
+from harness.launch.energy import DEVICES_PER_LAUNCH, account, device_processes, power_plan
+from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
 from harness.launch.plan import LaunchPlan
 from harness.launch.worker_process import Ending, Progress, run_worker, worker_environment
 from harness.record import Environment, Load, Measurements, Record, save
 from harness.scenario.schema import ChipConfig
-
-FOREIGN_CORES_ALLOWED = 0.25
 
 
 def launch(plan: LaunchPlan, results: Path, chip: ChipConfig, environment: Environment, progress: Progress) -> Record:
@@ -47,9 +46,11 @@ def _launch(
     load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
     child_environment = worker_environment(os.environ)
     sampler = SamplerProcess.start(folder / "power.jsonl", chip.power_collectors, child_environment)
+    occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, child_environment)
     interrupted: KeyboardInterrupt | None = None
     try:
         sampler.wait_ready()
+        occupants.wait_ready()
         power = power_plan(sampler, plan.scenario.idle_s)
         plan = plan.model_copy(update={"power": power, "device_name": chip.device_name})
         ending = run_worker(plan, folder, child_environment, progress)
@@ -57,7 +58,7 @@ def _launch(
         interrupted = error
         ending = Ending("interrupted", "interrupted by the user")
     with _interrupts_held():
-        outcome = sampler.stop()
+        outcome, occupancy = sampler.stop(), occupants.stop(DEVICES_PER_LAUNCH)
         foreign_cores = meter.foreign_cores()
         measurements, problem = _read_measurements(folder)
         if ending.status == "completed" and (problem or measurements.skill is None):
@@ -78,10 +79,14 @@ def _launch(
                 load_average_1min=load_before,
                 cpu_count=environment.cpu_count,
                 foreign_cores=foreign_cores,
-                foreign=foreign_cores > FOREIGN_CORES_ALLOWED,
+                foreign=foreign_cores > foreign_cores_allowed(meter.cores),
+                cores=meter.cores,
+                devices=device_processes(occupancy),
             ),
             measurements=measurements,
-            energy=account(folder, outcome, measurements, plan.scenario.chip, results),
+            energy=account(
+                folder, outcome, measurements, plan.scenario.chip, results, chip.power_cap_w.value, occupancy
+            ),
         )
         save(record, folder)
         for name in ("launch.json", "measurements.json"):

@@ -6,6 +6,7 @@ from rich.table import Table
 
 from collectors.energy import EnergyAccount
 from collectors.jitter import jitter
+from collectors.log_lines import told
 from harness.calibration.store import SensorCalibration
 from harness.power.log import PowerLog
 
@@ -48,12 +49,14 @@ def calibration_table(sensors: Sequence[SensorCalibration]) -> Table:
 
 
 def jitter_lines(power: PowerLog) -> list[str]:
-    """One line a sensor: intervals between reads."""
-    return [
+    """One line a sensor: intervals between reads. One more where lines of the log are bad."""
+    bad_lines = told(power.log.bad_lines, power.log.n_bad_lines)
+    lines = [
         f"{found.sensor}: {found.n_intervals + 1} reads, every {found.mean_s * 1000:.1f} ms, standard deviation "
         f"{found.deviation_s * 1000:.1f} ms, longest {found.max_s * 1000:.1f} ms"
         for found in jitter(power.log)
     ]
+    return [*lines, bad_lines] if bad_lines else lines
 
 
 def number(value: float | None) -> str:

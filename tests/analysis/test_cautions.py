@@ -7,7 +7,19 @@ from made_records import (
 from reports import add_pair, read, run
 
 from harness.data.reading import DataReading, FieldConversion
-from harness.record import Latency
+from harness.record import DeviceProcesses, Latency, Load, OtherProcess
+
+
+def make_load(*others, reason=None):
+    """The load of a launch with these processes of others on its device."""
+    devices = DeviceProcesses(
+        tool="nvml", looks_before=1, looks_during=4, looks_after=1, others=tuple(others), reason=reason
+    )
+    return Load(load_average_1min=0.1, cpu_count=2, foreign_cores=0.0, foreign=False, cores=2, devices=devices)
+
+
+def make_other(pid=4242, processes=1, memory_bytes=20 * 2**30):
+    return OtherProcess(device=0, pid=pid, processes=processes, memory_bytes=memory_bytes, seen=("before", "during"))
 
 
 class TestWarnings:
@@ -21,6 +33,21 @@ class TestWarnings:
         ("changes", "expected"),
         [
             ({"foreign": True}, "mindspore compiled: other work ran beside launch 1"),
+            (
+                {"load": make_load(make_other())},
+                "mindspore compiled: 1 process of another job with 20 GiB on the device beside launch 1: its times are "
+                "those of a shared device",
+            ),
+            (
+                {"load": make_load(make_other(), make_other(pid=None, processes=2, memory_bytes=None))},
+                "mindspore compiled: 3 processes of another job with 20 GiB on the device beside launch 1: its times "
+                "are those of a shared device",
+            ),
+            (
+                {"load": make_load(reason="npu-smi is not on PATH")},
+                "mindspore compiled: whether others used the device beside launch 1 is not known: npu-smi is not on "
+                "PATH",
+            ),
             (
                 {"environment": make_environment(git_dirty=True)},
                 "mindspore compiled: made from a checkout with uncommitted changes: launch 1",
@@ -69,6 +96,12 @@ class TestWarnings:
         assert run(results).count(f"warning: {line}") == 1
         for name in ("speed", "skill", "energy"):
             assert read(results, name)[1].count(f"- {line}") == 1
+
+    def test_a_device_that_was_looked_at_and_free_is_no_cause(self, results):
+        results.add(*[make_record("pytorch", launch, load=make_load()) for launch in range(3)])
+        results.add(*[make_record("mindspore", launch) for launch in range(3)])
+        results.certify()
+        assert "warning" not in run(results)
 
     def test_a_damaged_record_is_named_and_the_rest_reported(self, results):
         add_pair(results, launches=range(4))

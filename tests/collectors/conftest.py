@@ -30,7 +30,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from collectors.base import Probe, Sensor
+from collectors.base import Probe, Reading, Sensor
 from collectors.tools.null import NullCollector
 
 
@@ -58,6 +58,25 @@ class Raising(Base):
         raise RuntimeError("device fell off the bus")
 
 
+class Checked(Base):  # its second opinion answers after half a second, as a program does
+    name = "checked"
+
+    def probe(self):
+        gpu = Sensor("gpu", "card", "instant", update_period_s=0.02)
+        return Probe((gpu, Sensor("cli", "card", "instant", update_period_s=0.5, checks="gpu")))
+
+    def start(self, period_s):
+        self.asked_ns = time.monotonic_ns()
+
+    def sample(self):
+        now_ns = time.monotonic_ns()
+        readings = [Reading(now_ns, now_ns, "gpu", 50.0)]
+        if now_ns > self.asked_ns + 500_000_000:
+            readings.append(Reading(self.asked_ns, now_ns, "cli", 50.0))
+            self.asked_ns = now_ns
+        return readings
+
+
 class Unstartable(Base):
     name = "registered by another name"
 
@@ -77,6 +96,7 @@ ENTRY_POINTS = """
 live = live_collector:LiveCollector
 hanging = faulty_collectors:Hanging
 raising = faulty_collectors:Raising
+checked = faulty_collectors:Checked
 unstartable = faulty_collectors:Unstartable
 raising-probe = faulty_collectors:RaisingProbe
 unloadable = module_that_is_not_there:Collector

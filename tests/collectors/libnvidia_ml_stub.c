@@ -3,6 +3,7 @@
  * STUB_GPUS     boards "uuid|name|pci|major.minor|mig,mig", separated by ';'
  * STUB_POWER_MW power of board 0; board k draws k watts more
  * STUB_ERR      "call=code,call=code": NVML error codes to return
+ * STUB_COMPUTE, STUB_GRAPHICS, STUB_MPS  processes "board/pid/bytes,...": -1 bytes are not told
  * The energy counter is power times the monotonic clock.
  */
 #include <stdint.h>
@@ -28,6 +29,12 @@ typedef struct {
     uint32_t valueType, nvmlReturn;
     union { double d; uint32_t ui; uint64_t ull; } value;
 } FieldValue;
+
+typedef struct {
+    unsigned pid;
+    unsigned long long used;
+    unsigned gpu_instance, compute_instance;
+} Process;
 
 static Board boards[8], migs[16];
 static int board_count;
@@ -116,6 +123,33 @@ int nvmlDeviceGetTotalEnergyConsumption(Board *board, unsigned long long *energy
     *energy_mj = (unsigned long long)(power_mw(board) * (now.tv_sec + now.tv_nsec * 1e-9));
     return error_of("counter");
 }
+static int list_processes(const char *variable, Board *board, unsigned *count, Process *processes) {
+    const char *text = getenv(variable) ? getenv(variable) : "";
+    if (error_of(variable)) return error_of(variable);
+    unsigned found = 0;
+    for (const char *at = text; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        int index;
+        unsigned pid;
+        long long used;
+        if (sscanf(at, "%d/%u/%lld", &index, &pid, &used) != 3 || index != board->index) continue;
+        if (processes && found < *count) processes[found] = (Process){pid, (unsigned long long)used, ~0u, ~0u};
+        found++;
+    }
+    int small = found > (processes ? *count : 0);
+    *count = found;
+    return small ? 7 : 0;
+}
+#define LIST(name, variable) \
+    int name(Board *board, unsigned *count, Process *processes) { \
+        return list_processes(variable, board, count, processes); \
+    }
+#ifdef OLD_DRIVER
+LIST(nvmlDeviceGetComputeRunningProcesses_v2, "STUB_COMPUTE")
+#else
+LIST(nvmlDeviceGetComputeRunningProcesses_v3, "STUB_COMPUTE")
+LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, "STUB_GRAPHICS")
+LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, "STUB_MPS")
+#endif
 #ifndef OLD_DRIVER
 int nvmlDeviceGetFieldValues(Board *board, int count, FieldValue *values) {
     for (int k = 0; k < count; k++) {

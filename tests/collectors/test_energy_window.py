@@ -346,13 +346,36 @@ def test_record_of_a_window_is_json():
     assert record["devices"][0]["sensor"] == "gpu"
 
 
-@pytest.mark.parametrize(("check_w", "valid"), [(252.0, True), (80.0, False), (None, True)])
-def test_a_second_opinion_is_compared_and_never_added(check_w, valid):
+@pytest.mark.parametrize(
+    ("check_w", "reason"),
+    [
+        (252.0, None),
+        (80.0, "gpu: gpu cli gives 0.32 times its power"),
+        (800.0, "gpu: gpu cli gives 3.2 times its power"),
+        (None, "gpu: unproven: gpu cli gave no second opinion"),
+    ],
+)
+def test_a_second_opinion_is_compared_and_never_added(check_w, reason):
     sensors = (Sensor("gpu", "card", "instant", devices=(0,)), Sensor("gpu cli", "card", "instant", checks="gpu"))
     power = readings(every(0.1, 10), lambda t: 250.0) + readings(every(1, 10), lambda t: check_w, sensor="gpu cli")
     found = energy(log_of(power, sensors=sensors), 1, 9)
     assert found.energy_j == pytest.approx(2000)
     assert [device.sensor for device in found.devices] == ["gpu"]
     assert found.second_opinion == (None if check_w is None else pytest.approx(check_w / 250))
-    assert found.valid == valid
-    assert found.reasons == (() if valid else ("gpu: gpu cli gives 0.32 times its power",))
+    assert found.valid == (reason is None)
+    assert found.reasons == (() if reason is None else (reason,))
+
+
+@pytest.mark.parametrize(("first_s", "last_s", "valid"), [(3, 12, True), (6, 12, False), (0, 6, True), (0, 4, False)])
+def test_a_second_opinion_is_compared_where_it_was_heard_and_must_cover_half_of_a_window(first_s, last_s, valid):
+    """The power rises throughout, so that only means over the same stretch agree."""
+    sensors = (Sensor("gpu", "card", "instant", devices=(0,)), Sensor("gpu cli", "card", "instant", checks="gpu"))
+
+    def ramp(t_s):
+        return 100.0 + 20 * t_s
+
+    power = readings(every(0.1, 12), ramp) + readings(every(0.5, last_s, first_s), ramp, sensor="gpu cli")
+    found = energy(log_of(power, sensors=sensors), 1, 9)
+    assert found.valid == valid, found.reasons
+    assert found.second_opinion == (pytest.approx(1) if valid else None)
+    assert valid or found.reasons == ("gpu: unproven: gpu cli gave no second opinion",)

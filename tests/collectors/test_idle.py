@@ -56,3 +56,14 @@ def test_a_missing_or_invalid_idle_window_gives_no_net_energy(lost):
         assert idle.power_w is None
         assert idle.net_energy_j(work) is None
         assert idle.reasons[0].startswith(reason)
+
+
+@pytest.mark.parametrize(("work_w", "net_w"), [(62.0, 1.0), (61.0, 0.0), (60.9, None), (30.0, None)])
+def test_more_power_at_rest_than_at_work_gives_no_net_energy(work_w, net_w):
+    before, work, after = windows(account(work_w=work_w))
+    idle = idle_power(before, after)
+    assert idle.power_w == pytest.approx(61)
+    found = idle.net_energy_j(work)
+    assert found == (None if net_w is None else pytest.approx(net_w * 18, abs=1e-6))
+    told = None if net_w is not None else f"the power at rest of 61 W is above the {work_w:.3g} W of the work"
+    assert idle.why_no_net(work) == told

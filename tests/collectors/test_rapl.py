@@ -45,6 +45,25 @@ def test_packages_and_memory_are_read_cores_and_platform_are_not_added(root: Pat
     assert collector.sample() == ()
 
 
+@pytest.mark.parametrize(
+    ("files", "cap_w"),
+    [
+        ({"constraint_0_power_limit_uw": "270000000", "constraint_1_power_limit_uw": "324000000"}, 324.0),
+        ({"constraint_0_power_limit_uw": "270000000", "enabled": "1"}, 270.0),
+        ({"constraint_0_power_limit_uw": "270000000", "enabled": "0"}, None),
+        ({"constraint_0_power_limit_uw": "0"}, None),
+        ({"constraint_0_power_limit_uw": "none"}, None),
+        ({}, None),
+    ],
+)
+def test_the_cap_is_the_highest_limit_that_is_enforced(root: Path, files: dict[str, str], cap_w: float | None):
+    zone = add_zone(root, "intel-rapl:0", "package-0", 5_000_000)
+    for name, content in files.items():
+        (zone / name).write_text(content + "\n")
+    (sensor,) = RaplCollector(root).probe().sensors
+    assert sensor.power_cap_w == (None if cap_w is None else pytest.approx(cap_w))
+
+
 def test_platform_alone_is_read_where_there_is_no_package(root: Path):
     add_zone(root, "intel-rapl:1", "psys", 20_000_000, wrap_uj=None)
     (sensor,) = RaplCollector(root).probe().sensors

@@ -1,5 +1,7 @@
 """Energy of a real bench beside a power tool of a third party: phases, net energy, and a sampler that is killed."""
 
+import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,10 +59,10 @@ def bench(tmp_path, write_suite, crosscast, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", str(lab))
 
-    def run(collector: str):
+    def run(*collectors: str):
         from harness.scenario.catalogue import ROOT
 
-        chip = yaml.safe_load((ROOT / "chips" / "cpu.yaml").read_text()) | {"power_collectors": [collector]}
+        chip = yaml.safe_load((ROOT / "chips" / "cpu.yaml").read_text()) | {"power_collectors": list(collectors)}
         path = tmp_path / "lab-cpu.yaml"
         path.write_text(yaml.safe_dump(chip))
         done = crosscast("bench", "--chip", path, "--suite", write_suite(idle_s=1.0))
@@ -93,7 +95,8 @@ def test_phases_get_their_energy_gross_and_net(bench):
     assert inference["net_energy_j"] == pytest.approx(0, abs=1e-6)
     steps = next(phase["steps"] for phase in phases if phase["name"] == "inference")
     assert steps > len(record["measurements"]["inference"]["step_s"])
-    assert windows["train pretrain 0"]["window"]["valid"] is False
+    first = windows["train pretrain 0"]["window"]
+    assert first["valid"] == (first["duration_s"] >= 5)
     assert energy["calibrations"] == []
     assert energy["sampling"]["period_s"] == 0.05
     assert energy["sampling"]["interval_s"] == pytest.approx(0.05, rel=0.3)
@@ -136,3 +139,43 @@ def test_a_sampler_that_is_killed_costs_the_energy_and_not_the_times(bench):
     windows = {entry["phase"]: entry["window"] for entry in record["energy"]["phases"]}
     assert windows["inference"]["energy_j"] is None
     assert any("the sampler died" in reason for reason in windows["inference"]["reasons"])
+
+
+NVIDIA_SMI = """#!/bin/sh
+case "$*" in
+*--query-gpu=*) echo "GPU-aaaa-1111, NVIDIA A100-SXM4-80GB, 00000000:01:00.0" ;;
+*--query-compute-apps=*)
+    echo "pid, gpu_uuid, used_gpu_memory [MiB]"
+    {row}
+    for worker in $(pgrep -f "harness.worker {folder}"); do
+        echo "$worker, GPU-aaaa-1111, 512 MiB"
+    done ;;
+esac
+"""
+
+
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="no pgrep to find the worker with")
+def test_another_jobs_process_on_the_device_costs_the_energy_and_marks_the_times(bench, tmp_path, monkeypatch):
+    """The program lists the worker, too, which is the launch's own."""
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    row = f'echo "{os.getpid()}, GPU-aaaa-1111, 20480 MiB"'
+    (tools / "nvidia-smi").write_text(NVIDIA_SMI.replace("{row}", row).replace("{folder}", str(tmp_path)))
+    (tools / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    record, _, shown = bench("steady", "nvidia-smi")
+    devices = record["load"]["devices"]
+    assert (devices["tool"], devices["looks_before"], devices["looks_after"]) == ("nvidia-smi", 1, 1)
+    assert devices["looks_during"] >= 1
+    (other,) = devices["others"]
+    assert (other["pid"], other["memory_bytes"], other["device"]) == (os.getpid(), 20 << 30, 0)
+    assert other["seen"] == ["before", "during", "after"]
+    inference = next(each["window"] for each in record["energy"]["phases"] if each["phase"] == "inference")
+    assert inference["energy_j"] == pytest.approx(50 * inference["duration_s"], rel=1e-6)
+    assert (inference["valid"], inference["shared_device"]) == (False, True)
+    told = f"shared device: process {os.getpid()} of another job (before, during, after)"
+    assert inference["reasons"] == [told]
+    assert record["measurements"]["inference"]["step_s"]
+    assert "1 process of another job with 20 GiB on the device beside launch 0" in " ".join(shown.split())
+    assert record["load"]["cores"] == len(os.sched_getaffinity(0))
