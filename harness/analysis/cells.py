@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from collectors.regular_files import read_regular
 from harness import record as records
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
@@ -255,7 +256,7 @@ def _problem(path: Path, record: Record) -> str | None:
 
 def _load_absent(path: Path) -> Sequence[Absent]:
     try:
-        return TypeAdapter(list[Absent]).validate_json(path.read_bytes())
+        return TypeAdapter(list[Absent]).validate_json(read_regular(path, records.MOST_BYTES))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:

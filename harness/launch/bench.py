@@ -13,12 +13,13 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from collectors.regular_files import read_regular
 from harness import environment
 from harness.errors import UserError
 from harness.launch.local import launch
 from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.progress import BenchProgress, ReadingProgress
-from harness.record import FILE_NAME, Record, write_atomically
+from harness.record import FILE_NAME, MOST_BYTES, Record, write_atomically
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, expand
 from harness.scenario.schema import ChipConfig
@@ -80,8 +81,8 @@ def is_completed(plan: LaunchPlan, results: Path) -> bool:
 
 def _status(path: Path) -> str | None:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = json.loads(read_regular(path, MOST_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
     return content.get("status") if isinstance(content, dict) else None
 
@@ -106,7 +107,7 @@ def _prepare(folder: Path, matrix: Matrix) -> None:
 
 def _read_absent(path: Path) -> Iterable[dict[str, str]]:
     try:
-        return [entry.model_dump() for entry in TypeAdapter(list[Absent]).validate_json(path.read_bytes())]
+        return [entry.model_dump() for entry in TypeAdapter(list[Absent]).validate_json(read_regular(path, MOST_BYTES))]
     except (OSError, ValueError):
         return []
 
