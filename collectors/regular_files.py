@@ -64,9 +64,7 @@ def _check(status: os.stat_result, path: Path, most_bytes: int) -> None:
     if kind := _kind(status.st_mode):
         raise OSError(errno.EINVAL, f"{kind}, not a regular file", str(path))
     if status.st_size > most_bytes:
-        raise OSError(
-            errno.EFBIG, f"{_size(status.st_size)}, but at most {_size(most_bytes)} are read here", str(path)
-        )
+        raise OSError(errno.EFBIG, f"{_size(status.st_size)}, but at most {_size(most_bytes)} are read here", str(path))
 
 
 def _kind(mode: int) -> str | None:
