@@ -106,14 +106,14 @@ def _check_bounds(path: Path, text: str) -> None:
                 anchors[done.anchor] = done.nodes, done.height
             open_[-1].add(done.nodes, done.height)
         elif isinstance(event, yaml.AliasEvent):
-            open_[-1].add(*anchors.get(event.anchor, (1, 0)))
+            open_[-1].add(*anchors.get(event.anchor or "", (1, 0)))
         elif isinstance(event, yaml.ScalarEvent):
             if event.anchor is not None:
                 anchors[event.anchor] = 1, 0
             open_[-1].add(1, 0)
         else:
             continue
-        at = f"{path}:{event.start_mark.line + 1}"
+        at = f"{path}:{event.start_mark.line + 1 if event.start_mark else 1}"
         if len(open_) - 1 + open_[-1].height > MOST_DEPTH:
             raise UserError(f"{at}: nested more than {MOST_DEPTH} levels deep, which no file of scenarios/ needs")
         if sum(each.nodes for each in open_) > MOST_NODES:

@@ -90,6 +90,7 @@ def test_a_file_that_becomes_a_fifo_after_the_first_look_is_not_waited_for(tmp_p
     path, regular = tmp_path / "record.json", tmp_path / "regular"
     os.mkfifo(path)
     regular.write_bytes(b"")
-    monkeypatch.setattr(Path, "stat", lambda self: os.stat(regular))
+    status = regular.stat()
+    monkeypatch.setattr(Path, "stat", lambda self: status)
     with pytest.raises(OSError, match="a FIFO, not a regular file"):
         open_regular(path, 100)
