@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from collectors.base import Reading, Sensor
+from collectors.base import STATUS_ERROR, Reading, Sensor
+from collectors.log_checks import (
+    MOST_BYTES,
+    MOST_LINES_BYTES,
+    End,
+    Kept,
+    check_numbers,
+    check_times,
+    checked,
+    read_table,
+)
 from collectors.registry import no_sensor_reason
+from collectors.regular_files import open_regular, read_regular
 
 SCHEMA = 1
 """Version of the log's layout. A log of a later one is refused."""
 
 PARQUET_METADATA = b"crosscast_power"
 NOTES_METADATA = b"crosscast_notes"
+ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -26,6 +39,9 @@ class CounterReading:
     t1_ns: int
     sensor: str
     counter_j: float | None
+
+
+AnyReading = TypeVar("AnyReading", Reading, CounterReading)
 
 
 @dataclass(frozen=True)
@@ -49,18 +65,16 @@ class Header:
 
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> Header:
-        """The header written by `to_dict`. Raises ValueError for a later schema, KeyError where a field is missing."""
-        if fields["schema"] > SCHEMA:
-            raise ValueError(f"power log of schema {fields['schema']}, this version reads up to {SCHEMA}")
-        return cls(
-            collector=fields["collector"],
-            sensors=tuple(Sensor.from_dict(sensor) for sensor in fields["sensors"]),
-            reasons=dict(fields["reasons"]),
-            period_s=fields["period_s"],
-            monotonic_ns=fields["monotonic_ns"],
-            wall_ns=fields["wall_ns"],
-            versions=dict(fields["versions"]),
-        )
+        """The header written by `to_dict`.
+
+        Raises ValueError for a later schema and where a field is missing or is none that a sampler writes.
+        """
+        schema = fields.get("schema")
+        if not isinstance(schema, int):
+            raise ValueError("the header of a power log names no schema")
+        if schema > SCHEMA:
+            raise ValueError(f"power log of schema {schema}, this version reads up to {SCHEMA}")
+        return checked(fields, cls)
 
 
 @dataclass(frozen=True)
@@ -121,7 +135,7 @@ def counter_record(reading: CounterReading) -> dict[str, Any]:
 def read_samples(jsonl: Path) -> SampleLog:
     """Reads a log that a sampler wrote, or left behind half written. Never raises: what is wrong is in `problem`."""
     try:
-        lines = jsonl.read_bytes().splitlines()
+        lines = read_regular(jsonl, MOST_LINES_BYTES).splitlines()
     except OSError as error:
         return SampleLog(None, problem=f"power log cannot be read: {error}")
     records, n_bad_lines = [], 0
@@ -129,7 +143,7 @@ def read_samples(jsonl: Path) -> SampleLog:
         try:
             record = json.loads(line)
             records.append((record["type"], record))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             n_bad_lines += bool(line.strip())
     return _assemble(records, n_bad_lines)
 
@@ -143,17 +157,23 @@ def _assemble(records: Iterable[tuple[str, Mapping[str, Any]]], n_bad_lines: int
             if kind == "header":
                 header, problem = Header.from_dict(record), ""
             elif kind == "power":
-                readings.append(Reading(**{name: value for name, value in record.items() if name != "type"}))
+                readings.append(_timed(checked(record, Reading)))
             elif kind == "counter":
-                counters.append(CounterReading(**{name: value for name, value in record.items() if name != "type"}))
+                counters.append(_timed(checked(record, CounterReading)))
             elif kind == "end":
+                checked(record, End)
                 end = dict(record)
-        except (KeyError, TypeError, ValueError) as error:
+        except ValueError as error:
             n_bad_lines += 1
             problem = str(error) if kind == "header" else problem
     if header is None:
         return SampleLog(None, problem=problem, n_bad_lines=n_bad_lines)
     return SampleLog(header, tuple(readings), tuple(counters), end, n_bad_lines)
+
+
+def _timed(reading: AnyReading) -> AnyReading:
+    check_times(reading.t0_ns, reading.t1_ns)
+    return reading
 
 
 def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = None) -> SampleLog:
@@ -196,30 +216,38 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
 
 
 def read_parquet(parquet: Path) -> SampleLog:
-    """The log kept by `to_parquet`. Raises OSError or pyarrow.ArrowException where the file is not such a log."""
-    import pyarrow.parquet as pq
+    """The log kept by `to_parquet`.
 
-    table = pq.read_table(parquet)
-    metadata = json.loads((table.schema.metadata or {})[PARQUET_METADATA])
-    readings = tuple(
-        Reading(
-            row["t0_ns"], row["t1_ns"], row["sensor"], row["power_w"], row["status"], row["raw"], row["utilisation"]
-        )
-        for row in table.to_pylist()
-        if row["type"] == "power"
-    )
-    counters = tuple(
-        CounterReading(row["t0_ns"], row["t1_ns"], row["sensor"], row["counter_j"])
-        for row in table.to_pylist()
-        if row["type"] == "counter"
-    )
+    Raises OSError where the file cannot be opened or is no regular file of a sane size, and pyarrow.ArrowException,
+    KeyError, RecursionError or ValueError where it is not such a log.
+    """
+    with open_regular(parquet, MOST_BYTES) as file:
+        table = read_table(file, os.fstat(file.fileno()).st_size)
+    metadata = checked(json.loads((table.schema.metadata or {})[PARQUET_METADATA]), Kept)
+    if metadata["end"] is not None:
+        checked(metadata["end"], End)
+    readings: list[Reading] = []
+    counters: list[CounterReading] = []
+    for batch in table.to_batches(ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            times_ns, sensor = (row["t0_ns"], row["t1_ns"]), row["sensor"]
+            if row["type"] == "power":
+                status = row["status"] or STATUS_ERROR
+                readings.append(Reading(*times_ns, sensor, row["power_w"], status, row["raw"], row["utilisation"]))
+            elif row["type"] == "counter":
+                counters.append(CounterReading(*times_ns, sensor, row["counter_j"]))
     header = Header.from_dict(metadata["header"]) if metadata["header"] else None
-    return SampleLog(header, readings, counters, metadata["end"], metadata["n_bad_lines"], metadata["problem"])
+    problem = metadata["problem"]
+    return SampleLog(header, tuple(readings), tuple(counters), metadata["end"], metadata["n_bad_lines"], problem)
 
 
 def read_notes(parquet: Path) -> dict[str, Any]:
     """The notes given to `to_parquet`; empty where there are none. Raises what `read_parquet` raises."""
     import pyarrow.parquet as pq
 
-    notes: dict[str, Any] = json.loads((pq.read_schema(parquet).metadata or {}).get(NOTES_METADATA, b"{}"))
+    with open_regular(parquet, MOST_BYTES) as file:
+        notes = json.loads((pq.read_schema(file).metadata or {}).get(NOTES_METADATA, b"{}"))
+    if not isinstance(notes, dict):
+        raise ValueError("its notes are no fields and values")
+    check_numbers(notes)
     return notes
