@@ -50,10 +50,10 @@ class PowerLog:
 
     @property
     def windows(self) -> tuple[Span, ...]:
-        """The phases, or the whole log as one where there are none."""
+        """The phases that take time, or the whole log as one where there are none."""
         times_ns = self._times_ns()
-        if self.phases or len(times_ns) < 2:
-            return self.phases
+        if self.phases or min(times_ns, default=0) == max(times_ns, default=0):
+            return tuple(phase for phase in self.phases if phase.t0_ns < phase.t1_ns)
         return (Span("whole log", min(times_ns), max(times_ns)),)
 
     def _times_ns(self) -> list[int]:
