@@ -46,7 +46,7 @@ def _gpus(text: str) -> Iterator[dict[str, Any]]:
     for start in re.finditer(r"^[ \t]*[\[{]", text, re.MULTILINE):
         try:
             content, _ = json.JSONDecoder().raw_decode(text[start.start() :].lstrip())
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         content = content.get("gpu_data", [content]) if isinstance(content, dict) else content
         gpus = [gpu for gpu in content if isinstance(gpu, dict) and isinstance(gpu.get("gpu"), int)]

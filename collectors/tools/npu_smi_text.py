@@ -357,7 +357,7 @@ def _labelled(line: str) -> tuple[str, str]:
 
 
 def _whole(value: str | None) -> int | None:
-    return int(value) if value is not None and value.isascii() and value.isdigit() else None
+    return int(value) if value is not None and re.fullmatch("[0-9]{1,9}", value) else None
 
 
 def _first(row: dict[str, str | None], names: Iterable[str]) -> str | None:

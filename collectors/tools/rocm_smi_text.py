@@ -55,7 +55,7 @@ def vendor_of_output(text: str) -> int | None:
 
 def bus_addresses(text: str) -> dict[int, str]:
     """PCI addresses by device number from what `--showbus` prints."""
-    found = re.findall(r"^\w+\[(\d+)\]\s*:\s*PCI Bus\s*:\s*([0-9A-Fa-f:.]+)\s*$", text, re.MULTILINE)
+    found = re.findall(r"^\w+\[(\d{1,9})\]\s*:\s*PCI Bus\s*:\s*([0-9A-Fa-f:.]+)\s*$", text, re.MULTILINE)
     return {int(index): address.lower() for index, address in found}
 
 
@@ -101,7 +101,7 @@ def _labelled_row(labels: Sequence[tuple[str, str]], raw: str) -> Row | None:
 
 def _json_rows(text: str) -> Iterator[tuple[int, Row]]:
     """Cards of a JSON text, which may stand between other lines and have commas too many."""
-    for index, body in re.findall(r'"[A-Za-z]+\[?(\d+)\]?"\s*:\s*\{([^{}]*)\}', text):
+    for index, body in re.findall(r'"[A-Za-z]+\[?(\d{1,9})\]?"\s*:\s*\{([^{}]*)\}', text):
         labels = [(key, quoted or bare) for key, quoted, bare in PAIRS.findall(body)]
         row = _labelled_row(labels, "; ".join(f"{key}: {value}" for key, value in labels if "ower" in key))
         if row:
@@ -114,10 +114,13 @@ PAIRS = re.compile(r'"([^"\n]*)"\s*:\s*(?:"([^"\n]*)"|([^",\s}]+))')
 def _csv_rows(text: str) -> Iterator[tuple[int, Row]]:
     titles: list[str] = []
     for line in text.splitlines():
-        cells = next(csv.reader([line]), [])
+        try:
+            cells = next(csv.reader([line]), [])
+        except csv.Error:
+            continue
         if cells and cells[0].strip().lower() == "device":
             titles = cells
-        elif titles and (number := re.fullmatch(r"[A-Za-z]*(\d+)", cells[0].strip() if cells else "")):
+        elif titles and (number := re.fullmatch(r"[A-Za-z]*(\d{1,9})", cells[0].strip() if cells else "")):
             whole = len(cells) == len(titles)
             row = _labelled_row(list(zip(titles, cells, strict=True)), line) if whole else Row(None, line)
             if row:
@@ -128,7 +131,7 @@ def _line_rows(text: str) -> Iterator[tuple[int, Row]]:
     """Devices of lines as `GPU[0] : label: value`. A last line without its end may be cut and is left out."""
     devices: dict[int, list[tuple[str, str, str]]] = {}
     for line in text.splitlines(keepends=True):
-        match = re.fullmatch(r"\s*\w+\[(\d+)\]\s*:\s*(.+?)\s*:\s*(.*?)\s*\n", line)
+        match = re.fullmatch(r"\s*\w+\[(\d{1,9})\]\s*:\s*(.+?)\s*:\s*(.*?)\s*\n", line)
         if match:
             devices.setdefault(int(match[1]), []).append((match[2], match[3], line))
     for index, lines in devices.items():
@@ -149,7 +152,7 @@ def _table_rows(text: str) -> Iterator[tuple[int, Row]]:
         words = [word for _, _, word in _words(line)]
         if words and words[0] in INDEX_TITLES and any(_is_power(word) for word in words):
             titles = line
-        elif titles and words and words[0].isdigit():
+        elif titles and words and re.fullmatch("[0-9]{1,9}", words[0]):
             row = _table_row(titles, line)
             yield int(words[0]), row
 

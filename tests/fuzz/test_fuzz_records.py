@@ -16,10 +16,9 @@ from rich.console import Console
 from harness.analysis.benchmark_export import export_pytest_benchmark
 from harness.analysis.cells import load_results
 from harness.analysis.claims.writing import write_claims
-from harness.analysis.figures import illustrations, rendered
+from harness.analysis.figures import energy, illustrations, loss, power, rendered, scaling, skill, speed
 from harness.analysis.figures.subject import Illustration, NotDrawn
 from harness.analysis.figures.writing import CANNOT
-from harness.analysis.html_report import write_report
 from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 from harness.launch.bench import _read_absent, _status
@@ -29,8 +28,8 @@ from tests.analysis.made_records import ResultsFolder, make_certificate, make_re
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))
 from made_study import add_launch
 
-FIGURES_OF = 8
-"""One in so many contents is drawn too, which takes most of a second."""
+FIGURES_OF = 10
+"""One in so many contents is drawn and compared with claims too, which takes seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +56,11 @@ def use(results, *, draw):
     console = Console(file=io.StringIO(), width=110)
     problems = write_tables(results.path, suite=None, baseline=None, console=console)
     assert all(str(results.path) in problem and "\n" not in problem for problem in problems)
-    write_claims(results.path, "2510.17852", console)
     export_pytest_benchmark(results.path, results.path / "times.json", suite=None, console=console)
     if draw:
-        for item in illustrations(load_results(results.path).groups()):
+        write_claims(results.path, "2510.17852", console)
+        drawn = [module.illustrate for module in (speed, loss, skill, energy, scaling, power)]
+        for item in illustrations(load_results(results.path).groups(), drawn):
             if isinstance(item, NotDrawn):
                 assert CANNOT not in item.reason
             elif isinstance(item, Illustration):
@@ -71,8 +71,6 @@ def use(results, *, draw):
 
 def test_the_records_themselves_are_used(results):
     assert use(results, draw=True) == ()
-    console = Console(file=io.StringIO(), width=110)
-    assert write_report(results.path, suite=None, baseline=None, output=None, console=console) == ()
 
 
 def test_records_with_values_that_do_not_belong(results):
@@ -81,7 +79,7 @@ def test_records_with_values_that_do_not_belong(results):
     drawn = random.Random(0)
     content = short(json.loads(kept))
 
-    @effort(60)
+    @effort(15)
     @given(mutations(content))
     def search(changed):
         path.write_text(json.dumps(changed))
@@ -94,7 +92,7 @@ def test_records_with_values_that_do_not_belong(results):
         path.write_text(kept)
 
 
-@pytest.mark.parametrize("value", [1e59, 1e308, 10**400, -1, -(10**59), float("inf"), float("nan"), 0, 1e-320])
+@pytest.mark.parametrize("value", [1e59, 10**400, float("inf"), float("nan"), 1e-320])
 def test_a_number_at_every_place(results, value):
     """One launch for each place, all in one folder: what the tables do with a number is done with all at once."""
     path = sorted(results.path.rglob("record.json"))[-1]
@@ -114,7 +112,7 @@ def test_a_number_at_every_place(results, value):
         added.append(folder)
     try:
         assert len(added) > 100
-        use(results, draw=value in (1e308, 1e59) or TIMES > 1)
+        use(results, draw=TIMES > 1)
     finally:
         for folder in added:
             (folder / "record.json").unlink()
@@ -131,7 +129,7 @@ def numbers(content, above=()):
             yield (*above, name)
 
 
-@effort(80)
+@effort(50)
 @given(changed=mutations(json.loads(make_certificate().model_dump_json())))
 def test_certificates(tmp_path_factory, changed):
     path = tmp_path_factory.getbasetemp() / "certificate.json"
@@ -145,7 +143,7 @@ def test_certificates(tmp_path_factory, changed):
     assert str(path) in said
 
 
-@effort(60)
+@effort(40)
 @given(changed=mutations([{**make_record().scenario.model_dump(mode="json"), "reason": "not here"}]))
 def test_absent_cells(tmp_path_factory, changed):
     path = tmp_path_factory.getbasetemp() / "absent.json"
