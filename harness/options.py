@@ -46,13 +46,13 @@ class PathName(click.Path):
         return super().convert(value, param, ctx)
 
 
-def refuse_unwritable(folder: Path) -> None:
+def refuse_unwritable(folder: Path, *, must_exist: bool = False) -> None:
     """Raise UserError where a folder, or that in which it would have to be made, cannot be written; makes nothing.
 
     Asked before long work whose result goes there.
     """
     place = folder.absolute()
-    while not os.path.lexists(place) and place != place.parent:
+    while not must_exist and not os.path.lexists(place) and place != place.parent:
         place = place.parent
     if not place.is_dir():
         raise UserError(f"{folder}: cannot be written: {place} is no folder")

@@ -70,7 +70,7 @@ def load(path: Path) -> PowerLog:
 
     Raises UserError where there is no log, or no log that can be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (False where the name is too long)
         return _load_launch(path)
     if not os.path.lexists(path):
         raise UserError(f"{path}: cannot be read: no such file or folder")

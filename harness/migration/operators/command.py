@@ -48,7 +48,7 @@ def operators(
     from harness.scenario.matrix import Selection, expand
 
     if target_file:
-        refuse_unwritable(target_file.parent)
+        refuse_unwritable(target_file.parent, must_exist=True)
     if ":" in network:
         if preset:
             raise UserError(f"--preset goes with a model, not with {network}")
