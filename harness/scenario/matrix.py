@@ -234,10 +234,8 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
     if not found:
         raise UserError(f"DATA={root}: no such file or folder")
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
-    name = selection.mapping
-    if name is None:
-        archives = {each: config for each, config in mappings.items() if isinstance(config, ArchiveConfig)}
-        name = match_mapping(root, archives)
+    archives = {each: config for each, config in mappings.items() if isinstance(config, ArchiveConfig)}
+    name = match_mapping(root, archives) if selection.mapping is None else selection.mapping
     config = catalogue.data(name)
     if not isinstance(config, ArchiveConfig):
         raise UserError(f"data {name!r} are generated, no mapping of DATA={root}: leave one of the two out")
