@@ -8,13 +8,15 @@ VENV_ACCELERATOR = .venv-accelerator
 bench_venv := $(if $(filter-out cpu,$(CHIP)),$(VENV_ACCELERATOR),$(VENV))
 any_venv := $(firstword $(wildcard $(bench_venv) $(VENV_ACCELERATOR)) $(bench_venv))
 
-option = $(if $(2), --$(1) '$(2)')
-results_options = $(call option,suite,$(SUITE))$(call option,results,$(RESULTS))
-bench_options = $(call option,chip,$(CHIP))$(call option,model,$(MODEL))$(call option,framework,$(FRAMEWORK))$\
-	$(call option,preset,$(PRESET))$(call option,data,$(DATA))$(call option,mapping,$(MAPPING))$\
-	$(call option,weights,$(WEIGHTS))$(call option,repeats,$(REPEATS))$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
+# The value of a variable as one word of the shell, whatever is in it: blanks, apostrophes, dollars.
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(2)), --$(1) $(call quoted,$(2)))
+results_options = $(call option,suite,SUITE)$(call option,results,RESULTS)
+bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,framework,FRAMEWORK)$\
+	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
+	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)
 
-.PHONY: help venv bench tables claims parity figures report list schemas test lint benchmarks lock clean $(VENV)\
+.PHONY: help venv bench tables claims parity figures report list schemas test fuzz lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
@@ -31,11 +33,11 @@ tables: $(any_venv) ## Print and write the tables of the records
 	@$</bin/crosscast tables$(results_options)
 
 claims: $(any_venv) ## Say which claims of a study the records confirm or refute
-	@$</bin/crosscast claims$(call option,ledger,$(LEDGER))$(call option,results,$(RESULTS))
+	@$</bin/crosscast claims$(call option,ledger,LEDGER)$(call option,results,RESULTS)
 
 parity: $(bench_venv) ## Certify that the ports are the same networks
-	@$</bin/crosscast parity$(if $(MODEL), '$(MODEL)')$(call option,chip,$(CHIP))$(call option,framework,$(FRAMEWORK))$\
-		$(call option,preset,$(PRESET))$(call option,results,$(RESULTS))
+	@$</bin/crosscast parity$(if $(value MODEL), $(call quoted,MODEL))$(call option,chip,CHIP)$\
+		$(call option,framework,FRAMEWORK)$(call option,preset,PRESET)$(call option,results,RESULTS)
 
 figures: $(any_venv) ## Draw all figures of the records, with their data
 	@$</bin/crosscast figures$(results_options)
@@ -51,6 +53,9 @@ schemas: $(any_venv) ## Write the JSON Schemas of the scenario files
 
 test: lint ## Check the style and types, then run the tests
 	$(VENV)/bin/pytest
+
+fuzz: $(VENV) ## Search for inputs that break a reader, 200 times as long as the tests do (TIMES=)
+	CROSSCAST_FUZZ_TIMES=$(or $(TIMES),200) $(VENV)/bin/pytest tests/fuzz
 
 lint: $(VENV) ## Check style and types
 	$(VENV)/bin/ruff check
@@ -70,7 +75,7 @@ clean: ## Remove the virtual environments and caches; records stay
 	find harness collectors scenarios tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV):
-	@$(PYTHON) harness/setup_venv.py $@
+	@$(call quoted,PYTHON) harness/setup_venv.py $@
 
 $(VENV_ACCELERATOR):
-	@$(PYTHON) harness/setup_venv.py --accelerator $@
+	@$(call quoted,PYTHON) harness/setup_venv.py --accelerator $@

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from collectors.log_checks import MOST_NS, MOST_VALUE
+
 MAX_LINE_BYTES = 1 << 20
-MAX_NS = 2**63 - 1
 MAX_BAD_LINES = 3
 EXCERPT_LENGTH = 60
 
@@ -41,7 +41,7 @@ def check_fields(kind: str, record: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "end":
         for name in END_NUMBERS:
             if not _is_number_or_none(record.get(name)):
-                raise BadLine(f"{name} is {_told(record[name])}, not a finite number")
+                raise BadLine(f"{name} is {_told(record[name])}, not a finite number that a sampler writes")
     if kind not in FIELDS:
         return dict(record)
     fields = {}
@@ -69,7 +69,7 @@ def told(bad_lines: tuple[str, ...], n_bad_lines: int) -> str | None:
 
 
 def _is_time(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_NS
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_NS
 
 
 def _is_text(value: object) -> bool:
@@ -85,10 +85,7 @@ def _is_number_or_none(value: object) -> bool:
         return True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    try:
-        return math.isfinite(float(value))
-    except OverflowError:
-        return False
+    return abs(value) <= MOST_VALUE
 
 
 END_NUMBERS = ("n_ticks", "n_late_ticks", "max_late_s", "n_lost_lines", "cpu_s")
@@ -100,16 +97,16 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
         "t0_ns": _TIME,
         "t1_ns": _TIME,
         "sensor": _SENSOR,
-        "power_w": (_is_number_or_none, "a finite number", True),
+        "power_w": (_is_number_or_none, "a finite number that a sensor gives", True),
         "status": (_is_text, "text", False),
         "raw": (_is_text_or_none, "text", False),
-        "utilisation": (_is_number_or_none, "a finite number", False),
+        "utilisation": (_is_number_or_none, "a finite number that a sensor gives", False),
     },
     "counter": {
         "t0_ns": _TIME,
         "t1_ns": _TIME,
         "sensor": _SENSOR,
-        "counter_j": (_is_number_or_none, "a finite number", True),
+        "counter_j": (_is_number_or_none, "a finite number that a sensor gives", True),
     },
 }
 """Fields of the readings of a log: how each is checked, what it has to be, and whether it has to be there."""

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from collectors.base import STATUS_NOT_PHYSICAL, Reading, Sensor
-from collectors.log_lines import MAX_BAD_LINES, BadLine, check_fields, parse_line
+from collectors.base import STATUS_ERROR, STATUS_NOT_PHYSICAL, Reading, Sensor
+from collectors.log_checks import MOST_BYTES, MOST_LINES_BYTES, End, Kept, check_numbers, checked, read_table
+from collectors.log_lines import MAX_BAD_LINES, BadLine, parse_line
 from collectors.registry import no_sensor_reason
+from collectors.regular_files import open_regular, read_regular
 
 SCHEMA = 1
 """Version of the log's layout. A log of a later one is refused."""
 
 PARQUET_METADATA = b"crosscast_power"
 NOTES_METADATA = b"crosscast_notes"
+ROWS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -53,23 +57,14 @@ class Header:
     def from_dict(cls, fields: Mapping[str, Any]) -> Header:
         """The header written by `to_dict`.
 
-        Raises ValueError for a later schema or a field that holds what it cannot hold, KeyError where one is missing.
+        Raises ValueError for a later schema and where a field is missing or is none that a sampler writes.
         """
-        if not isinstance(fields["schema"], int) or fields["schema"] > SCHEMA:
-            raise ValueError(f"power log of schema {fields['schema']}, this version reads up to {SCHEMA}")
-        for name in ("period_s", "monotonic_ns", "wall_ns"):
-            value = fields[name]
-            if not (value is None and name == "period_s") and not (type(value) in (int, float) and 0 <= value < 2**63):
-                raise ValueError(f"{name} of the power log cannot be {str(value)[:60]!r}")
-        return cls(
-            collector=fields["collector"],
-            sensors=tuple(Sensor.from_dict(sensor) for sensor in fields["sensors"]),
-            reasons=dict(fields["reasons"]),
-            period_s=fields["period_s"],
-            monotonic_ns=fields["monotonic_ns"],
-            wall_ns=fields["wall_ns"],
-            versions=dict(fields["versions"]),
-        )
+        schema = fields.get("schema")
+        if not isinstance(schema, int):
+            raise ValueError("the header of a power log names no schema")
+        if schema > SCHEMA:
+            raise ValueError(f"power log of schema {schema}, this version reads up to {SCHEMA}")
+        return checked(fields, cls)
 
 
 @dataclass(frozen=True)
@@ -138,7 +133,7 @@ def counter_record(reading: CounterReading) -> dict[str, Any]:
 def read_samples(jsonl: Path) -> SampleLog:
     """Reads a log that a sampler wrote, or left behind half written. Never raises: what is wrong is in `problem`."""
     try:
-        lines = jsonl.read_bytes().splitlines()
+        lines = read_regular(jsonl, MOST_LINES_BYTES).splitlines()
     except OSError as error:
         return SampleLog(None, problem=f"power log cannot be read: {error}")
     records, bad_lines = list[tuple[int, str, dict[str, Any]]](), list[str]()
@@ -160,8 +155,8 @@ def _assemble(records: Iterable[tuple[int, str, Mapping[str, Any]]], bad_lines: 
         if kind == "header":
             try:
                 header, problem = Header.from_dict(record), ""
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                problem = f"missing {error}" if isinstance(error, KeyError) else str(error)
+            except ValueError as error:
+                problem = str(error)
                 bad_lines.append(f"line {number}: header: {problem}")
         elif kind == "power":
             readings.append(Reading(**record))
@@ -216,19 +211,26 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
 
 
 def read_parquet(parquet: Path) -> SampleLog:
-    """The log kept by `to_parquet`. Raises OSError or pyarrow.ArrowException where the file is not such a log."""
-    import pyarrow.parquet as pq
+    """The log kept by `to_parquet`.
 
-    table = pq.read_table(parquet)
-    metadata = json.loads((table.schema.metadata or {})[PARQUET_METADATA])
+    Raises OSError where the file cannot be opened or is no regular file of a sane size, and pyarrow.ArrowException,
+    KeyError, RecursionError or ValueError where it is not such a log.
+    """
+    with open_regular(parquet, MOST_BYTES) as file:
+        table = read_table(file, os.fstat(file.fileno()).st_size)
+    metadata = checked(json.loads((table.schema.metadata or {})[PARQUET_METADATA]), Kept)
+    if metadata["end"] is not None:
+        checked(metadata["end"], End)
     readings: list[Reading] = []
     counters: list[CounterReading] = []
-    for row in table.to_pylist():
-        fields = check_fields(str(row.get("type")), row)
-        if row.get("type") == "power":
-            readings.append(Reading(**fields))
-        elif row.get("type") == "counter":
-            counters.append(CounterReading(**fields))
+    for batch in table.to_batches(ROWS_AT_ONCE):
+        for row in batch.to_pylist():
+            times_ns, sensor = (row["t0_ns"], row["t1_ns"]), row["sensor"]
+            if row["type"] == "power":
+                status = row["status"] or STATUS_ERROR
+                readings.append(Reading(*times_ns, sensor, row["power_w"], status, row["raw"], row["utilisation"]))
+            elif row["type"] == "counter":
+                counters.append(CounterReading(*times_ns, sensor, row["counter_j"]))
     return SampleLog(
         header=Header.from_dict(metadata["header"]) if metadata["header"] else None,
         readings=tuple(readings),
@@ -244,5 +246,9 @@ def read_notes(parquet: Path) -> dict[str, Any]:
     """The notes given to `to_parquet`; empty where there are none. Raises what `read_parquet` raises."""
     import pyarrow.parquet as pq
 
-    notes: dict[str, Any] = json.loads((pq.read_schema(parquet).metadata or {}).get(NOTES_METADATA, b"{}"))
+    with open_regular(parquet, MOST_BYTES) as file:
+        notes = json.loads((pq.read_schema(file).metadata or {}).get(NOTES_METADATA, b"{}"))
+    if not isinstance(notes, dict):
+        raise ValueError("its notes are no fields and values")
+    check_numbers(notes)
     return notes

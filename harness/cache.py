@@ -15,8 +15,12 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.files import write_atomically
+from harness.npz import read_arrays
 
 Arrays = dict[str, NDArray[Any]]
+
+MOST_BYTES = 2**34
+"""Of a file in the cache."""
 
 
 def cache_folder() -> Path:
@@ -28,8 +32,7 @@ def cache_folder() -> Path:
 def recall(name: str, fields: Collection[str]) -> Arrays | None:
     """The arrays kept under a name; None where there are none, or the file is damaged or lacks one of `fields`."""
     try:
-        with np.load(_path(name), allow_pickle=False) as kept:
-            return {field: kept[field] for field in fields}
+        return read_arrays(_path(name), fields, MOST_BYTES)
     except Exception:  # a damaged file may raise almost anything
         return None
 

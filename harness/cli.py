@@ -12,6 +12,7 @@ from harness.migration.convert.command import convert
 from harness.migration.operators.command import operators
 from harness.migration.parity.command import parity
 from harness.migration.traps.command import traps
+from harness.options import Duration, PathName
 from harness.scenario.schema import MOST_LAUNCHES
 from harness.terminal import PlainConsole, make_tolerant, problem_of_output, say
 from harness.text import one_line
@@ -21,7 +22,7 @@ OUTPUT_LOST = 1
 
 results_option = click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathName(file_okay=False),
     default=Path("results"),
     show_default=True,
     help="Folder of records, tables and figures.",
@@ -40,7 +41,7 @@ def cli() -> None:
 @click.option("--model", help="Only this model of the suite, or a YAML file of your own.")
 @click.option("--framework", help="Only this framework: pytorch or mindspore.")
 @click.option("--preset", help="This preset of the models instead of the suite's.")
-@click.option("--data", type=click.Path(path_type=Path), help="Folder or file of an archive.")
+@click.option("--data", type=PathName(), help="Folder or file of an archive.")
 @click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
 @click.option(
     "--weights",
@@ -115,7 +116,7 @@ def figures(suite: str | None, results: Path) -> None:
 @cli.command()
 @click.option("--suite", help="Only this suite; default: all that have records.")
 @click.option("--baseline", help="Cell to compare with, such as pytorch; default: PyTorch on the same chip.")
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: report.html there.")
+@click.option("--output", type=PathName(dir_okay=False), help="File; default: report.html there.")
 @results_option
 def report(suite: str | None, baseline: str | None, output: Path | None, results: Path) -> None:
     """Write one HTML file with warnings, tables, figures and links to the records."""
@@ -128,7 +129,7 @@ def report(suite: str | None, baseline: str | None, output: Path | None, results
 @click.option(
     "--pytest-benchmark",
     "target",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathName(dir_okay=False),
     required=True,
     help="File to write in the JSON of pytest-benchmark, for `pytest-benchmark compare`.",
 )
@@ -155,7 +156,7 @@ def list_() -> None:
 @cli.command()
 @click.option(
     "--folder",
-    type=click.Path(path_type=Path),
+    type=PathName(),
     help="Where to write them; default: scenarios/schemas here.",
 )
 def schemas(folder: Path | None) -> None:
@@ -173,14 +174,12 @@ def power() -> None:
 
 
 @power.command("record")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Parquet file to write.")
+@click.option("--out", type=PathName(), required=True, help="Parquet file to write.")
 @click.option("--chip", help="Ask this chip's collectors; default: those of every chip whose device files exist here.")
 @click.option("--collectors", help="Ask these collectors, comma-separated, in this order.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), help="End after this time.")
-@click.option("--period-ms", type=click.FloatRange(min=1), help="Sampling period; default: the sensor's own.")
-@click.option(
-    "--idle", type=click.FloatRange(min=0), default=10.0, show_default=True, help="Idle seconds around the command."
-)
+@click.option("--seconds", type=Duration(0, min_open=True), help="End after this time.")
+@click.option("--period-ms", type=Duration(1), help="Sampling period; default: the sensor's own.")
+@click.option("--idle", type=Duration(0), default=10.0, show_default=True, help="Idle seconds around the command.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def power_record(
     out: Path,
@@ -211,9 +210,9 @@ def power_record(
 
 
 @power.command("show")
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--png", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this PNG file too.")
-@click.option("--svg", type=click.Path(path_type=Path, dir_okay=False), help="Draw it to this SVG file too.")
+@click.argument("path", type=PathName())
+@click.option("--png", type=PathName(dir_okay=False), help="Draw it to this PNG file too.")
+@click.option("--svg", type=PathName(dir_okay=False), help="Draw it to this SVG file too.")
 def power_show(path: Path, png: Path | None, svg: Path | None) -> None:
     """Chart and table of a recording, or of the folder of a launch."""
     from harness.power.chart import chart
@@ -238,7 +237,7 @@ def power_show(path: Path, png: Path | None, svg: Path | None) -> None:
 @click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
 @click.option("--framework", help="Load the device with this framework; default: the first that runs here.")
 @click.option("--collectors", help="Calibrate these collectors' sensors, the first that works; default: the chip's.")
-@click.option("--period", type=click.FloatRange(min=1), default=8.0, show_default=True, help="Seconds on and off.")
+@click.option("--period", type=Duration(1), default=8.0, show_default=True, help="Seconds on and off.")
 @click.option("--cycles", type=click.IntRange(min=3), default=8, show_default=True, help="How often.")
 @results_option
 def calibrate(
@@ -259,9 +258,7 @@ def calibrate(
 @cli.command()
 @click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
 @click.option("--collectors", help="Sample with the first of these that works; default: the chip's.")
-@click.option(
-    "--seconds", type=click.FloatRange(min=1), default=5.0, show_default=True, help="How long to watch the sensors."
-)
+@click.option("--seconds", type=Duration(1), default=5.0, show_default=True, help="How long to watch the sensors.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the facts as JSON (harness/doctor/facts.py) and no tables."
 )

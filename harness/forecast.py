@@ -1,18 +1,18 @@
 """One forecast beside the truth, kept by a launch for people to look at."""
 
-import zipfile
-import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.files import write_atomically
+from harness.npz import DAMAGE, read_arrays
+from harness.plausibility import MOST_LEAD_H
 
 if TYPE_CHECKING:
     from harness.data.windows import Rollout
@@ -21,8 +21,14 @@ FILE_NAME = "forecast.npz"
 MAX_CHANNELS = 3
 MAX_COLUMNS = 360
 
-DAMAGE = (ValueError, TypeError, KeyError, EOFError, RuntimeError, zlib.error, zipfile.BadZipFile)
-"""What NumPy and zipfile raise on the content of a damaged file; RuntimeError on flags that no one set."""
+MOST_BYTES = 2**28
+"""Of the file and of what is in it; a hundred times what the widest grid needs."""
+
+MOST_DEGREES = 1e4
+MOST_POINTS = 10**6
+MOST_TRUTH = 1e30
+MOST_CHARACTERS = 40
+DIMENSIONS = {"lead_h": 0, "valid_at": 0, "stride": 0, "forecast": 3, "truth": 3}
 
 Fields = NDArray[np.float32]
 
@@ -55,10 +61,9 @@ class Forecast:
     def load(path: Path) -> "Forecast":
         """Read a file that `save` wrote; raises UserError where it cannot be read or is not one."""
         try:
-            content = np.load(path, allow_pickle=False)
-            if not isinstance(content, NpzFile):
-                raise ValueError("one array, not an archive of several")
-            with content:
+            content = read_arrays(path, [field.name for field in fields(Forecast)], MOST_BYTES)
+            _check_kinds(content)
+            with np.errstate(over="ignore"):
                 found = Forecast(
                     channels=tuple(map(str, content["channels"])),
                     units=tuple(map(str, content["units"])),
@@ -71,6 +76,7 @@ class Forecast:
                     truth=content["truth"].astype(np.float32),
                 )
             found._check_shapes()
+            found._check_values()
         except OSError as error:
             raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
         except DAMAGE as error:
@@ -90,6 +96,32 @@ class Forecast:
             found = np.shape(getattr(self, name))
             if found != shape or 0 in shape:
                 raise ValueError(f"{name} has the shape {found}, expected {shape} and no 0")
+
+    def _check_values(self) -> None:
+        """The forecast of a network that has diverged may be anything; the rest may not."""
+        for name in ("latitude", "longitude"):
+            values = getattr(self, name)
+            if not (np.abs(values) <= MOST_DEGREES).all() or len(set(values)) < len(values):
+                raise ValueError(f"{name} is not all finite and different, at most {MOST_DEGREES:g} degrees")
+        if (np.abs(self.truth) > MOST_TRUTH).any():
+            raise ValueError(f"truth is above {MOST_TRUTH:g}")
+        if not np.isfinite(self.truth).any(axis=(1, 2)).all():
+            raise ValueError("truth has no value in a channel")
+        if not 0 <= self.lead_h <= MOST_LEAD_H:
+            raise ValueError(f"a lead time of {self.lead_h:g} h")
+        if not 1 <= self.stride <= MOST_POINTS:
+            raise ValueError("stride is no number of rows and columns")
+        if len(self.valid_at) > MOST_CHARACTERS or not self.valid_at.isprintable():
+            raise ValueError("valid_at is no time")
+
+
+def _check_kinds(content: Mapping[str, NDArray[Any]]) -> None:
+    for name, array in content.items():
+        expected = "U" if name in ("channels", "units", "valid_at") else "iu" if name == "stride" else "iuf"
+        if array.dtype.kind not in expected:
+            raise ValueError(f"{name} holds {array.dtype}")
+        if array.ndim != DIMENSIONS.get(name, 1):
+            raise ValueError(f"{name} has {array.ndim} dimensions, expected {DIMENSIONS.get(name, 1)}")
 
 
 def keep_first(start: "Rollout", lead: int, forecast: Fields, truth: Fields) -> Forecast:

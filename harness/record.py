@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from collectors.regular_files import read_regular
 from harness.data.reading import DataReading
 from harness.errors import UserError
 from harness.files import write_atomically
@@ -18,6 +19,9 @@ SCHEMA_VERSION: Literal[2] = 2
 """2 adds idle phases, net energy, and how the sampler did. Records of 1 are read."""
 
 FILE_NAME = "record.json"
+
+MOST_BYTES = 2**28
+"""Of a record, and of the small files that are kept beside records; ten million steps would fit."""
 
 Status = Literal["completed", "failed", "crashed", "out_of_memory", "timed_out", "interrupted"]
 
@@ -316,7 +320,7 @@ def load(path: Path) -> Record:
     Raises UserError where the file cannot be read, is damaged or of a newer schema.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path, MOST_BYTES)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     try:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from collectors.regular_files import read_regular
 from harness import record as records
 from harness.analysis.attempts import without_doubles
 from harness.analysis.hosts import kind_of, pools
@@ -280,7 +281,7 @@ def _load_absent(path: Path) -> Sequence[Absent]:
     if wrong := suite_problem(path.parent.resolve().name):
         raise UserError(f"{path}: the name of its folder {wrong}: no suite is called so; remove it")
     try:
-        found = TypeAdapter(list[Absent]).validate_json(path.read_bytes())
+        found = TypeAdapter(list[Absent]).validate_json(read_regular(path, records.MOST_BYTES))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except ValidationError as error:

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, g
 import msgspec
 from pydantic import BaseModel
 
+from collectors.regular_files import read_regular
 from harness import record as records
 from harness.errors import UserError
 from harness.frameworks.base import FrameworkDescription
@@ -34,7 +35,7 @@ def load(path: Path) -> Record:
     Equal scenarios and environments are one object. Raises what harness.record.load raises.
     """
     try:
-        return cast(Record, _decoder().decode(path.read_bytes()))
+        return cast(Record, _decoder().decode(read_regular(path, records.MOST_BYTES)))
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, RecursionError):

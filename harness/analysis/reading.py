@@ -44,9 +44,9 @@ class StoredRecord(Record):
         return self._path
 
     def beside(self, name: str) -> Path | None:
-        """A file of this name in the folder of the launch; None where there is none."""
+        """What bears this name in the folder of the launch, a file or not; None where there is nothing."""
         path = self._path.with_name(name)
-        return path if path.is_file() else None
+        return path if os.path.lexists(path) else None
 
     @property
     def summary(self) -> Summary:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
 from harness.frameworks.base import FrameworkDescription
+from harness.plausibility import check_record
 from harness.record import Measurements, Record, Skill
 
 SMALLEST, LARGEST = 1e-30, 1e30
@@ -76,6 +77,7 @@ def summarise_record(record: Record) -> Summary:
 
     Raises ArithmeticError, LookupError, TypeError or ValueError where its numbers are none that a launch can have.
     """
+    check_record(record)
     measured = record.measurements
     uses = energy_uses(record)
     found = Summary(

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from collectors.base import Sensor
+from collectors.regular_files import read_regular
 from harness.environment import host_digest
 from harness.files import write_atomically
 from harness.frozen import Frozen
+from harness.plausibility import check_numbers
+from harness.record import MOST_BYTES
 
 FOLDER = "calibration"
 
@@ -79,6 +80,8 @@ def load(results: Path, chip: str, collector: str) -> Calibration | None:
     """The calibration of a chip's sensors on this host; None where there is none that can be read."""
     path = results / FOLDER / f"{chip}.{collector}.{host_digest()}.json"
     try:
-        return Calibration.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        calibration = Calibration.model_validate_json(read_regular(path, MOST_BYTES))
+        check_numbers(calibration)
+    except (OSError, ValueError):
         return None
+    return calibration

@@ -277,6 +277,10 @@ def _without_repeats(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _inside_folder(pattern: str) -> str:
     path = PurePosixPath(pattern)
-    if not pattern or path.is_absolute() or ".." in path.parts:
+    if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in pattern:
         raise ValueError(f"{pattern!r} must be a glob inside the DATA folder")
+    if sum("**" in part for part in path.parts) > 1:
+        raise ValueError(f"{pattern!r} must have ** at most once")
+    if any("**" in part and part != "**" for part in path.parts):
+        raise ValueError(f"{pattern!r}: ** must stand alone between slashes")
     return pattern

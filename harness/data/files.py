@@ -6,6 +6,7 @@ from pathlib import Path
 import xarray as xr
 from scipy.io import netcdf_file
 
+from collectors.regular_files import kind_of
 from harness.errors import UserError
 
 _ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata")
@@ -19,6 +20,8 @@ def find_files(path: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
     """
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
+    if kind := kind_of(path):
+        raise UserError(f"{path}: cannot be read: {kind}, not a file or folder of data")
     if path.is_file() or _is_zarr(path):
         return (path,)
     found = {match for pattern in patterns for match in path.glob(pattern) if match.is_file() or _is_zarr(match)}

@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 from rich.console import Console
 
+from collectors.regular_files import read_regular
 from harness import environment
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
@@ -22,7 +23,7 @@ from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
-from harness.record import Record
+from harness.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, Survey, survey
 from harness.scenario.schema import ChipConfig
@@ -155,7 +156,7 @@ def _prepare(folder: Path, matrix: Matrix) -> None:
 
 def _read_absent(path: Path) -> Iterable[dict[str, str]]:
     try:
-        return [entry.model_dump() for entry in TypeAdapter(list[Absent]).validate_json(path.read_bytes())]
+        return [entry.model_dump() for entry in TypeAdapter(list[Absent]).validate_json(read_regular(path, MOST_BYTES))]
     except (OSError, ValueError):
         return []
 

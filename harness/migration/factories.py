@@ -2,6 +2,8 @@
 
 import importlib
 import sys
+from collections.abc import Iterable
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,35 @@ def named(name: str) -> Any:
         raise UserError(f"{name}: {one_line(error)}; give package.module:name from the current folder") from None
     except Exception as error:
         raise UserError(f"{name}: {module_name} fails when imported: {one_line(error)}") from None
+
+
+def refuse_absent(name: str) -> None:
+    """Raise UserError where `package.module:name` is no such name, or its module is not to be found.
+
+    Nothing is imported, so that this is known before a framework starts: whether the module has the name is seen then.
+    """
+    module_name, colon, attribute = name.partition(":")
+    parts = module_name.split(".")
+    if not all(part.isidentifier() for part in (*parts, *([attribute] if colon else []))):
+        raise UserError(f"{name}: no name of the form package.module:name")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    places: Iterable[str] | None = None
+    for number in range(len(parts)):
+        full = ".".join(parts[: number + 1])
+        spec = _spec(full, places)
+        if spec is None:
+            raise UserError(f"{name}: No module named {full!r}; give package.module:name from the current folder")
+        places = spec.submodule_search_locations or ()
+
+
+def _spec(name: str, places: Iterable[str] | None) -> ModuleSpec | None:
+    """How a module would be imported: asked of the finders, as `find_spec` imports the package around it."""
+    importlib.invalidate_caches()
+    for finder in sys.meta_path:
+        if (spec := finder.find_spec(name, None if places is None else list(places))) is not None:
+            return spec
+    return None
 
 
 def made_by(factory: str) -> Any:

@@ -29,7 +29,7 @@ def chart(power: PowerLog, width: int, *, coloured: bool) -> str:
     figure.origin, figure.with_colors = False, coloured
     figure.x_label, figure.y_label = "s", "W"
     figure.set_x_limits(0, end_s)
-    figure.set_y_limits(0, 1.05 * max(float(series.power_w.max()) for series in drawn))
+    figure.set_y_limits(0, 1.05 * max(float(series.power_w.max()) for series in drawn) or 1.0)
     figure.x_ticks_fkt = lambda low, high: f"{low:.3g}"
     figure.y_ticks_fkt = lambda low, high: f"{low:.4g}"
     for number, series in enumerate(drawn):

@@ -1,16 +1,22 @@
 """A power log with its phases, from a recording or from the folder of a launch."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypedDict, TypeVar
 
 from collectors.energy_curve import midpoint_ns
+from collectors.log_checks import checked
 from collectors.samples import SampleLog, read_notes, read_parquet
 from harness import record
 from harness.errors import UserError
+from harness.plausibility import check_record
 
 LAUNCH_FILE = "power.parquet"
+
+Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,13 @@ class Span:
     name: str
     t0_ns: int
     t1_ns: int
+
+
+class _Notes(TypedDict):
+    """Types of what a recording keeps beside its samples."""
+
+    title: str
+    phases: list[Span]
 
 
 @dataclass(frozen=True)
@@ -37,10 +50,10 @@ class PowerLog:
 
     @property
     def windows(self) -> tuple[Span, ...]:
-        """The phases, or the whole log as one where there are none."""
+        """The phases that take time, or the whole log as one where there are none."""
         times_ns = self._times_ns()
-        if self.phases or len(times_ns) < 2:
-            return self.phases
+        if self.phases or min(times_ns, default=0) == max(times_ns, default=0):
+            return tuple(phase for phase in self.phases if phase.t0_ns < phase.t1_ns)
         return (Span("whole log", min(times_ns), max(times_ns)),)
 
     def _times_ns(self) -> list[int]:
@@ -57,41 +70,46 @@ def load(path: Path) -> PowerLog:
 
     Raises UserError where there is no log, or no log that can be read.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 (False where the name is too long)
         return _load_launch(path)
-    if not path.exists():
+    if not os.path.lexists(path):
         raise UserError(f"{path}: cannot be read: no such file or folder")
     beside = path.with_name(record.FILE_NAME)
     if path.name == LAUNCH_FILE and beside.exists():
         return _load_launch(path.parent)
-    log = _read(path)
-    notes = read_notes(path)
+    log, notes = _read(path, read_parquet), _read(path, read_notes)
     try:
-        phases = tuple(Span(**phase) for phase in notes.get("phases", ()))
-    except TypeError as error:
-        raise UserError(f"{path}: damaged: phases: {error}") from None
-    return PowerLog(str(notes.get("title", path.name)), log, phases)
+        kept = checked({"title": path.name, "phases": [], **notes}, _Notes)
+    except ValueError as error:
+        raise UserError(f"{path}: damaged: {error}") from None
+    if backwards := [phase.name for phase in kept["phases"] if phase.t0_ns > phase.t1_ns]:
+        raise UserError(f"{path}: damaged: the phase {backwards[0]} ends before it begins")
+    return PowerLog(kept["title"], log, tuple(kept["phases"]))
 
 
 def _load_launch(folder: Path) -> PowerLog:
     if not (folder / record.FILE_NAME).exists():
         raise UserError(f"{folder}: no launch: it has no {record.FILE_NAME}")
     kept = record.load(folder / record.FILE_NAME)
+    try:
+        check_record(kept)
+    except ValueError as error:
+        raise UserError(f"{folder / record.FILE_NAME}: damaged: {error}; remove it or run it again") from None
     path = folder / LAUNCH_FILE
-    if not path.exists():
+    if not os.path.lexists(path):
         raise UserError(f"{folder}: no power was sampled: {kept.energy.reason}")
     phases = tuple(Span(phase.name, phase.t0_ns, phase.t1_ns) for phase in kept.measurements.phases)
-    return PowerLog(f"{kept.cell}, launch {kept.launch}", _read(path), phases)
+    return PowerLog(f"{kept.cell}, launch {kept.launch}", _read(path, read_parquet), phases)
 
 
-def _read(path: Path) -> SampleLog:
+def _read(path: Path, read: Callable[[Path], Content]) -> Content:
     import pyarrow as pa
 
     try:
-        return read_parquet(path)
+        return read(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (pa.ArrowException, KeyError, TypeError, json.JSONDecodeError):
+    except (pa.ArrowException, KeyError, RecursionError, json.JSONDecodeError):
         raise UserError(f"{path}: no power log of crosscast") from None
     except ValueError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"{path}: no power log of crosscast: {error}") from None

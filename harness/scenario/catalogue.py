@@ -1,5 +1,6 @@
 """Where the files of scenarios/ are and how a name or a path becomes a checked value."""
 
+import os
 import re
 from pathlib import Path
 from types import ModuleType
@@ -41,10 +42,9 @@ def path_of(kind: Kind, name: str) -> Path:
     Raises UserError with the nearest valid name.
     """
     if name.endswith((".yaml", ".yml")):
-        path = Path(name)
-        if not path.is_file():
+        if not os.path.lexists(name):
             raise UserError(f"{name}: no such file")
-        return path
+        return Path(name)
     path = ROOT / kind / f"{name}.yaml"
     if name not in names(kind):
         raise UserError(

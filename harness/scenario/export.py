@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.config import DataConfig
+from harness.errors import UserError
 from harness.models import GROUP, architecture
+from harness.record import write_atomically
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import json_schema
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
@@ -30,11 +32,14 @@ def schemas() -> dict[str, dict[str, Any]]:
 
 
 def write_schemas(folder: Path) -> list[Path]:
-    """Write every schema as NAME.json into a folder; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write every schema as NAME.json into a folder; the paths. Raises UserError where they cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}") from None
     paths = []
     for name, schema in schemas().items():
         path = folder / f"{name}.json"
-        path.write_text(json.dumps(schema, indent=2) + "\n", encoding="utf-8")
+        write_atomically(path, json.dumps(schema, indent=2) + "\n")
         paths.append(path)
     return paths

@@ -1,7 +1,8 @@
 """YAML files to checked values, with errors that name file, line and field."""
 
+import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,14 +14,10 @@ from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import DatetimeSchema
 
 from harness.errors import UserError, nearest
+from harness.scenario.bounded_yaml import build, root_node, short
 
 T = TypeVar("T")
 Location = Sequence[int | str]
-
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-FLOAT = "tag:yaml.org,2002:float"
-NOT_FINITE = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
 
 adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
 
@@ -28,54 +25,31 @@ adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
 def load(path: Path, kind: type[T] | Any) -> T:
     """Read one YAML file and check it against a pydantic model or annotated type.
 
-    Raises UserError with file, line and field where the file cannot be read, is not YAML, names a key twice or does
-    not fit.
+    Raises UserError with file, line and field where the file cannot be read, is not YAML, is beyond the bounds of
+    `bounded_yaml`, names a key twice or does not fit.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    try:
-        loader = Loader(text)
-        root = loader.get_single_node()
-        _check_keys(path, root)
-        value = None if root is None else loader.construct_document(root)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    root = root_node(path)
+    value = build(path, root)
     try:
         found: T = adapter(kind).validate_python(value)
-        return found
     except ValidationError as error:
         raise UserError(_first_error(path, root, error, kind)) from None
+    for location in _not_finite(found, ()):
+        line, field = _find(root, location)
+        raise UserError(f"{path}:{line}: {field}: must be a finite number")
+    return found
 
 
-def _check_keys(path: Path, node: yaml.Node | None, around: tuple[yaml.Node, ...] = ()) -> None:
-    """Refuse keys that are given twice or are no plain names, and aliases of a node inside itself."""
-    if node in around:
-        raise UserError(f"{path}:{node.start_mark.line + 1}: not valid here: the anchor is used inside itself")
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, child in node.value:
-            at = f"{path}:{key.start_mark.line + 1}"
-            if not isinstance(key, yaml.ScalarNode):
-                raise UserError(f"{at}: the name of a field must be plain text")
-            if key.value in seen:
-                raise UserError(f"{at}: {key.value}: given twice, remove one")
-            seen.add(key.value)
-            _check_finite(f"{at}: {key.value}", child)
-            _check_keys(path, child, (*around, node))
-    elif isinstance(node, yaml.SequenceNode):
-        for child in node.value:
-            _check_finite(f"{path}:{child.start_mark.line + 1}", child)
-            _check_keys(path, child, (*around, node))
-
-
-def _check_finite(where: str, node: yaml.Node) -> None:
-    if isinstance(node, yaml.ScalarNode) and node.tag == FLOAT and NOT_FINITE.fullmatch(node.value):
-        raise UserError(f"{where}: must be a finite number, not {node.value}")
+def _not_finite(value: Any, location: tuple[int | str, ...]) -> Iterator[tuple[int | str, ...]]:
+    """The places of numbers that are infinite or NaN, as text such as `1e400` becomes where a number is due."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield location
+    elif isinstance(value, BaseModel | Mapping):
+        for name, each in value if isinstance(value, BaseModel) else value.items():
+            yield from _not_finite(each, (*location, name))
+    elif isinstance(value, list | tuple):
+        for number, each in enumerate(value):
+            yield from _not_finite(each, (*location, number))
 
 
 def _first_error(path: Path, root: yaml.Node | None, error: ValidationError, kind: Any) -> str:
@@ -94,15 +68,14 @@ def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
     given, context = error["input"], error.get("ctx", {})
     match error["type"]:
         case "extra_forbidden":
-            return f"unknown field; {nearest(str(location[-1]), _fields_beside(kind, location))}"
+            return f"unknown field; {nearest(short(str(location[-1])), _fields_beside(kind, location))}"
         case "missing" | "union_tag_not_found":
             return "required, but missing"
         case "literal_error":
-            return f"{given!r} is not one of them; {nearest(str(given), _quoted(context['expected']))}"
+            return f"{_shown(given)} is not one of them; {nearest(short(str(given)), _quoted(context['expected']))}"
         case "union_tag_invalid":
-            return (
-                f"{context['tag']!r} is not one of them; {nearest(context['tag'], _quoted(context['expected_tags']))}"
-            )
+            tag = short(context["tag"])
+            return f"{tag!r} is not one of them; {nearest(tag, _quoted(context['expected_tags']))}"
         case "model_type" | "dict_type":
             message = "Input should be fields and their values"
         case "tuple_type" | "list_type":
@@ -113,7 +86,11 @@ def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
             message = error["msg"]
     if given is None:
         return f"{message}, but nothing is given"
-    return message if isinstance(given, dict | list) else f"{message}, not {given!r}"
+    return message if isinstance(given, dict | list) else f"{message}, not {_shown(given)}"
+
+
+def _shown(given: Any) -> str:
+    return short(repr(given))
 
 
 def _quoted(expected: str) -> list[str]:

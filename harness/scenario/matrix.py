@@ -296,7 +296,7 @@ def _named_data(selection: Selection, progress: "Progress", of_suite: str) -> _N
 
 def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
     if selection.data is None:
-        name = selection.mapping or of_suite
+        name = of_suite if selection.mapping is None else selection.mapping
         config = catalogue.data(name)
         if isinstance(config, ArchiveConfig):
             raise UserError(f"data {name!r} are read from an archive: give its folder or file with DATA=")
@@ -311,9 +311,8 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
     if not found:
         raise UserError(f"DATA={root}: no such file or folder")
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
-    name = selection.mapping or match_mapping(
-        root, {name: config for name, config in mappings.items() if isinstance(config, ArchiveConfig)}
-    )
+    archives = {each: config for each, config in mappings.items() if isinstance(config, ArchiveConfig)}
+    name = match_mapping(root, archives) if selection.mapping is None else selection.mapping
     config = catalogue.data(name)
     if not isinstance(config, ArchiveConfig):
         raise UserError(f"data {name!r} are generated, no mapping of DATA={root}: leave one of the two out")

@@ -13,6 +13,9 @@ Precision = Literal["fp32"]
 PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
 """It becomes part of a folder's name."""
 
+PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+"""Without a dot: to find a module in a package, the package must be imported."""
+
 MOST_LAUNCHES = 10_000
 
 NetworkT = TypeVar("NetworkT", bound=BaseModel)
@@ -39,7 +42,7 @@ class FrameworkOnChip(Frozen):
     """How a framework names the chip, or why it cannot run there."""
 
     device: str | None = Field(default=None, description="the framework's name of the device: cuda, npu, Ascend, cpu")
-    packages: tuple[str, ...] = Field(default=(), description="import names that must be installed")
+    packages: tuple[PackageName, ...] = Field(default=(), description="import names that must be installed")
     obtain: str = Field(default="", description="how to get the packages on a host with this chip")
     unavailable: str | None = Field(default=None, description="why this framework cannot run on the chip")
 
@@ -59,7 +62,9 @@ class ChipConfig(Frozen):
         default=None, description="regular expression found in the name that the framework gives the device"
     )
     device_nodes: str | None = Field(
-        default=None, pattern="[^/]", description="glob of device files that exist where the chip does"
+        default=None,
+        pattern=r"^(/[^/*?\[\]\x00-\x1f]+)*/[^/\x00-\x1f]+$",
+        description="device files that exist where the chip does; the last part of the path may be a glob",
     )
     visible_devices: str | None = Field(default=None, description="environment variable that selects devices")
     power_collectors: tuple[str, ...] = Field(description="power collectors in order of preference")
@@ -69,6 +74,13 @@ class ChipConfig(Frozen):
     peak_tflops: PeakRates
     frameworks: dict[FrameworkName, FrameworkOnChip]
     verified: str = Field(description="what has been run on this chip with this harness, or that nothing has")
+
+    @field_validator("device_nodes")
+    @classmethod
+    def _ends(cls, nodes: str | None) -> str | None:
+        if nodes is not None and ("**" in nodes or {".", ".."}.intersection(nodes.split("/"))):
+            raise ValueError("must be an absolute path without **, . and ..")
+        return nodes
 
     @field_validator("device_name")
     @classmethod

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib import metadata
@@ -30,7 +31,7 @@ def test_help_is_the_default_and_lists_every_target():
 
 
 def test_bench_hands_on_only_what_is_set():
-    assert recipe("bench") == ["python3 harness/setup_venv.py .venv", ".venv/bin/crosscast bench"]
+    assert recipe("bench") == ["'python3' harness/setup_venv.py .venv", ".venv/bin/crosscast bench"]
     assert recipe(
         "bench",
         "SUITE=smoke",
@@ -48,6 +49,34 @@ def test_bench_hands_on_only_what_is_set():
         "--data '/my data,old/x.nc' --mapping 'storm' --weights 'back bone.ckpt' --repeats '3' --suite 'smoke' "
         "--results 'out' --fresh"
     )
+
+
+ODD = "/my 'odd' data, $HOME/`x`/$(y)/\"z\"\\"
+
+
+@pytest.mark.parametrize(
+    ("target", "variable", "before"),
+    [
+        *(("bench", name, f"--{name.lower()}") for name in ("CHIP", "MODEL", "PRESET", "DATA", "MAPPING", "SUITE")),
+        ("tables", "RESULTS", "--results"),
+        ("claims", "LEDGER", "--ledger"),
+        ("parity", "MODEL", "parity"),
+        ("bench", "PYTHON", None),
+    ],
+)
+@pytest.mark.parametrize("by_environment", [False, True])
+def test_whatever_is_in_a_variable_is_one_word_of_the_shell(target, variable, before, by_environment):
+    """Python's reading of a shell's words is the oracle; make itself reads $$ as a dollar on its command line."""
+    given = {variable: ODD} if by_environment else {}
+    arguments = [] if by_environment else [f"{variable}={ODD}"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home()), **given}
+    command = ["make", "--dry-run", target, *arguments]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    lines = [shlex.split(line) for line in done.stdout.splitlines()]
+    if before is None:
+        assert lines[0][0] == ODD
+    else:
+        assert lines[-1][lines[-1].index(before) + 1] == ODD
 
 
 @pytest.mark.parametrize(("chip", "folder"), [("cpu", ".venv"), ("a100", ".venv-accelerator")])

@@ -1,5 +1,7 @@
 """Maps of one forecast beside the truth and their difference."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -12,7 +14,12 @@ from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, Show
 from harness.errors import UserError
 from harness.forecast import FILE_NAME, Forecast
 
+Fields = NDArray[np.floating[Any]]
+
 FIELD_COLOURS, DIFFERENCE_COLOURS, MASKED = "cividis", "PuOr_r", "0.85"
+MOST_DRAWN = 1e30
+"""Matplotlib squares what it scales."""
+
 MAP_WIDTH_INCHES = 1.65
 MAP_HEIGHT_BOUNDS_INCHES = (0.7, 1.9)
 
@@ -53,14 +60,16 @@ def forecast_data(forecast: Forecast) -> pd.DataFrame:
 def forecast_figure(forecast: Forecast, title: str) -> Figure:
     """Draw a row of maps for each channel; truth and forecast share their colours."""
     columns, rows = _edges(forecast.longitude), _edges(forecast.latitude)
-    aspect = abs((rows[-1] - rows[0]) / (columns[-1] - columns[0]))
+    aspect = np.ptp(rows) / np.ptp(columns)
     height = float(np.clip(MAP_WIDTH_INCHES * aspect, *MAP_HEIGHT_BOUNDS_INCHES))
     count = len(forecast.channels)
     with mpl.rc_context(STYLE):
         figure = new_figure(TWO_COLUMNS_INCHES, 0.75 + count * (height + 0.25))
         panels = figure.subplots(count, 3, sharex=True, sharey=True, squeeze=False)
         for number, (channel, units) in enumerate(zip(forecast.channels, forecast.units, strict=True)):
-            truth, predicted = (fields[number].astype(np.float64) for fields in (forecast.truth, forecast.forecast))
+            truth = forecast.truth[number].astype(np.float64)
+            predicted = _drawable(forecast.forecast[number].astype(np.float64))
+            difference = _drawable(predicted - truth)
             low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
             fields = [
                 _draw_map(axes, columns, rows, field, FIELD_COLOURS, low, high)
@@ -75,11 +84,9 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
                 extend=extend,
                 pad=0.02,
             )
-            differences = predicted - truth
-            finite = np.abs(differences[np.isfinite(differences)])
-            most = float(finite.max(initial=0.0)) or 1.0
-            difference = _draw_map(panels[number, 2], columns, rows, differences, DIFFERENCE_COLOURS, -most, most)
-            figure.colorbar(difference, ax=panels[number, 2], label=printable(f"difference ({units})"), pad=0.02)
+            most = float(np.max(np.abs(difference), initial=0.0, where=np.isfinite(difference))) or 1.0
+            mesh = _draw_map(panels[number, 2], columns, rows, difference, DIFFERENCE_COLOURS, -most, most)
+            figure.colorbar(mesh, ax=panels[number, 2], label=printable(f"difference ({units})"), pad=0.02)
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
             axes.set_title(name.replace("-", "\N{MINUS SIGN}"))
@@ -115,11 +122,16 @@ def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
     return NotDrawn(name, f"no launch of the cell kept a forecast ({FILE_NAME})")
 
 
+def _drawable(field: Fields) -> Fields:
+    """A field without what no colour map can show: where a forecast has diverged it is grey."""
+    return np.where(np.abs(field) <= MOST_DRAWN, field, np.nan)
+
+
 def _draw_map(
     axes: Axes,
     columns: NDArray[np.float64],
     rows: NDArray[np.float64],
-    field: NDArray[np.float64],
+    field: Fields,
     colours: str,
     low: float,
     high: float,

@@ -140,8 +140,10 @@ def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
             continue
         try:
             log = read_parquet(path)
-        except (OSError, pa.ArrowException, KeyError, TypeError, ValueError):
-            return NotDrawn(name, f"{path}: no power log that can be read")
+        except OSError as error:
+            return NotDrawn(name, f"{path}: cannot be read: {error.strerror or error}")
+        except (pa.ArrowException, KeyError, RecursionError, ValueError) as error:
+            return NotDrawn(name, f"{path}: no power log that can be read: {str(error).split(chr(10))[0]}")
         phases = record.measurements.phases
         title = f"{subject.title}: {shown.label}, launch {record.launch}"
         caption = (

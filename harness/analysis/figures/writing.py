@@ -21,6 +21,11 @@ from harness.text import csv_file, one_line
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
     module.illustrate for module in (speed, loss, skill, energy, scaling, power, forecast)
 )
+UNDRAWABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What drawing raises on numbers that it cannot bear; one figure less is no reason to draw none."""
+
+CANNOT = "cannot be drawn from the numbers of its records"
+
 METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 """No time in the files: the same records give the same bytes."""
 
@@ -31,7 +36,11 @@ def illustrations(
     """Draw every figure of every subject; a figure that cannot be drawn is named with its reason."""
     for subject in subjects(groups):
         for illustrate in illustrators:
-            yield from illustrate(subject)
+            try:
+                yield from illustrate(subject)
+            except UNDRAWABLE as error:
+                kind = illustrate.__module__.rsplit(".", 1)[-1]
+                yield NotDrawn(f"{kind}-{subject.stem}", f"{CANNOT} ({type(error).__name__}: {error})")
 
 
 def write_figures(results: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
@@ -47,7 +56,13 @@ def write_figures(results: Path, *, suite: str | None, console: Console) -> tupl
             if isinstance(item, NotDrawn):
                 console.print(Text(one_line(f"not drawn: {item.name}: {item.reason}"), style="dim"), soft_wrap=True)
                 continue
-            for path in write(item, results / chosen.suites[0] / "figures"):
+            try:
+                paths = write(item, results / chosen.suites[0] / "figures")
+            except UNDRAWABLE as error:
+                reason = f"{item.name}: {CANNOT} ({type(error).__name__}: {error})"
+                console.print(Text(one_line(f"not drawn: {reason}"), style="dim"), soft_wrap=True)
+                continue
+            for path in paths:
                 console.print(Text(str(path)), soft_wrap=True)
     return found.problems
 

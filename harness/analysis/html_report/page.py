@@ -16,6 +16,7 @@ from harness.analysis.cells import Cell, Group, Results
 from harness.analysis.fairness import BaselineName, Comparison
 from harness.analysis.figures import illustrations
 from harness.analysis.figures.subject import NotDrawn, subjects
+from harness.analysis.figures.writing import CANNOT, UNDRAWABLE
 from harness.analysis.html_report.environment import environment_view
 from harness.analysis.html_report.launches import launches_view
 from harness.analysis.html_report.svg import inline_svg
@@ -204,5 +205,10 @@ def _figures(groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str) 
             yield item
             continue
         anchor = f"{prefix}-figure{number}"
+        try:
+            svg = Markup(inline_svg(item.figure, anchor))
+        except UNDRAWABLE as error:
+            yield NotDrawn(item.name, f"{CANNOT} ({type(error).__name__}: {error})")
+            continue
         sources = tuple((labels[cell], f"#{anchors[cell]}") for cell in item.cells)
-        yield FigureView(anchor, item.caption, Markup(inline_svg(item.figure, anchor)), sources)
+        yield FigureView(anchor, item.caption, svg, sources)

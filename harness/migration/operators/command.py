@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from harness.options import SEED, PathName
+
 TARGETS = ("cpu", "ascend", "gpu")
 
 
@@ -25,10 +27,8 @@ TARGETS = ("cpu", "ascend", "gpu")
     show_default=True,
     help="How MindSpore runs.",
 )
-@click.option("--seed", default=2026, show_default=True, help="Of weights, batch and inputs.")
-@click.option(
-    "--json", "target_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the report here too."
-)
+@click.option("--seed", type=SEED, default=2026, show_default=True, help="Of weights, batch and inputs.")
+@click.option("--json", "target_file", type=PathName(dir_okay=False), help="Write the report here too.")
 def operators(
     network: str, preset: str | None, target: str, execution: str, seed: int, target_file: Path | None
 ) -> None:
@@ -40,15 +40,20 @@ def operators(
     """
     from harness.errors import UserError
     from harness.files import write_atomically
+    from harness.migration.factories import refuse_absent
     from harness.migration.operators.calls import Request
     from harness.migration.operators.rendering import remarks, table, totals
     from harness.migration.operators.survey import documented, run
+    from harness.options import refuse_unwritable
     from harness.scenario.matrix import Selection, expand
     from harness.terminal import PlainConsole, say
 
+    if target_file:
+        refuse_unwritable(target_file.parent, must_exist=True)
     if ":" in network:
         if preset:
             raise UserError(f"--preset goes with a model, not with {network}")
+        refuse_absent(network)
         scenario = None
     else:
         matrix = expand(Selection(model=network, framework="mindspore", preset=preset))

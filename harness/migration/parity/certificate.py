@@ -5,10 +5,13 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
+from collectors.regular_files import read_regular
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.migration.parity.exchange import Described, ParityPrecision
+from harness.plausibility import check_numbers
+from harness.record import MOST_BYTES
 from harness.scenario.schema import Execution, FrameworkName
 
 FOLDER = "parity"
@@ -117,13 +120,15 @@ def save(certificate: Certificate, results: Path) -> Path:
 def load(path: Path) -> Certificate:
     """Read a certificate; raises UserError where the file is none."""
     try:
-        return Certificate.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
+        certificate = Certificate.model_validate_json(read_regular(path, MOST_BYTES))
+        check_numbers(certificate)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a certificate that can be read ({_first_line(error)}); make it again") from None
+    return certificate
 
 
 def _first_line(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         return f"{'.'.join(map(str, first['loc'])) or 'file'}: {first['msg']}"
-    return str(error)
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

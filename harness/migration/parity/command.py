@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.options import SEED, PathName
+
 if TYPE_CHECKING:
     from harness.migration.parity.exchange import ParityPrecision
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
 @click.option("--port", help="A port of your own, package.module with build and loss; default: the harness's.")
-@click.option("--seed", default=2026, show_default=True, help="Of the weights and batches.")
+@click.option("--seed", type=SEED, default=2026, show_default=True, help="Of the weights and batches.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of a batch.")
 @click.option("--steps", type=click.IntRange(min=1), default=12, show_default=True, help="Training steps compared.")
 @click.option(
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--no-operators", is_flag=True, help="Leave out the level of single operators.")
 @click.option(
     "--results",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PathName(file_okay=False),
     default=Path("results"),
     show_default=True,
     help="Folder in which the certificates are kept, in parity/.",
@@ -62,14 +64,19 @@ def parity(
     """
     from harness.errors import UserError
     from harness.files import write_atomically
+    from harness.migration.factories import refuse_absent
     from harness.migration.parity.certificate import save
     from harness.migration.parity.check import Settings, certify, scenarios_of
     from harness.migration.parity.rendering import markdown, remarks, table
+    from harness.options import refuse_unwritable
     from harness.scenario.schema import Execution
     from harness.terminal import PlainConsole, say
 
     both: tuple[Execution, ...] = ("eager", "compiled")
     chosen = tuple(each for each in both if execution in (each, "both"))
+    refuse_unwritable(results)
+    if port is not None:
+        refuse_absent(port)
     settings = Settings(seed, batch_size, steps, port, not no_operators, precision)
     console, departed = PlainConsole(), []
     for scenario in scenarios_of(model, preset, framework, chip):

@@ -16,10 +16,12 @@ def traps(factory: str) -> None:
     """
     from harness.child import ask_child
     from harness.errors import UserError
+    from harness.migration.factories import refuse_absent
     from harness.migration.traps.facts import NetworkFacts
     from harness.migration.traps.rules import findings
     from harness.terminal import say
 
+    refuse_absent(factory)
     said = ask_child("harness.migration.traps.mindspore", factory, timeout_s=LIMIT_S)
     if reason := said.get("mistake") or said.get("reason"):
         raise UserError(str(reason))

@@ -1,0 +1,60 @@
+"""Types of the values that the command line takes, which refuse what no work can be done with."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from harness.errors import UserError
+
+MOST_DURATION = 1e8
+"""Seconds or milliseconds; three years of the former."""
+
+MOST_SEED = 2**31 - 1
+"""Every library takes seeds up to this."""
+
+SEED = click.IntRange(0, MOST_SEED)
+
+
+class Duration(click.FloatRange):
+    """A time that ends: neither NaN nor infinite, at most MOST_DURATION."""
+
+    def __init__(self, min: float, *, min_open: bool = False) -> None:
+        super().__init__(min=min, max=MOST_DURATION, min_open=min_open)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number of a text."""
+        found = float(super().convert(value, param, ctx))
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return found
+
+
+class PathName(click.Path):
+    """A path that is not empty; an empty one would be the current folder."""
+
+    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path of a text."""
+        text = os.fsdecode(value)
+        if not text.strip() or "\0" in text:
+            self.fail("it must not be empty" if "\0" not in text else "it holds a NUL", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def refuse_unwritable(folder: Path, *, must_exist: bool = False) -> None:
+    """Raise UserError where a folder, or that in which it would have to be made, cannot be written; makes nothing.
+
+    Asked before long work whose result goes there.
+    """
+    place = folder.absolute()
+    while not must_exist and not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"{folder}: cannot be written: {place} is no folder")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UserError(f"{folder}: cannot be written: Permission denied")
