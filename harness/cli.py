@@ -1,6 +1,7 @@
 """The command line: parse, call one function, print."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from harness.migration.parity.command import parity
 from harness.migration.traps.command import traps
 from harness.scenario.schema import MOST_LAUNCHES
 
-INTERRUPTED = 130
 WIDTH_OF_A_FILE = 110
 
 results_option = click.option(
@@ -313,15 +313,20 @@ def _refuse_unusable(unusable: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line on stderr and exit status 2, an interrupt is 130."""
+    """Entry point: a user's mistake is one line on stderr and exit status 2, a signal is 128 and its number."""
+    from harness import stopping
+
     try:
-        cli.main(standalone_mode=False)
+        with stopping.catching():
+            cli.main(standalone_mode=False)
     except UserError as error:
         click.echo(f"crosscast: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
     except click.ClickException as error:
         click.echo(f"crosscast: {error.format_message()}", err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("crosscast: interrupted; run the same command again to go on", err=True)
-        sys.exit(INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        number = stopping.number_of(error)
+        cause = "interrupted" if number == signal.SIGINT else stopping.cause_of(number)
+        click.echo(f"crosscast: {cause}; run the same command again to go on", err=True)
+        sys.exit(stopping.exit_status(error))

@@ -84,7 +84,7 @@ def test_benches_on_the_same_device_take_turns(write_suite, crosscast, tmp_path)
         stdout=subprocess.DEVNULL,
     )
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("crosscast-*.lock")) and time.monotonic() < deadline:
+    while not list(tmp_path.glob("results/*/*/*/launch.json")) and time.monotonic() < deadline:
         time.sleep(0.05)
     second = crosscast("bench", "--suite", suite, "--chip", chip, "--results", "others")
     assert (first.wait(timeout=120), second.returncode) == (0, 0), second.stderr

@@ -102,8 +102,8 @@ def convert(
 
 def _convert(request: "Request") -> "Outcome":
     """Convert here, or in a process with PyTorch where one side is its own."""
-    from harness.child import ask_child
     from harness.migration.convert.convert import Outcome, convert_here
+    from harness.processes import ask_child
 
     if "pytorch" not in (request.source_kind, request.target_kind):
         return convert_here(request)
