@@ -71,8 +71,10 @@ def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], prog
                 with stopping.allowed():
                     followed.to_the_end()
             except KeyboardInterrupt:
+                followed.drain()
                 if followed.told is None or followed.told.status != "completed":
                     raise
+                followed.cut = "ended by a signal"
             finally:
                 hung = worker.poll() is None
                 gone = worker.end(TERMINATE_GRACE_S)
@@ -108,9 +110,13 @@ class _Following:
                         self._worker.wait(POLL_S)
                 elif selector.select(POLL_S):
                     listening = self._read()
-            os.set_blocking(self._pipe.fileno(), False)
-            while listening:
-                listening = self._read()
+        self.drain()
+
+    def drain(self) -> None:
+        """Take what is left in the pipe, without waiting for more."""
+        os.set_blocking(self._pipe.fileno(), False)
+        while self._read():
+            pass
 
     def _beat(self) -> None:
         if time.monotonic() > self._beaten_s + leftovers.BEAT_S:
@@ -162,7 +168,7 @@ class _Following:
 
 def _judge(followed: _Following, returncode: int | None, hung: bool, oom_killed: bool) -> Ending:
     if followed.told is not None:
-        if followed.told.status != "completed" or (returncode == 0 and not hung):
+        if followed.told.status != "completed" or followed.cut or (returncode == 0 and not hung):
             return followed.told
         end = f"its process did not end within {EXIT_GRACE_S:g} s and was ended" if hung else _end_of(returncode)
         return Ending("completed", f"after the last measurement: {end}; see log.txt")
