@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.base import Reading, Sensor
+from collectors.log_rows import lines_of, write_rows
 from collectors.registry import no_sensor_reason
 
 SCHEMA = 1
@@ -115,31 +117,38 @@ def reading_record(reading: Reading) -> dict[str, Any]:
 
 def counter_record(reading: CounterReading) -> dict[str, Any]:
     """The line of a counter reading."""
-    return {"type": "counter", **asdict(reading)}
+    return {
+        "type": "counter",
+        "t0_ns": reading.t0_ns,
+        "t1_ns": reading.t1_ns,
+        "sensor": reading.sensor,
+        "counter_j": reading.counter_j,
+    }
 
 
 def read_samples(jsonl: Path) -> SampleLog:
     """Reads a log that a sampler wrote, or left behind half written. Never raises: what is wrong is in `problem`."""
     try:
-        lines = jsonl.read_bytes().splitlines()
+        return _assemble(lines_of(jsonl))
     except OSError as error:
         return SampleLog(None, problem=f"power log cannot be read: {error}")
-    records, n_bad_lines = [], 0
-    for line in lines:
-        try:
-            record = json.loads(line)
-            records.append((record["type"], record))
-        except (ValueError, KeyError, TypeError):
-            n_bad_lines += bool(line.strip())
-    return _assemble(records, n_bad_lines)
 
 
-def _assemble(records: Iterable[tuple[str, Mapping[str, Any]]], n_bad_lines: int) -> SampleLog:
-    header, end, problem = None, None, "the sampler wrote no header"
+def _assemble(lines: Iterable[bytes]) -> SampleLog:
+    header, end, problem, n_bad_lines = None, None, "the sampler wrote no header", 0
     readings: list[Reading] = []
     counters: list[CounterReading] = []
-    for kind, record in records:
+    texts: dict[str, str] = {}
+    for line in lines:
+        if not line.strip():
+            continue
+        kind = None
         try:
+            record = json.loads(line.decode())
+            kind = record["type"]
+            for name in ("sensor", "status"):
+                if isinstance(record.get(name), str):
+                    record[name] = texts.setdefault(record[name], record[name])
             if kind == "header":
                 header, problem = Header.from_dict(record), ""
             elif kind == "power":
@@ -148,7 +157,7 @@ def _assemble(records: Iterable[tuple[str, Mapping[str, Any]]], n_bad_lines: int
                 counters.append(CounterReading(**{name: value for name, value in record.items() if name != "type"}))
             elif kind == "end":
                 end = dict(record)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             n_bad_lines += 1
             problem = str(error) if kind == "header" else problem
     if header is None:
@@ -163,7 +172,6 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
     appears whole, by rename. Returns the log. Raises OSError where it cannot be written.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     log = read_samples(jsonl)
     schema = pa.schema(
@@ -179,8 +187,7 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
             ("raw", pa.string()),
         ]
     )
-    rows = [reading_record(reading) for reading in log.readings]
-    rows += [counter_record(counter) for counter in log.counters]
+    rows = itertools.chain(map(reading_record, log.readings), map(counter_record, log.counters))
     metadata = {
         "header": log.header.to_dict() if log.header else None,
         "end": log.end,
@@ -188,10 +195,7 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
         "problem": log.problem,
     }
     kept = {PARQUET_METADATA: json.dumps(metadata), NOTES_METADATA: json.dumps(notes or {})}
-    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(kept))
-    partial = parquet.with_name(parquet.name + ".partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(parquet)
+    write_rows(parquet, rows, schema.with_metadata(kept))
     return log
 
 
