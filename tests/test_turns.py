@@ -10,6 +10,7 @@ import pytest
 from harness import turns
 from harness.launch.folder_lock import folder_lock
 from tests.launch.processes import wait_until
+from tests.power.conftest import meters as meters
 
 WORK = """
 import os, sys, time
@@ -112,6 +113,32 @@ def test_a_turn_within_a_turn_is_part_of_it(monkeypatch, tmp_path):
             assert turns._held == {"cpu", "ascend"}
         assert turns._held == {"cpu", "ascend"}
     assert turns._held == set()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("calibrate", "--chip", "cpu", "--collectors", "cpu-meter", "--results", "results"),
+        ("operators", "fourcastnet"),
+        ("parity", "fourcastnet", "--results", "results"),
+    ],
+)
+def test_all_that_loads_a_device_waits_for_a_bench(monkeypatch, tmp_path, meters, command):
+    monkeypatch.setenv("CROSSCAST_TURNS", str(tmp_path))
+    with turns.turn({"cpu"}, "the CPU", pytest.fail):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "harness", *command],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(meters)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        lines = iter(process.stdout.readline, "")
+        assert any(f"(process {os.getpid()} of " in line for line in lines)
+        process.terminate()
+        process.stdout.read()
+        assert process.wait(60) == 128 + 15
 
 
 @pytest.mark.parametrize("number", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])

@@ -5,6 +5,8 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 
+import click
+
 from collectors.base import Sensor
 from collectors.behaviour import measuring_period, power_series
 from collectors.process import SamplerProcess
@@ -30,7 +32,7 @@ def calibrate(
     period_s: float,
     cycles: int,
     results: Path,
-    say: Say = print,
+    say: Say = click.echo,
 ) -> tuple[store.Calibration, Path]:
     """Load the device in a square wave of `period_s`, look at what its sensors say, and keep it.
 

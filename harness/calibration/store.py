@@ -1,6 +1,7 @@
 """Calibrations on disk: `results/calibration/<chip>.<collector>.<host>.json`."""
 
 import hashlib
+import os
 import socket
 from pathlib import Path
 from typing import Literal
@@ -70,7 +71,7 @@ class Calibration(Frozen):
 
 def host_hash() -> str:
     """The host as records name it."""
-    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
+    return hashlib.sha256(os.fsencode(socket.gethostname())).hexdigest()[:12]
 
 
 def save(calibration: Calibration, results: Path) -> Path:
