@@ -1,10 +1,12 @@
 """How workers end, with real processes that do what the test says: what is kept, what is told, what is left running."""
 
 import os
+import re
 import signal
 
 import pytest
 
+from collectors.children import Child, start
 from harness.launch import worker_process
 from harness.launch.local import launch
 from harness.launch.plan import LaunchPlan
@@ -131,6 +133,25 @@ Path({str(tmp_path / "child")!r}).write_text(str(child.pid))
     record, _, _ = run(start + COMPLETE)
     assert record.status == "completed"
     wait_until(lambda: is_gone(pid_in(tmp_path / "child")))
+
+
+def test_a_process_that_the_kernel_does_not_let_go_is_left_behind_and_named(run, monkeypatch):
+    """Such a state cannot be made here: the child is ended, and said not to be."""
+    end = Child.end
+    monkeypatch.setattr(Child, "end", lambda child, grace_s=0.0: end(child, grace_s) and False)
+    record, _, _ = run(COMPLETE)
+    assert record.status == "completed"
+    assert re.fullmatch(r"process \d+ waits in the kernel and could not be killed", record.reason)
+
+
+def test_no_process_is_waited_for_without_limit(monkeypatch):
+    monkeypatch.setattr("collectors.children.KILL_WAIT_S", 0.2)
+    monkeypatch.setattr("collectors.guard.kill_family", lambda mark, leader: None)
+    monkeypatch.setattr("os.kill", lambda pid, number: None)
+    child = start(["sleep", "600"])
+    assert child.end() is False
+    monkeypatch.undo()
+    assert child.end() is True
 
 
 def test_an_error_after_the_record_keeps_it(run, monkeypatch):
