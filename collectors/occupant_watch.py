@@ -22,6 +22,7 @@ from pathlib import Path
 
 import psutil
 
+from collectors import children
 from collectors.log_lines import MAX_LINE_BYTES
 from collectors.occupants import (
     DeviceOccupants,
@@ -33,8 +34,7 @@ from collectors.occupants import (
     OccupantLog,
     judge,
 )
-from collectors.sampler import LineWriter, StopRequest, end_with_parent
-from collectors.sessions import kill_session
+from collectors.sampler import LineWriter, StopRequest
 from collectors.tools.ascend_occupants import NpuSmiOccupants
 from collectors.tools.nvidia_occupants import NvidiaSmiOccupants, NvmlOccupants
 from collectors.tools.rocm_occupants import HySmiOccupants, RocmSmiOccupants
@@ -173,7 +173,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     os.environ["LC_ALL"] = "C"
     stop = StopRequest()
-    end_with_parent(options.parent_pid)
     try:
         writer = LineWriter(options.out)
     except OSError as error:
@@ -199,7 +198,7 @@ def in_first_namespace() -> bool:
 class OccupantWatch:
     """The watch as a child process in a session of its own. Trouble with it is told in its log, never raised."""
 
-    def __init__(self, path: Path, process: subprocess.Popen[bytes] | None, problem: str | None = None) -> None:
+    def __init__(self, path: Path, process: children.Child | None, problem: str | None = None) -> None:
         self._path = path
         self._process = process
         self._problem = problem
@@ -214,17 +213,16 @@ class OccupantWatch:
         path = out.absolute()
         if not has_lister(preferences):
             return cls(path, None)
-        command = [sys.executable, "-m", "collectors.occupant_watch", "--out", str(path)]
+        command = children.python_module("collectors.occupant_watch", "--out", path)
         command += ["--collectors", ",".join(preferences), "--parent-pid", str(os.getpid())]
         try:
-            process = subprocess.Popen(
+            process = children.start(
                 command,
-                env={**env, "LC_ALL": "C", "PYTHONSAFEPATH": "1"},
+                env={**env, "LC_ALL": "C"},
                 cwd=path.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                start_new_session=True,
             )
         except (OSError, ValueError) as error:
             return cls(path, None, f"the watch for other processes could not be started: {error}")
@@ -249,9 +247,7 @@ class OccupantWatch:
         if self._process is None:
             return Occupancy(None, reason=self._problem) if self._problem else None
         ended = self._ended(timeout_s)
-        kill_session(self._process.pid)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+        self._process.end()
         log = read_log(self._path)
         self._path.unlink(missing_ok=True)
         if not ended:

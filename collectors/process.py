@@ -6,20 +6,18 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors import children
 from collectors.log_lines import told
 from collectors.samples import Header, SampleLog, read_samples, to_parquet
-from collectors.sessions import kill_session
 
 __all__ = ["SamplerOutcome", "SamplerProcess", "to_parquet"]
 
 POLL_S = 0.01
-KILL_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class SamplerOutcome:
 class SamplerProcess:
     """The sampler as a child process in a session of its own. Trouble with it is told in the outcome, never raised."""
 
-    def __init__(self, path: Path, process: subprocess.Popen[bytes] | None, problem: str | None = None) -> None:
+    def __init__(self, path: Path, process: children.Child | None, problem: str | None = None) -> None:
         self._path = path
         self._process = process
         self._problem = problem
@@ -61,23 +59,17 @@ class SamplerProcess:
         the suffix .log.
         """
         path = out.absolute()
-        command = [sys.executable, "-m", "collectors.sampler", "--out", str(path)]
+        command = children.python_module("collectors.sampler", "--out", path)
         command += ["--collectors", ",".join(preferences), "--parent-pid", str(os.getpid())]
         if period_s is not None:
             command += ["--period-ms", str(period_s * 1000)]
-        environment = {**(os.environ if env is None else env), "LC_ALL": "C", "PYTHONSAFEPATH": "1"}
+        environment = {**(os.environ if env is None else env), "LC_ALL": "C"}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
             with path.with_suffix(".log").open("wb") as log:
-                process = subprocess.Popen(
-                    command,
-                    env=environment,
-                    cwd=path.parent,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
+                process = children.start(
+                    command, env=environment, cwd=path.parent, stdin=subprocess.DEVNULL, stdout=log, stderr=log
                 )
         except (OSError, ValueError) as error:
             return cls(path, None, f"sampler could not be started: {error}")
@@ -124,12 +116,8 @@ class SamplerProcess:
         if self._process is None:
             return SamplerOutcome(self._path, None, self._problem, sampler_died=True, returncode=None)
         trouble = None if self._ended_when_asked(timeout_s) else f"did not end within {timeout_s:g} s and was killed"
-        kill_session(self._process.pid)
-        try:
-            returncode = self._process.wait(KILL_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            returncode = None
-        return self._judge(read_samples(self._path), returncode, trouble)
+        self._process.end()
+        return self._judge(read_samples(self._path), self._process.returncode, trouble)
 
     def _ended_when_asked(self, timeout_s: float) -> bool:
         if self._process is None or self._exited():

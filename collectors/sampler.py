@@ -9,13 +9,11 @@ it writes the header with the reasons and exits 0.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import platform
 import select
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,16 +25,10 @@ from collectors.base import STATUS_ERROR, Collector, Reading, Sensor
 from collectors.drain import Drain
 from collectors.registry import Choice, Registry, choose
 from collectors.samples import CounterReading, Header, counter_record, encode, reading_record
-from collectors.sessions import kill_session
 
 DEFAULT_PERIOD_S = 0.1
 PERIOD_BOUNDS_S = (0.01, 1.0)
-WATCH_PERIOD_S = 1.0
-PARENT_GRACE_S = 2.0
-PR_SET_PDEATHSIG = 1
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-PARENT_SIGNAL = signal.SIGUSR1
-"""Sent by the kernel when the thread that started the sampler ends, which need not be the end of its process."""
 
 
 class LineWriter:
@@ -69,16 +61,16 @@ class StopRequest:
         os.set_blocking(self._wake, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-        for number in (*STOP_SIGNALS, PARENT_SIGNAL):
+        for number in STOP_SIGNALS:
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if number != PARENT_SIGNAL and self.requested is None:
+        if self.requested is None:
             self.requested = signal.Signals(number).name
 
     def ignore(self) -> None:
         """From now on signals do nothing: the log is complete and nothing is left to drain."""
-        for number in (*STOP_SIGNALS, PARENT_SIGNAL):
+        for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
 
     def wait(self, seconds: float) -> None:
@@ -159,22 +151,6 @@ def period_of(sensors: Sequence[Sensor]) -> float:
     return min(max(min(updates, default=DEFAULT_PERIOD_S), low_s), high_s)
 
 
-def end_with_parent(parent_pid: int) -> None:
-    """Asks the kernel to wake us when the parent ends, and kills this session if sampling then hangs."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(PARENT_SIGNAL), 0, 0, 0)
-
-    def watch() -> None:
-        while os.getppid() == parent_pid:
-            time.sleep(WATCH_PERIOD_S)
-        time.sleep(PARENT_GRACE_S)
-        if os.getsid(0) == os.getpid():
-            kill_session(os.getpid())
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
-
-
 def header_of(choice: Choice, period_s: float | None) -> Header:
     """The first line of the log, with both clocks read together."""
     versions = {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
@@ -207,7 +183,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     os.environ["LC_ALL"] = "C"
     stop = StopRequest()
-    end_with_parent(options.parent_pid)
     try:
         writer = LineWriter(options.out)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -11,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 from collectors.base import STATUS_ERROR, STATUS_NOT_PHYSICAL, Reading, Sensor
-from collectors.log_checks import MOST_BYTES, MOST_LINES_BYTES, End, Kept, check_numbers, checked, read_table
+from collectors.log_checks import MOST_BYTES, End, Kept, check_numbers, checked, read_table
 from collectors.log_lines import MAX_BAD_LINES, BadLine, parse_line
+from collectors.log_rows import lines_of, write_rows
 from collectors.registry import no_sensor_reason
-from collectors.regular_files import open_regular, read_regular
+from collectors.regular_files import open_regular
 
 SCHEMA = 1
 """Version of the log's layout. A log of a later one is refused."""
 
 PARQUET_METADATA = b"crosscast_power"
 NOTES_METADATA = b"crosscast_notes"
+
+SHARED_TEXTS = {"power": {"sensor", "status"}, "counter": {"sensor"}}
+"""Fields of the readings that are few texts, each kept once."""
+
 ROWS_AT_ONCE = 100_000
 
 
@@ -127,47 +133,57 @@ def reading_record(reading: Reading) -> dict[str, Any]:
 
 def counter_record(reading: CounterReading) -> dict[str, Any]:
     """The line of a counter reading."""
-    return {"type": "counter", **asdict(reading)}
+    return {
+        "type": "counter",
+        "t0_ns": reading.t0_ns,
+        "t1_ns": reading.t1_ns,
+        "sensor": reading.sensor,
+        "counter_j": reading.counter_j,
+    }
 
 
 def read_samples(jsonl: Path) -> SampleLog:
     """Reads a log that a sampler wrote, or left behind half written. Never raises: what is wrong is in `problem`."""
     try:
-        lines = read_regular(jsonl, MOST_LINES_BYTES).splitlines()
+        return _assemble(lines_of(jsonl))
     except OSError as error:
         return SampleLog(None, problem=f"power log cannot be read: {error}")
-    records, bad_lines = list[tuple[int, str, dict[str, Any]]](), list[str]()
+
+
+def _assemble(lines: Iterable[bytes]) -> SampleLog:
+    header, end, problem = None, None, "the sampler wrote no header"
+    readings: list[Reading] = []
+    counters: list[CounterReading] = []
+    bad_lines: list[str] = []
+    n_bad_lines = 0
+    texts: dict[str, str] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            records.append((number, *parse_line(line)))
+            kind, record = parse_line(line)
+            for name in record.keys() & SHARED_TEXTS.get(kind, set()):
+                record[name] = texts.setdefault(record[name], record[name])
+            if kind == "power":
+                readings.append(Reading(**record))
+            elif kind == "counter":
+                counters.append(CounterReading(**record))
+            elif kind == "header":
+                try:
+                    header, problem = Header.from_dict(record), ""
+                except ValueError as error:
+                    problem = str(error)
+                    raise BadLine(f"header: {error}") from None
+            elif kind == "end":
+                end = {"type": kind, **record}
         except BadLine as error:
-            bad_lines.append(f"line {number}: {error}")
-    return _assemble(records, bad_lines)
-
-
-def _assemble(records: Iterable[tuple[int, str, Mapping[str, Any]]], bad_lines: list[str]) -> SampleLog:
-    header, end, problem = None, None, "the sampler wrote no header"
-    readings: list[Reading] = []
-    counters: list[CounterReading] = []
-    for number, kind, record in records:
-        if kind == "header":
-            try:
-                header, problem = Header.from_dict(record), ""
-            except ValueError as error:
-                problem = str(error)
-                bad_lines.append(f"line {number}: header: {problem}")
-        elif kind == "power":
-            readings.append(Reading(**record))
-        elif kind == "counter":
-            counters.append(CounterReading(**record))
-        elif kind == "end":
-            end = {"type": kind, **record}
-    first = tuple(bad_lines[:MAX_BAD_LINES])
+            n_bad_lines += 1
+            if n_bad_lines <= MAX_BAD_LINES:
+                bad_lines.append(f"line {number}: {error}")
+    told = tuple(bad_lines)
     if header is None:
-        return SampleLog(None, problem=problem, n_bad_lines=len(bad_lines), bad_lines=first)
-    return SampleLog(header, tuple(readings), tuple(counters), end, len(bad_lines), bad_lines=first)
+        return SampleLog(None, problem=problem, n_bad_lines=n_bad_lines, bad_lines=told)
+    return SampleLog(header, tuple(readings), tuple(counters), end, n_bad_lines, bad_lines=told)
 
 
 def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = None) -> SampleLog:
@@ -177,7 +193,6 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
     appears whole, by rename. Returns the log. Raises OSError where it cannot be written.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     log = read_samples(jsonl)
     schema = pa.schema(
@@ -193,8 +208,7 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
             ("raw", pa.string()),
         ]
     )
-    rows = [reading_record(reading) for reading in log.readings]
-    rows += [counter_record(counter) for counter in log.counters]
+    rows = itertools.chain(map(reading_record, log.readings), map(counter_record, log.counters))
     metadata = {
         "header": log.header.to_dict() if log.header else None,
         "end": log.end,
@@ -203,10 +217,7 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
         "bad_lines": log.bad_lines,
     }
     kept = {PARQUET_METADATA: json.dumps(metadata), NOTES_METADATA: json.dumps(notes or {})}
-    table = pa.Table.from_pylist(rows, schema=schema.with_metadata(kept))
-    partial = parquet.with_name(parquet.name + ".partial")
-    pq.write_table(table, partial, compression="zstd")
-    partial.replace(parquet)
+    write_rows(parquet, rows, schema.with_metadata(kept))
     return log
 
 

@@ -1,5 +1,6 @@
 """The command line: parse, call one function, print."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from harness.scenario.schema import MOST_LAUNCHES
 from harness.terminal import PlainConsole, make_tolerant, problem_of_output, say
 from harness.text import one_line
 
-INTERRUPTED = 130
 OUTPUT_LOST = 1
 
 results_option = click.option(
@@ -305,19 +305,24 @@ def _refuse_unusable(unusable: tuple[str, ...]) -> None:
 
 
 def main() -> None:
-    """Entry point: a user's mistake is one line on stderr and exit status 2, an interrupt is 130, lost output is 1."""
+    """Entry point: a user's mistake is one line and exit status 2, a signal is 128 and its number, lost output is 1."""
+    from harness import stopping
+
     make_tolerant()
     try:
-        cli.main(standalone_mode=False)
+        with stopping.catching():
+            cli.main(standalone_mode=False)
     except UserError as error:
         click.echo(f"crosscast: {one_line(str(error))}", err=True)
         sys.exit(2)
     except click.ClickException as error:
         click.echo(f"crosscast: {one_line(error.format_message())}", err=True)
         sys.exit(2)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("crosscast: interrupted; run the same command again to go on", err=True)
-        sys.exit(INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        number = stopping.number_of(error)
+        cause = "interrupted" if number == signal.SIGINT else stopping.cause_of(number)
+        click.echo(f"crosscast: {cause}; run the same command again to go on", err=True)
+        sys.exit(stopping.exit_status(error))
     if problem := problem_of_output():
         click.echo(f"crosscast: what was printed is lost: {problem}; files are written all the same", err=True)
         sys.exit(OUTPUT_LOST)

@@ -7,20 +7,26 @@ import platform
 import re
 import socket
 import subprocess
+import sys
 from importlib.metadata import distributions
 from pathlib import Path
 
 import psutil
 
 import harness
+from collectors import children
+from harness.errors import UserError
 from harness.record import Environment
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+GIT_LIMIT_S = 10.0
 REPOSITORY = Path(harness.__file__).resolve().parents[1]
 
 
 def capture(visible_devices_variable: str | None) -> Environment:
-    """The environment of launches made from this process."""
+    """The environment of launches made from this process. Raises UserError where the system shows nothing of itself."""
+    if sys.platform == "linux" and not Path("/proc/stat").exists():
+        raise UserError("/proc is not mounted: neither the load nor the memory of this machine can be told; mount it")
     frequency = _cpu_frequency()
     return Environment(
         crosscast_version=harness.__version__,
@@ -51,12 +57,18 @@ def _git(*arguments: str) -> str | None:
     if not (REPOSITORY / ".git").exists():
         return None
     try:
-        done = subprocess.run(
-            ["git", "-C", str(REPOSITORY), *arguments], capture_output=True, text=True, timeout=10, check=True
+        git = children.start(
+            ["git", "-C", str(REPOSITORY), *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         )
-    except (OSError, subprocess.SubprocessError):
+    except OSError:
         return None
-    return done.stdout.strip()
+    try:
+        told, _ = git.communicate(timeout=GIT_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        git.end()
+    return told.decode(errors="replace").strip() if git.returncode == 0 else None
 
 
 def _cpu_name() -> str:

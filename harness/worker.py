@@ -4,9 +4,7 @@ Reads launch.json in the folder, writes measurements.json there as they come, an
 descriptor that launch.json names. Everything it prints goes to its log.
 """
 
-import ctypes
 import os
-import signal
 import sys
 import time
 import traceback
@@ -35,29 +33,28 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
-PR_SET_PDEATHSIG = 1
 OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "memory not enough")
 
 
 def main(folder: Path, begun_s: float) -> int:
     """Run the launch in `folder`; the exit status says how it ended."""
     plan = LaunchPlan.read(folder)
-    end_with_parent(plan.parent_pid)
     with os.fdopen(plan.progress_fd, "w", encoding="utf-8") as stream:
         reporter = Reporter(stream)
         try:
             measure(plan, folder, reporter, begun_s)
+            reporter.end("completed")
         except UserError as error:
-            reporter.fail("failed", str(error))
+            reporter.end("failed", str(error))
             return USER_ERROR
         except (MemoryError, RuntimeError) as error:
             traceback.print_exc()
             out_of_memory = isinstance(error, MemoryError) or any(w in str(error).lower() for w in OUT_OF_MEMORY_WORDS)
-            reporter.fail("out_of_memory" if out_of_memory else "crashed", one_line(error))
+            reporter.end("out_of_memory" if out_of_memory else "crashed", one_line(error))
             return OUT_OF_MEMORY if out_of_memory else FAILED
         except Exception as error:
             traceback.print_exc()
-            reporter.fail("crashed", one_line(error))
+            reporter.end("crashed", one_line(error))
             return FAILED
     return 0
 
@@ -163,14 +160,6 @@ def write_measurements(folder: Path, measured: Measurements, reporter: Reporter)
     """Write what has been measured so far."""
     measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
     write_atomically(folder / "measurements.json", measured.model_dump_json())
-
-
-def end_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the launcher ends."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent_pid:
-            os._exit(FAILED)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""For all tests: Ctrl-C reaches the programs that they start, and a run that may skip nothing fails where it does."""
+"""For all tests: signals reach the programs that they start, their benches wait for no other work of this machine.
+
+A run that may skip nothing fails where it does.
+"""
 
 import os
 import signal
@@ -7,6 +10,8 @@ import pytest
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """Shells make a run in the background ignore it."""
+
+os.environ["CROSSCAST_TURNS"] = f"tests of process {os.getpid()}"
 
 NO_SKIPS = "CROSSCAST_NO_SKIPS"
 """The environment variable that, set to 1, makes a run fail that skips a test, whatever the reason."""
@@ -30,6 +35,10 @@ class SkipsCounted:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.skipped:
             terminalreporter.write_line(f"{NO_SKIPS}=1, but {len(self.skipped)} tests were skipped", red=True)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=8, help="How often tests/launch/test_kills.py kills a bench.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,7 +1,7 @@
 """Programs of the vendors: found, asked once with a time limit, or followed line by line.
 
 A program runs in a process group of its own inside the sampler's session: a time limit kills it with all that it
-started, and so does the launcher, which ends the session where the sampler itself was killed.
+started. The kernel ends it with the sampler, and the launcher or its guard ends all that the sampler started.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import select
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from collectors.children import ends_with_parent
 
 TIMEOUT_S = 5.0
 KILL_WAIT_S = 1.0
@@ -37,7 +37,6 @@ COLOURS = re.compile(r"\x1b(?:\[[0-9;:]*[mK]|\][^\x07\x1b\n]*(?:\x07|\x1b\\))")
 
 ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[@-Z\\-_])")
 BYTE_ORDER_MARK = "\ufeff"
-OWN_GROUP: dict[str, Any] = {"process_group": 0} if sys.version_info >= (3, 11) else {"preexec_fn": os.setpgrp}
 
 
 @dataclass(frozen=True)
@@ -174,8 +173,8 @@ def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         bufsize=0,
-        env={**os.environ, "LC_ALL": "C"},
-        **OWN_GROUP,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"} | {"LC_ALL": "C"},
+        preexec_fn=ends_with_parent(own_group=True),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from pydantic import PrivateAttr
 
+from collectors import children
 from harness import record as records
 from harness.analysis import decoding
 from harness.analysis.decoding import IN_THE_FILE, KEPT
@@ -72,29 +73,35 @@ def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
     ours = len(paths) - int(CHILD_SHARE * max(0, len(paths) - HEAD_START) if shared else 0)
     with _child(paths[ours:]) as child, without_collecting():
         found = _read_all(paths[:ours])
-        if child:
-            found += _answer(child, paths[ours:])
+        found += _answer(child, paths[ours:]) if child else _read_all(paths[ours:])
         return [_stored(path, read) for path, read in zip(paths, found, strict=True)]
 
 
 @contextmanager
-def _child(paths: Sequence[Path]) -> Iterator["subprocess.Popen[bytes] | None"]:
+def _child(paths: Sequence[Path]) -> Iterator[children.Child | None]:
     if not paths:
         yield None
         return
-    command = [sys.executable, "-c", f"from {__name__} import main; main()"]
+    try:
+        child = _start(paths)
+    except OSError:
+        yield None
+        return
+    try:
+        yield child
+    finally:
+        child.end()
+
+
+def _start(paths: Sequence[Path]) -> children.Child:
+    command = children.python_module("harness.analysis.reading_child")
     with tempfile.TemporaryFile() as names:
         names.write(b"\0".join(map(os.fsencode, paths)))
         names.seek(0)
-        child = subprocess.Popen(command, stdin=names, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        try:
-            yield child
-        finally:
-            child.kill()
-            child.communicate()
+        return children.start(command, stdin=names, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
-def _answer(child: "subprocess.Popen[bytes]", paths: Sequence[Path]) -> list[_Read | str]:
+def _answer(child: children.Child, paths: Sequence[Path]) -> list[_Read | str]:
     """What the child found, or the same read here where the child has died."""
     assert child.stdout
     answer = child.stdout.read()
@@ -150,8 +157,8 @@ def without_collecting() -> Iterator[None]:
             gc.enable()
 
 
-def main() -> None:
-    """The child: paths on the standard input, NUL between them; the pickle of what they hold on the standard output."""
+def answer() -> None:
+    """In the child: paths on its standard input, NUL between them; the pickle of what they hold on its output."""
     with without_collecting():
         paths = [Path(os.fsdecode(name)) for name in sys.stdin.buffer.read().split(b"\0")]
         sys.stdout.buffer.write(pickle.dumps(_read_all(paths), pickle.HIGHEST_PROTOCOL))

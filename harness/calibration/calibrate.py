@@ -1,10 +1,11 @@
 """Calibrates the power sensors of a chip with a square wave of load."""
 
 import os
-import tempfile
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
+
+import click
 
 from collectors.base import Sensor
 from collectors.behaviour import measuring_period, power_series
@@ -13,22 +14,30 @@ from collectors.registry import choose
 from collectors.samples import SampleLog, read_samples
 from collectors.step_response import SquareWave, step_response
 from harness.calibration import store
-from harness.child import ask_child
 from harness.environment import host_digest
 from harness.errors import UserError, nearest
-from harness.launch.worker_process import worker_environment
 from harness.power.recording import READY_S, check_writable
+from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
 from harness.scenario.matrix import cannot_run
 from harness.scenario.schema import ChipConfig, FrameworkName
+from harness.turns import Say, turn
 
 START_S = 120.0
 
 
 def calibrate(
-    chip_name: str, framework: str | None, preferences: tuple[str, ...], period_s: float, cycles: int, results: Path
+    chip_name: str,
+    framework: str | None,
+    preferences: tuple[str, ...],
+    period_s: float,
+    cycles: int,
+    results: Path,
+    say: Say = click.echo,
 ) -> tuple[store.Calibration, Path]:
     """Load the device in a square wave of `period_s`, look at what its sensors say, and keep it.
+
+    `say` is told where another bench has the device, whose launch is waited for.
 
     Raises UserError where no framework runs, no sensor can be read or the results cannot be written.
     """
@@ -42,8 +51,9 @@ def calibrate(
     probe = choose(preferences).probe
     if not probe.works:
         raise UserError(f"{chip_name}: {probe.reason}")
-    with tempfile.TemporaryDirectory(prefix="crosscast-calibrate-") as folder:
-        jsonl = Path(folder, "power.jsonl")
+    devices = {entry.device for entry in chip.frameworks.values() if entry.device}
+    with turn(devices, chip.title, say), scratch_folder("calibrate") as folder:
+        jsonl = folder / "power.jsonl"
         sampler = SamplerProcess.start(
             jsonl, preferences, worker_environment(os.environ), measuring_period(probe.sensors)
         )

@@ -2,7 +2,6 @@
 
 import fnmatch
 import os
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,18 +9,18 @@ from typing import Any
 
 import psutil
 
+from collectors import children
 from collectors.base import Sensor
 from collectors.behaviour import measuring_period, noise, power_series, update_period
 from collectors.jitter import jitter
 from collectors.process import SamplerProcess
 from collectors.registry import Registry
 from collectors.samples import read_samples
-from harness.child import ask_child
 from harness.doctor.facts import CollectorFacts, FrameworkFacts, LoadFacts, ProcessFacts, Report, SensorFacts
 from harness.errors import UserError
-from harness.launch.worker_process import worker_environment
 from harness.power.preferences import chips_here
 from harness.power.recording import READY_S
+from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
 from harness.scenario.matrix import cannot_run
 from harness.scenario.schema import ChipConfig, FrameworkName
@@ -35,8 +34,7 @@ BUSIEST = 3
 def examine(chip_name: str, preferences: tuple[str, ...], seconds: float) -> Report:
     """All facts; sensors are sampled for `seconds` before a framework runs. Raises UserError for an unknown chip."""
     chip = catalogue.chip(chip_name)
-    with ThreadPoolExecutor() as pool:
-        collectors = tuple(pool.map(_collector, Registry.installed().names))
+    collectors = _collectors(Registry.installed().names)
     load = _load(chip)
     chosen, reason, sensors = _sensors(preferences, collectors, seconds)
     return Report(
@@ -66,6 +64,18 @@ def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> Framewo
     return FrameworkFacts(name=name, device=entry.device, packages=packages, device_name=device_name, reason=reason)
 
 
+def _collectors(names: tuple[str, ...]) -> tuple[CollectorFacts, ...]:
+    pool = ThreadPoolExecutor()
+    try:
+        return tuple(pool.map(_collector, names))
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        children.end_all()
+        raise
+    finally:
+        pool.shutdown()
+
+
 def _collector(name: str) -> CollectorFacts:
     answer = ask_child("collectors.probe", name, timeout_s=COLLECTOR_LIMIT_S)
     return CollectorFacts(name=name, sensors=answer.get("sensors", ()), reason=answer.get("reason"))
@@ -78,13 +88,15 @@ def _sensors(
     found = {facts.name: facts for facts in collectors if facts.sensors}
     first = next((found[name] for name in preferences if name in found), None)
     period_s = measuring_period([Sensor.from_dict(fields) for fields in first.sensors]) if first else None
-    with tempfile.TemporaryDirectory(prefix="crosscast-doctor-") as folder:
-        jsonl = Path(folder, "power.jsonl")
+    with scratch_folder("doctor") as folder:
+        jsonl = folder / "power.jsonl"
         sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
-        sampler.wait_ready(READY_S)
-        if first:
-            time.sleep(seconds)
-        outcome = sampler.stop()
+        try:
+            sampler.wait_ready(READY_S)
+            if first:
+                time.sleep(seconds)
+        finally:
+            outcome = sampler.stop()
         log = read_samples(jsonl)
     reads = {found.sensor: found for found in jitter(log)}
     facts = []

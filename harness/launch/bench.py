@@ -1,15 +1,11 @@
 """A bench: the launches of a suite that are still missing, one after the other."""
 
 import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
 from pydantic import TypeAdapter
 from rich.console import Console
 
@@ -17,6 +13,8 @@ from collectors.regular_files import read_regular
 from harness import environment
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
+from harness.launch import leftovers
+from harness.launch.folder_lock import folder_lock
 from harness.launch.local import launch
 from harness.launch.made import MadeLaunches, Unusable, is_made
 from harness.launch.plan import LaunchPlan, interleave
@@ -27,6 +25,7 @@ from harness.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, Survey, survey
 from harness.scenario.schema import ChipConfig
+from harness.turns import turn
 
 ABSENT_FILE = "absent.json"
 
@@ -84,7 +83,7 @@ def _make_launches(
     too_new = [problem for plan in missing if (problem := made.clock_problem(plan))]
     impossible = problems_of(missing, found.archives, results, chip, captured)
     refuse([*found.problems, *too_new, *impossible], "nothing was launched")
-    _prepare(results / matrix.suite, matrix)
+    _prepare(results / matrix.suite, matrix, console)
     for remark in matrix.remarks:
         console.print(remark, markup=False, highlight=False)
     for absent in matrix.absent:
@@ -96,7 +95,7 @@ def _make_launches(
     records: list[Record] = []
     with BenchProgress(console, len(missing)) as progress:
         for plan in missing:
-            with _device(chip, progress):
+            with turn(_devices(chip), chip.title, progress.say):
                 if not fresh and is_made(plan, results, captured):
                     continue
                 progress.begin(plan)
@@ -136,15 +135,19 @@ def _say_what_does_not_count(
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _prepare(folder: Path, matrix: Matrix) -> None:
-    """Make the suite's folder and note the cells that cannot run, beside those that earlier benches noted."""
+def _prepare(folder: Path, matrix: Matrix, console: Console) -> None:
+    """Make the suite's folder, note the cells that cannot run beside earlier ones, remove what dead benches left."""
+
+    def say(line: str) -> None:
+        console.print(line, markup=False, highlight=False)
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
     path = folder / ABSENT_FILE
     try:
-        with FileLock(folder / f".{ABSENT_FILE}.lock"):
+        with folder_lock(folder / f".{ABSENT_FILE}.lock", say):
             noted = {_absent_key(entry): entry for entry in _read_absent(path)}
             for scenario in matrix.cells:
                 noted.pop(_absent_key(scenario.model_dump()), None)
@@ -152,6 +155,8 @@ def _prepare(folder: Path, matrix: Matrix) -> None:
             write_atomically(path, json.dumps(list(noted.values()), indent=1) + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
+    for line in leftovers.clean(folder).lines():
+        say(line)
 
 
 def _read_absent(path: Path) -> Iterable[dict[str, str]]:
@@ -165,19 +170,6 @@ def _absent_key(entry: dict[str, str]) -> str:
     return "/".join(entry[name] for name in ("model", "preset", "framework", "execution", "chip", "data_name"))
 
 
-@contextmanager
-def _device(chip: ChipConfig, progress: BenchProgress) -> Iterator[None]:
-    """Hold this machine's device, so that two benches take turns instead of disturbing each other's times.
-
-    The locks go by what frameworks call the device, so that chip files of other names for the same one share them.
-    """
-    with ExitStack() as held:
-        for name in sorted({entry.device.lower() for entry in chip.frameworks.values() if entry.device}):
-            lock = FileLock(Path(tempfile.gettempdir()) / f"crosscast-{os.getuid()}-{name}.lock")
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                progress.say(f"another bench is running on this device ({chip.title}): waiting for its launch to end")
-                lock.acquire()
-            held.callback(lock.release)
-        yield
+def _devices(chip: ChipConfig) -> set[str]:
+    """What frameworks call the chip, so that chip files of other names for the same device take turns."""
+    return {entry.device for entry in chip.frameworks.values() if entry.device}

@@ -3,21 +3,23 @@
 import contextlib
 import os
 import shutil
-import signal
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from collectors.occupant_watch import OccupantWatch
-from collectors.process import SamplerProcess
-from harness.errors import UserError
+from collectors.occupants import Occupancy
+from collectors.process import SamplerOutcome, SamplerProcess
+from harness import stopping
+from harness.errors import UserError, one_line
+from harness.launch import leftovers
 from harness.launch.energy import DEVICES_PER_LAUNCH, account, device_processes, power_plan
 from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
 from harness.launch.plan import LaunchPlan
-from harness.launch.worker_process import Ending, Progress, run_worker, worker_environment
-from harness.record import Environment, Load, Measurements, Record, save
+from harness.launch.worker_process import Ending, Progress, run_worker
+from harness.processes import worker_environment
+from harness.record import FILE_NAME, Energy, Environment, Load, Measurements, Record, save
 from harness.scenario.schema import ChipConfig
 
 
@@ -29,19 +31,24 @@ def launch(plan: LaunchPlan, results: Path, chip: ChipConfig, environment: Envir
     """
     folder = plan.folder(results)
     try:
-        folder.mkdir(parents=True)
-        return _launch(plan, results, folder, chip, environment, progress)
-    except OSError as error:
-        shutil.rmtree(folder, ignore_errors=True)
+        with stopping.held():
+            folder.mkdir(parents=True)
+            record = _launch(plan, results, folder, chip, environment, progress)
+        stopping.check()
+        return record
+    except (OSError, UserError) as error:
+        if not (folder / FILE_NAME).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, UserError):
+            raise
         raise UserError(f"{folder}: cannot be written: {error.strerror}; free space or choose other RESULTS=") from None
-    except UserError:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
 
 
 def _launch(
     plan: LaunchPlan, results: Path, folder: Path, chip: ChipConfig, environment: Environment, progress: Progress
 ) -> Record:
+    plan = plan.model_copy(update={"owner": leftovers.this_process(), "device_name": chip.device_name})
+    plan.write(folder)
     started = datetime.now(timezone.utc)
     load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
     child_environment = worker_environment(os.environ)
@@ -49,47 +56,47 @@ def _launch(
     occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, child_environment)
     interrupted: KeyboardInterrupt | None = None
     try:
-        sampler.wait_ready()
-        occupants.wait_ready()
-        power = power_plan(sampler, plan.scenario.idle_s)
-        plan = plan.model_copy(update={"power": power, "device_name": chip.device_name})
-        ending = run_worker(plan, folder, child_environment, progress)
+        with stopping.allowed():
+            sampler.wait_ready()
+            occupants.wait_ready()
+            power = power_plan(sampler, plan.scenario.idle_s)
+            plan = plan.model_copy(update={"power": power})
+            ending = run_worker(plan, folder, child_environment, progress)
     except KeyboardInterrupt as error:
         interrupted = error
-        ending = Ending("interrupted", "interrupted by the user")
-    with _interrupts_held():
+        ending = Ending("interrupted", stopping.cause_of(stopping.number_of(error)))
+    finally:
         outcome, occupancy = sampler.stop(), occupants.stop(DEVICES_PER_LAUNCH)
-        foreign_cores = meter.foreign_cores()
-        measurements, problem = _read_measurements(folder)
-        if ending.status == "completed" and (problem or measurements.skill is None):
-            ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
-        record = Record(
-            scenario=plan.scenario,
-            cell=plan.scenario.cell,
-            launch=plan.launch,
-            attempt=plan.attempt,
-            bench=plan.bench,
-            order=plan.order,
-            started_at=started.isoformat(timespec="seconds"),
-            duration_s=meter.elapsed_s,
-            status=ending.status,
-            reason=ending.reason,
-            environment=environment,
-            load=Load(
-                load_average_1min=load_before,
-                cpu_count=environment.cpu_count,
-                foreign_cores=foreign_cores,
-                foreign=foreign_cores > foreign_cores_allowed(meter.cores),
-                cores=meter.cores,
-                devices=device_processes(occupancy),
-            ),
-            measurements=measurements,
-            energy=account(
-                folder, outcome, measurements, plan.scenario.chip, results, chip.power_cap_w.value, occupancy
-            ),
-        )
-        save(record, folder)
-        for name in ("launch.json", "measurements.json"):
+    foreign_cores = meter.foreign_cores()
+    measurements, problem = _read_measurements(folder)
+    if ending.status == "completed" and (problem or measurements.skill is None):
+        ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
+    record = Record(
+        scenario=plan.scenario,
+        cell=plan.scenario.cell,
+        launch=plan.launch,
+        attempt=plan.attempt,
+        bench=plan.bench,
+        order=plan.order,
+        started_at=started.isoformat(timespec="seconds"),
+        duration_s=meter.elapsed_s,
+        status=ending.status,
+        reason=ending.reason,
+        environment=environment,
+        load=Load(
+            load_average_1min=load_before,
+            cpu_count=environment.cpu_count,
+            foreign_cores=foreign_cores,
+            foreign=foreign_cores > foreign_cores_allowed(meter.cores),
+            cores=meter.cores,
+            devices=device_processes(occupancy),
+        ),
+        measurements=measurements,
+        energy=_account(folder, outcome, measurements, plan.scenario.chip, results, chip.power_cap_w.value, occupancy),
+    )
+    save(record, folder)
+    for name in ("launch.json", "measurements.json"):
+        with contextlib.suppress(OSError):
             (folder / name).unlink(missing_ok=True)
     if interrupted is not None:
         raise interrupted
@@ -106,14 +113,17 @@ def _read_measurements(folder: Path) -> tuple[Measurements, str | None]:
         return Measurements(), f"the worker's measurements cannot be read: {str(error).splitlines()[0]}"
 
 
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C while the record is written."""
-    held: list[int] = []
-    previous = signal.signal(signal.SIGINT, lambda number, frame: held.append(number))
+def _account(
+    folder: Path,
+    outcome: SamplerOutcome,
+    measurements: Measurements,
+    chip: str,
+    results: Path,
+    cap_w: float | None,
+    occupancy: Occupancy | None,
+) -> Energy:
+    """The energy of the launch; whatever is wrong with the power log costs no other measurement."""
     try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if held:
-        raise KeyboardInterrupt
+        return account(folder, outcome, measurements, chip, results, cap_w, occupancy)
+    except Exception as error:
+        return Energy(collector=outcome.collector, reason=f"the power log cannot be used: {one_line(error)}")

@@ -24,6 +24,17 @@ class PowerPlan(Frozen):
     min_window_s: float = 0.0
 
 
+class Owner(Frozen):
+    """A process, so that another can tell whether it still runs.
+
+    `machine` stands for the host, its boot and the numbering of its processes; `started` for the process's start.
+    """
+
+    machine: str
+    pid: int
+    started: str | None
+
+
 class LaunchPlan(Frozen):
     """One launch to make; written to the launch's folder for the worker."""
 
@@ -36,7 +47,7 @@ class LaunchPlan(Frozen):
     weights_file: str | None = Field(default=None, description="safetensors with the weights that it starts from")
     device_name: str | None = Field(default=None, description="the chip's regular expression for its name")
     progress_fd: int = -1
-    parent_pid: int = -1
+    owner: Owner | None = Field(default=None, description="the process that makes the launch")
 
     @property
     def seed(self) -> int:

@@ -78,7 +78,7 @@ class BenchProgress:
         """The launch is over."""
         self._ended += 1
         self._bars.update(self._all, completed=self._ended)
-        outcome = "completed" if record.status == "completed" else f"{record.status}: {record.reason}"
+        outcome = f"{record.status}: {record.reason}" if record.reason else record.status
         self.say(f"{self._ended}/{self._launches} {self._label}: {outcome} ({record.duration_s:.0f} s)")
 
     def say(self, line: str) -> None:

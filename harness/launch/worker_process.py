@@ -7,118 +7,187 @@ import os
 import selectors
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast, get_args
 
+from collectors import children
+from harness import stopping
+from harness.launch import leftovers
 from harness.launch.plan import LaunchPlan
+from harness.launch.worker_log import WorkerLog
 from harness.record import Status
 
 Progress = Callable[[str, float], None]
 
+MODULE = "harness.worker"
 TERMINATE_GRACE_S = 5.0
+EXIT_GRACE_S = 30.0
+"""What a worker that has said how it ended may take until its process is gone."""
+
+SILENCE_S = 4 * 3600.0
+"""Longest time without a word; compiling a large network and reading an archive are silent and take an hour or two."""
+
 POLL_S = 1.0
+LONGEST_LINE = 1 << 16
 
 
 @dataclass(frozen=True)
 class Ending:
-    """How a worker ended."""
+    """How a worker ended. A reason beside a completed launch tells of something that cost no measurement."""
 
     status: Status
     reason: str | None
 
 
-def worker_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker: that of this process, quiet logs and devices numbered as the driver does."""
-    defaults = {"GLOG_v": "3", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return {**defaults, **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
-
-
 def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], progress: Progress) -> Ending:
     """Run the worker of a launch to its end, and end it where it takes too long or the user interrupts.
 
-    What it prints goes to log.txt. `progress` gets what it does and the fraction done.
+    What it prints goes to log.txt. `progress` gets what it does and the fraction done. Raises OSError where the folder
+    cannot be written or there is no process to be had, and KeyboardInterrupt where a signal came before the worker had
+    said that it is done.
     """
-    read_end, write_end = os.pipe()
-    plan = plan.model_copy(update={"progress_fd": write_end, "parent_pid": os.getpid()})
-    plan.write(folder)
     kills_before = _oom_kills()
-    with (folder / "log.txt").open("wb") as log:
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "harness.worker", str(folder.absolute())],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=(write_end,),
-            start_new_session=True,
-        )
-    os.close(write_end)
-    try:
+    with stopping.held(), WorkerLog(folder / "log.txt") as log:
+        read_end, write_end = os.pipe()
         with os.fdopen(read_end, "rb", buffering=0) as pipe:
-            told, timed_out = _follow(pipe, worker, plan.scenario.time_limit_s, progress)
-    finally:
-        _end(worker)
-    if timed_out:
-        return Ending("timed_out", f"not done after the time limit of {plan.scenario.time_limit_s:g} s")
-    if told is not None:
-        return told
-    return _judge(worker.returncode, _oom_kills() > kills_before)
+            try:
+                plan.model_copy(update={"progress_fd": write_end}).write(folder)
+                worker = children.start(
+                    children.python_module(MODULE, folder.absolute()),
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log.descriptor,
+                    stderr=log.descriptor,
+                    pass_fds=(write_end,),
+                )
+            finally:
+                os.close(write_end)
+                log.read()
+            followed = _Following(pipe, worker, folder, plan.scenario.time_limit_s, progress)
+            try:
+                with stopping.allowed():
+                    followed.to_the_end()
+            except KeyboardInterrupt:
+                followed.drain()
+                if followed.told is None or followed.told.status != "completed":
+                    raise
+                followed.cut = "ended by a signal"
+            finally:
+                hung = worker.poll() is None
+                gone = worker.end(TERMINATE_GRACE_S)
+    ending = _judge(followed, worker.returncode, hung, _oom_kills() > kills_before)
+    if gone:
+        return ending
+    left = f"process {worker.pid} waits in the kernel and could not be killed"
+    return Ending(ending.status, f"{ending.reason}; {left}" if ending.reason else left)
 
 
-def _follow(
-    pipe: io.FileIO, worker: "subprocess.Popen[bytes]", limit_s: float, progress: Progress
-) -> tuple[Ending | None, bool]:
-    """Pass on the worker's progress until it closes the pipe; what it said of its ending, and whether time ran out."""
-    deadline_s = time.monotonic() + limit_s
-    told: Ending | None = None
-    rest = b""
-    with selectors.DefaultSelector() as selector:
-        selector.register(pipe, selectors.EVENT_READ)
-        while time.monotonic() < deadline_s:
-            if not selector.select(min(POLL_S, max(0.0, deadline_s - time.monotonic()))):
-                if worker.poll() is not None:
-                    return told, False
-                continue
-            chunk = pipe.read(65536)
-            if not chunk:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    worker.wait(max(0.0, deadline_s - time.monotonic()))
-                    return told, False
-                return told, True
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
-                message = json.loads(line)
-                if "status" in message:
-                    told = Ending(message["status"], message["reason"])
-                else:
-                    progress(message["text"], message["fraction"])
-    return told, True
+class _Following:
+    """Reads what a worker says of itself until it has ended or has no more time."""
+
+    def __init__(
+        self, pipe: io.FileIO, worker: children.Child, folder: Path, limit_s: float, progress: Progress
+    ) -> None:
+        self.told: Ending | None = None
+        self.cut: str | None = None
+        self._pipe, self._worker, self._folder, self._limit_s, self._progress = pipe, worker, folder, limit_s, progress
+        self._begun_s = self._heard_s = self._beaten_s = time.monotonic()
+        self._rest = b""
+
+    def to_the_end(self) -> None:
+        """Return when the worker has ended, or `cut` says why it has to be."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pipe, selectors.EVENT_READ)
+            listening = True
+            while not self._is_over():
+                stopping.check()
+                self._beat()
+                if not listening:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self._worker.wait(POLL_S)
+                elif selector.select(POLL_S):
+                    listening = self._read()
+        self.drain()
+
+    def drain(self) -> None:
+        """Take what is left in the pipe, without waiting for more."""
+        os.set_blocking(self._pipe.fileno(), False)
+        while self._read():
+            pass
+
+    def _beat(self) -> None:
+        if time.monotonic() > self._beaten_s + leftovers.BEAT_S:
+            self._beaten_s = time.monotonic()
+            leftovers.beat(self._folder)
+
+    def _is_over(self) -> bool:
+        if self._worker.poll() is not None:
+            return True
+        now_s = time.monotonic()
+        if self.told is not None:
+            return now_s > self._heard_s + EXIT_GRACE_S
+        if now_s > self._begun_s + self._limit_s:
+            self.cut = f"not done after the time limit of {self._limit_s:g} s"
+        elif now_s > self._heard_s + SILENCE_S:
+            self.cut = f"said nothing for {SILENCE_S:g} s; see log.txt"
+        return self.cut is not None
+
+    def _read(self) -> bool:
+        """Take what is in the pipe; whether there may be more."""
+        chunk = self._pipe.read(LONGEST_LINE)
+        if not chunk:
+            return False
+        *lines, rest = (self._rest + chunk).split(b"\n")
+        self._rest = rest[-LONGEST_LINE:]
+        for line in lines:
+            self._take(line)
+        return True
+
+    def _take(self, line: bytes) -> None:
+        """One line; what is no message of a worker, such as what a library prints into the pipe, is passed over."""
+        try:
+            message = json.loads(line)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(message, dict) or self.told is not None:
+            return
+        status, reason = message.get("status"), message.get("reason")
+        text, fraction = message.get("text"), message.get("fraction")
+        if status in get_args(Status) and (reason is None or isinstance(reason, str)):
+            self.told = Ending(cast(Status, status), reason)
+        elif isinstance(text, str) and isinstance(fraction, int | float) and 0 <= fraction <= 1:
+            with contextlib.suppress(OSError):
+                self._progress(text, fraction)
+        else:
+            return
+        self._heard_s = time.monotonic()
 
 
-def _end(worker: "subprocess.Popen[bytes]") -> None:
-    """Make sure that the worker and all that it started are gone."""
-    if worker.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            worker.wait(TERMINATE_GRACE_S)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(worker.pid, signal.SIGKILL)
-    worker.wait()
-
-
-def _judge(returncode: int, oom_killed: bool) -> Ending:
+def _judge(followed: _Following, returncode: int | None, hung: bool, oom_killed: bool) -> Ending:
+    if followed.told is not None:
+        if followed.told.status != "completed" or followed.cut or (returncode == 0 and not hung):
+            return followed.told
+        end = f"its process did not end within {EXIT_GRACE_S:g} s and was ended" if hung else _end_of(returncode)
+        return Ending("completed", f"after the last measurement: {end}; see log.txt")
+    if followed.cut is not None:
+        return Ending("timed_out", followed.cut)
     if returncode == 0:
         return Ending("completed", None)
-    if returncode < 0:
-        name = signal.Signals(-returncode).name
-        if -returncode == signal.SIGKILL and oom_killed:
-            return Ending("out_of_memory", "killed by the kernel: out of memory")
-        return Ending("crashed", f"killed by {name}; see log.txt")
-    return Ending("crashed", f"ended with status {returncode}; see log.txt")
+    if returncode == -signal.SIGKILL and oom_killed:
+        return Ending("out_of_memory", "killed by the kernel: out of memory")
+    return Ending("crashed", f"{_end_of(returncode)}; see log.txt")
+
+
+def _end_of(returncode: int | None) -> str:
+    if returncode is None or returncode >= 0:
+        return f"ended with status {returncode}"
+    try:
+        return f"killed by {signal.Signals(-returncode).name}"
+    except ValueError:
+        return f"killed by signal {-returncode}"
 
 
 def _oom_kills() -> int:

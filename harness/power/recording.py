@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors import children
 from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
+from harness import stopping
 from harness.errors import UserError
-from harness.launch.worker_process import worker_environment
 from harness.power.log import PowerLog, Span, notes_of
 from harness.privacy import command_title
+from harness.processes import worker_environment
 
 READY_S = 30.0
 COMMAND_GRACE_S = 5.0
@@ -22,7 +24,11 @@ COMMAND_GRACE_S = 5.0
 
 @dataclass(frozen=True)
 class Recording:
-    """What was recorded; `returncode` is the command's, 0 where there was none."""
+    """What was recorded.
+
+    `returncode` is the command's, 0 where there was none, and the negative number of a signal, other than Ctrl-C, that
+    ended the recording.
+    """
 
     power: PowerLog
     returncode: int
@@ -41,27 +47,31 @@ def record(
 ) -> Recording:
     """Sample to a Parquet file until a command, the time or the user ends it.
 
-    With a command, `idle_s` seconds before and after it are phases of their own and `seconds` bounds the command. An
-    interrupt ends the recording and keeps it. Raises UserError where there is no sensor, the file cannot be written
-    or the command cannot be started; then nothing is left.
+    With a command, `idle_s` seconds before and after it are phases of their own and `seconds` bounds the command. A
+    signal ends the command and the recording, and keeps it. Raises UserError where there is no sensor, the file cannot
+    be written or the command cannot be started; then nothing is left.
     """
     check_writable(out)
-    with tempfile.TemporaryDirectory(prefix="crosscast-power-") as folder:
+    with stopping.held(), _folder_beside(out) as folder:
         jsonl = Path(folder, "power.jsonl")
         sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
         stage = _Stage()
         try:
-            sampler.wait_ready(READY_S)
-            if has_sensor(jsonl):
-                stage.run(seconds, idle_s, command)
-        except KeyboardInterrupt:
-            stage.interrupted = True
+            with stopping.allowed():
+                sampler.wait_ready(READY_S)
+                if has_sensor(jsonl):
+                    stage.run(seconds, idle_s, command)
+        except KeyboardInterrupt as error:
+            stage.stopped_by = stopping.number_of(error)
         finally:
-            with _interrupts_ignored():
-                stage.end_command()
-                outcome = sampler.stop()
-        with _interrupts_ignored():
-            return _keep(out, jsonl, stage, outcome, command)
+            stage.end_command()
+            outcome = sampler.stop()
+        return _keep(out, jsonl, stage, outcome, command)
+
+
+def _folder_beside(out: Path) -> "tempfile.TemporaryDirectory[str]":
+    """A folder for the log while it grows, where there is room for the recording too."""
+    return tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.", ignore_cleanup_errors=True)
 
 
 def has_sensor(jsonl: Path) -> bool:
@@ -87,8 +97,8 @@ class _Stage:
 
     def __init__(self) -> None:
         self.phases: list[Span] = []
-        self.interrupted = False
-        self.process: subprocess.Popen[bytes] | None = None
+        self.stopped_by: int | None = None
+        self.process: children.Child | None = None
 
     def run(self, seconds: float | None, idle_s: float, command: Sequence[str]) -> None:
         if not command:
@@ -98,7 +108,8 @@ class _Stage:
         with self._phase("idle before"):
             _sleep(idle_s)
         try:
-            self.process = subprocess.Popen(command)
+            with stopping.held():
+                self.process = children.start(command, own_session=False)
         except OSError as error:
             raise UserError(f"{command[0]}: cannot be started: {error.strerror}") from None
         with self._phase("command"):
@@ -111,14 +122,12 @@ class _Stage:
 
     def end_command(self) -> None:
         """Give a command that still runs time to end, then end it."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
             return
-        self.process.terminate()
-        try:
-            self.process.wait(COMMAND_GRACE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        if self.process.poll() is None:
+            self.process.end(COMMAND_GRACE_S)
+        else:
+            self.process.let_go()
 
     @contextlib.contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -139,8 +148,10 @@ def _keep(out: Path, jsonl: Path, stage: _Stage, outcome: SamplerOutcome, comman
         log = to_parquet(jsonl, out, notes_of(title, phases))
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
-    returncode = 0 if stage.process is None else stage.process.returncode
-    return Recording(PowerLog(title, log, phases), returncode, stage.interrupted, outcome.reason)
+    returncode = (stage.process.returncode or 0) if stage.process else 0
+    if stage.stopped_by not in (None, signal.SIGINT):
+        returncode = -stage.stopped_by
+    return Recording(PowerLog(title, log, phases), returncode, stage.stopped_by is not None, outcome.reason)
 
 
 def _sleep(seconds: float | None) -> None:
@@ -148,12 +159,3 @@ def _sleep(seconds: float | None) -> None:
     deadline_s = None if seconds is None else time.monotonic() + seconds
     while deadline_s is None or time.monotonic() < deadline_s:
         time.sleep(1.0 if deadline_s is None else min(1.0, max(0.0, deadline_s - time.monotonic())))
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

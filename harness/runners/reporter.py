@@ -50,8 +50,8 @@ class Reporter:
         self._stream.write(json.dumps({"text": text, "fraction": fraction}) + "\n")
         self._stream.flush()
 
-    def fail(self, status: str, reason: str) -> None:
-        """Say why the launch ends here."""
+    def end(self, status: str, reason: str | None = None) -> None:
+        """Say how the launch ends, and why here where it failed."""
         if self._stream is not None:
             self._stream.write(json.dumps({"status": status, "reason": reason}) + "\n")
             self._stream.flush()

@@ -1,11 +1,10 @@
 """Records read by the hundred give what the same records give one by one."""
 
-import subprocess
-
 import pytest
 from made_records import make_measurements, make_record
 from reports import add_pair, read, run
 
+from collectors import children
 from harness import record as records
 from harness.analysis import reading
 from harness.analysis.cells import load_results
@@ -48,11 +47,29 @@ def test_two_processes_find_what_one_finds(results, monkeypatch):
 @pytest.mark.usefixtures("_shared")
 def test_a_reader_that_dies_is_made_up_for(results, monkeypatch):
     fill(results)
-    start = subprocess.Popen
-    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: start(["false"], **options))
+    start = children.start
+    monkeypatch.setattr(children, "start", lambda command, **options: start(["false"], **options))
     found = load_results(results.path)
     assert sum(len(cell.launches) for cell in found.cells) == 8
     assert len(found.problems) == 2
+
+
+@pytest.mark.usefixtures("_shared")
+def test_no_code_beside_the_records_is_run(results, monkeypatch, tmp_path):
+    fill(results)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    monkeypatch.setenv("PYTHONPATH", ":/nowhere")
+    for name in ("harness", "collectors", "runpy", "pickle"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    answered = []
+    monkeypatch.setattr(
+        reading, "_answer", lambda child, paths: answered.append(child.wait()) or reading._read_all(paths)
+    )
+    load_results(results.path)
+    assert answered == [0]
+    assert not (tmp_path / "ran").exists()
 
 
 @pytest.mark.usefixtures("_shared")

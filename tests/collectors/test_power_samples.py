@@ -115,3 +115,31 @@ def test_parquet_of_a_log_without_samples(tmp_path):
     parquet = tmp_path / "power.parquet"
     to_parquet(tmp_path / "never_written.jsonl", parquet)
     assert "cannot be read" in str(read_parquet(parquet).problem)
+
+
+def test_a_log_is_copied_without_a_second_one_in_memory(tmp_path):
+    """What is held beside the readings does not grow with their number."""
+    import tracemalloc
+
+    import pyarrow.parquet as pq
+
+    path, number = tmp_path / "power.jsonl", 100_000
+    with path.open("wb") as file:
+        file.write(encode(HEADER.to_dict()))
+        file.writelines(encode(reading_record(Reading(t, t + 1, "gpu", 250.0))) for t in range(number))
+    to_parquet(path, tmp_path / "first.parquet")
+    tracemalloc.start()
+    log = to_parquet(path, tmp_path / "power.parquet")
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - held < 25e6
+    assert len({id(reading.sensor) for reading in log.readings}) == 1
+    assert pq.read_metadata(tmp_path / "power.parquet").num_rows == number
+    assert read_parquet(tmp_path / "power.parquet").readings[-1] == log.readings[-1]
+
+
+def test_no_half_of_a_copy_is_left(jsonl, tmp_path, monkeypatch):
+    monkeypatch.setattr("collectors.samples.counter_record", lambda reading: {"sensor": object()})
+    with pytest.raises(Exception, match="object"):
+        to_parquet(jsonl, tmp_path / "power.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["power.jsonl"]

@@ -66,7 +66,7 @@ def crosscast(tmp_path: Path) -> Run:
             env={**os.environ, "TMPDIR": str(tmp_path)},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
             **options,
         )
 

@@ -5,12 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from harness.power.log import load
 from tests.analysis.made_records import make_record
+from tests.launch.processes import wait_until
 
 METER = ("--collectors", "cpu-meter")
 BURN = (sys.executable, "-c", "import time\nend = time.time() + 6\nwhile time.time() < end: pass")
@@ -63,7 +63,7 @@ def test_interrupt_ends_the_recording_and_keeps_it(meters, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     )
-    time.sleep(5)
+    wait_until(lambda: [path for path in tmp_path.glob(".p.parquet.*/power.jsonl") if path.stat().st_size > 4000])
     process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=20)
     assert process.returncode == 0

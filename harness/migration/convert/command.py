@@ -104,8 +104,8 @@ def convert(
 
 def run_conversion(request: "Request") -> "Outcome":
     """Convert here, or in a process with PyTorch where one side is its own; raises UserError as `convert_here`."""
-    from harness.child import ask_child
     from harness.migration.convert.convert import Outcome, convert_here
+    from harness.processes import ask_child
 
     if "pytorch" not in (request.source_kind, request.target_kind):
         return convert_here(request)

@@ -1,18 +1,18 @@
 """A survey of the operators of a network: traced and run in PyTorch, run in MindSpore, each in its own process."""
 
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.child import ask_child
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.migration.operators import compare
 from harness.migration.operators.calls import ANSWERS, REQUEST, TRACE, Answer, Answers, Call, Phase, Request, Trace
 from harness.migration.operators.report import OperatorReport, OperatorRow
 from harness.migration.operators.support import Operator, OperatorMap, Platform, operator_map
+from harness.processes import ask_child, scratch_folder
 from harness.scenario.matrix import Scenario
+from harness.turns import turn
 
 LIMIT_S = 1800.0
 MOST_SHAPES = 4
@@ -36,12 +36,14 @@ def survey(
 
 
 def run(network: str, request: Request, progress: Progress | None = None) -> OperatorReport:
-    """The operators of a network by any name, run in both frameworks.
+    """The operators of a network by any name, run in both frameworks when no bench has the devices.
 
     Raises UserError where one of them cannot run, or the request names no network.
     """
-    with tempfile.TemporaryDirectory(prefix="crosscast-operators-") as name:
-        folder = Path(name)
+    with (
+        turn({request.device, "cpu"}, request.device, lambda line: _tell(progress, line)),
+        scratch_folder("operators") as folder,
+    ):
         trace = _trace(network, request, folder, progress)
         execution = "compiled" if request.compiled else "eager"
         _tell(progress, f"{network}: the same operators in MindSpore, {execution}")
@@ -69,8 +71,8 @@ def documented(network: str, request: Request, platform: Platform, progress: Pro
 
     Raises UserError where the request names no network.
     """
-    with tempfile.TemporaryDirectory(prefix="crosscast-operators-") as name:
-        trace = _trace(network, request.model_copy(update={"run": False}), Path(name), progress)
+    with scratch_folder("operators") as folder:
+        trace = _trace(network, request.model_copy(update={"run": False}), folder, progress)
     known = operator_map()
     return OperatorReport(
         network=network,

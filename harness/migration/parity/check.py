@@ -1,6 +1,5 @@
 """The comparison of a port with the reference, from the command to certificates."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -8,13 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from harness import __version__, environment
-from harness.child import ask_child
 from harness.errors import UserError
 from harness.migration.parity.certificate import Certificate, Level
 from harness.migration.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial
 from harness.migration.parity.judging import FACTOR, FACTOR_MIXED, diagnose, judge, levels
+from harness.processes import ask_child, scratch_folder
 from harness.scenario.matrix import Scenario, Selection, expand
 from harness.scenario.schema import Execution
+from harness.turns import turn
 
 LIMIT_S = 3600.0
 Progress = Callable[[str], None]
@@ -46,7 +46,7 @@ def scenarios_of(model: str | None, preset: str | None, framework: str, chip: st
 def certify(
     scenario: Scenario, executions: Sequence[Execution], settings: Settings, progress: Progress
 ) -> list[Certificate]:
-    """A certificate for every execution.
+    """A certificate for every execution, made when no bench has the devices.
 
     Raises UserError where the reference cannot run, and where the port cannot be built or has other parameters.
     """
@@ -57,8 +57,7 @@ def certify(
         steps=settings.steps,
         precision=settings.precision,
     )
-    with tempfile.TemporaryDirectory(prefix="crosscast-parity-") as name:
-        folder = Path(name)
+    with turn({scenario.device, "cpu"}, scenario.chip, progress), scratch_folder("parity") as folder:
         plan.write(folder)
         progress(f"{scenario.model} {scenario.preset}: the truth and the yardstick, PyTorch on the CPU")
         run_child("reference", folder)

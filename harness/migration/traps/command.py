@@ -14,11 +14,11 @@ def traps(factory: str) -> None:
     cell and its optimiser. Known traps are found by rule: defaults, names that mean something else, operators that are
     wrong. The exit status is 2 where there is one.
     """
-    from harness.child import ask_child
     from harness.errors import UserError
     from harness.migration.factories import refuse_absent
     from harness.migration.traps.facts import NetworkFacts
     from harness.migration.traps.rules import findings
+    from harness.processes import ask_child
     from harness.terminal import say
 
     refuse_absent(factory)

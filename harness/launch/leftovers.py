@@ -1,0 +1,137 @@
+"""Folders of launches that left no record, as those do that were killed with their bench: told of, and removed.
+
+A launch names its owner in launch.json and renews that file's time while it runs. A folder whose owner runs on this
+machine is never touched. Of one that another machine made in a shared folder, only the silence can be known; it is
+measured by the clock of the file system, which both see.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from harness import record
+from harness.launch.plan import FILE_NAME, Owner
+
+BEAT_S = 60.0
+SILENT_S = 3600.0
+"""A launch on another machine that has not renewed its file for so long may have ended, and is told of."""
+
+DEAD_S = 86_400.0
+"""One that has not done so for a day has ended."""
+
+LAUNCH = re.compile(r"\d{2,}-[0-9a-f]{8}")
+
+
+class _Owned(BaseModel):
+    """What matters here of a launch.json of any version."""
+
+    owner: Owner
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """What was found: folders that were removed, and those that somebody has to look at."""
+
+    removed: tuple[Path, ...]
+    doubtful: tuple[Path, ...]
+
+    def lines(self) -> Iterator[str]:
+        """What to tell the user."""
+        if self.removed:
+            yield f"removed {_named(self.removed)}: left by a bench that was killed, without a record"
+        if self.doubtful:
+            yield f"no record in {_named(self.doubtful)}: remove what no bench on another machine is still making"
+
+
+def this_process() -> Owner:
+    """This process as the owner of a launch."""
+    return Owner(machine=_machine(), pid=os.getpid(), started=_started(os.getpid()))
+
+
+def beat(folder: Path) -> None:
+    """Say that the launch in a folder goes on."""
+    with contextlib.suppress(OSError):
+        os.utime(folder / FILE_NAME)
+
+
+def clean(suite: Path) -> Leftovers:
+    """Look at all launches of a suite that have no record; remove the folders of those that have certainly ended."""
+    removed, doubtful = [], []
+    with contextlib.suppress(OSError):
+        now_s = _now_s(suite)
+        for folder in sorted(suite.glob("*/*")):
+            if LAUNCH.fullmatch(folder.name) and not folder.is_symlink() and not (folder / record.FILE_NAME).exists():
+                has_ended = _has_ended(folder, now_s)
+                if has_ended and _remove(folder):
+                    removed.append(folder)
+                elif has_ended is not False:
+                    doubtful.append(folder)
+    return Leftovers(tuple(removed), tuple(doubtful))
+
+
+def _has_ended(folder: Path, now_s: float) -> bool | None:
+    """Whether the launch in a folder is over; None where that is likely and not certain."""
+    try:
+        owner = _Owned.model_validate_json((folder / FILE_NAME).read_bytes()).owner
+    except (OSError, ValidationError):
+        owner = None
+    if owner is not None and owner.machine == _machine():
+        return _started(owner.pid) != owner.started or not _runs(owner.pid)
+    try:
+        silent_s = now_s - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
+        is_empty = all(path.name.startswith(f".{FILE_NAME}.") for path in folder.iterdir())
+    except OSError:
+        return False
+    if silent_s < SILENT_S:
+        return False
+    return True if is_empty or (owner is not None and silent_s > DEAD_S) else None
+
+
+def _remove(folder: Path) -> bool:
+    shutil.rmtree(folder, ignore_errors=True)
+    return not folder.exists()
+
+
+def _now_s(folder: Path) -> float:
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        return os.fstat(probe.fileno()).st_mtime
+
+
+def _machine() -> str:
+    parts = [os.fsencode(socket.gethostname())]
+    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with contextlib.suppress(OSError):
+            parts.append(os.fsencode(Path(path).readlink()) if path.endswith("/pid") else Path(path).read_bytes())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, in ticks since the boot; None where it has ended, or the system does not say."""
+    with contextlib.suppress(OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return None if state in b"ZX" else fields[18].decode()
+    return None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _named(folders: tuple[Path, ...]) -> str:
+    first = f"{folders[0].parent.name}/{folders[0].name}"
+    return first if len(folders) == 1 else f"{first} and {len(folders) - 1} more"

@@ -1,0 +1,57 @@
+"""Child processes of the harness: what they inherit, where they may write, and one that answers with a JSON object."""
+
+import contextlib
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from collectors import children
+from harness.errors import UserError
+
+
+def worker_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a worker: that of this process, quiet logs and devices numbered as the driver does."""
+    defaults = {"GLOG_v": "3", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return {**defaults, **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+
+
+@contextlib.contextmanager
+def scratch_folder(name: str) -> Iterator[Path]:
+    """A folder for files that nobody keeps. Raises UserError where no temporary folder can be written."""
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f"crosscast-{name}-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise UserError(f"no temporary folder can be written ({error.strerror}); set TMPDIR to one that can") from None
+    with folder as path:
+        yield Path(path)
+
+
+def ask_child(module: str, *arguments: object, timeout_s: float) -> dict[str, Any]:
+    """What `python -m module` prints as its last JSON object; {"reason": ...} where there is none, or not in time."""
+    try:
+        child = children.start(
+            children.python_module(module, *arguments),
+            env=worker_environment(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+    except OSError as error:
+        return {"reason": f"cannot be started: {error.strerror}"}
+    try:
+        stdout, stderr = child.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        return {"reason": f"no answer within {timeout_s:g} s"}
+    finally:
+        child.end()
+    for line in reversed(stdout.decode(errors="replace").splitlines()):
+        with contextlib.suppress(ValueError):
+            answer = json.loads(line)
+            if isinstance(answer, dict):
+                return answer
+    words = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
+    return {"reason": f"ended with status {child.returncode}: {words[-1] if words else 'it said nothing'}"}
