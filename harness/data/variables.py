@@ -2,17 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from harness.data.calendar import Times, calendar_of, step_of_mapping
+from harness.data.chunks import AbsentChunks
 from harness.data.config import ArchiveConfig, Channel
-from harness.data.files import find_files, open_lazily
+from harness.data.files import DataFile, find_files, open_lazily
 from harness.data.layout import Piece, arrange, find_dimension
 from harness.data.levels import LevelPlan, plan_levels
-from harness.data.source import step_of_hours
+from harness.data.locations import Location
+from harness.data.time_axis import check_against_own, count_on
 from harness.errors import UserError
 
 Fields = NDArray[np.float32]
@@ -28,7 +30,7 @@ class Variable:
     pieces: tuple[Piece, ...]
 
     @property
-    def times(self) -> NDArray[np.datetime64]:
+    def times(self) -> Times:
         """(T,) of all pieces."""
         return np.concatenate([piece.times for piece in self.pieces])
 
@@ -54,10 +56,10 @@ class Variable:
 class Opener:
     """Opens each file of an archive once."""
 
-    def __init__(self, config: ArchiveConfig, path: Path) -> None:
+    def __init__(self, config: ArchiveConfig, path: Location) -> None:
         self._config = config
         self._path = path
-        self._opened: dict[Path, xr.Dataset] = {}
+        self._opened: dict[Location, DataFile] = {}
 
     def variables(self, fields: Iterable[tuple[int, Channel]], *, timed: bool = True) -> tuple[Variable, ...]:
         """One `Variable` for the fields that come from the same files, so that each step is read from disk once.
@@ -82,11 +84,14 @@ class Opener:
     ) -> Variable:
         config = self._config
         pieces = [
-            arrange(file, array, config, leveled=leveled, timed=timed)
+            replace(
+                arrange(file, array, config, leveled=leveled, timed=timed),
+                lost=lost_chunks(self._open(file).absent_chunks(str(array.name))),
+            )
             for file, array in self._holding(patterns, candidates, leveled)
         ]
         step_hours = None if config.time is None else config.time.step_hours
-        pieces = _by_time(pieces) if step_hours is None else _count_on(pieces, step_of_hours(step_hours))
+        pieces = _by_time(pieces) if step_hours is None else _count_on(pieces, step_of_mapping(step_hours))
         wanted = [field.level for _, field in members if field.level is not None]
         plans = [
             None
@@ -99,7 +104,7 @@ class Opener:
 
     def _holding(
         self, patterns: tuple[str, ...], candidates: tuple[str, ...], leveled: bool
-    ) -> list[tuple[Path, xr.DataArray]]:
+    ) -> list[tuple[Location, xr.DataArray]]:
         """The files that hold the variable, those first that have levels where levels are wanted and none where not."""
         files = find_files(self._path, patterns)
         held = [
@@ -108,15 +113,15 @@ class Opener:
             if (name := next((name for name in candidates if name in (dataset := self._open(file))), None))
         ]
         if not held:
-            offered = sorted({str(variable) for file in files for variable in self._open(file).data_vars})
+            offered = sorted({str(variable) for file in files for variable in self._open(file).names})
             wanted = " or ".join(map(repr, candidates))
             raise UserError(f"{names_of(files)}: no variable {wanted}, only {', '.join(offered)}")
         level = self._config.dimensions.level
         return [each for each in held if (find_dimension(each[1], level) is not None) == leveled] or held
 
-    def _open(self, file: Path) -> xr.Dataset:
+    def _open(self, file: Location) -> DataFile:
         if file not in self._opened:
-            self._opened[file] = open_lazily(file, decode_times=self._config.time is None)
+            self._opened[file] = open_lazily(file)
         return self._opened[file]
 
 
@@ -125,7 +130,14 @@ def patterns_of(config: ArchiveConfig, field: Channel) -> tuple[str, ...]:
     return config.files if field.files is None else (field.files,)
 
 
-def names_of(files: Sequence[Path]) -> str:
+def lost_chunks(absent: AbsentChunks | None) -> str:
+    """What to say of absent chunks; nothing where there are none."""
+    if absent is None:
+        return ""
+    return f"{absent.count} of {absent.grid.size} chunks are not in the store, the first is {absent.first}"
+
+
+def names_of(files: Sequence[Location]) -> str:
     """The first of some files, and how many there are besides."""
     return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
@@ -140,10 +152,20 @@ def _read(piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64]) -> Fie
 
 
 def _by_time(pieces: list[Piece]) -> list[Piece]:
+    for piece in pieces[1:]:
+        calendars = [calendar_of(each.times) for each in (pieces[0], piece)]
+        if len(set(calendars)) > 1 and len(piece.times) and len(pieces[0].times):
+            raise UserError(f"{piece.path}: in the calendar {calendars[1]}, {pieces[0].path} in {calendars[0]}")
     return sorted(pieces, key=lambda piece: piece.times[:1].tolist())
 
 
 def _count_on(pieces: list[Piece], step: np.timedelta64) -> list[Piece]:
     """A time axis from the configuration counts on from file to file, sorted by name."""
     begins = np.cumsum([0, *(len(piece.times) for piece in pieces)])
-    return [replace(piece, times=piece.times + step * begin) for piece, begin in zip(pieces, begins[:-1], strict=True)]
+    moved = [
+        replace(piece, times=count_on(piece.times, begin, step))
+        for piece, begin in zip(pieces, begins[:-1].tolist(), strict=True)
+    ]
+    for piece in moved:
+        check_against_own(piece.path, piece.times, piece.own_times)
+    return moved
