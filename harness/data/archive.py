@@ -27,10 +27,11 @@ Indices = Sequence[int] | NDArray[np.int64]
 class ArchiveSource:
     """A `Source` over the files of an archive.
 
-    `cautions` are sentences on what looks wrong in the data without being forbidden. The first opening reads the archive once, block by block, for the mask, the missing steps and the fingerprint, and
-    tells `progress` the fraction read; these are kept until a file changes. Raises UserError, with the file, variable
-    and step, where no file matches; a file, variable, dimension or level is missing or unreadable; times have gaps or
-    mixed steps; values are missing against the policies of `config`; or a forcing or static field has gaps.
+    `cautions` are sentences on what looks wrong in the data without being forbidden. The first opening reads the
+    archive once, block by block, for the mask, the missing steps and the fingerprint, and tells `progress` the fraction
+    read; these are kept until a file changes. Raises UserError, with the file, variable and step, where no file
+    matches; a file, variable, dimension or level is missing or unreadable; times have gaps or mixed steps; values are
+    missing against the policies of `config`; or a forcing or static field has gaps.
     """
 
     def __init__(self, config: ArchiveConfig, path: Location, progress: Progress = unwatched) -> None:

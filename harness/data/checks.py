@@ -18,7 +18,7 @@ Place = Callable[[int, int], str]
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,), the SHA-256 (hex) of all values, extremes."""
+    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,), SHA-256 (hex) of the values, extremes."""
 
     mask: NDArray[np.bool_]
     valid_steps: NDArray[np.bool_]
@@ -45,9 +45,8 @@ def regular_step(times: Times, file_of_step: Callable[[int], str]) -> np.timedel
     if differences[irregular] <= np.timedelta64(0, "ns"):
         raise UserError(f"{where}: times do not increase, {after} follows {before}")
     if differences[irregular] % step == np.timedelta64(0, "ns"):
-        raise UserError(
-            f"{where}: gap in time, nothing between {before} and {after} where the step is {span_text(step)}"
-        )
+        usual = span_text(step)
+        raise UserError(f"{where}: gap in time, nothing between {before} and {after} where the step is {usual}")
     unusual = span_text(differences[irregular])
     raise UserError(f"{where}: mixed time steps, {unusual} from {before} to {after}, elsewhere {span_text(step)}")
 

@@ -7,7 +7,7 @@ chunks that their indices name as absent.
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,8 +75,8 @@ class _Layout:
     separator: str
     sharding: Mapping[str, Any] | None
 
-    def key(self, position: Sequence[int]) -> str:
-        parts = [self.prefix] * bool(self.prefix) + [str(index) for index in position]
+    def key(self, position: Iterable[Any]) -> str:
+        parts = [self.prefix] * bool(self.prefix) + [str(int(index)) for index in position]
         return self.separator.join(parts) or "0"
 
     def position(self, key: str) -> tuple[int, ...] | None:

@@ -25,8 +25,8 @@ class Climatology:
     """Mean of the training steps at the same day of the year and hour, at the same hour, or of all of them.
 
     `kind` names the finest of the three for which every time of the source finds at least MIN_STATES training states.
-    29 February counts as 28 February in the calendars in which not every year has one. A mean is computed when it is first asked for; `kept` gets it where those of all
-    groups fill at most 8 GiB.
+    29 February counts as 28 February in the calendars in which not every year has one. A mean is computed when it is
+    first asked for; `kept` gets it where those of all groups fill at most 8 GiB.
     """
 
     def __init__(self, source: Source, training_steps: NDArray[np.int64], kept: KeptPasses = KEEP_NOTHING) -> None:

@@ -105,7 +105,7 @@ class DataFile:
         if stored.itemsize > 1:
             return True
         try:
-            with netCDF4.Dataset(self.copy or self.path) as file:
+            with netCDF4.Dataset(self.copy) as file:
                 return file.variables[name].get_fill_value() is not None
         except (AttributeError, KeyError, OSError):
             return False

@@ -90,8 +90,7 @@ class Remote:
 
     def glob(self, pattern: str) -> Iterator["Remote"]:
         """What a glob inside the folder matches."""
-        store, path = self._opened()
-        root = path.rstrip("/")
+        root = self._opened()[1].rstrip("/")
         for match in self._ask("glob", f"{root}/{pattern}"):
             yield self / str(match).removeprefix(root).lstrip("/")
 

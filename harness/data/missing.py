@@ -122,7 +122,7 @@ class Packing:
         with np.errstate(over="ignore", invalid="ignore"):
             if self.stored.kind == "f":
                 rounded = given.astype(self.stored)
-                return [value for value in rounded[np.isfinite(rounded) | ~np.isfinite(given.astype(np.float64))]]
+                return list(rounded[np.isfinite(rounded) | ~np.isfinite(given.astype(np.float64))])
             target = self._reread if self._reinterpreted else self.stored
             if self._reinterpreted and given.dtype == self.stored:
                 return list(given.view(target))
@@ -152,7 +152,7 @@ class Packing:
         return raw.view(self._reread) if self._reinterpreted else raw
 
     def _scaled(self, raw: NDArray[Any]) -> NDArray[Any]:
-        """Unpacked by xarray, which masks `_FillValue` on the way; raises ValueError where the factors are no numbers."""
+        """Unpacked by xarray, which masks `_FillValue` too; raises ValueError where the factors are no numbers."""
         attributes: dict[str, Any] = {}
         for name in ("scale_factor", "add_offset"):
             if name in self.attributes:

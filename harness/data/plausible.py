@@ -109,6 +109,8 @@ def plausible_range(variable: str, standard_name: str | None, units: str) -> Ran
     known = None if name is None else _BY_STANDARD_NAME.get(name)
     if known is None:
         return None
+    if _spelt(known.units) == _spelt(units):
+        return Range(known.lowest, known.highest, units)
     from cf_xarray.units import units as registry
 
     try:
@@ -136,8 +138,8 @@ def cautions(
         low, high, allowed = float(found.lowest[k]), float(found.highest[k]), ranges[k]
         if allowed is not None and (low < allowed.lowest or high > allowed.highest):
             yield (
-                f"{place[k]}: {name} goes from {low:g} to {high:g} {allowed.units}, plausible are {allowed.lowest:g} to "
-                f"{allowed.highest:g}: wrong units, or missing values that are not marked?"
+                f"{place[k]}: {name} goes from {low:g} to {high:g} {allowed.units}, plausible are "
+                f"{allowed.lowest:g} to {allowed.highest:g}: wrong units, or missing values that are not marked?"
             )
         flat = int(found.flat_steps[k])
         if flat:

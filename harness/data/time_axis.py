@@ -102,8 +102,8 @@ def check_against_own(file: Location, times: Times, own: Times) -> None:
     if len(own) and not same_times(times, own):
         step = next(k for k in range(len(times)) if k >= len(own) or not same_times(times[k : k + 1], own[k : k + 1]))
         raise UserError(
-            f"{file}: step {step} is {time_text(own[step])} by the file and {time_text(times[step])} by `time: {{start, "
-            "step_hours}` of the mapping: leave `time:` out to take the file's, or correct it"
+            f"{file}: step {step} is {time_text(own[step])} by the file and {time_text(times[step])} by the mapping's "
+            "`time: {start, step_hours}`: leave `time:` out to take the file's, or correct it"
         )
 
 
