@@ -223,7 +223,7 @@ def _instead(path: Location) -> str:
         if entry.is_file():
             beginning = head(entry, HEAD_BYTES)
             foreign = "a GRIB file: name it in `files`" if is_grib(beginning) else foreign_format(beginning)
-            if foreign is not None:
+            if foreign is not None and not foreign.startswith("text"):
                 return f", only {', '.join(said)}; {entry.name} is {foreign}"
     return f", only {', '.join(said)}"
 

@@ -63,12 +63,13 @@ def _joined(path: Path, parts: list[xr.Dataset]) -> xr.Dataset:
                 raise UserError(f"{path}: holds {name} at {kind} several times over: split it by time range or step")
             variables[key] = array.rename(key)
     try:
-        joined = xr.merge(variables.values(), compat="override", join="exact", combine_attrs="drop")
+        joined = xr.merge(variables.values(), compat="override", join="exact", combine_attrs="override")
     except ValueError as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: its variables are not at the same times and levels: split it ({reason})") from None
     for key, array in variables.items():
         joined[key].attrs = array.attrs
+    joined.attrs = {}
     return joined
 
 

@@ -34,7 +34,11 @@ def match_mapping(path: Location, mappings: Mapping[str, DataConfig]) -> str:
     told = set(reasons.values())
     if len(told) == 1 and "cannot be read" in (alike := str(*told)):
         raise UserError(alike if str(path) in alike else f"{path}: {alike}")
-    listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items()) or "there is none"
+    short = {name: str(reason).partition(", only ")[0] for name, reason in reasons.items()}
+    if reasons and all(reason.startswith("no file matches") for reason in short.values()):
+        there = str(next(iter(reasons.values()))).partition(", only ")[2]
+        short = {"there are only": there} if there else short
+    listed = "; ".join(f"{name}: {reason}" for name, reason in short.items()) or "there is none"
     raise UserError(
         f"{path}: no mapping of scenarios/data fits; name a file of your own with MAPPING=, which "
         f"`crosscast mapping {shlex.quote(str(path))}` begins for you ({listed})"

@@ -47,7 +47,14 @@ def select(file: Location, array: xr.DataArray, wanted: Mapping[str, float]) -> 
     return array
 
 
-def _numbers(file: Location, array: xr.DataArray, name: str) -> Any:
+def selectable(array: xr.DataArray, name: str) -> list[float]:
+    """What `select` may say of a dimension: the values of its coordinate, lead times in hours, or else positions."""
+    if name not in array.coords:
+        return list(map(float, range(array.sizes[name])))
+    return [float(value) for value in _numbers("", array, name)]
+
+
+def _numbers(file: Location | str, array: xr.DataArray, name: str) -> Any:
     coordinate = array[name]
     if coordinate.dtype.kind == "m":
         return coordinate.values / np.timedelta64(1, "h")
