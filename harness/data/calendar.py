@@ -251,14 +251,15 @@ def _since_1970_us(times: Times) -> NDArray[np.int64]:
 
 
 def _roundest(times: Times, values: NDArray[Any], units: str) -> Times:
-    """Each time moved to the roundest one within the precision of the number that gave it, if no two become one."""
+    """Each time moved to the roundest one within a unit in the last place of its number, if no two become one."""
     unit = units.split()[0].lower()
     unit_s = next((seconds for beginning, seconds in _UNIT_S if unit.startswith(beginning)), None)
     if values.dtype.kind != "f" or unit_s is None or unit.startswith("mon") or len(times) == 0:
         return times
     tick_ns = 1 if times.dtype.kind == "M" else 1000
-    reach = np.spacing(np.abs(values)).astype(np.float64) / 2 * unit_s * _NS + 2 * tick_ns
     instants = times.astype(np.int64) if tick_ns == 1 else _since_1970_us(times) * tick_ns
+    told_ns = np.abs(values.astype(np.float64)) * unit_s * _NS
+    reach = np.spacing(np.abs(values)).astype(np.float64) * unit_s * _NS + np.spacing(told_ns) + 2 * tick_ns
     if len(instants) > 1 and np.abs(np.diff(instants)).min() < 4 * reach.max():
         return times
     moved = instants.copy()
