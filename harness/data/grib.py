@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Hashable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
@@ -68,9 +69,16 @@ def _joined(path: Path, parts: list[xr.Dataset]) -> xr.Dataset:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: its variables are not at the same times and levels: split it ({reason})") from None
     for key, array in variables.items():
+        unlike = [name for name in ("step", "valid_time", "number") if _differ(joined.coords, array.coords, name)]
+        if unlike:
+            raise UserError(f"{path}: {key} is at another {unlike[0]} than the variables before it: split the file")
         joined[key].attrs = array.attrs
     joined.attrs = {}
     return joined
+
+
+def _differ(one: Any, other: Any, name: str) -> bool:
+    return name in one and name in other and not one[name].equals(other[name])
 
 
 def _is_complete(path: Path) -> bool:
