@@ -1,20 +1,22 @@
 """GRIB files through cfgrib, an extra that is asked for where it is missing."""
 
 import contextlib
+import hashlib
 import io
 import logging
 import warnings
 from collections.abc import Hashable
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
+from harness.cache import cache_folder
 from harness.errors import UserError
 
 _RAW = {
-    "backend_kwargs": {"indexpath": ""},
     "mask_and_scale": False,
     "decode_times": False,
     "decode_timedelta": False,
@@ -28,10 +30,10 @@ _KEPT = {"number", "time", "step", "valid_time"}
 
 
 def open_grib(path: Path) -> xr.Dataset:
-    """All variables of a GRIB file by the short names of ecCodes, lazily and not decoded; no index file is written.
+    """All variables of a GRIB file by the short names of ecCodes, lazily and not decoded.
 
-    Variables at several kinds of level come together; the same name at two kinds is named `t2m`, `t2m_isobaricInhPa`.
-    Raises UserError where cfgrib or ecCodes is missing, or the messages do not form fields on one axis of time.
+    Variables at several kinds of level come together; of one name, those of a later kind are named after it, as in
+    `t_isobaricInhPa`. The index of the messages is kept in the cache folder, never beside the file. Raises UserError where cfgrib or ecCodes is missing, or the messages do not form fields on one axis of time.
     """
     if find_spec("cfgrib") is None or find_spec("eccodes") is None:
         raise UserError(f"{path}: is a GRIB file; to read it: pip install 'crosscast[grib]'")
@@ -44,13 +46,26 @@ def open_grib(path: Path) -> xr.Dataset:
             warnings.simplefilter("ignore")
             import cfgrib
 
-            parts = cfgrib.open_datasets(str(path), **_RAW)
+            parts = cfgrib.open_datasets(str(path), backend_kwargs={"indexpath": _index_path(path)}, **_RAW)
             return _joined(path, parts)
     except UserError:
         raise
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: a GRIB file that cannot be read ({reason})") from error
+
+
+def _index_path(path: Path) -> str:
+    """Where cfgrib keeps what it knows of the file as it is now: in the user's cache folder, never beside the data."""
+    status = path.stat()
+    state = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{version('cfgrib')}"
+    folder = cache_folder() / "grib"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return ""
+    beginning = str(folder).replace("{", "{{").replace("}", "}}")
+    return f"{beginning}/{hashlib.sha256(state.encode()).hexdigest()[:32]}.{{short_hash}}.idx"
 
 
 def _joined(path: Path, parts: list[xr.Dataset]) -> xr.Dataset:
