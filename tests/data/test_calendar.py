@@ -224,3 +224,11 @@ def test_times_kept_by_netcdf4_itself(tmp_path):
         time.units, time.calendar = "days since 1990-01-01", "360_day"
         time[:] = netCDF4.date2num(dates, time.units, time.calendar)
     assert list(ArchiveSource(mapping(), tmp_path).times) == dates
+
+
+def test_variables_in_two_calendars_are_refused(tmp_path):
+    for name, calendar in (("t", "noleap"), ("q", "360_day")):
+        fields = archive(steps=4, names=(name,))
+        timed(tmp_path / f"{name}.nc", np.arange(4), "days since 2001-01-01", calendar=calendar, fields=fields)
+    with pytest.raises(UserError, match=r"q.nc: its time differs from that in .*t.nc"):
+        ArchiveSource(mapping(), tmp_path)
