@@ -31,7 +31,11 @@ def find_files(path: Location, patterns: Sequence[str]) -> tuple[Location, ...]:
 
     Raises UserError where `path` does not exist or nothing matches, with what lies there instead.
     """
-    if not path.exists():
+    try:
+        found_there = path.exists()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no such file or folder: {error}") from None
+    if not found_there:
         raise UserError(f"{path}: no such file or folder")
     if is_zarr(path) or path.is_file():
         return (path,)

@@ -168,7 +168,7 @@ def location(given: str | Path) -> Location:
         try:
             return Path(given).expanduser()
         except RuntimeError as error:
-            raise UserError(f"{text}: {error}") from None
+            raise UserError(f"{text}: no such file or folder: {error}") from None
     store, path = _filesystem(text)
     return Path(path) if isinstance(store, LocalFileSystem) else Remote(text.rstrip("/"))
 

@@ -232,6 +232,8 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
         found = root.exists()
     except (OSError, ValueError) as error:
         raise UserError(f"DATA={selection.data}: no such file or folder: {error}") from None
+    except UserError as error:
+        raise UserError(f"DATA={error}") from None
     if not found:
         raise UserError(f"DATA={root}: no such file or folder")
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}

@@ -6,6 +6,7 @@ import xarray as xr
 import yaml
 from test_archive import archive
 
+from harness.cli import main
 from harness.data.archive import ArchiveSource
 from harness.data.config import ArchiveConfig
 from harness.data.drafting import draft
@@ -105,3 +106,13 @@ def test_other_grids_are_refused(tmp_path):
     data.to_netcdf(tmp_path / "a.nc")
     with pytest.raises(UserError, match=r"no variable on a grid of latitudes and longitudes .* regridded first"):
         draft(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "x" * 300, "nowhere"])
+def test_a_path_that_can_be_none(path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["crosscast", "mapping", path])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert said.startswith(f"crosscast: {path}: no such file or folder")
+    assert said.count("\n") == 1

@@ -114,7 +114,7 @@ class TestUrls:
             main()
         assert caught.value.code == 2
         said_there = capsys.readouterr().err
-        assert said_there.startswith(f"crosscast: {url}: no package here opens")
+        assert said_there.startswith(f"crosscast: DATA={url}: no package here opens")
         assert said in said_there
         assert said_there.count("\n") == 1
 
