@@ -33,7 +33,8 @@ def open_grib(path: Path) -> xr.Dataset:
     """All variables of a GRIB file by the short names of ecCodes, lazily and not decoded.
 
     Variables at several kinds of level come together; of one name, those of a later kind are named after it, as in
-    `t_isobaricInhPa`. The index of the messages is kept in the cache folder, never beside the file. Raises UserError where cfgrib or ecCodes is missing, or the messages do not form fields on one axis of time.
+    `t_isobaricInhPa`. The index of the messages is kept in the cache folder, never beside the file. Raises UserError
+    where cfgrib or ecCodes is missing, or the messages do not form fields on one axis of time.
     """
     if find_spec("cfgrib") is None or find_spec("eccodes") is None:
         raise UserError(f"{path}: is a GRIB file; to read it: pip install 'crosscast[grib]'")
