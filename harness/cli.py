@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 
 from harness import __version__
+from harness.data.command import mapping
 from harness.errors import UserError
 from harness.migration.convert.command import convert
 from harness.migration.operators.command import operators
@@ -41,7 +42,7 @@ def cli() -> None:
 @click.option("--model", help="Only this model of the suite, or a YAML file of your own.")
 @click.option("--framework", help="Only this framework: pytorch or mindspore.")
 @click.option("--preset", help="This preset of the models instead of the suite's.")
-@click.option("--data", type=PathName(), help="Folder or file of an archive.")
+@click.option("--data", type=PathName(str), help="Folder or file of an archive, or its URL: s3://, gs://, ...")
 @click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
 @click.option(
     "--weights",
@@ -57,7 +58,7 @@ def bench(
     model: str | None,
     framework: str | None,
     preset: str | None,
-    data: Path | None,
+    data: str | None,
     mapping: str | None,
     weights: Path | None,
     repeats: int | None,
@@ -285,6 +286,7 @@ def doctor(chip: str, collectors: str | None, seconds: float, as_json: bool) -> 
 
 
 cli.add_command(convert)
+cli.add_command(mapping)
 cli.add_command(operators)
 cli.add_command(parity)
 cli.add_command(traps)

@@ -38,7 +38,8 @@ class Forecast:
     """C channels of one forecast and of the truth at the same time, in `units`, NaN at masked points.
 
     `forecast` and `truth` are float32 (C, H, W), `latitude` (H,) and `longitude` (W,) degrees north and east. Every
-    `stride`-th row and column of the grid is kept. `valid_at` is the time of the truth, ISO 8601.
+    `stride`-th row and column of the grid is kept. `valid_at` is the time of the truth, ISO 8601,
+    and a calendar other than the Gregorian in brackets.
     """
 
     channels: tuple[str, ...]
@@ -129,6 +130,8 @@ def keep_first(start: "Rollout", lead: int, forecast: Fields, truth: Fields) -> 
 
     `forecast` and `truth` are (samples, C, H, W) in the source's units.
     """
+    from harness.data.calendar import time_text
+
     source = start.windows.source
     chosen = spread(len(source.channels), MAX_CHANNELS)
     stride = -(-len(source.longitude) // MAX_COLUMNS)
@@ -139,7 +142,7 @@ def keep_first(start: "Rollout", lead: int, forecast: Fields, truth: Fields) -> 
         latitude=source.latitude[::stride],
         longitude=source.longitude[::stride],
         lead_h=start.windows.lead_h(lead),
-        valid_at=str(source.times[start.starts[0] + lead].astype("datetime64[s]")),
+        valid_at=time_text(source.times[start.starts[0] + lead], to="second"),
         stride=stride,
         forecast=kept,
         truth=truth_kept,

@@ -35,11 +35,13 @@ class Duration(click.FloatRange):
 class PathName(click.Path):
     """A path that is not empty; an empty one would be the current folder."""
 
-    def __init__(self, *, file_okay: bool = True, dir_okay: bool = True) -> None:
-        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=Path)
+    def __init__(
+        self, path_type: type[Path] | type[str] = Path, *, file_okay: bool = True, dir_okay: bool = True
+    ) -> None:
+        super().__init__(file_okay=file_okay, dir_okay=dir_okay, path_type=path_type)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path of a text."""
+        """The path of a text; with `path_type` str it may be a URL."""
         text = os.fsdecode(value)
         if not text.strip() or "\0" in text:
             self.fail("it must not be empty" if "\0" not in text else "it holds a NUL", param, ctx)

@@ -307,10 +307,15 @@ class Record(Frozen):
 def save(record: Record, folder: Path) -> Path:
     """Write record.json into the folder of the launch, paths shortened; raises what `write_atomically` raises."""
     path = folder / FILE_NAME
-    root, reason = record.scenario.data_root, record.reason
-    scenario = record.scenario.model_copy(update={"data_root": root and without_folders(root)})
-    kept = record.model_copy(update={"scenario": scenario, "reason": reason and without_folders(reason)})
-    write_atomically(path, kept.model_dump_json(indent=1) + "\n")
+    root, reason, measured = record.scenario.data_root, record.reason, record.measurements
+    discreet: dict[str, Any] = {
+        "scenario": record.scenario.model_copy(update={"data_root": root and without_folders(root)}),
+        "reason": reason and without_folders(reason),
+    }
+    if measured.data is not None:
+        told = {name: tuple(map(without_folders, getattr(measured.data, name))) for name in ("remarks", "cautions")}
+        discreet["measurements"] = measured.model_copy(update={"data": measured.data.model_copy(update=told)})
+    write_atomically(path, record.model_copy(update=discreet).model_dump_json(indent=1) + "\n")
     return path
 
 

@@ -93,10 +93,11 @@ def prepare(scenario: Scenario) -> Subject:
     """
     from harness.data.config import ArchiveConfig
     from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
+    from harness.data.locations import location
     from harness.data.opening import open_source
     from harness.data.windows import Windows
 
-    path = None if scenario.data_root is None else Path(scenario.data_root)
+    path = None if scenario.data_root is None else location(scenario.data_root)
     source = open_source(scenario.data, path=path, grid=scenario.grid)
     package = architecture(scenario.architecture)
     network = package.Network.model_validate(scenario.network)

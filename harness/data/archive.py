@@ -4,16 +4,18 @@ import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.data.checks import Scan, ValueScanner, check_latitude, check_same, date_text, regular_step
+from harness.data.calendar import digest_bytes, time_text
+from harness.data.checks import Scan, ValueScanner, check_latitude, regular_step
 from harness.data.config import ArchiveConfig, Channel
 from harness.data.forcings import forcing_field, static_field
 from harness.data.kept_scan import kept_scan
 from harness.data.layout import on_grid
+from harness.data.locations import Location
+from harness.data.plausible import Extremes, cautions, plausible_range
 from harness.data.reading import reading_of
 from harness.data.source import Progress, blocks, describe_for_digest, stream, unwatched
 from harness.data.variables import Opener, Variable
@@ -27,13 +29,14 @@ Indices = Sequence[int] | NDArray[np.int64]
 class ArchiveSource:
     """A `Source` over the files of an archive.
 
-    The first opening reads the archive once, block by block, for the mask, the missing steps and the fingerprint, and
-    tells `progress` the fraction read; these are kept until a file changes. Raises UserError, with the file, variable
-    and step, where no file matches; a file, variable, dimension or level is missing or unreadable; times have gaps or
-    mixed steps; values are missing against the policies of `config`; or a forcing or static field has gaps.
+    `reading` says how its values came from the files, with cautions on what looks wrong without being forbidden. The
+    first opening reads the archive once, block by block, for the mask, the missing steps and the fingerprint, and tells
+    `progress` the fraction read; these are kept until a file changes. Raises UserError, with the file, variable and
+    step, where no file matches; a file, variable, dimension or level is missing or unreadable; times have gaps or mixed
+    steps; values are missing against the policies of `config`; or a forcing or static field has gaps.
     """
 
-    def __init__(self, config: ArchiveConfig, path: Path, progress: Progress = unwatched) -> None:
+    def __init__(self, config: ArchiveConfig, path: Location, progress: Progress = unwatched) -> None:
         opened_ns = time.time_ns()
         self._config = config
         self.channels = tuple(channel.name for channel in config.channels)
@@ -59,6 +62,8 @@ class ArchiveSource:
         scan = kept_scan(config, read, opened_ns, lambda: self._scan(progress))
         self.mask, self.valid_steps, self.fingerprint = scan.mask, scan.valid_steps, scan.fingerprint
         self._static_fields = self._read_statics(scan.mask)
+        doubts = (*self.reading.cautions, *self._lost_chunks(), *self._implausible(scan.extremes))
+        self.reading = self.reading.model_copy(update={"cautions": doubts})
 
     def read(self, indices: Indices) -> Fields:
         """Fields (n, C, H, W) at these time indices; NaN outside the mask and at steps without values.
@@ -110,9 +115,9 @@ class ArchiveSource:
     def _check_agreement(self) -> None:
         reference = str(self._variables[0].pieces[0].path)
         for variable in (*self._variables, *self._forcings):
-            check_same(
-                self._config.dimensions.time[0], variable.times, self.times, str(variable.pieces[0].path), reference
-            )
+            if digest_bytes(variable.times) != digest_bytes(self.times):
+                name = self._config.dimensions.time[0]
+                raise UserError(f"{variable.pieces[0].path}: its {name} differs from that in {reference}")
 
     def _scan(self, progress: Progress) -> Scan:
         """Read all channels and then all forcings."""
@@ -164,9 +169,32 @@ class ArchiveSource:
                 fields[position] = static_field(static, self.latitude, self.longitude, mask)
         return np.where(np.isfinite(fields), fields, np.float32(0))
 
+    def _lost_chunks(self) -> Iterator[str]:
+        pieces = {
+            (piece.path, variable.name): piece.lost
+            for variable in (*self._variables, *self._forcings, *self._statics)
+            for piece in variable.pieces
+        }
+        return (
+            f"{path}: {name}: {lost}, their values count as missing" for (path, name), lost in pieces.items() if lost
+        )
+
+    def _implausible(self, found: Extremes) -> Iterator[str]:
+        names, ranges, places = [], [], []
+        order = {position: variable for variable in self._variables for position in variable.positions}
+        for position, channel in enumerate(self._config.channels):
+            array = order[position].pieces[0].arrays[0]
+            standard_name = array.attrs.get("standard_name")
+            named = None if standard_name is None else str(standard_name).split()[0]
+            names.append(channel.name)
+            ranges.append(plausible_range(order[position].name, named, channel.units))
+            places.append(f"{order[position].pieces[0].path}: {order[position].name}")
+        return cautions(names, ranges, found, places, len(self.times))
+
     def _place(self, variable: Variable, field: str, step: int) -> str:
-        path = variable.piece_of_step(step).path
-        return f"{path}: {variable.name} ({field}), step {step}, {date_text(self.times[step])}"
+        piece = variable.piece_of_step(step)
+        lost = f" ({piece.lost})" if piece.lost else ""
+        return f"{piece.path}: {variable.name} ({field}){lost}, step {step}, {time_text(self.times[step])}"
 
 
 def _name(field: str | Channel) -> str:

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.calendar import Times, even_step, span_text, spans, time_text
+from harness.data.plausible import Extremes
 from harness.errors import UserError
 
 Place = Callable[[int, int], str]
@@ -16,34 +18,37 @@ Place = Callable[[int, int], str]
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,) and the SHA-256 (hex) of all values."""
+    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,), SHA-256 (hex) of the values, extremes."""
 
     mask: NDArray[np.bool_]
     valid_steps: NDArray[np.bool_]
     fingerprint: str
+    extremes: Extremes
 
 
-def regular_step(times: NDArray[np.datetime64], file_of_step: Callable[[int], str]) -> np.timedelta64:
-    """The time between two steps of `times` (T,), datetime64[ns].
+def regular_step(times: Times, file_of_step: Callable[[int], str]) -> np.timedelta64:
+    """The time between two steps of `times` (T,), of any calendar.
 
     Raises UserError, with the file, where times do not increase, are missing or are not evenly spaced.
     """
     if len(times) < 2:
         raise UserError(f"{file_of_step(0)}: {len(times)} time step, at least 2 are needed")
-    differences = np.diff(times)
+    differences = spans(times)
+    even = even_step(differences)
+    if even is not None:
+        return even
     values, counts = np.unique(differences, return_counts=True)
     step = values[counts.argmax()]
-    if len(values) == 1 and step > np.timedelta64(0, "ns"):
-        return step
     irregular = int(np.flatnonzero((differences != step) | (differences <= np.timedelta64(0, "ns")))[0])
-    before, after = (date_text(time) for time in times[irregular : irregular + 2])
+    before, after = (time_text(time) for time in times[irregular : irregular + 2])
     where = file_of_step(irregular + 1)
     if differences[irregular] <= np.timedelta64(0, "ns"):
         raise UserError(f"{where}: times do not increase, {after} follows {before}")
     if differences[irregular] % step == np.timedelta64(0, "ns"):
-        raise UserError(f"{where}: gap in time, nothing between {before} and {after} where the step is {_hours(step)}")
-    unusual = _hours(differences[irregular])
-    raise UserError(f"{where}: mixed time steps, {unusual} from {before} to {after}, elsewhere {_hours(step)}")
+        usual = span_text(step)
+        raise UserError(f"{where}: gap in time, nothing between {before} and {after} where the step is {usual}")
+    unusual = span_text(differences[irregular])
+    raise UserError(f"{where}: mixed time steps, {unusual} from {before} to {after}, elsewhere {span_text(step)}")
 
 
 class ValueScanner:
@@ -56,6 +61,12 @@ class ValueScanner:
         self._pattern_step = [0] * channels
         self._missing: list[NDArray[np.bool_]] = []
         self._steps = 0
+        self._extremes = Extremes(
+            np.full(channels, np.inf, dtype=np.float32),
+            np.full(channels, -np.inf, dtype=np.float32),
+            np.zeros(channels, dtype=np.int64),
+            np.full(channels, -1, dtype=np.int64),
+        )
 
     def add(self, fields: NDArray[np.float32]) -> None:
         """Take the next (n, C, H, W) fields.
@@ -71,6 +82,7 @@ class ValueScanner:
         missing = nan.all(axis=(2, 3))
         for channel in range(fields.shape[1]):
             self._compare(channel, nan[:, channel], missing[:, channel])
+        self._note_extremes(fields, missing)
         self._missing.append(missing)
         self._steps += len(fields)
 
@@ -94,7 +106,20 @@ class ValueScanner:
         valid_steps = ~missing.any(axis=1)
         if not valid_steps.any():
             raise UserError(f"{self._place(0, 0)}: no step has values in every channel")
-        return Scan(np.stack(masks), valid_steps, self._digest.hexdigest())
+        return Scan(np.stack(masks), valid_steps, self._digest.hexdigest(), self._extremes)
+
+    def _note_extremes(self, fields: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
+        """`missing` (n, C) is True where a whole field is NaN."""
+        kept = self._extremes
+        low = np.fmin.reduce(fields, axis=(2, 3), initial=np.inf)
+        high = np.fmax.reduce(fields, axis=(2, 3), initial=-np.inf)
+        np.minimum(kept.lowest, low.min(axis=0), out=kept.lowest)
+        np.maximum(kept.highest, high.max(axis=0), out=kept.highest)
+        several = np.count_nonzero(~np.isnan(fields), axis=(2, 3)) > 1
+        flat = (low == high) & several & ~missing
+        for channel in np.flatnonzero(flat.any(axis=0) & (kept.first_flat < 0)):
+            kept.first_flat[channel] = self._steps + int(flat[:, channel].argmax())
+        kept.flat_steps[:] += flat.sum(axis=0)
 
     def _compare(self, channel: int, nan: NDArray[np.bool_], missing: NDArray[np.bool_]) -> None:
         present = np.flatnonzero(~missing)
@@ -128,12 +153,3 @@ def check_same(name: str, values: NDArray[Any], reference: NDArray[Any], place: 
     """Raise UserError where two files give different values for a coordinate."""
     if not np.array_equal(values, reference):
         raise UserError(f"{place}: its {name} differs from that in {reference_place}")
-
-
-def date_text(time: np.datetime64) -> str:
-    """A time to the minute."""
-    return str(np.datetime_as_string(time, unit="m"))
-
-
-def _hours(difference: np.timedelta64) -> str:
-    return f"{difference / np.timedelta64(1, 'h'):g} h"

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from harness.cache import Arrays
+from harness.data.calendar import DAY_S, Times, day_of_the_year, seconds_of_day
 from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
 from harness.data.source import Source, stream
 
@@ -24,8 +25,8 @@ class Climatology:
     """Mean of the training steps at the same day of the year and hour, at the same hour, or of all of them.
 
     `kind` names the finest of the three for which every time of the source finds at least MIN_STATES training states.
-    29 February counts as 28 February. A mean is computed when it is first asked for; `kept` gets it where those of all
-    groups fill at most 8 GiB.
+    29 February counts as 28 February in the calendars in which not every year has one. A mean is computed when it is
+    first asked for; `kept` gets it where those of all groups fill at most 8 GiB.
     """
 
     def __init__(self, source: Source, training_steps: NDArray[np.int64], kept: KeptPasses = KEEP_NOTHING) -> None:
@@ -62,15 +63,10 @@ class Climatology:
         return {"mean": (total / len(members)).astype(np.float32)}
 
 
-def _finest_grouping(
-    times: NDArray[np.datetime64], training_steps: NDArray[np.int64]
-) -> tuple[ClimatologyKind, NDArray[np.int64]]:
-    calendar = pd.DatetimeIndex(times)
-    time_of_day_s = (calendar - calendar.normalize()).total_seconds().to_numpy().astype(np.int64)
-    leap_day = (calendar.month == 2) & (calendar.day == 29)
-    day = calendar.month.to_numpy() * 100 + np.where(leap_day, 28, calendar.day)
+def _finest_grouping(times: Times, training_steps: NDArray[np.int64]) -> tuple[ClimatologyKind, NDArray[np.int64]]:
+    time_of_day_s = seconds_of_day(times).astype(np.int64)
     groupings: tuple[tuple[ClimatologyKind, NDArray[np.int64]], ...] = (
-        ("day_of_year_hour", day * 86_400 + time_of_day_s),
+        ("day_of_year_hour", day_of_the_year(times) * DAY_S + time_of_day_s),
         ("hour", time_of_day_s),
     )
     for kind, group in groupings:

@@ -9,6 +9,19 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.frozen import Frozen
 
+Calendar = Literal[
+    "standard",
+    "gregorian",
+    "proleptic_gregorian",
+    "julian",
+    "noleap",
+    "365_day",
+    "360_day",
+    "all_leap",
+    "366_day",
+]
+"""Calendars of the CF conventions."""
+
 SplitName = Literal["train", "validation", "test"]
 ForcingFormula = Literal[
     "toa_radiation", "year_progress_sin", "year_progress_cos", "day_progress_sin", "day_progress_cos"
@@ -138,6 +151,9 @@ class TimeAxis(Frozen):
     units: str | None = Field(
         default=None, pattern=r"^\w+ since \d", description="as in the CF conventions: days since 1900-01-01"
     )
+    calendar: Calendar | None = Field(
+        default=None, description="as in the CF conventions, where the files do not say: standard, noleap, 360_day, ..."
+    )
 
     @field_validator("start")
     @classmethod
@@ -210,6 +226,11 @@ class ArchiveConfig(Frozen):
         "as FourCastNet does with row 721, else the last",
     )
     time: TimeAxis | None = None
+    select: dict[str, float] = Field(
+        default_factory=dict,
+        description="one value of each further dimension, such as number: 0 (a member) or step: 0 (a lead time in "
+        "hours); the position from 0 where a dimension has no coordinate",
+    )
     channels: tuple[Channel, ...] = Field(min_length=1)
     level_units: str | None = Field(
         default=None,

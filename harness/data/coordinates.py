@@ -6,13 +6,14 @@ projected, curvilinear, unstructured, numbers of rows.
 
 import re
 from collections.abc import Hashable, Sequence
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from harness.data.calendar import counts_since
+from harness.data.locations import Location
 from harness.data.reading import Finding, UnitConversion
 from harness.data.units import canonical, conversion, is_angle, measures, stated_units
 from harness.errors import UserError
@@ -83,7 +84,7 @@ def role_of(array: xr.DataArray, dimension: Hashable) -> Role | None:
         return "latitude"
     if _EAST.fullmatch(units) or _WEST.fullmatch(units):
         return "longitude"
-    if np.issubdtype(coordinate.dtype, np.datetime64):
+    if counts_since(coordinate.attrs):
         return "time"
     axis = _AXES.get(str(coordinate.attrs.get("axis", "")).strip().upper())
     if axis is None and str(coordinate.attrs.get("positive", "")).strip().lower() in ("up", "down"):
@@ -107,7 +108,7 @@ def dimension_of(array: xr.DataArray, role: Role, candidates: Sequence[str] | No
     return chosen[0] if len(chosen) == 1 else next(iter(named), None)
 
 
-def check_grid(file: Path, array: xr.DataArray, latitude: str | None) -> None:
+def check_grid(file: Location, array: xr.DataArray, latitude: str | None) -> None:
     """Raise UserError, with the word for it, where a variable lies on a grid without latitude rows.
 
     `latitude` is the dimension that would be taken for the rows, None where none was found.
@@ -132,7 +133,7 @@ def check_grid(file: Path, array: xr.DataArray, latitude: str | None) -> None:
 
 
 def degrees(
-    file: Path, array: xr.DataArray, dimension: str, role: Literal["latitude", "longitude"], values: Degrees
+    file: Location, array: xr.DataArray, dimension: str, role: Literal["latitude", "longitude"], values: Degrees
 ) -> tuple[Degrees, Finding]:
     """The values of a latitude or longitude coordinate in degrees north or east.
 
@@ -169,7 +170,7 @@ def degrees(
     return values * factor, Finding(file, dimension, conversion=turned_by)
 
 
-def columns_once(file: Path, dimension: str, longitude: Degrees) -> tuple[slice, Finding | None]:
+def columns_once(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, Finding | None]:
     """The columns up to where longitudes (W,) come round to the first one again.
 
     Raises UserError where they neither increase nor decrease from column to column, modulo 360 degrees.
@@ -193,7 +194,7 @@ def columns_once(file: Path, dimension: str, longitude: Degrees) -> tuple[slice,
     return slice(kept), Finding(file, dimension, remark=remark)
 
 
-def even_rows(file: Path, dimension: str, latitude: Degrees) -> tuple[slice, Finding | None]:
+def even_rows(file: Location, dimension: str, latitude: Degrees) -> tuple[slice, Finding | None]:
     """An even number of rows: of an odd one without the southernmost, as FourCastNet has it, where a row is at a pole.
 
     Else without the last row.
@@ -208,7 +209,7 @@ def even_rows(file: Path, dimension: str, latitude: Degrees) -> tuple[slice, Fin
     return slice(1, None) if southernmost_first else slice(count - 1), Finding(file, dimension, remark=remark)
 
 
-def even_columns(file: Path, dimension: str, longitude: Degrees) -> tuple[slice, Finding | None]:
+def even_columns(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, Finding | None]:
     """An even number of columns: of an odd one without the last."""
     count = len(longitude)
     if count % 2 == 0:
@@ -244,7 +245,7 @@ def order_like(
     raise UserError(f"{where} by up to {apart.max():.6g} degrees")
 
 
-def check_radians(file: Path, latitude: Degrees, longitude: Degrees) -> None:
+def check_radians(file: Location, latitude: Degrees, longitude: Degrees) -> None:
     """Raise UserError where coordinates without units go round the circle once in radians."""
     if len(latitude) < 2 or len(longitude) < 3 or np.abs(latitude).max() > np.pi / 2 + 1e-6:
         return
@@ -257,11 +258,11 @@ def check_radians(file: Path, latitude: Degrees, longitude: Degrees) -> None:
         )
 
 
-def _other_grid(file: Path, array: xr.DataArray, what: str) -> UserError:
+def _other_grid(file: Location, array: xr.DataArray, what: str) -> UserError:
     return UserError(f"{file}: {array.name} lies on {what}, which is not supported: {TO_LATITUDE}")
 
 
-def _check_grid_mapping(file: Path, array: xr.DataArray) -> None:
+def _check_grid_mapping(file: Location, array: xr.DataArray) -> None:
     name = str(array.attrs.get("grid_mapping", array.encoding.get("grid_mapping", ""))).split(":")[0].strip()
     if not name:
         return

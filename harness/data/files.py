@@ -1,60 +1,238 @@
-"""Finding the files of an archive and opening one of them lazily."""
+"""Finding the files of an archive and opening one of them lazily, its variables decoded one by one."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import netCDF4
+import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 from scipy.io import netcdf_file
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from collectors.regular_files import kind_of
+from harness.data.calendar import counts_since
+from harness.data.chunks import AbsentChunks, absent_chunks
+from harness.data.formats import HEAD_BYTES, foreign_format, is_grib
+from harness.data.grib import open_grib
+from harness.data.locations import Location, Remote, head
+from harness.data.missing import DECODING, Packing, checked_packing
 from harness.errors import UserError
 
 _ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata")
 _CLASSIC_NETCDF = (b"CDF\x01", b"CDF\x02")
 
 
-def find_files(path: Path, patterns: Sequence[str]) -> tuple[Path, ...]:
+def find_files(path: Location, patterns: Sequence[str]) -> tuple[Location, ...]:
     """Files and Zarr stores in folder `path` that match any of the globs, sorted; `path` itself where it is one.
 
-    Raises UserError where `path` does not exist or nothing matches.
+    Raises UserError where `path` does not exist or nothing matches, with what lies there instead.
     """
-    if not path.exists():
+    try:
+        found_there = path.exists()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: no such file or folder: {error}") from None
+    if not found_there:
         raise UserError(f"{path}: no such file or folder")
-    if kind := kind_of(path):
+    if isinstance(path, Path) and (kind := kind_of(path)):
         raise UserError(f"{path}: cannot be read: {kind}, not a file or folder of data")
-    if path.is_file() or _is_zarr(path):
+    if is_zarr(path) or path.is_file():
         return (path,)
-    found = {match for pattern in patterns for match in path.glob(pattern) if match.is_file() or _is_zarr(match)}
+    found = {match for pattern in patterns for match in path.glob(pattern) if is_zarr(match) or match.is_file()}
     if not found:
-        raise UserError(f"{path}: no file matches {' or '.join(patterns)}")
+        raise UserError(f"{path}: no file matches {' or '.join(patterns)}{_instead(path)}")
     return tuple(sorted(found))
 
 
-def open_lazily(path: Path, *, decode_times: bool = True) -> xr.Dataset:
-    """Open a NetCDF file or Zarr store without reading its variables.
+@dataclass(frozen=True)
+class DataFile:
+    """A file or Zarr store whose variables are decoded when they are asked for, so that an odd one stops no other.
 
-    Raises UserError where the file is truncated or of another kind.
+    `raw` holds them as stored.
+    """
+
+    path: Location
+    raw: xr.Dataset
+    copy: Path | None = None
+    absent: dict[str, AbsentChunks | None] = field(default_factory=dict, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The variables that are no coordinates."""
+        named = {name for each in self.raw.variables.values() for name in _coordinate_names(each)}
+        return tuple(str(name) for name in self.raw.data_vars if name not in named)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.raw.variables
+
+    def __getitem__(self, name: str) -> xr.DataArray:
+        """A variable with its coordinates: no data are NaN, packed values unpacked, times left as numbers.
+
+        Raises UserError where its attributes make no sense.
+        """
+        stored = self.raw.variables[name]
+        coordinates = {other: self._coordinate(str(other)) for other in self._along(name, stored)}
+        values = xr.Variable(
+            stored.dims,
+            indexing.LazilyIndexedArray(_Unpacked(stored, *self._decoding(name))),
+            {key: value for key, value in stored.attrs.items() if key not in DECODING},
+        )
+        return xr.DataArray(values, coords={k: v for k, v in coordinates.items() if v is not None}, name=name)
+
+    def absent_chunks(self, name: str) -> AbsentChunks | None:
+        """The chunks that a Zarr store lacks of a variable; None where it has all, or the file is none."""
+        if self.copy is not None:
+            return None
+        if name not in self.absent:
+            try:
+                self.absent[name] = absent_chunks(self.path, name)
+            except (OSError, KeyError, TypeError, ValueError) as error:
+                raise unreadable(self.path, error) from error
+        return self.absent[name]
+
+    def _decoding(self, name: str, *, valid: bool = True) -> "tuple[Packing, AbsentChunks | None]":
+        stored = self.raw.variables[name]
+        default_fill = self._has_default_fill(name, stored.dtype)
+        packing = Packing(stored.dtype, stored.attrs, default_fill=default_fill, valid=valid)
+        return checked_packing(packing, f"{self.path}: {name}"), self.absent_chunks(name)
+
+    def _has_default_fill(self, name: str, stored: np.dtype[Any]) -> bool:
+        """Whether the netCDF library's fill value means no data: always for floating values, else in netCDF alone.
+
+        Of single bytes the library masks it only where the file was written with fill values.
+        """
+        if stored.kind == "f":
+            return True
+        if self.copy is None:
+            return False
+        if stored.itemsize > 1:
+            return True
+        try:
+            with netCDF4.Dataset(self.copy) as file:
+                return file.variables[name].get_fill_value() is not None
+        except (AttributeError, KeyError, OSError):
+            return False
+
+    def _along(self, name: str, stored: xr.Variable) -> list[Hashable]:
+        """Coordinates of a variable: those of its dimensions, those it names, and times along one of its dimensions."""
+        named = set(_coordinate_names(stored)) | set(self.raw.coords)
+        return [
+            other
+            for other, variable in self.raw.variables.items()
+            if other != name
+            and set(variable.dims) <= set(stored.dims)
+            and (other in stored.dims or other in named or _is_time(variable))
+        ]
+
+    def _coordinate(self, name: str) -> xr.Variable | None:
+        """A coordinate, read and decoded; None where it is none of the numbers or texts that can be."""
+        stored = self.raw.variables[name]
+        try:
+            if stored.dtype.kind not in "iuf":
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    decoded = xr.decode_cf(
+                        self.raw[[name]], decode_times=False, decode_timedelta=False, decode_coords=False
+                    )
+                return decoded.variables[name].load()
+            packing, absent = self._decoding(name, valid=False)
+            values = _Unpacked(stored, packing, absent).read(tuple(slice(None) for _ in stored.dims))
+            return xr.Variable(stored.dims, values, {k: v for k, v in stored.attrs.items() if k not in DECODING})
+        except Exception as error:
+            if stored.dims == (name,):
+                raise unreadable(self.path, error) from error
+            return None
+
+
+class _Unpacked(BackendArray):
+    """A stored variable that is unpacked where it is read."""
+
+    def __init__(self, stored: xr.Variable, packing: Packing, absent: AbsentChunks | None) -> None:
+        self._stored, self._packing, self._absent = stored, packing, absent
+        self.shape = stored.shape
+        self.dtype = packing.unpack(np.zeros(1, dtype=packing.stored)).dtype
+        if packing.is_numeric and self.dtype.kind != "f":
+            self.dtype = np.dtype(np.float32 if packing.stored.itemsize <= 2 else np.float64)
+
+    def __getitem__(self, key: Any) -> Any:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._floating)
+
+    def read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """The values that an outer key selects, of the stored type where nothing is masked or scaled."""
+        raw = np.asarray(self._stored[key].values)
+        values = self._packing.unpack(raw)
+        if self._absent is None or not self._packing.is_numeric:
+            return values
+        lost = self._absent.mask(key, self.shape)
+        return np.where(lost, np.nan, values).astype(self.dtype) if lost.any() else values
+
+    def _floating(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        return self.read(key).astype(self.dtype, copy=False)
+
+
+def open_lazily(path: Location) -> DataFile:
+    """Open a NetCDF or GRIB file or a Zarr store without reading its variables.
+
+    Raises UserError where the file is truncated or of another kind, which it names.
     """
     try:
-        if _is_zarr(path):
-            return xr.open_zarr(
-                path, chunks=None, consolidated=False, decode_times=decode_times, decode_timedelta=False
-            )
-        if not _is_complete(path):
+        if is_zarr(path):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                consolidated = None if isinstance(path, Remote) else False
+                return DataFile(path, xr.open_zarr(str(path), chunks=None, consolidated=consolidated, decode_cf=False))
+        beginning = head(path, HEAD_BYTES)
+        foreign = foreign_format(beginning)
+        if foreign is not None:
+            raise UserError(f"{path}: cannot be read, it is {foreign}")
+        copy = path.local_copy() if isinstance(path, Remote) else path
+        if is_grib(beginning):
+            return DataFile(path, open_grib(copy), copy)
+        if not _is_complete(copy):
             raise ValueError("shorter than its header says")
-        return xr.open_dataset(path, decode_times=decode_times, decode_timedelta=False)
+        return DataFile(path, xr.open_dataset(copy, engine="netcdf4", decode_cf=False), copy)
+    except UserError:
+        raise
     except Exception as error:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
+def unreadable(path: Location, error: Exception) -> UserError:
     """The error for a file that a library fails on, with the first line of what the library says."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     return UserError(f"{path}: cannot be read, truncated or not NetCDF or Zarr ({reason})")
 
 
-def _is_zarr(path: Path) -> bool:
-    return path.is_dir() and any((path / marker).exists() for marker in _ZARR_MARKERS)
+def is_zarr(path: Location) -> bool:
+    """Whether a folder is a Zarr store."""
+    return (isinstance(path, Remote) or path.is_dir()) and any((path / marker).exists() for marker in _ZARR_MARKERS)
+
+
+def _coordinate_names(variable: xr.Variable) -> list[str]:
+    return str(variable.attrs.get("coordinates", "")).split()
+
+
+def _is_time(variable: xr.Variable) -> bool:
+    return counts_since(variable.attrs) or variable.attrs.get("standard_name") == "time"
+
+
+def _instead(path: Location) -> str:
+    """What lies in a folder in which nothing matches, with the format of the first file that has none of its own."""
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    if not entries:
+        return ", the folder is empty"
+    said = [entry.name for entry in entries[:3]] + (["..."] if len(entries) > 3 else [])
+    for entry in entries[:20]:
+        if entry.is_file():
+            beginning = head(entry, HEAD_BYTES)
+            foreign = "a GRIB file: name it in `files`" if is_grib(beginning) else foreign_format(beginning)
+            if foreign is not None and not foreign.startswith("text"):
+                return f", only {', '.join(said)}; {entry.name} is {foreign}"
+    return f", only {', '.join(said)}"
 
 
 def _is_complete(path: Path) -> bool:

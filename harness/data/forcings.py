@@ -10,20 +10,24 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from harness.data.calendar import (
+    DAY_S,
+    Times,
+    part_of_the_tropical_year,
+    part_of_the_year,
+    seconds_of_day,
+)
 from harness.data.config import ForcingFormula, StaticFormula
 from harness.data.reading import DataReading
 
 SOLAR_CONSTANT_W_M2 = 1361.0
-DAYS_PER_YEAR = 365.24219
 
-_DAY_S = 86_400.0
+_DAY_S = float(DAY_S)
 _HOUR_RAD = 2 * math.pi / 24
 
 Array = NDArray[np.float64]
-Times = NDArray[np.datetime64]
 
 
 class FormulaFields:
@@ -94,20 +98,21 @@ def inverse_square_distance(year_angle_rad: Array) -> Array:
 
 
 def year_progress(times: Times) -> Array:
-    """Part of the mean tropical year that has passed at `times` (n,), counted from 1970, in [0, 1)."""
-    return np.mod(_seconds(times) / _DAY_S / DAYS_PER_YEAR, 1.0)
+    """Part of the mean tropical year that has passed at `times` (n,), counted from 1970, in [0, 1).
+
+    In a calendar whose years are not those of the sun, such as noleap, the part of its own year.
+    """
+    return part_of_the_tropical_year(times)
 
 
 def day_progress(times: Times, longitude: Array) -> Array:
     """Part of the local mean solar day that has passed, (n, W), in [0, 1)."""
-    return np.mod(np.mod(_seconds(times), _DAY_S)[:, None] / _DAY_S + longitude / 360.0, 1.0)
+    return np.mod(seconds_of_day(times)[:, None] / _DAY_S + longitude / 360.0, 1.0)
 
 
 def _year_angle_rad(times: Times) -> Array:
     """2 pi times the part of the calendar year that has passed, (n,)."""
-    calendar = pd.DatetimeIndex(times)
-    day = calendar.dayofyear.to_numpy() - 1 + np.mod(_seconds(times), _DAY_S) / _DAY_S
-    return 2 * math.pi * day / np.where(calendar.is_leap_year, 366.0, 365.0)
+    return 2 * math.pi * part_of_the_year(times)
 
 
 def _declination_rad(year_angle_rad: Array) -> Array:
@@ -137,7 +142,7 @@ def _hour_angle_rad(times: Times, year_angle_rad: Array, longitude: Array) -> Ar
     equation_of_time_rad = (
         0.000075 + 0.001868 * np.cos(x) - 0.032077 * np.sin(x) - 0.014615 * np.cos(2 * x) - 0.040849 * np.sin(2 * x)
     )
-    greenwich_rad = 2 * math.pi * np.mod(_seconds(times), _DAY_S) / _DAY_S - math.pi + equation_of_time_rad
+    greenwich_rad = 2 * math.pi * seconds_of_day(times) / _DAY_S - math.pi + equation_of_time_rad
     return np.asarray(greenwich_rad[:, None] + np.radians(longitude))
 
 
@@ -148,11 +153,6 @@ def _daylight(hour_angle_rad: Array, sine_part: Array, cosine_part: Array, sunse
     morning = sine_part * (within + sunset_rad) + cosine_part * (np.sin(within) + np.sin(sunset_rad))
     whole_day = 2 * (sine_part * sunset_rad + cosine_part * np.sin(sunset_rad))
     return np.asarray(days * whole_day + morning)
-
-
-def _seconds(times: Times) -> Array:
-    """Seconds since 1970."""
-    return np.asarray((times - np.datetime64(0, "ns")) / np.timedelta64(1, "s"), dtype=np.float64)
 
 
 def _cycle(

@@ -7,27 +7,28 @@ the time of the folder tells. The status of a file costs microseconds, reading i
 
 import hashlib
 import json
-import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 
 from harness.cache import keep, recall
 from harness.data.checks import Scan
 from harness.data.config import ArchiveConfig
-from harness.data.files import unreadable
+from harness.data.files import is_zarr, unreadable
+from harness.data.locations import Location, below, status
+from harness.data.plausible import Extremes
 from harness.data.variables import Variable
 
-VERSION = 2
+VERSION = 3
 """Part of the name of a kept scan; raise it when the same files and mapping give another mask or fingerprint."""
 
 SETTLED_NS = 2_000_000_000
 """A file that was changed later than this before it was opened may change again without another time to show for it."""
 
-_DECODERS = ("numpy", "xarray", "netCDF4", "h5netcdf", "zarr")
+_DECODERS = ("numpy", "xarray", "netCDF4", "zarr", "cftime")
 _WITHOUT_EFFECT = {"description", "model_overrides", "splits"}
 
 
@@ -47,19 +48,24 @@ def kept_scan(config: ArchiveConfig, variables: Sequence[Variable], opened_ns: i
     stamp = read_stamp(variables)
     name = _name(config, stamp)
     columns = len(variables[0].pieces[0].longitude)
-    kept = recall(name, ("mask", "valid_steps", "fingerprint"))
+    extremes = [field.name for field in fields(Extremes)]
+    kept = recall(name, ("mask", "valid_steps", "fingerprint", *extremes))
     if kept is not None:
         mask = np.unpackbits(kept["mask"], axis=-1, count=columns).astype(bool)
-        return Scan(mask, kept["valid_steps"], str(kept["fingerprint"]))
+        known = Extremes(**{each: kept[each] for each in extremes})
+        return Scan(mask, kept["valid_steps"], str(kept["fingerprint"]), known)
     found = scan()
     if stamp.newest_ns + SETTLED_NS < opened_ns and read_stamp(variables) == stamp:
-        keep(name, asdict(found) | {"mask": np.packbits(found.mask, axis=-1)})
+        mask = np.packbits(found.mask, axis=-1)
+        fingerprint = np.array(found.fingerprint)
+        found_steps = {"mask": mask, "valid_steps": found.valid_steps, "fingerprint": fingerprint}
+        keep(name, found_steps | vars(found.extremes))
     return found
 
 
 def read_stamp(variables: Sequence[Variable]) -> Stamp:
     """The state of the files of `variables` now."""
-    read: dict[Path, set[str]] = {}
+    read: dict[Location, set[str]] = {}
     for variable in variables:
         for piece in variable.pieces:
             arrays = {str(array.name) for array in piece.arrays} | {str(name) for name in piece.arrays[0].coords}
@@ -68,24 +74,23 @@ def read_stamp(variables: Sequence[Variable]) -> Stamp:
     for path in sorted(read):
         try:
             for file in _files(path, read[path]):
-                status = file.stat()
-                digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
-                newest_ns = max(newest_ns, status.st_mtime_ns)
+                now = status(file)
+                digest.update(f"{file}\0{now.size}\0{now.identity}\0{now.changed_ns}\0".encode())
+                unknown = now.changed_ns < 0 and not now.identity
+                newest_ns = max(newest_ns, time.time_ns() if unknown else now.changed_ns)
         except OSError as error:
             raise unreadable(path, error) from error
     return Stamp(digest.hexdigest(), newest_ns)
 
 
-def _files(path: Path, arrays: set[str]) -> Iterator[Path]:
+def _files(path: Location, arrays: set[str]) -> Iterator[Location]:
     """`path` itself, or of a Zarr store the files at its top and all those of some arrays, in order."""
-    if not path.is_dir():
+    if not is_zarr(path):
         yield path
         return
     yield from sorted(entry for entry in path.iterdir() if entry.is_file())
     for array in sorted(arrays):
-        for folder, folders, files in os.walk(path / array):
-            folders.sort()
-            yield from (Path(folder, file) for file in sorted(files))
+        yield from below(path / array)
 
 
 def _name(config: ArchiveConfig, stamp: Stamp) -> str:

@@ -5,8 +5,7 @@ is one and the preliminary one where not. Other dimensions of size 1 (`number`) 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from harness.data import coordinates, vertical
-from harness.data.config import ArchiveConfig, TimeAxis
+from harness.data.calendar import Times
+from harness.data.config import ArchiveConfig
 from harness.data.files import unreadable
+from harness.data.locations import Location
 from harness.data.reading import Finding
-from harness.data.source import step_of_hours
+from harness.data.selection import select
+from harness.data.time_axis import NO_TIMES, mapped_times, own_times, time_coordinate, time_dimension
 from harness.errors import UserError
 
 EXPVER = "expver"
@@ -28,18 +30,21 @@ class Piece:
     """The part of a variable that lies in one file, not yet read.
 
     `arrays` are [time] x [level] x latitude x longitude; a later one fills what is NaN in those before. `times` is
-    empty where the file does not say when; `levels` is None where the variable has none. They are in `level_units`,
-    None where those are not known; `findings` say what was done to the coordinates.
+    empty where the file does not say when, and `own_times` where it holds no dates of its own; `levels` is None where
+    the variable has none. They are in `level_units`, None where those are not known; `findings` say what was done to
+    the coordinates, and `lost` names the chunks that a Zarr store lacks.
     """
 
-    path: Path
+    path: Location
     arrays: tuple[xr.DataArray, ...]
-    times: NDArray[np.datetime64]
+    times: Times
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
     levels: NDArray[np.float64] | None
     level_units: str | None = None
     findings: tuple[Finding, ...] = ()
+    own_times: Times = field(default_factory=lambda: NO_TIMES)
+    lost: str = ""
 
     def read(self, steps: NDArray[np.int64], levels: Sequence[int] | None) -> NDArray[Any]:
         """Values (n, N, H, W) at these steps and positions of levels; N is 1 without levels.
@@ -63,23 +68,20 @@ class Piece:
         return values.reshape(len(steps), -1, *values.shape[-2:])
 
 
-def find_dimension(array: xr.DataArray, candidates: Sequence[str] | None) -> str | None:
-    """The first of the candidates that `array` has."""
-    return next((name for name in candidates or () if name in array.dims), None)
-
-
 def arrange(
-    file: Path, array: xr.DataArray, config: ArchiveConfig, *, timed: bool, levels: Sequence[float] = ()
+    file: Location, array: xr.DataArray, config: ArchiveConfig, *, timed: bool, levels: Sequence[float] = ()
 ) -> Piece:
     """Find the dimensions of a variable and put them in order, the level among them where `levels` are wanted of it.
 
-    With `config.time.start`, every file begins at it. Without `timed` the times are those of the file or none. Raises
-    UserError where a dimension, its coordinate or the dates are missing, one is left over, or the grid is another than
-    of latitude rows and longitude columns.
+    With `config.time.start`, every file begins at it, and one without times is one step. Without `timed` the times are
+    those of the file or none. Raises UserError where a dimension, its coordinate or the dates are missing, one is left
+    over, or the grid is another than of latitude rows and longitude columns.
     """
     names = config.dimensions
-    time = find_dimension(array, names.time)
-    moment = next((name for name in names.time if time is None and name in array.coords and not array[name].dims), None)
+    array = select(file, array, config.select)
+    time = time_dimension(array, names.time)
+    told_by = time_coordinate(array, time, names.time)
+    given = config.time is not None and config.time.start is not None
     wanted = [names.latitude, names.longitude]
     found = [
         coordinates.dimension_of(array, "latitude", names.latitude),
@@ -89,7 +91,7 @@ def arrange(
     if levels:
         wanted.insert(0, names.level or ())
         found.insert(0, coordinates.dimension_of(array, "level", names.level))
-    if timed and moment is None:
+    if timed and not (time is None and (told_by or given)):
         wanted.insert(0, names.time)
         found.insert(0, time)
     absent = [
@@ -97,14 +99,18 @@ def arrange(
     ]
     if absent:
         held = ", ".join(map(str, array.dims)) or "none"
-        raise UserError(f"{file}: {array.name} has no dimension {' or '.join(absent)}, its dimensions: {held}")
+        alone = "; a file of one step needs `time: {start, step_hours}`" if timed and time is None else ""
+        raise UserError(f"{file}: {array.name} has no dimension {' or '.join(absent)}, its dimensions: {held}{alone}")
     order = [dimension for dimension in found if dimension is not None]
     if time is not None and time not in order:
         order.insert(0, time)
     arrays = tuple(_drop_single(version, order) for version in _versions(file, array, order))
     surplus = [f"{name} ({arrays[0].sizes[name]})" for name in arrays[0].dims if name not in order]
     if surplus:
-        raise UserError(f"{file}: {array.name} has dimensions that the mapping does not name: {', '.join(surplus)}")
+        raise UserError(
+            f"{file}: {array.name} has dimensions that the mapping does not name: {', '.join(surplus)}; "
+            "`select` takes one value of each"
+        )
     *_, latitude, longitude = order
     rows, columns, findings = _grid(file, array, latitude, longitude, config)
     array, arrays = (
@@ -117,15 +123,17 @@ def arrange(
         units = config.level_units
         found_levels = vertical.read_levels(file, array, order[-3], values, units=units, wanted=levels)
         findings = (*findings, found_levels.finding)
+    times, dates = _times(file, array, time, told_by, config, timed=timed)
     return Piece(
         path=file,
         arrays=tuple(version.transpose(*order) for version in arrays),
-        times=_times(file, array, time or moment, config.time, timed=timed),
+        times=times,
         latitude=rows[1],
         longitude=columns[1],
         levels=None if found_levels is None else found_levels.values,
         level_units=None if found_levels is None else found_levels.units,
         findings=findings,
+        own_times=dates,
     )
 
 
@@ -134,7 +142,7 @@ _Kept = tuple[slice, NDArray[np.float64]]
 
 
 def _grid(
-    file: Path, array: xr.DataArray, latitude: str, longitude: str, config: ArchiveConfig
+    file: Location, array: xr.DataArray, latitude: str, longitude: str, config: ArchiveConfig
 ) -> tuple[_Kept, _Kept, tuple[Finding, ...]]:
     """Rows and columns of a variable: each column once, and an even number of both where the mapping wants that."""
     rows, row_finding = coordinates.degrees(file, array, latitude, "latitude", _coordinate(file, array, latitude))
@@ -177,7 +185,7 @@ def on_grid(piece: Piece, reference: Piece) -> Piece:
     )
 
 
-def _versions(file: Path, array: xr.DataArray, order: Sequence[str]) -> tuple[xr.DataArray, ...]:
+def _versions(file: Location, array: xr.DataArray, order: Sequence[str]) -> tuple[xr.DataArray, ...]:
     """The array for each `expver`, final data first; the array itself where it has no such dimension."""
     if EXPVER not in array.dims or EXPVER in order:
         return (array,)
@@ -193,36 +201,27 @@ def _drop_single(array: xr.DataArray, order: Sequence[str]) -> xr.DataArray:
 
 
 def _times(
-    file: Path, array: xr.DataArray, name: str | None, clock: TimeAxis | None, *, timed: bool
-) -> NDArray[np.datetime64]:
-    if name is None:
-        return np.empty(0, dtype="datetime64[ns]")
-    count = array.sizes.get(name, 1)
+    file: Location, array: xr.DataArray, dimension: str | None, name: str | None, config: ArchiveConfig, *, timed: bool
+) -> tuple[Times, Times]:
+    """Times of the steps, and the dates that the file itself holds."""
+    clock = config.time
+    count = 1 if dimension is None else array.sizes[dimension]
     if count == 0:
         raise UserError(f"{file}: no time steps")
-    if clock is not None and clock.start is not None and clock.step_hours is not None:
-        return np.datetime64(clock.start, "ns") + step_of_hours(clock.step_hours) * np.arange(count)
-    if name in array.coords:
-        values = np.atleast_1d(array[name].values)
-        if clock is not None and clock.units is not None:
-            values = _decode(file, values, clock.units)
-        if np.issubdtype(values.dtype, np.datetime64):
-            return values.astype("datetime64[ns]")
-    if not timed:
-        return np.empty(0, dtype="datetime64[ns]")
-    raise UserError(f"{file}: {name!r} holds no dates, give the mapping `time: {{start, step_hours}}` or `{{units}}`")
+    own = own_times(file, array, name)
+    if clock is not None and (timed or name is not None):
+        times = mapped_times(file, array, name, count, clock, own)
+        if len(times) or not timed:
+            return times, own
+    elif len(own) or not timed:
+        return own, own
+    raise UserError(
+        f"{file}: {name or dimension or 'time'!r} holds no dates, give the mapping `time: {{start, step_hours}}` or "
+        "`{units}`"
+    )
 
 
-def _decode(file: Path, values: NDArray[Any], units: str) -> NDArray[Any]:
-    try:
-        numbers = xr.Dataset(coords={"time": ("time", values, {"units": units})})
-        decoded: NDArray[Any] = xr.decode_cf(numbers)["time"].values
-    except Exception as error:
-        raise unreadable(file, error) from error
-    return decoded
-
-
-def _coordinate(file: Path, array: xr.DataArray, dimension: str) -> NDArray[np.float64]:
+def _coordinate(file: Location, array: xr.DataArray, dimension: str) -> NDArray[np.float64]:
     if dimension not in array.coords:
         raise UserError(f"{file}: dimension {dimension!r} has no coordinate values")
     try:

@@ -1,8 +1,7 @@
 """From what a file in scenarios/data/ says to the source it describes."""
 
-from pathlib import Path
-
 from harness.data.config import ArchiveConfig, GeneratedConfig
+from harness.data.locations import Location
 from harness.data.source import Progress, Source, unwatched
 from harness.errors import UserError
 
@@ -10,7 +9,7 @@ from harness.errors import UserError
 def open_source(
     config: GeneratedConfig | ArchiveConfig,
     *,
-    path: Path | None = None,
+    path: Location | None = None,
     grid: tuple[int, int] | None = None,
     progress: Progress = unwatched,
 ) -> Source:

@@ -9,7 +9,7 @@ from pydantic import Field
 from harness.frozen import Frozen
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from harness.data.locations import Location
 
 
 class UnitConversion(Frozen):
@@ -63,7 +63,7 @@ class Finding:
     `remark` is anything else that was done to it, in words, and `caution` anything else that is in doubt.
     """
 
-    path: "Path"
+    path: "Location"
     field: str
     conversion: UnitConversion | None = None
     assumed: str | None = None
@@ -74,8 +74,8 @@ class Finding:
 def reading_of(findings: Iterable[Finding]) -> DataReading:
     """What the findings of all files come to: each conversion, remark and caution once."""
     found = tuple(dict.fromkeys(findings))
-    files: dict[str, set[Path]] = {}
-    converted: dict[tuple[str, UnitConversion], dict[Path, None]] = {}
+    files: dict[str, set[Location]] = {}
+    converted: dict[tuple[str, UnitConversion], dict[Location, None]] = {}
     for each in found:
         files.setdefault(each.field, set()).add(each.path)
         if each.conversion is not None:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.data.calendar import Times, digest_bytes
 from harness.data.reading import DataReading
 from harness.models.domain import ChannelInfo
 
@@ -36,8 +37,8 @@ class Source(Protocol):
         """(W,), degrees east."""
 
     @property
-    def times(self) -> NDArray[np.datetime64]:
-        """(T,), datetime64[ns], regular."""
+    def times(self) -> Times:
+        """(T,), regular: datetime64[ns], or cftime.datetime in another calendar."""
 
     @property
     def step(self) -> np.timedelta64:
@@ -111,5 +112,5 @@ def describe_for_digest(source: Source) -> bytes:
     fields = {"channels": source.channels, "units": source.units}
     fields |= {name: values for name in ("forcings", "statics") if (values := getattr(source, name))}
     names = json.dumps(fields).encode()
-    times = source.times.astype("datetime64[ns]").astype(np.int64)
-    return b"".join([names, source.latitude.tobytes(), source.longitude.tobytes(), times.tobytes()])
+    place = [source.latitude.tobytes(), source.longitude.tobytes()]
+    return b"".join([names, *place, digest_bytes(source.times)])

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from harness.data import units
+from harness.data.calendar import Times, calendar_of, step_of_mapping
+from harness.data.chunks import AbsentChunks
 from harness.data.config import ArchiveConfig, Channel
 from harness.data.coordinates import dimension_of, with_coordinates
-from harness.data.files import find_files, open_lazily
+from harness.data.files import DataFile, find_files, open_lazily
 from harness.data.layout import Piece, arrange
 from harness.data.levels import LevelPlan, plan_levels
+from harness.data.locations import Location
 from harness.data.reading import Finding, UnitConversion
-from harness.data.source import step_of_hours
+from harness.data.time_axis import check_against_own, count_on
 from harness.errors import UserError
 
 Fields = NDArray[np.float32]
@@ -37,7 +39,7 @@ class Variable:
     findings: tuple[Finding, ...]
 
     @property
-    def times(self) -> NDArray[np.datetime64]:
+    def times(self) -> Times:
         """(T,) of all pieces."""
         return np.concatenate([piece.times for piece in self.pieces])
 
@@ -73,10 +75,10 @@ class Variable:
 class Opener:
     """Opens each file of an archive once."""
 
-    def __init__(self, config: ArchiveConfig, path: Path) -> None:
+    def __init__(self, config: ArchiveConfig, path: Location) -> None:
         self._config = config
         self._path = path
-        self._opened: dict[Path, xr.Dataset] = {}
+        self._opened: dict[Location, DataFile] = {}
 
     def variables(self, fields: Iterable[tuple[int, Channel]], *, timed: bool = True) -> tuple[Variable, ...]:
         """One `Variable` for the fields that come from the same files, so that each step is read from disk once.
@@ -102,11 +104,14 @@ class Opener:
         config = self._config
         wanted = [field.level for _, field in members if field.level is not None]
         pieces = [
-            arrange(file, array, config, timed=timed, levels=wanted)
+            replace(
+                arrange(file, array, config, timed=timed, levels=wanted),
+                lost=lost_chunks(self._open(file).absent_chunks(str(array.name))),
+            )
             for file, array in self._holding(patterns, candidates, leveled)
         ]
         step_hours = None if config.time is None else config.time.step_hours
-        pieces = _by_time(pieces) if step_hours is None else _count_on(pieces, step_of_hours(step_hours))
+        pieces = _by_time(pieces) if step_hours is None else _count_on(pieces, step_of_mapping(step_hours))
         plans = [
             None
             if piece.levels is None
@@ -124,7 +129,7 @@ class Opener:
 
     def _holding(
         self, patterns: tuple[str, ...], candidates: tuple[str, ...], leveled: bool
-    ) -> list[tuple[Path, xr.DataArray]]:
+    ) -> list[tuple[Location, xr.DataArray]]:
         """The files that hold the variable, those first that have levels where levels are wanted and none where not."""
         files = find_files(self._path, patterns)
         held = [
@@ -133,15 +138,16 @@ class Opener:
             if (name := next((name for name in candidates if name in (dataset := self._open(file))), None))
         ]
         if not held:
-            offered = sorted({str(variable) for file in files for variable in self._open(file).data_vars})
+            offered = sorted({str(variable) for file in files for variable in self._open(file).names})
             wanted = " or ".join(map(repr, candidates))
             raise UserError(f"{names_of(files)}: no variable {wanted}, only {', '.join(offered)}")
         level = self._config.dimensions.level
         return [each for each in held if has_levels(each[1], level) == leveled] or held
 
-    def _open(self, file: Path) -> xr.Dataset:
+    def _open(self, file: Location) -> DataFile:
         if file not in self._opened:
-            self._opened[file] = with_coordinates(open_lazily(file, decode_times=self._config.time is None))
+            opened = open_lazily(file)
+            self._opened[file] = replace(opened, raw=with_coordinates(opened.raw))
         return self._opened[file]
 
 
@@ -150,7 +156,14 @@ def patterns_of(config: ArchiveConfig, field: Channel) -> tuple[str, ...]:
     return config.files if field.files is None else (field.files,)
 
 
-def names_of(files: Sequence[Path]) -> str:
+def lost_chunks(absent: AbsentChunks | None) -> str:
+    """What to say of absent chunks; nothing where there are none."""
+    if absent is None:
+        return ""
+    return f"{absent.count} of {absent.grid.size} chunks are not in the store, the first is {absent.first}"
+
+
+def names_of(files: Sequence[Location]) -> str:
     """The first of some files, and how many there are besides."""
     return str(files[0]) if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
 
@@ -194,10 +207,20 @@ def _read(
 
 
 def _by_time(pieces: list[Piece]) -> list[Piece]:
+    for piece in pieces[1:]:
+        calendars = [calendar_of(each.times) for each in (pieces[0], piece)]
+        if len(set(calendars)) > 1 and len(piece.times) and len(pieces[0].times):
+            raise UserError(f"{piece.path}: in the calendar {calendars[1]}, {pieces[0].path} in {calendars[0]}")
     return sorted(pieces, key=lambda piece: piece.times[:1].tolist())
 
 
 def _count_on(pieces: list[Piece], step: np.timedelta64) -> list[Piece]:
     """A time axis from the configuration counts on from file to file, sorted by name."""
     begins = np.cumsum([0, *(len(piece.times) for piece in pieces)])
-    return [replace(piece, times=piece.times + step * begin) for piece, begin in zip(pieces, begins[:-1], strict=True)]
+    moved = [
+        replace(piece, times=count_on(piece.times, begin, step))
+        for piece, begin in zip(pieces, begins[:-1].tolist(), strict=True)
+    ]
+    for piece in moved:
+        check_against_own(piece.path, piece.times, piece.own_times)
+    return moved

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from harness.data.locations import Location
 from harness.data.reading import Finding
 from harness.data.units import canonical, conversion, measures, stated_units
 from harness.errors import UserError
@@ -30,7 +30,7 @@ class Levels:
 
 
 def read_levels(
-    file: Path,
+    file: Location,
     array: xr.DataArray,
     dimension: str,
     values: NDArray[np.float64],

@@ -98,7 +98,7 @@ class Selection:
     model: str | None = None
     framework: str | None = None
     preset: str | None = None
-    data: Path | None = None
+    data: Path | str | None = None
     mapping: str | None = None
     repeats: int | None = None
     weights: Path | None = None
@@ -301,13 +301,16 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
         if isinstance(config, ArchiveConfig):
             raise UserError(f"data {name!r} are read from an archive: give its folder or file with DATA=")
         return Path(name).stem, config, None
+    from harness.data.locations import location
     from harness.data.matching import match_mapping
 
     try:
-        root = selection.data.expanduser()
+        root = location(selection.data)
         found = root.exists()
-    except (OSError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"DATA={selection.data}: no such file or folder: {error}") from None
+    except UserError as error:
+        raise UserError(f"DATA={error}") from None
     if not found:
         raise UserError(f"DATA={root}: no such file or folder")
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
@@ -322,9 +325,10 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
 def _open_archive(config: Any, root: str | None, progress: "Progress") -> "Source | None":
     if root is None or not isinstance(config, ArchiveConfig):
         return None
+    from harness.data.locations import location
     from harness.data.opening import open_source
 
-    return open_source(config, path=Path(root), progress=progress)
+    return open_source(config, path=location(root), progress=progress)
 
 
 def network_on(found: catalogue.NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 import tracemalloc
 import warnings
 
+import cf_xarray.units  # noqa: F401  (the memory that it takes is no archive's)
 import numpy as np
 import pytest
 import xarray as xr

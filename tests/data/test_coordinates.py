@@ -185,8 +185,8 @@ class TestMetadata:
 
     def test_coordinates_without_units_have_a_caution(self, tmp_path):
         units = {"t": {"units": "K"}, "q": {"units": "K"}}
-        assert opened(on(**units), tmp_path).reading.cautions == (
-            "units not stated in the files, assumed: latitude (degrees), longitude (degrees)",
+        assert opened(on(**units), tmp_path).reading.cautions[0] == (
+            "units not stated in the files, assumed: latitude (degrees), longitude (degrees)"
         )
 
 

@@ -173,7 +173,7 @@ class TestReadAnew:
             {"missing": "error"},
             {"level_method": "interpolate"},
             {"even_grid": True},
-            {"time": {"start": "2001-01-01T00:00:00", "step_hours": 6}},
+            {"time": {"start": "2001-02-27T00:00:00", "step_hours": 6}},
             {"forcings": []},
             {"statics": []},
         ],

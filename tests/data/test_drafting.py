@@ -1,0 +1,118 @@
+"""The mapping that `crosscast mapping` prints reads the file it was made of."""
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from test_archive import archive
+
+from harness.cli import main
+from harness.data.archive import ArchiveSource
+from harness.data.config import ArchiveConfig
+from harness.data.drafting import draft
+from harness.errors import UserError
+from harness.scenario import catalogue
+
+
+def opened(folder, path=None):
+    """The source that the draft of a folder, or of a file in it, describes, saved and loaded as a user does."""
+    text = draft(path or folder)
+    (folder / "drafted.yaml").write_text(text)
+    config = catalogue.data(str(folder / "drafted.yaml"))
+    assert isinstance(config, ArchiveConfig)
+    return ArchiveSource(config, path or folder), text
+
+
+def ocean(steps=8):
+    """Temperature at three depths with land, surface and floor, under names that few models have."""
+    rng = np.random.default_rng(2)
+    coordinates = {
+        "when": ("when", 6.0 * np.arange(steps), {"units": "hours since 2010-01-01", "standard_name": "time"}),
+        "deep": ("deep", np.array([0.494025, 9.573, 29.44], dtype=np.float32), {"units": "m", "positive": "down"}),
+        "nj": ("nj", np.linspace(-10.0, 10.0, 4), {"units": "degrees_north"}),
+        "ni": ("ni", np.arange(5) * 2.0, {"units": "degrees_east"}),
+    }
+    temperature = rng.normal(size=(steps, 3, 4, 5)).astype(np.float32) + 15
+    temperature[:, :, 0, 0] = np.nan
+    return xr.Dataset(
+        {
+            "heat": (("when", "deep", "nj", "ni"), temperature, {"units": "degC"}),
+            "surface": (("when", "nj", "ni"), rng.normal(size=(steps, 4, 5)).astype(np.float32), {"units": "m"}),
+            "floor": (("nj", "ni"), rng.uniform(1000, 2000, (4, 5)), {"units": "m"}),
+            "when_bounds": (("when", "pair"), np.zeros((steps, 2))),
+            "flag": (("when", "nj", "ni"), np.zeros((steps, 4, 5), dtype=np.int8), {"flag_values": [0, 1]}),
+        },
+        coords=coordinates,
+    )
+
+
+def test_dimensions_levels_units_and_gaps_are_those_of_the_file(tmp_path):
+    data = ocean()
+    data.to_netcdf(tmp_path / "a.nc")
+    source, text = opened(tmp_path)
+    said = yaml.safe_load(text)
+    assert said["dimensions"] == {"time": "when", "latitude": "nj", "longitude": "ni", "level": "deep"}
+    assert said["missing"] == "mask"
+    assert [channel["name"] for channel in said["channels"]] == ["heat", "surface"]
+    assert said["statics"] == [{"name": "floor", "variable": "floor", "units": "m"}]
+    assert "time" not in said
+    np.testing.assert_array_equal(source.read([3])[0, :3], data["heat"][3])
+    np.testing.assert_array_equal(source.read([3])[0, 3], data["surface"][3])
+    assert source.units == ("degC",) * 3 + ("m",)
+
+
+@pytest.mark.parametrize("layout", ["one file", "a file a variable", "zarr", "the file itself"])
+def test_layouts(tmp_path, layout):
+    data = archive()
+    if layout == "zarr":
+        data.to_zarr(tmp_path / "a.zarr", consolidated=False)
+    elif layout == "a file a variable":
+        for name in ("t", "q"):
+            data[[name]].to_netcdf(tmp_path / f"{name}.nc")
+    else:
+        data.to_netcdf(tmp_path / "a.nc")
+    source, _ = opened(tmp_path, tmp_path / "a.nc" if layout == "the file itself" else None)
+    assert set(source.channels) == {"t", "q"}
+    np.testing.assert_array_equal(source.read([5])[0, source.channels.index("q")], data["q"][5])
+
+
+def test_times_that_no_one_can_read_are_left_to_the_user(tmp_path):
+    archive().assign_coords(time=np.arange(12)).to_netcdf(tmp_path / "a.nc")
+    source, text = opened(tmp_path)
+    assert "# The files hold no dates: say when the first step is" in text
+    assert len(source.times) == 12
+
+
+def test_files_of_one_step_without_time(tmp_path):
+    for step in range(6):
+        archive().isel(time=step, drop=True).to_netcdf(tmp_path / f"{step}.nc")
+    source, _ = opened(tmp_path)
+    assert len(source.times) == 6
+
+
+def test_what_is_not_in_the_file_is_said(tmp_path):
+    archive().to_netcdf(tmp_path / "a.nc")
+    assert "{name: t, variable: t, units: unknown}" in draft(tmp_path)
+
+
+def test_names_that_yaml_would_read_otherwise(tmp_path):
+    archive().rename(t="no", q="1e3").to_netcdf(tmp_path / "a.nc")
+    assert set(opened(tmp_path)[0].channels) == {"no", "1e3"}
+
+
+def test_other_grids_are_refused(tmp_path):
+    data = archive().rename(latitude="y", longitude="x").drop_vars(["y", "x"])
+    data["nav_lat"] = (("y", "x"), np.zeros((5, 6)))
+    data.to_netcdf(tmp_path / "a.nc")
+    with pytest.raises(UserError, match=r"no variable on a grid of latitudes and longitudes .* regridded first"):
+        draft(tmp_path)
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-this-name/x", "x" * 300, "nowhere"])
+def test_a_path_that_can_be_none(path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["crosscast", "mapping", path])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert said.startswith(f"crosscast: {path}: no such file or folder")
+    assert said.count("\n") == 1
