@@ -65,5 +65,5 @@ def test_cost_of_the_sampler(benchmark, collector, tmp_path):
     found = benchmark.pedantic(measure, rounds=1)
     disturbed = os.getloadavg()[0] > LOAD_ALLOWED
     benchmark.extra_info.update(found, disturbed_by_foreign_load=disturbed)
-    assert disturbed or found["step_ratio"] < 1.25
+    assert found["step_ratio"] < (2.0 if disturbed else 1.25)
     assert found["sampler_cores"] + found["tools_cores"] < 0.2

@@ -21,7 +21,7 @@ from harness.analysis.figures.subject import Illustration, NotDrawn
 from harness.analysis.figures.writing import CANNOT
 from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
-from harness.launch.bench import _read_absent, _status
+from harness.launch.bench import _read_absent
 from harness.migration.parity import certificate
 from tests.analysis.made_records import ResultsFolder, make_certificate, make_record
 
@@ -83,7 +83,6 @@ def test_records_with_values_that_do_not_belong(results):
     @given(mutations(content))
     def search(changed):
         path.write_text(json.dumps(changed))
-        _status(path)
         use(results, draw=drawn.randrange(FIGURES_OF) == 0)
 
     try:

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.base import Reading
-from collectors.tools import amd_smi_text, ipmi, npu_smi_text, quantity, rocm_smi_text, smi_csv
+from collectors.tools import amd_smi_text, ipmi, npu_smi_table, npu_smi_text, quantity, rocm_smi_text, smi_csv
 from collectors.tools.command import Answer
+from collectors.tools.smi_row import BadOutputError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "collectors"))
 import npu_smi_outputs
@@ -66,17 +67,29 @@ def power_of_watts(text: str) -> float | None:
         return None
 
 
+def or_reason(reader):
+    """The same, or None where it gives a reason instead."""
+
+    def read(text):
+        try:
+            return reader(text)
+        except BadOutputError:
+            return None
+
+    return read
+
+
 READERS = {
     "rocm-smi rows": rocm_smi_text.rows,
     "rocm-smi addresses": rocm_smi_text.bus_addresses,
     "rocm-smi vendor": rocm_smi_text.vendor_of_output,
-    "amd-smi metric": amd_smi_text.metric_rows,
-    "amd-smi list": amd_smi_text.list_addresses,
+    "amd-smi metric": or_reason(amd_smi_text.metric_rows),
+    "amd-smi list": or_reason(amd_smi_text.list_addresses),
     "npu-smi mapping": npu_smi_text.parse_mapping,
     "npu-smi listing": npu_smi_text.parse_listing,
     "npu-smi board": npu_smi_text.parse_board,
     "npu-smi blocks": npu_smi_text.parse_blocks,
-    "npu-smi table": npu_smi_text.parse_table,
+    "npu-smi table": npu_smi_table.parse_table,
     "ipmitool": power_of_ipmi,
     "watts": power_of_watts,
 }
