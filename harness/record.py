@@ -19,6 +19,8 @@ SCHEMA_VERSION: Literal[2] = 2
 """2 adds idle phases, net energy, and how the sampler did. Records of 1 are read."""
 
 FILE_NAME = "record.json"
+SET_ASIDE_NAME = "record.damaged.json"
+"""What a damaged record is called once another launch stands in for it."""
 
 MOST_BYTES = 2**28
 """Of a record, and of the small files that are kept beside records; ten million steps would fit."""

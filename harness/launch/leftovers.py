@@ -69,13 +69,21 @@ def clean(suite: Path) -> Leftovers:
     with contextlib.suppress(OSError):
         now_s = _now_s(suite)
         for folder in sorted(suite.glob("*/*")):
-            if LAUNCH.fullmatch(folder.name) and not folder.is_symlink() and not (folder / record.FILE_NAME).exists():
+            if _is_launch(folder) and not _has_record(folder):
                 has_ended = _has_ended(folder, now_s)
                 if has_ended and _remove(folder):
                     removed.append(folder)
                 elif has_ended is not False:
                     doubtful.append(folder)
     return Leftovers(tuple(removed), tuple(doubtful))
+
+
+def _is_launch(folder: Path) -> bool:
+    return LAUNCH.fullmatch(folder.name) is not None and not folder.is_symlink()
+
+
+def _has_record(folder: Path) -> bool:
+    return any((folder / name).exists() for name in (record.FILE_NAME, record.SET_ASIDE_NAME))
 
 
 def _has_ended(folder: Path, now_s: float) -> bool | None:

@@ -7,9 +7,7 @@ from pathlib import Path
 from harness.analysis.cells import Results, age, load_results
 from harness.analysis.reading import StoredRecord
 from harness.launch.plan import LaunchPlan
-from harness.record import FILE_NAME, Environment
-
-SET_ASIDE = "record.damaged.json"
+from harness.record import FILE_NAME, SET_ASIDE_NAME, Environment
 
 NOTHING = Results((), (), ())
 
@@ -25,7 +23,7 @@ class Unusable:
         """Rename a damaged record that a new one stands in for; None where it stays, as it may be right elsewhere."""
         if f"{self.path}: damaged: " not in self.problem:
             return None
-        kept = self.path.with_name(SET_ASIDE)
+        kept = self.path.with_name(SET_ASIDE_NAME)
         try:
             return self.path.replace(kept)
         except OSError:
