@@ -2,8 +2,11 @@
 
 import hashlib
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -150,6 +153,36 @@ class TestMachineId:
     )
     def test_of_a_system_on_a_disk_counts(self, tmp_path, mounts):
         assert kind(make_machine(tmp_path, machine_id=MACHINE_ID, mounts=mounts)) == BY_SYSTEM
+
+
+NVML = """
+import json
+from harness import machine
+print(json.dumps(machine._nvidia_uuids()))
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile a stub of NVML with")
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({}, ["GPU-0c1f", "GPU-9ab3"]),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, ["GPU-0c1f", "GPU-9ab3"]),
+        ({"STUB_FORBIDDEN": "1"}, []),
+    ],
+)
+def test_nvml_tells_of_all_boards_or_of_none(tmp_path, variables, expected):
+    source = Path(__file__).parent / "collectors/libnvidia_ml_stub.c"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
+    gpus = "GPU-0c1f|A100|00000000:01:00.0|8.0|;GPU-9ab3|A100|00000000:41:00.0|8.0|"
+    told = subprocess.run(
+        [sys.executable, "-c", NVML],
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "STUB_GPUS": gpus, **variables},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(told.stdout) == expected
 
 
 class TestAccelerators:
