@@ -52,7 +52,6 @@ SHARED_UUIDS = frozenset(
 
 DISK_FILE_SYSTEMS = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "jfs", "reiserfs", "xfs", "zfs"})
 CONTAINER_MARKS = (".dockerenv", "run/.containerenv", ".singularity.d")
-MOST_CHARACTERS = 2**20
 NVIDIA = "0x10de"
 ACCELERATOR_CLASSES = re.compile(r"0x(0300|0302|0380|12)")
 """PCI classes of displays, 3D controllers and processing accelerators."""
@@ -101,8 +100,8 @@ def _digest(content: bytes) -> str:
 
 def _text(path: Path) -> str:
     """The text of a file without space around it, empty where it cannot be read."""
-    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
-        return file.read(MOST_CHARACTERS).strip()
+    with contextlib.suppress(OSError), path.open("rb", buffering=0) as file:
+        return file.readall().decode(errors="replace").strip()
     return ""
 
 
