@@ -5,7 +5,6 @@ import hashlib
 import os
 import platform
 import re
-import socket
 import subprocess
 import sys
 from importlib.metadata import distributions
@@ -15,6 +14,7 @@ import psutil
 
 import harness
 from collectors import children
+from harness import machine
 from harness.errors import UserError
 from harness.record import Environment
 
@@ -28,13 +28,15 @@ def capture(visible_devices_variable: str | None) -> Environment:
     if sys.platform == "linux" and not Path("/proc/stat").exists():
         raise UserError("/proc is not mounted: neither the load nor the memory of this machine can be told; mount it")
     frequency = _cpu_frequency()
+    known_by = machine.identity()
     return Environment(
         crosscast_version=harness.__version__,
         git_commit=_git("rev-parse", "HEAD"),
         git_dirty=None if (status := _git("status", "--porcelain")) is None else bool(status),
         python=platform.python_version(),
         platform=platform.platform(),
-        host=host_digest(),
+        host=known_by.digest,
+        host_identity=known_by.kind,
         container=_container(),
         cpu_name=_cpu_name(),
         cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
@@ -49,8 +51,8 @@ def capture(visible_devices_variable: str | None) -> Environment:
 
 
 def host_digest() -> str:
-    """SHA-256 of the host name, 12 hex digits."""
-    return hashlib.sha256(os.fsencode(socket.gethostname())).hexdigest()[:12]
+    """The identity of this machine as records name it, 12 hex digits: see harness.machine."""
+    return machine.identity().digest
 
 
 def _git(*arguments: str) -> str | None:

@@ -36,7 +36,10 @@ class Environment(Frozen):
     git_dirty: bool | None
     python: str
     platform: str
-    host: str = Field(description="SHA-256 of the host name, 12 hex digits")
+    host: str = Field(description="SHA-256 of the identity of the machine, 12 hex digits: see harness.machine")
+    host_identity: str | None = Field(
+        default=None, description="what kind of identity that is; None in older records, which have the host name's"
+    )
     container: str | None
     cpu_name: str
     cpu_count: int

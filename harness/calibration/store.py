@@ -5,7 +5,7 @@ from typing import Literal
 
 from collectors.base import Sensor
 from collectors.regular_files import read_regular
-from harness.environment import host_digest
+from harness import machine
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.plausibility import check_numbers
@@ -77,8 +77,16 @@ def save(calibration: Calibration, results: Path) -> Path:
 
 
 def load(results: Path, chip: str, collector: str) -> Calibration | None:
-    """The calibration of a chip's sensors on this host; None where there is none that can be read."""
-    path = results / FOLDER / f"{chip}.{collector}.{host_digest()}.json"
+    """The newest calibration of a chip's sensors on this host; None where there is none that can be read.
+
+    The host may have made it under any of its identities: as another user, or before it had the one of today.
+    """
+    folder = results / FOLDER
+    found = [_read(folder / f"{chip}.{collector}.{known.digest}.json") for known in machine.identities()]
+    return max(filter(None, found), key=lambda calibration: calibration.made_at, default=None)
+
+
+def _read(path: Path) -> Calibration | None:
     try:
         calibration = Calibration.model_validate_json(read_regular(path, MOST_BYTES))
         check_numbers(calibration)

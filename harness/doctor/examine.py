@@ -16,6 +16,7 @@ from collectors.jitter import jitter
 from collectors.process import SamplerProcess
 from collectors.registry import Registry
 from collectors.samples import read_samples
+from harness import machine
 from harness.doctor.facts import CollectorFacts, FrameworkFacts, LoadFacts, ProcessFacts, Report, SensorFacts
 from harness.errors import UserError
 from harness.power.preferences import chips_here
@@ -37,8 +38,11 @@ def examine(chip_name: str, preferences: tuple[str, ...], seconds: float) -> Rep
     collectors = _collectors(Registry.installed().names)
     load = _load(chip)
     chosen, reason, sensors = _sensors(preferences, collectors, seconds)
+    known_by = machine.identity()
     return Report(
         chip=chip_name,
+        host=known_by.digest,
+        host_identity=known_by.kind,
         chips_with_device_files=tuple(n for n in chips_here() if catalogue.chip(n).device_nodes),
         frameworks=tuple(_framework(chip_name, chip, name) for name in chip.frameworks),
         collectors=collectors,

@@ -63,6 +63,8 @@ class Report(Frozen):
 
     schema_version: Literal[1] = 1
     chip: str
+    host: str = Field(description="what records call this machine: see harness.machine")
+    host_identity: str = Field(description="what kind of identity that is")
     chips_with_device_files: tuple[str, ...]
     frameworks: tuple[FrameworkFacts, ...]
     collectors: tuple[CollectorFacts, ...]

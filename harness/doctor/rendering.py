@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from harness.doctor.facts import Report
+from harness.machine import HOST_VARIABLE
 from harness.power.summary import number
 
 
-def tables(report: Report) -> Iterator[Table]:
-    """Frameworks, collectors, sensors as they behave, load."""
+def tables(report: Report) -> Iterator[Table | str]:
+    """A line on the host; frameworks, collectors, sensors as they behave, load."""
+    advice = f"; {HOST_VARIABLE}=NAME gives its containers one" if report.host_identity == "host name" else ""
+    yield f"Host {report.host}, known by its {report.host_identity}{advice}"
     title = f"Frameworks on {report.chip}"
     frameworks = Table("framework", "device", "packages", "", title=title, title_justify="left")
     for each in report.frameworks:

@@ -1,12 +1,15 @@
 """Which hosts stand together in tables: the same kind, where no one of them has everything."""
 
+import json
 import shutil
 
 import pytest
 from made_records import make_environment, make_failure, make_record, make_scenario
 from reports import read, run
 
+from harness import machine
 from harness.analysis.cells import load_results
+from tests.made_machine import IN_A_CONTAINER, UUID, make_machine
 from tests.shared import shared_path
 
 A, B = "a" * 12, "b" * 12
@@ -87,6 +90,52 @@ def test_a_host_with_failures_alone_is_pooled(results):
 def test_a_host_that_changed_stays_one_host(results):
     results.add(*[make_record("pytorch", n, environment=make_environment(cpu_name=f"CPU {n}")) for n in range(2)])
     assert list(launches_of(results).values()) == [[0, 1]]
+
+
+class TestContainersOfOneMachine:
+    """The record of a launch in a container, with the host that this program or an older one gives it."""
+
+    @pytest.fixture
+    def launch_in(self, results, tmp_path, monkeypatch):
+        root = make_machine(tmp_path / "machine", uuid=UUID, mounts=IN_A_CONTAINER)
+
+        def launch(framework, number, name, *, now):
+            monkeypatch.setattr("socket.gethostname", lambda: name)
+            known = [*machine.identities(root, {})][0 if now else -1]
+            place = make_environment(host=known.digest, host_identity=known.kind, container=name)
+            path = results.add(make_record(framework, number, environment=place))
+            if not now:
+                content = json.loads(path.read_text())
+                del content["environment"]["host_identity"]
+                path.write_text(json.dumps(content))
+
+        return launch
+
+    def test_are_one_host_and_compared_as_such(self, results, launch_in):
+        for number in range(3):
+            launch_in("pytorch", number, "f3a9", now=True)
+            launch_in("mindspore", number, "07bc", now=True)
+        assert len({host for _, host in launches_of(results)}) == 1
+        output = run(results)
+        assert read(results, "speed")[0].loc["mindspore compiled", "epoch_s_ratio_pairs"] == 3
+        assert "host of the same kind" not in output
+        assert "container: 07bc here, f3a9 in the baseline" in output
+
+    @pytest.mark.parametrize("old", ["pytorch", "mindspore"])
+    def test_compare_with_records_of_an_older_program_as_hosts_of_one_kind(self, results, launch_in, old):
+        for number in range(3):
+            launch_in("pytorch", number, "f3a9", now=old != "pytorch")
+            launch_in("mindspore", number, "07bc", now=old != "mindspore")
+        output = run(results)
+        assert read(results, "speed")[0].loc["mindspore compiled", "epoch_s_ratio_pairs"] == 3
+        assert "launches 0, 1, 2 ran on another host of the same kind than in the baseline" in output
+
+    def test_fill_up_a_cell_that_an_older_program_began(self, results, launch_in):
+        launch_in("pytorch", 0, "f3a9", now=False)
+        launch_in("pytorch", 1, "07bc", now=True)
+        launch_in("pytorch", 2, "22d1", now=True)
+        assert list(launches_of(results).values()) == [[0, 1, 2]]
+        assert "pooled from 2 hosts of the same kind: launch 0 on" in run(results)
 
 
 class TestNoBaseline:

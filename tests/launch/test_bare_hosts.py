@@ -1,5 +1,6 @@
 """Hosts that lack what others have: /proc, a temporary folder, a name in UTF-8."""
 
+import hashlib
 import socket
 import subprocess
 import sys
@@ -7,9 +8,8 @@ import tempfile
 
 import pytest
 
-from harness import environment
+from harness import environment, machine
 from harness.analysis import reading
-from harness.calibration import store
 from harness.errors import UserError
 from harness.processes import scratch_folder
 from tests.launch.conftest import command
@@ -52,7 +52,9 @@ def test_without_a_temporary_folder_records_are_read_all_the_same(monkeypatch, t
 @pytest.mark.parametrize("name", ["plain", "h\udcf6st"])
 def test_a_host_name_in_any_encoding_has_a_digest(monkeypatch, name):
     monkeypatch.setattr(socket, "gethostname", lambda: name)
-    assert environment.host_digest() == store.host_hash()
+    *_, by_name = machine.identities()
+    assert by_name == ("host name", hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:12])
+    monkeypatch.setenv(machine.HOST_VARIABLE, name)
     assert len(environment.host_digest()) == 12
 
 

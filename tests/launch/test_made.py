@@ -6,12 +6,13 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from harness import environment
+from harness import environment, machine
 from harness.analysis.cells import load_results
 from harness.launch.made import MadeLaunches, is_made
 from harness.launch.plan import LaunchPlan
 from tests.analysis.made_records import ResultsFolder, make_environment, make_failure, make_record, make_scenario
 from tests.launch.conftest import records
+from tests.made_machine import UUID, make_machine
 from tests.shared import shared_path
 
 HERE = make_environment(host="a" * 12)
@@ -48,6 +49,18 @@ def test_a_launch_that_tables_of_this_host_count(results, record, made):
     results.add(record)
     assert (MadeLaunches(results.path, HERE).completed(plan()) is not None) == made
     assert is_made(plan(), results.path, HERE) == made
+
+
+@pytest.mark.parametrize("now", [0, -1])
+def test_a_launch_under_any_identity_of_this_machine(results, now, tmp_path):
+    """What the program made when hosts were host names, and what one run as another user makes, are not made again."""
+    known = [*machine.identities(make_machine(tmp_path / "machine", uuid=UUID), {})]
+    results.add(on(known[now].digest, host_identity=known[now].kind))
+    here = make_environment(host=known[0].digest, host_identity=known[0].kind)
+    made = MadeLaunches(results.path, here)
+    assert [made.completed(plan(launch)) is not None for launch in (0, 1)] == [True, False]
+    results.add(make_record("pytorch", 1, environment=here))
+    assert [[*cell.by_launch] for cell in load_results(results.path).cells] == [[0, 1]]
 
 
 def test_whatever_the_folder_is_called(results):

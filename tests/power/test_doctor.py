@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness import machine
 from tests.power.test_power_commands import refused
 
 
@@ -15,6 +16,7 @@ def test_facts_of_this_machine_with_a_sensor(crosscast):
     for framework in report["frameworks"]:
         assert (framework["reason"], framework["device_name"]) == (None, "cpu")
         assert framework["packages"]
+    assert (report["host_identity"], report["host"]) == machine.identity()
     assert report["chosen_collector"] == "deaf"
     (sensor,) = report["sensors"]
     assert sensor["update_period_s"] == pytest.approx(0.1, rel=0.3)
@@ -30,6 +32,8 @@ def test_facts_of_this_machine_with_a_sensor(crosscast):
 def test_tables_name_what_can_be_benched(crosscast):
     done = crosscast("doctor", "--collectors", "null", "--seconds", 1)
     assert done.returncode == 0, done.stderr
+    known = machine.identity()
+    assert f"Host {known.digest}, known by its {known.kind}" in done.stdout.splitlines()[0]
     assert "cpu can be benched with pytorch and mindspore" in done.stdout
     assert "no power is collected by choice" in " ".join(done.stdout.split())
 
