@@ -14,6 +14,7 @@ import psutil
 
 import harness
 from harness.record import Environment
+from harness.speed_variables import speed_variables
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 REPOSITORY = Path(harness.__file__).resolve().parents[1]
@@ -38,6 +39,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
         packages=_packages(),
         visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        variables=speed_variables(os.environ, apart=THREAD_VARIABLES),
         accelerator=_nvidia(),
     )
 

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from harness.errors import UserError
 from harness.files import write_atomically
-from harness.frameworks.base import FrameworkDescription
+from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
 from harness.privacy import without_folders
@@ -39,6 +39,9 @@ class Environment(Frozen):
     packages: str = Field(description="SHA-256 of the list of installed packages and versions")
     visible_devices: str | None = Field(description="value of the chip's visible-devices variable")
     threads: dict[str, str] = Field(description="thread settings found in the environment variables")
+    variables: dict[str, str] | None = Field(
+        default=None, description="other environment variables that change speed or numbers; None where not recorded"
+    )
     accelerator: dict[str, str] = Field(description="names, clocks, caps and memory as the driver tells them")
 
 
@@ -225,6 +228,7 @@ class Measurements(Frozen):
     """What the worker measured; parts it did not reach are None."""
 
     framework: FrameworkDescription | None = None
+    numerics: Numerics | None = None
     sources: str | None = Field(
         default=None,
         description="SHA-256 of the network's code in its framework, for which parity certificates are made",

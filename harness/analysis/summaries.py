@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
-from harness.frameworks.base import FrameworkDescription
+from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.record import Measurements, Record, Skill
 
 SMALLEST, LARGEST = 1e-30, 1e30
@@ -61,6 +61,7 @@ class Summary(NamedTuple):
     scores: Scores | None
     fingerprints: LaunchFingerprints | None
     framework: FrameworkDescription | None
+    numerics: Numerics | None
     sources: str | None
     no_energy: str | None
 
@@ -80,6 +81,7 @@ def summarise_record(record: Record) -> Summary:
         scores=_scores(measured.skill) if measured.skill else None,
         fingerprints=_fingerprints(measured),
         framework=measured.framework,
+        numerics=measured.numerics,
         sources=measured.sources,
         no_energy=None if uses else record.energy.reason or "no window was recorded",
     )

@@ -70,6 +70,8 @@ def bench(selection: Selection, results: Path, console: Console, *, fresh: bool 
                 record = launch(plan, results, chip, captured, progress.update)
             records.append(record)
             progress.end(record)
+            if (numerics := record.measurements.numerics) and numerics.shortfall:
+                progress.say(f"warning: {numerics.shortfall}; see `crosscast doctor`")
     return Outcome(matrix.suite, tuple(records), len(plans) - len(missing))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.launch.plan import LaunchPlan
+from harness.overrides import without_overrides
 from harness.record import Status
 
 Progress = Callable[[str, float], None]
@@ -31,9 +32,12 @@ class Ending:
 
 
 def worker_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a worker: that of this process, quiet logs and devices numbered as the driver does."""
+    """The environment of a worker: that of this process, quiet logs and devices numbered as the driver does.
+
+    What would overrule the precision that a launch asks for is dropped (harness.overrides).
+    """
     defaults = {"GLOG_v": "3", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return {**defaults, **inherited, "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+    return {**defaults, **without_overrides(inherited), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
 
 
 def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], progress: Progress) -> Ending:
