@@ -9,7 +9,7 @@ from harness.privacy import keeps_paths
 PREFIXES = (
     *("ACL_", "ACLNN_", "ASCEND_", "COMBINED_ENABLE", "CPU_AFFINITY_CONF", "HCCL_", "INF_NAN_MODE_", "LCCL_"),
     *("MULTI_STREAM_MEMORY_REUSE", "TASK_QUEUE_ENABLE", "ENABLE_MS_", "MINDSPORE_", "MS_", "GLOG_"),
-    *("AMD_", "GPU_", "HIP", "HSA_", "MIOPEN_", "RCCL_", "ROC", "TENSILE_"),
+    *("AMD_", "GPU_", "HIPBLAS", "HIP_", "HSA_", "MIOPEN_", "RCCL_", "ROCBLAS_", "ROCM_", "ROCR_", "ROC_", "TENSILE_"),
     *("CUBLAS", "CUDA_", "CUDNN_", "NCCL_"),
     *("ATEN_", "PYTORCH_", "TORCH", "TRITON_"),
     *("DNNL_", "GOMP_", "KMP_", "MKL_", "NUMEXPR_", "OMP_", "ONEDNN_", "OPENBLAS_"),

@@ -10,6 +10,9 @@ from harness.record import Measurements, Record, Skill
 SMALLEST, LARGEST = 1e-30, 1e30
 """Around any time in seconds, energy in joules, size in bytes or error but 0: numbers beyond are of a damaged file."""
 
+MOST_BITS = 53
+"""Of the significand of a product, the leading one counted: those of float64."""
+
 
 class ScoreKey(NamedTuple):
     """What is scored: a variable at a lead time in hours."""
@@ -101,6 +104,8 @@ def _check(found: Summary) -> None:
             raise ValueError(f"net energy of {use.activity} of {use.net_energy_j:g} J")
         if not all(isinstance(text, str) for text in (*use.reasons, *use.scopes)):
             raise TypeError(f"reasons or scopes of {use.activity} are no text")
+    if found.numerics and not 1 <= found.numerics.matmul_bits <= MOST_BITS:
+        raise ValueError(f"a matrix product that kept {found.numerics.matmul_bits} bits")
     if found.scores:
         for (forecaster, key), rmse, acc in zip(*found.scores[1:], strict=True):
             if rmse and not SMALLEST <= rmse <= LARGEST:

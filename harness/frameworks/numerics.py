@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, Framework, Numerics
+from harness.frameworks.base import Framework, Numerics
 from harness.overrides import dropped
 from harness.scenario.schema import Precision
 
@@ -76,6 +76,6 @@ def operand(rows: int, columns: int) -> NDArray[np.float64]:
     return made
 
 
-def _product(framework: Framework, left: NDArray[Any], right: NDArray[Any]) -> Array:
+def _product(framework: Framework, left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
     operands = (framework.put(np.ascontiguousarray(each, np.float32)) for each in (left, right))
-    return framework.get(framework.multiply(*operands))
+    return framework.get(framework.multiply(*operands)).astype(np.float64)
