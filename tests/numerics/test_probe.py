@@ -58,6 +58,14 @@ def wide(left, right):
     return left.astype(np.float64) @ right.astype(np.float64)
 
 
+def of_operands(form):
+    return lambda left, right: wide(form(left), form(right))
+
+
+def of_results(form):
+    return lambda left, right: form(wide(left, right))
+
+
 @pytest.mark.parametrize(
     ("multiply", "bits"),
     [
@@ -67,8 +75,8 @@ def wide(left, right):
         (lambda a, b: half(wide(a, b)), 11),
         (lambda a, b: wide(half(a), b), 11),
         (lambda a, b: wide(a, half(b)), 11),
-        *[(lambda a, b, r=r(n): wide(r(a), r(b)), n) for n in (3, 8, 11, 12, 16, 23) for r in (kept, cut)],
-        *[(lambda a, b, r=r(n): r(wide(a, b)), n) for n in (8, 22) for r in (kept, cut)],
+        *[(of_operands(form(bits)), bits) for bits in (3, 8, 11, 12, 16, 23) for form in (kept, cut)],
+        *[(of_results(form(bits)), bits) for bits in (8, 22) for form in (kept, cut)],
         (lambda a, b: wide(half(a), half(b)) if a.shape[0] >= 128 else wide(a, b), 11),
         (lambda a, b: wide(half(a), half(b)) if a.shape[0] < 128 else wide(a, b), 11),
         (lambda a, b: wide(kept(8)(a), kept(8)(b)) if a.shape != (1024, 128) else wide(half(a), half(b)), 8),
