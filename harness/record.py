@@ -67,7 +67,7 @@ class Definitions(Frozen):
 
 
 class Startup(Frozen):
-    """Seconds from the start of the worker, each part apart."""
+    """Seconds from the start of the worker, each part apart; measuring the numerics is in none of them."""
 
     import_s: float
     data_ready_s: float

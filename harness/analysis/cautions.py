@@ -35,7 +35,7 @@ def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str,
 
 def _of_cell(label: str, cell: Cell) -> Iterable[str]:
     launches = cell.launches
-    yield from _of_numerics(label, cell)
+    yield from _of_shortfall(label, cell)
     if len(launches) < MIN_LAUNCHES:
         yield f"{label}: {len(launches)} of the {MIN_LAUNCHES} launches that an interval needs"
     if foreign := [record.launch for record in launches if record.load.foreign]:
@@ -48,22 +48,21 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
         yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
     if dirty := [record.launch for record in launches if record.environment.git_dirty]:
         yield f"{label}: made from a checkout with uncommitted changes: {_launches(dirty)}"
+    if unknown := [launch for launch, summary in cell.summaries.items() if summary.numerics is None]:
+        yield f"{label}: the bits that the matrix product keeps were not measured in {_launches(unknown)}"
     for name in SAME_ENVIRONMENT:
         values = _environments(cell, name)
         if len(values) > 1:
             yield f"{label}: {name.replace('_', ' ')} differs between its launches: {_either(values)}"
 
 
-def _of_numerics(label: str, cell: Cell) -> Iterable[str]:
-    numerics = {launch: summary.numerics for launch, summary in cell.summaries.items()}
+def _of_shortfall(label: str, cell: Cell) -> Iterable[str]:
     short: dict[str, list[int]] = {}
-    for launch, found in numerics.items():
-        if found and found.shortfall:
+    for launch, summary in cell.summaries.items():
+        if (found := summary.numerics) and found.shortfall:
             short.setdefault(f"{found.shortfall}: this is not {found.policy}", []).append(launch)
     for words_of, numbers in short.items():
         yield f"{label}: {words_of} ({_launches(numbers)})"
-    if unknown := [launch for launch, found in numerics.items() if found is None]:
-        yield f"{label}: the bits that the matrix product keeps were not measured in {_launches(unknown)}"
 
 
 def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
