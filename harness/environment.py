@@ -17,6 +17,7 @@ from collectors import children
 from harness import machine
 from harness.errors import UserError
 from harness.record import Environment
+from harness.speed_variables import speed_variables
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
 GIT_LIMIT_S = 10.0
@@ -46,6 +47,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
         packages=_packages(),
         visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        variables=speed_variables(os.environ, apart=THREAD_VARIABLES),
         accelerator=_nvidia(),
     )
 

@@ -16,15 +16,16 @@ def without_folders(text: str) -> str:
 
     Unchanged where the user asks for whole paths.
     """
-    return text if _keeps_paths() else FOLDERS.sub("…/", text.replace(f"{Path.cwd()}{os.sep}", ""))
+    return text if keeps_paths() else FOLDERS.sub("…/", text.replace(f"{Path.cwd()}{os.sep}", ""))
 
 
 def command_title(command: Sequence[str]) -> str:
     """A command as a recording names it: the program, and its arguments only where the user asks for them."""
-    if _keeps_paths() or len(command) < 2:
+    if keeps_paths() or len(command) < 2:
         return " ".join(command)
     return f"{Path(command[0]).name} …"
 
 
-def _keeps_paths() -> bool:
+def keeps_paths() -> bool:
+    """Whether the user asks for whole paths and command lines."""
     return os.environ.get(KEEP) == "1"

@@ -9,7 +9,7 @@ from collectors.regular_files import read_regular
 from harness.data.reading import DataReading
 from harness.errors import UserError
 from harness.files import write_atomically
-from harness.frameworks.base import FrameworkDescription
+from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
 from harness.privacy import without_folders
@@ -49,6 +49,9 @@ class Environment(Frozen):
     packages: str = Field(description="SHA-256 of the list of installed packages and versions")
     visible_devices: str | None = Field(description="value of the chip's visible-devices variable")
     threads: dict[str, str] = Field(description="thread settings found in the environment variables")
+    variables: dict[str, str] | None = Field(
+        default=None, description="other environment variables that change speed or numbers; None where not recorded"
+    )
     accelerator: dict[str, str] = Field(description="names, clocks, caps and memory as the driver tells them")
 
 
@@ -74,7 +77,7 @@ class Definitions(Frozen):
 
 
 class Startup(Frozen):
-    """Seconds from the start of the worker, each part apart."""
+    """Seconds from the start of the worker, each part apart; measuring the numerics is in none of them."""
 
     import_s: float
     data_ready_s: float
@@ -267,6 +270,7 @@ class Measurements(Frozen):
     """What the worker measured; parts it did not reach are None."""
 
     framework: FrameworkDescription | None = None
+    numerics: Numerics | None = None
     sources: str | None = Field(
         default=None,
         description="SHA-256 of the network's code in its framework, for which parity certificates are made",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from harness import forecast, process_memory
 from harness.errors import UserError, one_line
 from harness.files import write_atomically
+from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
@@ -67,6 +68,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     description = framework.describe()
     catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
     imported_s = perf_counter()
+    numerics = numerics_of.measure(framework, scenario.precision, os.environ)
+    measured_s = perf_counter()
 
     reporter.tell("reading data")
     from harness.data.normalisation import NORMALISATION
@@ -86,6 +89,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
 
     measured = Measurements(
         framework=description,
+        numerics=numerics,
         sources=sources_digest(subject.package, scenario.framework),
         fingerprints=Fingerprints(
             data=subject.data_fingerprint,
@@ -103,7 +107,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         ),
         parameters=subject.description["parameters"],
         startup=Startup(
-            import_s=imported_s - begun_s, data_ready_s=data_ready_s - imported_s, model_built_s=built_s - data_ready_s
+            import_s=imported_s - begun_s, data_ready_s=data_ready_s - measured_s, model_built_s=built_s - data_ready_s
         ),
     )
     write_measurements(folder, measured, reporter)

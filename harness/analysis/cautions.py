@@ -22,6 +22,7 @@ SAME_ENVIRONMENT = (
     "packages",
     "visible_devices",
     "threads",
+    "variables",
     "accelerator",
 )
 
@@ -38,6 +39,7 @@ def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str,
 
 def _of_cell(label: str, cell: Cell) -> Iterable[str]:
     launches = cell.launches
+    yield from _of_shortfall(label, cell)
     if len(launches) < MIN_LAUNCHES:
         yield f"{label}: {len(launches)} of the {MIN_LAUNCHES} launches that an interval needs"
     if foreign := [record.launch for record in launches if record.load.foreign]:
@@ -55,6 +57,8 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
         yield f"{label}: pooled from {len(hosts)} hosts of the same kind: {where}"
     if dirty := [record.launch for record in launches if record.environment.git_dirty]:
         yield f"{label}: made from a checkout with uncommitted changes: {_launches(dirty)}"
+    if unknown := [launch for launch, summary in cell.summaries.items() if summary.numerics is None]:
+        yield f"{label}: the bits that the matrix product keeps were not measured in {_launches(unknown)}"
     for name in SAME_ENVIRONMENT:
         values = _environments(cell, name)
         if len(values) > 1:
@@ -82,6 +86,15 @@ def _others(others: Sequence[OtherProcess]) -> str:
     held = [each.memory_bytes for each in others if each.memory_bytes]
     memory = f" with {sum(held) / 2**30:.3g} GiB" if held else ""
     return f"{count} process{'es' if count > 1 else ''} of another job{memory}"
+
+
+def _of_shortfall(label: str, cell: Cell) -> Iterable[str]:
+    short: dict[str, list[int]] = {}
+    for launch, summary in cell.summaries.items():
+        if (found := summary.numerics) and found.shortfall:
+            short.setdefault(f"{found.shortfall}: this is not {found.policy}", []).append(launch)
+    for words_of, numbers in short.items():
+        yield f"{label}: {words_of} ({_launches(numbers)})"
 
 
 def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:

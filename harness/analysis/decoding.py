@@ -17,13 +17,13 @@ from pydantic import BaseModel
 from collectors.regular_files import read_regular
 from harness import record as records
 from harness.errors import UserError
-from harness.frameworks.base import FrameworkDescription
+from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.record import Record
 
 IN_THE_FILE = ("measurements", "energy")
 """The large fields of a record, which tables do not keep."""
 
-KEPT_MODELS = (FrameworkDescription,)
+KEPT_MODELS = (FrameworkDescription, Numerics)
 """Models within IN_THE_FILE that tables keep: they are instances."""
 
 KEPT = tuple(name for name in Record.model_fields if name not in IN_THE_FILE)

@@ -146,7 +146,8 @@ def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
     """What differs, or is not known, of the things that two compared cells must share.
 
     These are the settings of model, training, precision and inference, and the fingerprints of data, architecture and,
-    launch by launch, initial weights. Framework, execution, chip and host may differ.
+    launch by launch, initial weights and the bits that the matrix product keeps. Framework, execution, chip and host
+    may differ, and so may bits that were not measured: cautions name them.
     """
     if cell is baseline:
         return ()
@@ -164,7 +165,17 @@ def differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
             found.append(f"{title}: fingerprint not recorded (launches {_listed(unknown)})")
         if unequal:
             found.append(f"{title}: fingerprints differ (launches {_listed(unequal)})")
-    return tuple(found)
+    return (*found, *_unequal_bits(cell, baseline, pairs))
+
+
+def _unequal_bits(cell: Cell, baseline: Cell, launches: Sequence[int]) -> Iterable[str]:
+    numbers: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for number in launches:
+        ours, theirs = cell.summaries[number].numerics, baseline.summaries[number].numerics
+        if ours and theirs and ours.matmul_bits != theirs.matmul_bits:
+            numbers[ours.matmul_bits, theirs.matmul_bits].append(number)
+    for (here, there), found in numbers.items():
+        yield f"bits of the matrix product: {here} here, {there} in the baseline (launches {_listed(found)})"
 
 
 def setting_differences(cell: Cell, other: Cell) -> tuple[tuple[str, Any, Any], ...]:

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
-from harness.frameworks.base import FrameworkDescription
+from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.plausibility import check_record
 from harness.record import Measurements, Record, Skill
 
@@ -14,6 +14,9 @@ SMALLEST, LARGEST = 1e-30, 1e30
 
 LARGEST_ERROR = 1e39
 """Above the difference of any two float32 numbers, and so above any RMSE that is finite."""
+
+MOST_BITS = 53
+"""Of the significand of a product, the leading one counted: those of float64."""
 
 
 class ScoreKey(NamedTuple):
@@ -67,6 +70,7 @@ class Summary(NamedTuple):
     scores: Scores | None
     fingerprints: LaunchFingerprints | None
     framework: FrameworkDescription | None
+    numerics: Numerics | None
     sources: str | None
     no_energy: str | None
     data_cautions: tuple[str, ...] = ()
@@ -88,6 +92,7 @@ def summarise_record(record: Record) -> Summary:
         scores=_scores(measured.skill) if measured.skill else None,
         fingerprints=_fingerprints(measured),
         framework=measured.framework,
+        numerics=measured.numerics,
         sources=measured.sources,
         no_energy=None if uses else record.energy.reason or "no window was recorded",
         data_cautions=tuple(measured.data.cautions) if measured.data else (),
@@ -108,6 +113,8 @@ def _check(found: Summary) -> None:
             raise ValueError(f"net energy of {use.activity} of {use.net_energy_j:g} J")
         if not all(isinstance(text, str) for text in (*use.reasons, *use.scopes)):
             raise TypeError(f"reasons or scopes of {use.activity} are no text")
+    if found.numerics and not 1 <= found.numerics.matmul_bits <= MOST_BITS:
+        raise ValueError(f"a matrix product that kept {found.numerics.matmul_bits} bits")
     if found.scores:
         for (forecaster, key), rmse, acc in zip(*found.scores[1:], strict=True):
             if rmse < 0 or (isfinite(rmse) and rmse and not SMALLEST <= rmse <= LARGEST_ERROR):

@@ -65,7 +65,14 @@ def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> Framewo
             catalogue.check_device(chip_name, chip.device_name, device_name)
         except UserError as error:
             reason = str(error)
-    return FrameworkFacts(name=name, device=entry.device, packages=packages, device_name=device_name, reason=reason)
+    return FrameworkFacts(
+        name=name,
+        device=entry.device,
+        packages=packages,
+        device_name=device_name,
+        numerics=answer.get("numerics"),
+        reason=reason,
+    )
 
 
 def _collectors(names: tuple[str, ...]) -> tuple[CollectorFacts, ...]:

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from harness.frameworks.base import Numerics
 from harness.frozen import Frozen
 
 
@@ -14,6 +15,7 @@ class FrameworkFacts(Frozen):
     device: str | None
     packages: dict[str, str]
     device_name: str | None
+    numerics: Numerics | None = Field(default=None, description="None where no product was made")
     reason: str | None
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from rich.table import Table
 
 from harness.doctor.facts import Report
+from harness.frameworks.base import Numerics
 from harness.machine import HOST_VARIABLE
 from harness.power.summary import number
 
@@ -19,6 +20,14 @@ def tables(report: Report) -> Iterator[Table | str]:
         packages = ", ".join(f"{name} {version}" for name, version in each.packages.items()) or "-"
         frameworks.add_row(each.name, each.device_name or "-", packages, each.reason or "a product on it is right")
     yield frameworks
+    numerics = Table("framework", "bits", "", title="Matrix products of float32", title_justify="left")
+    for each in report.frameworks:
+        if each.numerics:
+            numerics.add_row(
+                each.name, f"{each.numerics.matmul_bits} of {each.numerics.policy_bits}", _words(each.numerics)
+            )
+    if numerics.row_count:
+        yield numerics
     collectors = Table("collector", "sensor", "scope", "kind", "tool, driver", title="Collectors", title_justify="left")
     for found in report.collectors:
         if found.reason:
@@ -51,6 +60,14 @@ def tables(report: Report) -> Iterator[Table | str]:
     if load.hidden:
         processes.add_row("", "", "", f"other users' processes, {load.hidden}, may hold the device unseen")
     yield processes
+
+
+def _words(numerics: Numerics) -> str:
+    lines = [f"{numerics.shortfall}: do not call it {numerics.policy}"] if numerics.shortfall else []
+    lines += [f"{name}={value}" for name, value in numerics.switches.items()]
+    lines += numerics.unread
+    lines += [f"{name}={value} is set, no launch inherits it" for name, value in numerics.dropped.items()]
+    return "\n".join(lines) or "no switches"
 
 
 def _ms(seconds: float | None) -> str:

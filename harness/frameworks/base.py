@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from harness.frozen import Frozen
 from harness.models.domain import Domain
-from harness.scenario.schema import OptimiserConfig
+from harness.scenario.schema import OptimiserConfig, Precision
 
 Array = NDArray[np.float32]
 
@@ -28,6 +29,35 @@ class FrameworkDescription(Frozen):
     packages: dict[str, str]
 
 
+class Switches(Frozen):
+    """What a framework says at the moment of the precision of its float32 products: switches by name, as text."""
+
+    values: dict[str, str]
+    unread: tuple[str, ...] = Field(description="what could not be set or read back, and why, one line each")
+
+
+class Numerics(Frozen):
+    """The precision that a launch was asked for, and what its matrix product was found to keep of it.
+
+    Bits are those of the significand, the leading one counted: 24 in float32, 12 in HF32, 11 in TF32 and float16, 8 in
+    bfloat16.
+    """
+
+    policy: Precision
+    policy_bits: int
+    matmul_bits: int = Field(description="measured on the device, before training")
+    switches: dict[str, str] = Field(description="set to what the policy asks for, then read back")
+    unread: tuple[str, ...] = Field(description="switches that could not be set or read back, and why")
+    dropped: dict[str, str] = Field(description="environment variables that the worker did not inherit, with values")
+
+    @property
+    def shortfall(self) -> str | None:
+        """In words how the product falls short of the policy; None where it does not."""
+        if self.matmul_bits >= self.policy_bits:
+            return None
+        return f"the matrix product kept {self.matmul_bits} of the {self.policy_bits} bits that {self.policy} asks for"
+
+
 class Framework(Protocol):
     """One network on one device.
 
@@ -37,6 +67,9 @@ class Framework(Protocol):
 
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
+
+    def switches(self) -> Switches:
+        """The switches that decide the precision of products, read at the moment; `open_device` has set them."""
 
     def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
         """Make the network of these hyperparameters for a domain.
@@ -63,7 +96,7 @@ class Framework(Protocol):
         """A device value to the host; waits for it."""
 
     def multiply(self, left: Any, right: Any) -> Any:
-        """Matrix product of two device values (n, n)."""
+        """Matrix product of two device values (m, k) and (k, n)."""
 
     def train_step(self, x: Any, targets: Any, forcings: Any = None, extras: Sequence[Any] = ()) -> Any:
         """One optimiser step over a rollout from x to targets (rollout_steps, B, C, H, W); the loss before the update.

@@ -15,7 +15,8 @@ from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription
+from harness.frameworks import mindspore_precision
+from harness.frameworks.base import Array, FrameworkDescription, Switches
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.schema import OptimiserConfig
 
@@ -28,18 +29,28 @@ def open_device(device: str, *, compiled: bool) -> "MindSpore":
 
     The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
     operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
-    Raises UserError where this build of MindSpore cannot use it.
+    Products of float32 keep all of it (mindspore_precision). Raises UserError where this build of
+    MindSpore cannot use the device.
     """
     try:
         ms.set_device(device)
     except (RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
+    refused = mindspore_precision.keep_float32() if device == "Ascend" else ()
     ms.set_context(mode=ms.GRAPH_MODE if compiled else ms.PYNATIVE_MODE)
     if device == "CPU" and not compiled:
         ms.runtime.launch_blocking()
     ms.runtime.synchronize()
-    return MindSpore(device, compiled=compiled)
+    return MindSpore(device, compiled=compiled, refused=refused)
+
+
+class Product(nn.Cell):
+    """A matrix product: as part of a graph where networks are."""
+
+    def construct(self, left: Tensor, right: Tensor) -> Tensor:
+        """The product of (m, k) and (k, n)."""
+        return ops.matmul(left, right)
 
 
 class OneAhead(nn.Cell):
@@ -174,9 +185,11 @@ def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float6
 class MindSpore:
     """A network in MindSpore."""
 
-    def __init__(self, device: str, *, compiled: bool) -> None:
+    def __init__(self, device: str, *, compiled: bool, refused: tuple[str, ...] = ()) -> None:
         self._device = device
         self._compiled = compiled
+        self._refused = refused
+        self._product = Product()
 
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
@@ -192,6 +205,10 @@ class MindSpore:
             threads=ms.get_context("runtime_num_threads"),
             packages={"mindspore": ms.__version__},
         )
+
+    def switches(self) -> Switches:
+        """The switches that decide the precision of products, read at the moment; a CPU has none."""
+        return mindspore_precision.read(self._refused) if self._device == "Ascend" else Switches(values={}, unread=())
 
     def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
         """Make the network of these hyperparameters for a domain.
@@ -238,8 +255,8 @@ class MindSpore:
         return array
 
     def multiply(self, left: Tensor, right: Tensor) -> Tensor:
-        """Matrix product of two device values (n, n)."""
-        return ops.matmul(left, right)
+        """Matrix product of two device values (m, k) and (k, n)."""
+        return self._product(left, right)
 
     def train_step(
         self, x: Tensor, targets: Tensor, forcings: Tensor | None = None, extras: Sequence[Tensor] = ()

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription
+from harness.frameworks import pytorch_precision
+from harness.frameworks.base import Array, FrameworkDescription, Switches
 from harness.models.domain import Domain
 from harness.scenario.schema import OptimiserConfig
 
@@ -22,7 +23,7 @@ EXTENSIONS = {"npu": "torch_npu"}
 def open_device(device: str, *, compiled: bool, dtype: torch.dtype = torch.float32) -> "PyTorch":
     """Open a device by its PyTorch name: cpu, cuda or npu. Networks and what is put there get the type `dtype`.
 
-    Raises UserError where PyTorch does not see it.
+    Products of float32 keep all of it (pytorch_precision). Raises UserError where PyTorch does not see the device.
     """
     if device in EXTENSIONS:
         importlib.import_module(EXTENSIONS[device])
@@ -31,6 +32,7 @@ def open_device(device: str, *, compiled: bool, dtype: torch.dtype = torch.float
         raise UserError(
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
+    pytorch_precision.keep_float32(torch)
     return PyTorch(device, backend, compiled=compiled, dtype=dtype)
 
 
@@ -63,6 +65,10 @@ class PyTorch:
             threads=torch.get_num_threads(),
             packages=packages,
         )
+
+    def switches(self) -> Switches:
+        """The switches that decide the precision of products, read at the moment; `open_device` has set them."""
+        return pytorch_precision.read(torch)
 
     def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
         """Make the network of these hyperparameters for a domain.
@@ -116,11 +122,12 @@ class PyTorch:
 
     def get(self, value: Tensor) -> Array:
         """A device value to the host; waits for it."""
-        array: Array = value.detach().cpu().numpy()
+        host = value.detach().cpu()
+        array: Array = (host.float() if host.dtype is torch.bfloat16 else host).numpy()
         return array
 
     def multiply(self, left: Tensor, right: Tensor) -> Tensor:
-        """Matrix product of two device values (n, n)."""
+        """Matrix product of two device values (m, k) and (k, n)."""
         return left @ right
 
     def train_step(

@@ -106,6 +106,8 @@ def _make_launches(
                 for damaged in unusable[plan.attempt]:
                     if kept := damaged.set_aside():
                         progress.say(f"{damaged.path} is kept as {kept.name}")
+            if (numerics := record.measurements.numerics) and numerics.shortfall:
+                progress.say(f"warning: {numerics.shortfall}; see `crosscast doctor`")
     return Outcome(matrix.suite, tuple(records), len(plans) - len(missing))
 
 

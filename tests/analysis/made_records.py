@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from harness.data.config import RossbyConfig
-from harness.frameworks.base import FrameworkDescription
+from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.migration.parity.certificate import Certificate, Level
 from harness.migration.parity.certificate import save as save_certificate
 from harness.migration.parity.exchange import Described
@@ -91,6 +91,12 @@ def make_skill(rmse, *, acc=0.9, persistence=2.0, climatology=3.0, lead_h=6.0, v
     )
 
 
+def make_numerics(bits=24, **changes):
+    """What a launch measured of its matrix product."""
+    content = {"policy": "fp32", "policy_bits": 24, "matmul_bits": bits, "switches": {}, "unread": (), "dropped": {}}
+    return Numerics(**content | changes)
+
+
 def make_measurements(*, step_s=0.5, launch=0, rmse=1.0, **changes):
     """All parts of a launch whose steady training step takes `step_s` and whose inference step takes a tenth of it."""
     first = make_epoch(step_s=(9.0, step_s))
@@ -106,6 +112,7 @@ def make_measurements(*, step_s=0.5, launch=0, rmse=1.0, **changes):
             threads=2,
             packages={},
         ),
+        "numerics": make_numerics(),
         "sources": SOURCES,
         "fingerprints": Fingerprints(data="d" * 64, initial_weights=f"{launch:064x}", architecture="a" * 64),
         "parameters": 1000,

@@ -13,6 +13,7 @@ from made_records import (
     make_environment,
     make_failure,
     make_measurements,
+    make_numerics,
     make_record,
     make_scenario,
 )
@@ -180,6 +181,13 @@ class TestMachines:
         assert rows["python"] == (["3.12.1", "3.11.9", "differs"], "differs")
         assert rows["threads"] == (["OMP_NUM_THREADS=4", "not set", "differs"], "differs")
         assert {name for name, (_, found) in rows.items() if found} == {"python", "threads"}
+
+    def test_the_bits_of_the_product_stand_beside_the_machine(self, results):
+        measured = make_measurements(numerics=make_numerics(11))
+        results.add(make_record(), make_record("pytorch", 1, measurements=measured))
+        results.add(make_record("mindspore", measurements=make_measurements(numerics=None)))
+        assert self.rows(results)["pytorch bits of the matrix product"] == (["24 or 11", "differs"], "differs")
+        assert self.rows(results)["mindspore bits of the matrix product"] == (["unknown", ""], "")
 
     def test_a_machine_that_differs_from_itself_is_marked(self, results):
         results.add(make_record(), make_record("pytorch", 1, environment=make_environment(cpu_count=4)))

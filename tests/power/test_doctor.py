@@ -10,12 +10,15 @@ from tests.power.test_power_commands import refused
 
 @pytest.mark.slow
 def test_facts_of_this_machine_with_a_sensor(crosscast):
-    done = crosscast("doctor", "--collectors", "deaf", "--seconds", 6, "--json")
+    overruling = {"TORCH_ALLOW_TF32_CUBLAS_OVERRIDE": "1"}
+    done = crosscast("doctor", "--collectors", "deaf", "--seconds", 6, "--json", **overruling)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     for framework in report["frameworks"]:
         assert (framework["reason"], framework["device_name"]) == (None, "cpu")
         assert framework["packages"]
+        assert framework["numerics"]["matmul_bits"] == 24
+        assert framework["numerics"]["dropped"] == overruling
     assert (report["host_identity"], report["host"]) == machine.identity()
     assert report["chosen_collector"] == "deaf"
     (sensor,) = report["sensors"]
@@ -35,6 +38,8 @@ def test_tables_name_what_can_be_benched(crosscast):
     known = machine.identity()
     assert f"Host {known.digest}, known by its {known.kind}" in done.stdout.splitlines()[0]
     assert "cpu can be benched with pytorch and mindspore" in done.stdout
+    assert done.stdout.count("24 of 24") == 2
+    assert "float32_matmul_precision=highest" in done.stdout
     assert "no power is collected by choice" in " ".join(done.stdout.split())
 
 

@@ -54,11 +54,20 @@ def _properties(machines: Mapping[str, list[StoredRecord]]) -> Iterable[tuple[st
         for field in FRAMEWORK_FIELDS:
             values = {name: _distinct(getattr(each, field) for each in found) for name, found in described.items()}
             yield f"{framework} {field.replace('_', ' ')}", values
+        yield (
+            f"{framework} bits of the matrix product",
+            {name: _distinct(_bits(records, framework)) for name, records in machines.items()},
+        )
 
 
 def _descriptions(records: Iterable[StoredRecord], framework: str) -> list[FrameworkDescription]:
     found = (record.summary.framework for record in records if record.scenario.framework == framework)
     return [description for description in found if description]
+
+
+def _bits(records: Iterable[StoredRecord], framework: str) -> Iterable[int | None]:
+    of_framework = (record.summary.numerics for record in records if record.scenario.framework == framework)
+    return [numerics.matmul_bits if numerics else None for numerics in of_framework]
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
