@@ -120,9 +120,9 @@ class TestFigures:
         blown = fields.copy()
         blown[0, 0, :3] = inf, nan, 3e38
         Forecast(
-            ("u",), ("m/s",), np.array([50.0, 40, 30]), np.arange(4.0), 6.0, "2020-01-01", 1, blown, fields * -3e38
+            ("u",), ("m/s",), np.array([50.0, 40, 30]), np.arange(4.0), 6.0, "2020-01-01", 1, blown, fields * -1e29
         ).save(path.with_name("forecast.npz"))
         drawn = one(results, forecast)
         assert isinstance(drawn, Illustration)
         assert drawn.caption.endswith("Grey in the forecast of u: infinite or NaN.")
-        assert drawn.data["difference"].iloc[2] == pytest.approx(6e38)
+        assert drawn.data["difference"].iloc[2] == pytest.approx(3e38)

@@ -276,7 +276,11 @@ def test_hy_smi_that_does_not_tell_the_device(fake_tool, boards):
     devices, unplaced = smi(HySmiOccupants, boards).look()
     assert [each.processes for each in devices] == [(), ()]
     assert unplaced == [DeviceProcess(7)]
-    fake_tool("hy-smi", Reply("--showbus", BUSES.splitlines()[0]), Reply("--showpids", "PID: 7\n\tHCU Index: []\n"))
+    fake_tool(
+        "hy-smi",
+        Reply("--showbus", BUSES.splitlines(keepends=True)[0]),
+        Reply("--showpids", "PID: 7\n\tHCU Index: []\n"),
+    )
     (device,), unplaced = smi(HySmiOccupants, boards, HIP_VISIBLE_DEVICES="0").look()
     assert (device.processes, unplaced) == ((DeviceProcess(7),), [])
 
