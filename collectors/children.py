@@ -148,6 +148,12 @@ def _starter() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="children")
 
 
+def _wakes_without_parent() -> None:
+    """In a new guard: have the kernel let it go on when its parent ends, should somebody have stopped it."""
+    if _prctl is not None:
+        _prctl(PR_SET_PDEATHSIG, int(signal.SIGCONT), 0, 0, 0)
+
+
 class _Guard:
     """The guard of this process and what it was told; started with the first child, and again where it was killed."""
 
@@ -187,6 +193,7 @@ class _Guard:
                 stderr=subprocess.DEVNULL,
                 bufsize=0,
                 start_new_session=True,
+                preexec_fn=_wakes_without_parent,
             )
             if self._process.stdin is not None:
                 os.set_blocking(self._process.stdin.fileno(), False)

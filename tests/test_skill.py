@@ -399,7 +399,7 @@ class TestColumns:
         height = np.sin(np.radians([70.0, 30, 0])) - np.sin(np.radians([30.0, 0, -20]))
         area = np.outer(height, [10, 15, 25, 30]) * mask[0]
         expected = np.sqrt(((forecast - truth)[:, 0] ** 2 * area).sum() / (3 * area.sum()))
-        found = scorer.statistics(forecast, truth, np.zeros_like(truth), lead_h=6).rmse()
+        found = scorer.statistics(forecast, truth, np.zeros_like(truth)).rmse()
         np.testing.assert_allclose(found, [expected], rtol=1e-12)
-        even = Scorer(["t"], latitude, mask).statistics(forecast, truth, np.zeros_like(truth), lead_h=6).rmse()
+        even = Scorer(["t"], latitude, mask).statistics(forecast, truth, np.zeros_like(truth)).rmse()
         assert abs(found[0] / even[0] - 1) > 1e-3

@@ -103,10 +103,22 @@ def test_a_child_is_killed_before_its_parent(family, stopped_too):
     wait_until(lambda: is_gone(grandchild))
 
 
+def guards_of(parent) -> list[int]:
+    found = subprocess.run(["pgrep", "-P", str(parent.pid), "-f", "guard.py"], capture_output=True, text=True)
+    return [int(number) for number in found.stdout.split()]
+
+
+def test_a_stopped_guard_goes_on_when_its_parent_ends(family):
+    parent, child, grandchild = family
+    (guard,) = guards_of(parent)
+    os.kill(guard, signal.SIGSTOP)
+    parent.kill()
+    wait_until(lambda: is_gone(child) and is_gone(grandchild) and is_gone(guard))
+
+
 def test_a_stopped_child_is_gone_with_its_parent_though_the_guard_was_killed(family):
     parent, child, _ = family
-    guards = subprocess.run(["pgrep", "-P", str(parent.pid), "-f", "guard.py"], capture_output=True, text=True).stdout
-    for guard in map(int, guards.split()):
+    for guard in guards_of(parent):
         os.kill(guard, signal.SIGKILL)
     os.kill(child, signal.SIGSTOP)
     parent.kill()

@@ -69,13 +69,10 @@ def test_damaged_metadata_of_safetensors_are_one_line(tmp_path, metadata, said):
     assert not (tmp_path / "out.safetensors").exists()
 
 
-@pytest.mark.parametrize("name", ["a\x1b[31m", "\udc80", "[/red]" * 200, "a\nb"])
+@pytest.mark.parametrize("name", ["a\x1b[31m", "[/red]" * 200, "a\nb"])
 def test_names_that_no_terminal_should_get_are_refused(tmp_path, name):
     arrays = [from_array(name, "F32", WEIGHT)]
-    try:
-        write_ckpt(tmp_path / "in.ckpt", arrays, {})
-    except UnicodeEncodeError:
-        pytest.skip("no file of MindSpore can hold such a name")
+    write_ckpt(tmp_path / "in.ckpt", arrays, {})
     with pytest.raises(UserError, match="is no name of a tensor"):
         convert(tmp_path / "in.ckpt")
 
