@@ -117,6 +117,11 @@ def test_what_has_no_end_or_no_sense_is_refused(tmp_path, content, line, why):
         assert message.startswith(f"{line}: ")
 
 
+def test_a_name_without_end_is_cut_in_the_message(tmp_path):
+    message = refusal(tmp_path / "own.yaml", f"{SUITE}\n{'1' * 5000} x: 1\n")
+    assert f"{'1' * 60}...: unknown field" in message
+
+
 def test_a_bomb_takes_no_memory(tmp_path):
     path = tmp_path / "suite.yaml"
     path.write_text(bomb(30, 9))

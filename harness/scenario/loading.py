@@ -120,7 +120,7 @@ def _find(root: yaml.Node | None, location: Location) -> tuple[int, str]:
             if part < len(node.value):
                 node = node.value[part]
                 line = node.start_mark.line + 1
-    return line, ".".join(parts)
+    return line, ".".join(map(short, parts))
 
 
 def _fields_beside(kind: Any, location: Location) -> list[str]:
