@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from collectors.base import STATUS_ERROR, STATUS_NOT_PHYSICAL, Reading, Sensor
-from collectors.log_checks import MOST_BYTES, End, Kept, check_numbers, checked, read_table
-from collectors.log_lines import MAX_BAD_LINES, BadLine, parse_line
-from collectors.log_rows import lines_of, write_rows
 from collectors.registry import no_sensor_reason
 from collectors.regular_files import open_regular
+from collectors.sampling.log_checks import MOST_BYTES, End, Kept, check_numbers, checked, read_table
+from collectors.sampling.log_lines import MAX_BAD_LINES, BadLine, parse_line
+from collectors.sampling.log_rows import lines_of, write_rows
 
 SCHEMA = 1
 """Version of the log's layout. A log of a later one is refused."""

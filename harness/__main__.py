@@ -1,5 +1,5 @@
 """`python -m harness` is the command `crosscast`."""
 
-from harness.cli import main
+from harness.commands.cli import main
 
 main()

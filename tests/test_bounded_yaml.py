@@ -129,7 +129,7 @@ def test_a_bomb_takes_no_memory(tmp_path):
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
 
-    code = "from harness.cli import main; main()"
+    code = "from harness.commands.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "bench", "--suite", str(path)],
         capture_output=True,

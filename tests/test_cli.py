@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from harness import cli
+from harness.commands import cli
 from tests.analysis.made_records import ResultsFolder, make_record
 from tests.shared import REPOSITORY
 
@@ -109,7 +109,7 @@ class TestFiles:
         assert "10000" in fail("bench", "--repeats", 10**9)
 
     def test_a_standard_output_that_is_closed(self):
-        command = [sys.executable, "-c", "from harness.cli import main; main()", "list"]
+        command = [sys.executable, "-c", "from harness.commands.cli import main; main()", "list"]
         done = subprocess.run(
             ["sh", "-c", '"$@" >&-', "sh", *command], cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, timeout=60
         )
@@ -141,7 +141,7 @@ class TestFiles:
         command = [
             sys.executable,
             "-c",
-            "from harness.cli import main; main()",
+            "from harness.commands.cli import main; main()",
             "tables",
             "--results",
             str(results.path),

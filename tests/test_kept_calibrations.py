@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from harness import machine
 from harness.calibration.store import FOLDER, Calibration, load, save
+from harness.machine import identity as machine
 
 
 def make_calibration(host, made_at="2026-01-01T00:00:00+00:00"):

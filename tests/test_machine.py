@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import environment, machine
+from harness.machine import environment
+from harness.machine import identity as machine
 from tests.made_machine import (
     BOARD,
     CONSOLE,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
+from harness.commands import cli
 
 NAN_AND_SO_ON = ("nan", "NaN", "inf", "-inf", "1e400", "1e300", "-1", "0.0.1", "", " ", "x", "1e9")
 SUBJECTS = ("tables", "claims", "figures", "report", "export --pytest-benchmark x", "parity", "calibrate", "bench")

@@ -12,7 +12,7 @@ MIB = 2**20
 
 def run(program):
     """The numbers that a program prints."""
-    program = f"from harness.process_memory import forget_peak, peak_bytes\n{program}"
+    program = f"from harness.worker.process_memory import forget_peak, peak_bytes\n{program}"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return [int(number) for number in done.stdout.split()]

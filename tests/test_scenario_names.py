@@ -7,7 +7,7 @@ from harness.analysis.claims import writing as claims
 from harness.analysis.figures.subject import file_stem
 from harness.calibration import store
 from harness.errors import UserError
-from harness.migration.parity import certificate
+from harness.porting.parity import certificate
 from harness.scenario import names
 from harness.scenario.matrix import Selection, expand
 from tests.shared import REPOSITORY

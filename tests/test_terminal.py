@@ -10,7 +10,7 @@ from rich.table import Table
 from harness.terminal import PlainConsole
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-LIST = [sys.executable, "-c", "from harness.cli import main; main()", "list"]
+LIST = [sys.executable, "-c", "from harness.commands.cli import main; main()", "list"]
 
 
 def printed(*what):

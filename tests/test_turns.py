@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from harness import turns
+from harness.launch import turns
 from harness.launch.folder_lock import folder_lock
 from tests.launch.processes import wait_until
 from tests.power.conftest import meters as meters

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from harness import record as records
 from harness.analysis.reading import StoredRecord
 from harness.errors import UserError
+from harness.results import record as records
 
 
 def without_doubles(found: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[str]]:

@@ -17,7 +17,7 @@ from harness.analysis.selection import load_chosen
 from harness.analysis.tables.table import print_warnings
 from harness.errors import UserError
 from harness.files import write_atomically
-from harness.record import Environment
+from harness.results.record import Environment
 
 FORMAT_VERSION = "5.0.0"
 

@@ -7,7 +7,7 @@ from typing import Any
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
 from harness.analysis.statistics import MIN_LAUNCHES
-from harness.record import OtherProcess, Record
+from harness.results.record import OtherProcess, Record
 
 SAME_BUILD = ("crosscast_version", "git_commit")
 SAME_ENVIRONMENT = (

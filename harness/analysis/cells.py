@@ -12,15 +12,15 @@ from typing import NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from collectors.regular_files import read_regular
-from harness import record as records
 from harness.analysis.attempts import without_doubles
 from harness.analysis.hosts import kind_of, pools
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
 from harness.errors import UserError
-from harness.migration.parity import certificate
-from harness.migration.parity.certificate import Certificate
-from harness.record import Environment, Record
+from harness.porting.parity import certificate
+from harness.porting.parity.certificate import Certificate
+from harness.results import record as records
+from harness.results.record import Environment, Record
 from harness.scenario.matrix import Absent, Scenario
 from harness.scenario.names import name_problem, suite_problem
 

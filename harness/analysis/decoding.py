@@ -1,7 +1,8 @@
 """Read record files in a third of the time that pydantic takes, for the tables of ten thousand.
 
-The structures into which msgspec decodes are derived from the models of harness.record. Models with rules beyond the
-types of their fields stay with pydantic, and so does every file that does not fit: pydantic says what is wrong with it.
+The structures into which msgspec decodes are derived from the models of harness.results.record. Models with rules
+beyond the types of their fields stay with pydantic, and so does every file that does not fit: pydantic says what is
+wrong with it.
 """
 
 from collections.abc import Mapping
@@ -15,10 +16,10 @@ import msgspec
 from pydantic import BaseModel
 
 from collectors.regular_files import read_regular
-from harness import record as records
 from harness.errors import UserError
 from harness.frameworks.base import FrameworkDescription, Numerics
-from harness.record import Record
+from harness.results import record as records
+from harness.results.record import Record
 
 IN_THE_FILE = ("measurements", "energy")
 """The large fields of a record, which tables do not keep."""
@@ -32,7 +33,7 @@ KEPT = tuple(name for name in Record.model_fields if name not in IN_THE_FILE)
 def load(path: Path) -> Record:
     """Read a record of which IN_THE_FILE have the attributes and properties of their models but are no instances.
 
-    Equal scenarios and environments are one object. Raises what harness.record.load raises.
+    Equal scenarios and environments are one object. Raises what harness.results.record.load raises.
     """
     try:
         return cast(Record, _decoder().decode(read_regular(path, records.MOST_BYTES)))

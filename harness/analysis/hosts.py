@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from harness.record import Environment, Record
+from harness.results.record import Environment, Record
 
 Pool = tuple[str, ...]
 """Names of hosts, sorted, whose launches count together; one where it stands alone."""

@@ -5,7 +5,7 @@ from operator import truediv
 from statistics import median
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from harness.record import Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
+from harness.results.record import Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
 
 EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from harness.analysis.cells import Cell
 from harness.analysis.fairness import Comparison, ParityNote
 from harness.frameworks.base import FrameworkDescription
-from harness.migration.parity.certificate import Certificate
+from harness.porting.parity.certificate import Certificate
 
 REFERENCE = ("pytorch", "eager", "cpu")
 """What every certificate is made against, which needs none itself."""

@@ -19,12 +19,12 @@ from typing import Any, NamedTuple
 from pydantic import PrivateAttr
 
 from collectors import children
-from harness import record as records
 from harness.analysis import decoding
 from harness.analysis.decoding import IN_THE_FILE, KEPT
 from harness.analysis.summaries import Summary, summarise_record
 from harness.errors import UserError
-from harness.record import Record
+from harness.results import record as records
+from harness.results.record import Record
 
 HEAD_START, CHILD_SHARE = 1_000, 0.45
 """What is read here while the child starts, and the child's share of the rest: it has a pickle to make, too."""

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
 from harness.frameworks.base import FrameworkDescription, Numerics
-from harness.plausibility import check_record
-from harness.record import Measurements, Record, Skill
+from harness.results.checks import check_record
+from harness.results.record import Measurements, Record, Skill
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Around any time in seconds, energy in joules, size in bytes or error but 0: numbers beyond are of a damaged file."""

@@ -8,20 +8,20 @@ from pathlib import Path
 import click
 
 from collectors.base import Sensor
-from collectors.behaviour import measuring_period, power_series
-from collectors.process import SamplerProcess
+from collectors.calibration.behaviour import measuring_period, power_series
+from collectors.calibration.step_response import SquareWave, step_response
 from collectors.registry import choose
 from collectors.samples import SampleLog, read_samples
-from collectors.step_response import SquareWave, step_response
+from collectors.sampling.process import SamplerProcess
 from harness.calibration import store
-from harness.environment import host_digest
 from harness.errors import UserError, nearest
+from harness.launch.turns import Say, turn
+from harness.machine.environment import host_digest
 from harness.power.recording import READY_S, check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
 from harness.scenario.matrix import cannot_run
 from harness.scenario.schema import ChipConfig, FrameworkName
-from harness.turns import Say, turn
 
 START_S = 120.0
 

@@ -20,7 +20,7 @@ GOLDEN = 0.618034
 
 def main(framework_name: str, device: str, half_s: float, cycles: int) -> dict[str, object]:
     """Run the wave."""
-    framework = open_framework(framework_name, device, compiled=False)
+    framework = open_framework(framework_name, device)
     factor = framework.put(np.random.default_rng(0).normal(size=(SIZE, SIZE)).astype(np.float32) / SIZE**0.5)
     product = framework.multiply(factor, factor)
     framework.synchronise()

@@ -5,11 +5,11 @@ from typing import Literal
 
 from collectors.base import Sensor
 from collectors.regular_files import read_regular
-from harness import machine
 from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.plausibility import check_numbers
-from harness.record import MOST_BYTES
+from harness.machine import identity as machine
+from harness.results.checks import check_numbers
+from harness.results.record import MOST_BYTES
 
 FOLDER = "calibration"
 
@@ -17,7 +17,7 @@ FOLDER = "calibration"
 class SensorCalibration(Frozen):
     """What one sensor does with a load; seconds and watts. `reason` says why the numbers are None.
 
-    Fields are those of `collectors.step_response.Response`.
+    Fields are those of `collectors.calibration.step_response.Response`.
     """
 
     sensor: str

@@ -15,9 +15,9 @@ from harness.data.forcings import forcing_field, static_field
 from harness.data.kept_scan import kept_scan
 from harness.data.layout import on_grid
 from harness.data.locations import Location
-from harness.data.plausible import Extremes, cautions, plausible_range
 from harness.data.reading import reading_of
 from harness.data.source import Progress, blocks, describe_for_digest, stream, unwatched
+from harness.data.value_ranges import Extremes, cautions, plausible_range
 from harness.data.variables import Opener, Variable
 from harness.errors import UserError
 from harness.models.domain import ChannelInfo

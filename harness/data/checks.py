@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.calendar import Times, even_step, span_text, spans, time_text
-from harness.data.plausible import Extremes
+from harness.data.value_ranges import Extremes
 from harness.errors import UserError
 
 Place = Callable[[int, int], str]

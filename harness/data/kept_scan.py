@@ -19,7 +19,7 @@ from harness.data.checks import Scan
 from harness.data.config import ArchiveConfig
 from harness.data.files import is_zarr, unreadable
 from harness.data.locations import Location, below, status
-from harness.data.plausible import Extremes
+from harness.data.value_ranges import Extremes
 from harness.data.variables import Variable
 
 VERSION = 3

@@ -11,14 +11,14 @@ import psutil
 
 from collectors import children
 from collectors.base import Sensor
-from collectors.behaviour import measuring_period, noise, power_series, update_period
-from collectors.jitter import jitter
-from collectors.process import SamplerProcess
+from collectors.calibration.behaviour import measuring_period, noise, power_series, update_period
 from collectors.registry import Registry
 from collectors.samples import read_samples
-from harness import machine
+from collectors.sampling.jitter import jitter
+from collectors.sampling.process import SamplerProcess
 from harness.doctor.facts import CollectorFacts, FrameworkFacts, LoadFacts, ProcessFacts, Report, SensorFacts
 from harness.errors import UserError
+from harness.machine import identity as machine
 from harness.power.preferences import chips_here
 from harness.power.recording import READY_S
 from harness.processes import ask_child, scratch_folder, worker_environment
@@ -88,7 +88,7 @@ def _collectors(names: tuple[str, ...]) -> tuple[CollectorFacts, ...]:
 
 
 def _collector(name: str) -> CollectorFacts:
-    answer = ask_child("collectors.probe", name, timeout_s=COLLECTOR_LIMIT_S)
+    answer = ask_child("collectors.sampling.probe", name, timeout_s=COLLECTOR_LIMIT_S)
     return CollectorFacts(name=name, sensors=answer.get("sensors", ()), reason=answer.get("reason"))
 
 

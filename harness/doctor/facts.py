@@ -65,7 +65,7 @@ class Report(Frozen):
 
     schema_version: Literal[1] = 1
     chip: str
-    host: str = Field(description="what records call this machine: see harness.machine")
+    host: str = Field(description="what records call this machine: see harness.machine.identity")
     host_identity: str = Field(description="what kind of identity that is")
     chips_with_device_files: tuple[str, ...]
     frameworks: tuple[FrameworkFacts, ...]

@@ -19,7 +19,7 @@ def main(framework_name: str, device: str) -> dict[str, object]:
     The numerics say what precision it chose.
     """
     try:
-        framework = open_framework(framework_name, device, compiled=False)
+        framework = open_framework(framework_name, device)
         rows, columns = np.indices((SIZE, SIZE))
         left, right = (rows + 2 * columns) % 7, (3 * rows + columns) % 5
         got = framework.get(framework.multiply(*(framework.put(m.astype(np.float32)) for m in (left, right))))

@@ -6,7 +6,7 @@ from rich.table import Table
 
 from harness.doctor.facts import Report
 from harness.frameworks.base import Numerics
-from harness.machine import HOST_VARIABLE
+from harness.machine.identity import HOST_VARIABLE
 from harness.power.summary import number
 
 

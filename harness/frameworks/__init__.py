@@ -3,9 +3,10 @@
 from importlib import import_module
 
 from harness.frameworks.base import Framework
+from harness.scenario.execution import EAGER, Execution
 
 
-def open_framework(name: str, device: str, *, compiled: bool) -> Framework:
+def open_framework(name: str, device: str, execution: Execution = EAGER) -> Framework:
     """Import a framework and open its device."""
-    framework: Framework = import_module(f"harness.frameworks.{name}").open_device(device, compiled=compiled)
+    framework: Framework = import_module(f"harness.frameworks.{name}.trainer").open_device(device, execution)
     return framework

@@ -10,7 +10,6 @@ from pydantic import TypeAdapter
 from rich.console import Console
 
 from collectors.regular_files import read_regular
-from harness import environment
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch import leftovers
@@ -21,11 +20,12 @@ from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
-from harness.record import MOST_BYTES, Record
+from harness.launch.turns import turn
+from harness.machine import environment
+from harness.results.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, Survey, survey
 from harness.scenario.schema import ChipConfig
-from harness.turns import turn
 
 ABSENT_FILE = "absent.json"
 

@@ -2,17 +2,17 @@
 
 from pathlib import Path
 
-from collectors.calibrated import Correction, corrected
-from collectors.device_energy import QualityLimits
-from collectors.energy import EnergyAccount
-from collectors.idle import idle_power
-from collectors.jitter import jitter
-from collectors.occupants import Occupancy
-from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
+from collectors.accounting.device_energy import QualityLimits
+from collectors.accounting.energy import EnergyAccount
+from collectors.accounting.idle import idle_power
+from collectors.calibration.calibrated import Correction, corrected
+from collectors.occupancy.occupants import Occupancy
 from collectors.samples import SampleLog
+from collectors.sampling.jitter import jitter
+from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness.calibration import store
 from harness.launch.plan import PowerPlan
-from harness.record import (
+from harness.results.record import (
     AppliedCalibration,
     DeviceProcesses,
     Energy,

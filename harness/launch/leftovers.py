@@ -18,8 +18,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from harness import record
 from harness.launch.plan import FILE_NAME, Owner
+from harness.results import record
 
 BEAT_S = 60.0
 SILENT_S = 3600.0

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from collectors.occupant_watch import OccupantWatch
-from collectors.occupants import Occupancy
-from collectors.process import SamplerOutcome, SamplerProcess
+from collectors.occupancy.occupant_watch import OccupantWatch
+from collectors.occupancy.occupants import Occupancy
+from collectors.sampling.process import SamplerOutcome, SamplerProcess
 from harness import stopping
 from harness.errors import UserError, one_line
 from harness.launch import leftovers
@@ -19,7 +19,7 @@ from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
 from harness.launch.plan import LaunchPlan
 from harness.launch.worker_process import Ending, Progress, run_worker
 from harness.processes import worker_environment
-from harness.record import FILE_NAME, Energy, Environment, Load, Measurements, Record, save
+from harness.results.record import FILE_NAME, Energy, Environment, Load, Measurements, Record, save
 from harness.scenario.schema import ChipConfig
 
 

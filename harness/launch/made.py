@@ -7,7 +7,7 @@ from pathlib import Path
 from harness.analysis.cells import Results, age, load_results
 from harness.analysis.reading import StoredRecord
 from harness.launch.plan import LaunchPlan
-from harness.record import FILE_NAME, SET_ASIDE_NAME, Environment
+from harness.results.record import FILE_NAME, SET_ASIDE_NAME, Environment
 
 NOTHING = Results((), (), ())
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from harness import machine_memory
 from harness.data.config import ArchiveConfig, SplitName
 from harness.data.opening import open_source
 from harness.data.source import Source
@@ -17,8 +16,9 @@ from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.launch.plan import LaunchPlan
 from harness.launch.requirements import FLOAT32_BYTES, MemoryNeed, memory_needs, record_bytes
+from harness.machine import memory as machine_memory
 from harness.models import architecture
-from harness.record import Environment
+from harness.results.record import Environment
 from harness.runners.schedule import learning_rates
 from harness.scenario.matrix import Scenario
 from harness.scenario.schema import ChipConfig

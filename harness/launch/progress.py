@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from harness.launch.plan import LaunchPlan
-from harness.record import Record
+from harness.results.record import Record
 
 SILENCE_S = 3.0
 """What takes longer is told where there is no bar."""

@@ -18,7 +18,7 @@ from harness import stopping
 from harness.launch import leftovers
 from harness.launch.plan import LaunchPlan
 from harness.launch.worker_log import WorkerLog
-from harness.record import Status
+from harness.results.record import Status
 
 Progress = Callable[[str, float], None]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import plotille
 
-from collectors.behaviour import PowerSeries, power_series
-from collectors.energy_curve import NS_PER_S
+from collectors.accounting.energy_curve import NS_PER_S
+from collectors.calibration.behaviour import PowerSeries, power_series
 from harness.power.log import PowerLog, Span
 from harness.text import one_line
 

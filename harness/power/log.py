@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from collectors.energy_curve import midpoint_ns
-from collectors.log_checks import checked
+from collectors.accounting.energy_curve import midpoint_ns
 from collectors.samples import SampleLog, read_notes, read_parquet
-from harness import record
+from collectors.sampling.log_checks import checked
 from harness.errors import UserError
-from harness.plausibility import check_record
+from harness.results import record
+from harness.results.checks import check_record
 
 LAUNCH_FILE = "power.parquet"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from collectors import children
-from collectors.process import SamplerOutcome, SamplerProcess, to_parquet
+from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness import stopping
 from harness.errors import UserError
 from harness.power.log import PowerLog, Span, notes_of

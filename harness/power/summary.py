@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from collectors.energy import EnergyAccount
-from collectors.jitter import jitter
-from collectors.log_lines import told
+from collectors.accounting.energy import EnergyAccount
+from collectors.sampling.jitter import jitter
+from collectors.sampling.log_lines import told
 from harness.calibration.store import SensorCalibration
 from harness.power.log import PowerLog
 

@@ -6,13 +6,13 @@ from time import perf_counter
 import numpy as np
 
 from harness.data.windows import Windows
-from harness.forecast import keep_first
 from harness.frameworks.base import Framework
-from harness.record import Latency, Skill, SkillScore
+from harness.results.forecast import keep_first
+from harness.results.record import Latency, Skill, SkillScore
 from harness.runners.reporter import Reporter
+from harness.runners.skill import Scorer, SkillTable
 from harness.runners.steady import steady_from
 from harness.scenario.schema import InferenceConfig
-from harness.skill import Scorer, SkillTable
 
 
 def latency(

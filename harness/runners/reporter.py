@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from harness.record import Phase
+from harness.results.record import Phase
 
 INTERVAL_S = 0.2
 

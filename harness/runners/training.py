@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.frameworks.base import Framework
-from harness.record import Epoch, TrainingStage
+from harness.results.record import Epoch, TrainingStage
 from harness.runners.reporter import Reporter
 from harness.runners.schedule import learning_rates
 from harness.runners.steady import steady_from

@@ -8,7 +8,7 @@ from typing import Any
 from harness.data.config import DataConfig
 from harness.errors import UserError
 from harness.models import GROUP, architecture
-from harness.record import write_atomically
+from harness.results.record import write_atomically
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import json_schema
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig

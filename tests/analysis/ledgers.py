@@ -8,7 +8,7 @@ from made_records import make_measurements, make_record, make_scenario, make_ski
 from rich.console import Console
 
 from harness.analysis.claims.writing import write_claims
-from harness.record import Energy, Phase, PhaseEnergy
+from harness.results.record import Energy, Phase, PhaseEnergy
 
 NOISE = (0.0, 0.004, -0.004, 0.002, -0.002)
 CLAIM = {

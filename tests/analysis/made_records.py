@@ -5,10 +5,10 @@ from pathlib import Path
 
 from harness.data.config import RossbyConfig
 from harness.frameworks.base import FrameworkDescription, Numerics
-from harness.migration.parity.certificate import Certificate, Level
-from harness.migration.parity.certificate import save as save_certificate
-from harness.migration.parity.exchange import Described
-from harness.record import (
+from harness.porting.parity.certificate import Certificate, Level
+from harness.porting.parity.certificate import save as save_certificate
+from harness.porting.parity.exchange import Described
+from harness.results.record import (
     Energy,
     Environment,
     Epoch,

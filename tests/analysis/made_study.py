@@ -12,13 +12,13 @@ from made_records import (
     make_stage,
 )
 
+from collectors.accounting.energy import EnergyAccount
+from collectors.accounting.idle import idle_power
 from collectors.base import Reading, Sensor
-from collectors.energy import EnergyAccount
-from collectors.idle import idle_power
 from collectors.samples import Header, SampleLog, reading_record, to_parquet
-from harness.forecast import Forecast
 from harness.frameworks.base import FrameworkDescription
-from harness.record import Energy, Idle, Latency, Phase, PhaseEnergy, Skill, SkillScore
+from harness.results.forecast import Forecast
+from harness.results.record import Energy, Idle, Latency, Phase, PhaseEnergy, Skill, SkillScore
 from harness.scenario.schema import InferenceConfig, Stage, TrainingConfig
 
 ORIGIN_NS = 7_000_000_000_000_000

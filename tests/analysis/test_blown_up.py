@@ -15,8 +15,8 @@ from harness.analysis.figures import forecast, loss, skill
 from harness.analysis.figures.subject import Illustration
 from harness.analysis.reading import read_records
 from harness.errors import UserError
-from harness.forecast import Forecast
-from harness.record import Measurements, load
+from harness.results.forecast import Forecast
+from harness.results.record import Measurements, load
 
 
 def scored(rmse, **changes):

@@ -7,7 +7,7 @@ from made_records import (
 from reports import add_pair, read, run
 
 from harness.data.reading import DataReading, FieldConversion
-from harness.record import DeviceProcesses, Latency, Load, OtherProcess
+from harness.results.record import DeviceProcesses, Latency, Load, OtherProcess
 
 
 def make_load(*others, reason=None):

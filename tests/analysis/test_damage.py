@@ -9,13 +9,13 @@ import pytest
 from made_records import make_measurements, make_record, make_scenario
 from rich.console import Console
 
-from harness import record as records
 from harness.analysis import decoding
 from harness.analysis.cells import load_results
 from harness.analysis.summaries import summarise_record
 from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
-from harness.record import Definitions, Energy, Phase, PhaseEnergy
+from harness.results import record as records
+from harness.results.record import Definitions, Energy, Phase, PhaseEnergy
 
 DELETED = object()
 WRONG = (DELETED, None, "text", "3", 1.5, -1, 0, [], {}, True, [1], 10**400, 1e308, {"x": 1})

@@ -4,7 +4,7 @@ from made_records import make_environment, make_failure, make_measurements, make
 from harness.analysis.cells import load_results
 from harness.analysis.fairness import BaselineName, differences
 from harness.errors import UserError
-from harness.record import Fingerprints
+from harness.results.record import Fingerprints
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
 
 

@@ -21,16 +21,8 @@ from made_study import IDLE_W, POWER_W, SENSOR, add_launch, add_study, make_fore
 from reports import run
 
 from collectors.samples import CounterReading, Header, SampleLog
-from harness.analysis.figures import (
-    energy,
-    forecast,
-    loss,
-    power,
-    rendered,
-    scaling,
-    skill,
-    speed,
-)
+from harness.analysis.figures import batch_size as scaling
+from harness.analysis.figures import energy, forecast, loss, power, rendered, skill, speed
 from harness.analysis.figures.subject import Illustration, NotDrawn
 
 

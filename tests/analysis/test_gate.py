@@ -5,7 +5,7 @@ import pytest
 from made_records import make_measurements, make_record
 from reports import read, run
 
-from harness.analysis.gate import MOST, chance_of_decision, further_launches, launches_to_decide
+from harness.analysis.sample_size import MOST, chance_of_decision, further_launches, launches_to_decide
 from harness.analysis.statistics import MARGIN, Deviation, equivalence, relative_deviation
 
 STUDIES = 2000

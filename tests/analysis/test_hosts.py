@@ -7,8 +7,8 @@ import pytest
 from made_records import make_environment, make_failure, make_record, make_scenario
 from reports import read, run
 
-from harness import machine
 from harness.analysis.cells import load_results
+from harness.machine import identity as machine
 from tests.made_machine import IN_A_CONTAINER, UUID, make_machine
 from tests.shared import shared_path
 

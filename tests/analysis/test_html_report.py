@@ -24,7 +24,7 @@ from rich.console import Console
 
 from harness.analysis.html_report import write_report
 from harness.errors import UserError
-from harness.record import load
+from harness.results.record import load
 
 
 def write(results, *, suite=None, baseline=None, output=None):

@@ -4,9 +4,10 @@ import pytest
 from drawing import one
 from made_records import make_measurements, make_record, make_scenario
 
-from harness.analysis.figures import energy, loss, scaling, skill, speed
+from harness.analysis.figures import batch_size as scaling
+from harness.analysis.figures import energy, loss, skill, speed
 from harness.analysis.figures.launch_marks import mark
-from harness.record import Energy, Phase, PhaseEnergy
+from harness.results.record import Energy, Phase, PhaseEnergy
 from harness.scenario.schema import Stage, TrainingConfig
 
 BIG = make_scenario(

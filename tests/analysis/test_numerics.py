@@ -6,10 +6,10 @@ import pytest
 from made_records import make_environment, make_measurements, make_numerics, make_record
 from reports import read, run
 
-from harness import record as records
 from harness.analysis import decoding
 from harness.analysis.cells import load_results
 from harness.analysis.fairness import differences
+from harness.results import record as records
 
 
 def measured(framework, launch, numerics):

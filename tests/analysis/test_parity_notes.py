@@ -4,7 +4,7 @@ import pytest
 from made_records import make_certificate, make_described, make_measurements, make_record, make_scenario
 from reports import add_pair, read, run
 
-from harness.migration.parity.certificate import Diagnosis, Finding
+from harness.porting.parity.certificate import Diagnosis, Finding
 
 DIAGNOSIS = Diagnosis(
     level="layers",

@@ -5,11 +5,11 @@ from made_records import make_measurements, make_record
 from reports import add_pair, read, run
 
 from collectors import children
-from harness import record as records
 from harness.analysis import reading
 from harness.analysis.cells import load_results
 from harness.analysis.summaries import summarise_record
 from harness.errors import UserError
+from harness.results import record as records
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from made_records import (
 from reports import add_pair, read, run
 
 from harness.analysis.number_format import MISSING
-from harness.record import Energy, Idle, Phase, PhaseEnergy
+from harness.results.record import Energy, Idle, Phase, PhaseEnergy
 
 
 class TestSkill:

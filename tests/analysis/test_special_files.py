@@ -8,7 +8,7 @@ from made_records import make_certificate, make_record
 
 from harness.analysis.cells import load_results
 from harness.launch.bench import _read_absent
-from harness.migration.parity import certificate
+from harness.porting.parity import certificate
 
 
 def sparse(path):

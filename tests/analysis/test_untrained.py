@@ -14,7 +14,7 @@ from harness.analysis.fairness import BaselineName
 from harness.analysis.figures import write_figures
 from harness.analysis.html_report import write_report
 from harness.analysis.tables.writing import write_tables
-from harness.record import Fingerprints
+from harness.results.record import Fingerprints
 from harness.scenario.matrix import StartingWeights
 from harness.scenario.schema import Stage, TrainingConfig
 

@@ -15,6 +15,7 @@ from harness.models import architecture
 from harness.models.parameters import draw
 from harness.runners import training
 from harness.runners.reporter import Reporter
+from harness.scenario.execution import EAGER, GRAPH
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
 
 GRID, BATCH, ROUNDS = (32, 64), 8, 12
@@ -25,7 +26,7 @@ def main(measurement: str, framework_name: str, execution: str, network: str) ->
     """Build a FourCastNet and print what the measurement gives."""
     package = architecture("fourcastnet")
     settings = package.Network.model_validate_json(network)
-    framework = open_framework(framework_name, DEVICES[framework_name], compiled=execution == "compiled")
+    framework = open_framework(framework_name, DEVICES[framework_name], GRAPH if execution == "compiled" else EAGER)
     config = RossbyConfig(kind="rossby", seed=1)
     windows = Windows(open_source(config, grid=GRID), config.splits)
     framework.build(package, settings, windows.domain)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.record import Energy, Epoch, Latency, Phase, PhaseEnergy, Skill, SkillScore
+from harness.results.record import Energy, Epoch, Latency, Phase, PhaseEnergy, Skill, SkillScore
 from tests.analysis.made_records import make_measurements, make_record, make_scenario, make_skill, make_stage
 
 EPOCHS, STEPS, INFERENCE_STEPS = 12, 21, 100

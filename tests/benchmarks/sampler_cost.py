@@ -11,9 +11,9 @@ import numpy as np
 import psutil
 import torch
 
-from collectors.jitter import jitter
-from collectors.process import SamplerProcess
 from collectors.samples import read_samples
+from collectors.sampling.jitter import jitter
+from collectors.sampling.process import SamplerProcess
 
 ROUNDS, STRETCH_S, PERIOD_S = 6, 2.0, 0.01
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from fake_tools import FOREVER, Block, Reply
 
-from collectors.tools.command import clean
+from collectors.vendors.command import clean
 
 LOOP_DELAY_S = 0.05
 Fate = Literal["works", "fails", "is not listed"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from collectors.accounting.energy import QualityLimits, WindowEnergy, window_energy
 from collectors.base import Reading, Sensor
-from collectors.energy import QualityLimits, WindowEnergy, window_energy
 from collectors.samples import CounterReading, Header, SampleLog
 
 ORIGIN_NS = 7_000_000_000_000_000

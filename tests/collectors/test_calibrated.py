@@ -6,7 +6,7 @@ import pytest
 from power_logs import at_ns, counters, energy, every, log_of, readings
 
 from collectors.base import Sensor
-from collectors.calibrated import Correction, corrected
+from collectors.calibration.calibrated import Correction, corrected
 
 DELAY_S, WINDOW_S = 0.6, 1.0
 

@@ -11,7 +11,7 @@ from powercap_tree import add_zone
 
 from collectors.base import Probe, Sensor
 from collectors.registry import Registry, choose, no_sensor_reason
-from collectors.tools.null import NullCollector
+from collectors.vendors.null import NullCollector
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_sensor_survives_its_record():
 
 def test_sampler_and_process_start_light():
     script = (
-        "import sys, collectors.process, collectors.sampler, collectors.registry, collectors.samples;"
+        "import sys, collectors.sampling.process, collectors.sampling.sampler, collectors.registry, collectors.samples;"
         "heavy = {'numpy', 'pandas', 'pyarrow', 'torch', 'mindspore', 'harness', 'pynvml'} & set(sys.modules);"
         "sys.exit(str(heavy) if heavy else 0)"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from collectors.tools.command import LineStream, absence, ask, clean, excerpt
+from collectors.vendors.command import LineStream, absence, ask, clean, excerpt
 
 
 @pytest.fixture

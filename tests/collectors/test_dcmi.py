@@ -14,8 +14,8 @@ import pytest
 from fake_npu_smi import FakeNpuSmi, mapping, power_block, watch_row, watch_script
 from npu_smi_outputs import A3_TABLE
 
-from collectors.process import SamplerProcess
 from collectors.samples import read_samples
+from collectors.sampling.process import SamplerProcess
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile the DCMI stub with")
 

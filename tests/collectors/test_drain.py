@@ -8,11 +8,11 @@ import pytest
 from fake_tools import Block, Reply
 from power_logs import ANY_LENGTH, at_ns
 
+from collectors.accounting.energy import window_energy
 from collectors.base import Reading, Sensor
-from collectors.drain import Drain
-from collectors.energy import window_energy
-from collectors.process import SamplerProcess
 from collectors.samples import CounterReading, read_samples
+from collectors.sampling.drain import Drain
+from collectors.sampling.process import SamplerProcess
 
 CLI = Sensor("cli", "card", "instant", update_period_s=1.0)
 END_S = 10.0

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from power_logs import ANY_LENGTH, at_ns, counters, log_of, readings
 
+from collectors.accounting.energy import EnergyAccount
 from collectors.base import Sensor
-from collectors.energy import EnergyAccount
 
 EDGES = st.lists(st.floats(0.0, 1.0), min_size=3, max_size=6, unique=True)
 

@@ -8,8 +8,8 @@ import math
 import pytest
 from power_logs import ORIGIN_NS, at_ns, counters, energy, every, log_of, readings
 
+from collectors.accounting.energy import window_energy
 from collectors.base import Sensor
-from collectors.energy import window_energy
 from collectors.samples import Header, SampleLog
 
 IRREGULAR_S = [0.0, 0.13, 0.2, 0.61, 0.66, 1.4, 1.401, 2.3, 3.0, 3.9, 4.7, 5.31, 6.0]

@@ -19,11 +19,11 @@ import pytest
 from fake_tools import FakeTool, Reply, write_tool
 from fault_tools import NO_PROGRAM, TOOLS, Fate, Output, Tool, replies, then
 
+from collectors.accounting.energy import QualityLimits, WindowEnergy, window_energy
 from collectors.base import Reading
-from collectors.energy import QualityLimits, WindowEnergy, window_energy
-from collectors.process import SamplerOutcome, SamplerProcess
 from collectors.registry import Registry
 from collectors.samples import read_samples
+from collectors.sampling.process import SamplerOutcome, SamplerProcess
 
 LIMITS = QualityLimits(min_window_s=0.0, min_updates=0, min_averaging_windows=0, max_gap_s=1.3)
 STEP_S, N_STEPS = 0.05, 30

@@ -8,24 +8,18 @@ import time
 import pytest
 
 from collectors.samples import Reading
-from collectors.tools.amd_smi_text import list_addresses, metric_rows
-from collectors.tools.command import MOST_LINES, Answer, clean, excerpt, lines_of, whole_lines
-from collectors.tools.ipmi import _reading
-from collectors.tools.npu_smi_table import parse_table
-from collectors.tools.npu_smi_text import (
-    WatchRows,
-    parse_blocks,
-    parse_board,
-    parse_listing,
-    parse_mapping,
-)
-from collectors.tools.nvidia_smi import BOARD_OR_MIG, LISTED_UUID, UNKNOWN_FIELD
-from collectors.tools.rocm_smi_text import bus_addresses, rows, vendor_of_output
-from collectors.tools.smi_csv import Columns
-from collectors.tools.smi_row import BadOutputError
-from collectors.visible_ascend import NpuChip, visible_npus
-from collectors.visible_devices import Gpu, visible_gpus
-from collectors.visible_rocm import visible_rocm
+from collectors.vendors.ascend.npu_smi_table import parse_table
+from collectors.vendors.ascend.npu_smi_text import WatchRows, parse_blocks, parse_board, parse_listing, parse_mapping
+from collectors.vendors.ascend.visible_ascend import NpuChip, visible_npus
+from collectors.vendors.command import MOST_LINES, Answer, clean, excerpt, lines_of, whole_lines
+from collectors.vendors.host.ipmi import _reading
+from collectors.vendors.hygon_amd.amd_smi_text import list_addresses, metric_rows
+from collectors.vendors.hygon_amd.rocm_smi_text import bus_addresses, rows, vendor_of_output
+from collectors.vendors.hygon_amd.visible_rocm import visible_rocm
+from collectors.vendors.nvidia.nvidia_smi import BOARD_OR_MIG, LISTED_UUID, UNKNOWN_FIELD
+from collectors.vendors.nvidia.visible_cuda import Gpu, visible_gpus
+from collectors.vendors.smi_csv import Columns
+from collectors.vendors.smi_row import BadOutputError
 
 LENGTH = 20_000
 CPU_LIMIT_S = 2.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from power_logs import at_ns, every, log_of, readings
 
-from collectors.energy import EnergyAccount
-from collectors.idle import idle_power
+from collectors.accounting.energy import EnergyAccount
+from collectors.accounting.idle import idle_power
 
 
 def account(before_w=60.0, work_w=300.0, after_w=62.0):

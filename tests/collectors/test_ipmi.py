@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fake_tools import Reply
 
-from collectors.tools.ipmi import IpmiCollector
+from collectors.vendors.host.ipmi import IpmiCollector
 
 
 def dcmi(power: str = "220 Watts", state: str = "activated") -> str:

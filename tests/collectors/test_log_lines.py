@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from power_logs import log_of, readings
 
-from collectors.energy import window_energy
+from collectors.accounting.energy import window_energy
 from collectors.samples import SampleLog, encode, read_parquet, read_samples, reading_record, to_parquet
 from tests.shared import shared_path
 

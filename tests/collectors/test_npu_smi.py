@@ -10,11 +10,11 @@ from npu_smi_outputs import A3_TABLE, DEVICE_TABLE_310P, POWER_310, WIDE_TABLE_2
 from power_logs import ANY_LENGTH
 from shared import shared_path
 
-from collectors.energy import window_energy
-from collectors.process import SamplerProcess
+from collectors.accounting.energy import window_energy
 from collectors.samples import read_samples
-from collectors.tools import npu_smi_reader
-from collectors.tools.npu_smi import NpuSmiCollector
+from collectors.sampling.process import SamplerProcess
+from collectors.vendors.ascend import npu_smi_reader
+from collectors.vendors.ascend.npu_smi import NpuSmiCollector
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def smi(tmp_path, monkeypatch):
     monkeypatch.setattr(npu_smi_reader, "LINE_LIMIT_S", 0.6)
     monkeypatch.setattr(npu_smi_reader, "ASK_LIMIT_S", 0.6)
     monkeypatch.setattr(npu_smi_reader, "PERIOD_S", 1)
-    monkeypatch.setattr("collectors.tools.npu_smi_inventory.ASK_LIMIT_S", 0.6)
+    monkeypatch.setattr("collectors.vendors.ascend.npu_smi_inventory.ASK_LIMIT_S", 0.6)
     return program
 
 

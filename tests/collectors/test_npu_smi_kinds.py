@@ -9,13 +9,20 @@ from fake_npu_smi import FakeNpuSmi, mapping, power_block, watch_row, watch_scri
 from npu_smi_outputs import A3_TABLE, WIDE_TABLE_26
 from shared import shared_path
 
-from collectors.tools import npu_smi_reader
-from collectors.tools.ascend_cards import repeated
-from collectors.tools.command import clean
-from collectors.tools.npu_smi import NpuSmiCollector
-from collectors.tools.npu_smi_reader import CardReader, Round
-from collectors.tools.npu_smi_table import parse_table
-from collectors.tools.npu_smi_text import CardPower, ChipPower, WatchRows, parse_blocks, parse_listing, parse_mapping
+from collectors.vendors.ascend import npu_smi_reader
+from collectors.vendors.ascend.ascend_cards import repeated
+from collectors.vendors.ascend.npu_smi import NpuSmiCollector
+from collectors.vendors.ascend.npu_smi_reader import CardReader, Round
+from collectors.vendors.ascend.npu_smi_table import parse_table
+from collectors.vendors.ascend.npu_smi_text import (
+    CardPower,
+    ChipPower,
+    WatchRows,
+    parse_blocks,
+    parse_listing,
+    parse_mapping,
+)
+from collectors.vendors.command import clean
 
 RULE = "+===========================+===============+====================================================+\n"
 TITLES = (
@@ -62,7 +69,7 @@ def smi(tmp_path, monkeypatch):
         monkeypatch.setenv(name, program.environment[name])
     for name in ("LINE_LIMIT_S", "ASK_LIMIT_S"):
         monkeypatch.setattr(npu_smi_reader, name, 0.6)
-    monkeypatch.setattr("collectors.tools.npu_smi_inventory.ASK_LIMIT_S", 1.0)
+    monkeypatch.setattr("collectors.vendors.ascend.npu_smi_inventory.ASK_LIMIT_S", 1.0)
     return program
 
 

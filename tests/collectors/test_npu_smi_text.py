@@ -11,17 +11,11 @@ from hypothesis import strategies as st
 from npu_smi_outputs import A3_TABLE, DEVICE_TABLE_310P, NO_CHIP_TABLE, POWER_310, WIDE_TABLE_26
 from shared import shared_path
 
-from collectors.tools.ascend_errors import error_in
-from collectors.tools.command import clean
-from collectors.tools.npu_smi_table import parse_table
-from collectors.tools.npu_smi_text import (
-    WatchRows,
-    parse_blocks,
-    parse_board,
-    parse_listing,
-    parse_mapping,
-)
-from collectors.tools.quantity import fraction, watts
+from collectors.vendors.ascend.ascend_errors import error_in
+from collectors.vendors.ascend.npu_smi_table import parse_table
+from collectors.vendors.ascend.npu_smi_text import WatchRows, parse_blocks, parse_board, parse_listing, parse_mapping
+from collectors.vendors.command import clean
+from collectors.vendors.quantity import fraction, watts
 
 
 def recorded(name: str) -> str:

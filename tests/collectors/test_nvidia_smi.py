@@ -9,9 +9,9 @@ import pytest
 from fake_tools import FOREVER, Block, Reply
 from shared import shared_path
 
-from collectors.tools.nvidia_smi import NvidiaSmiCollector
-from collectors.tools.quantity import parse_watts
-from collectors.tools.smi_csv import Columns, power_reading
+from collectors.vendors.nvidia.nvidia_smi import NvidiaSmiCollector
+from collectors.vendors.quantity import parse_watts
+from collectors.vendors.smi_csv import Columns, power_reading
 
 A, B = "GPU-aaaaaaaa-1111", "GPU-bbbbbbbb-2222"
 FIELDS = {

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from power_logs import ANY_LENGTH
 
-from collectors.energy import window_energy
-from collectors.process import SamplerProcess
+from collectors.accounting.energy import window_energy
 from collectors.samples import read_samples
+from collectors.sampling.process import SamplerProcess
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile the NVML stub with")
 

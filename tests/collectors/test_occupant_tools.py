@@ -20,11 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_nvml import TWO_A100, A, B, environment, stub_folder
 
-from collectors.occupants import DeviceProcess, LookError
-from collectors.tools.ascend_occupants import NpuSmiOccupants, proc_mem, table_processes
-from collectors.tools.command import Answer
-from collectors.tools.nvidia_occupants import NvidiaSmiOccupants, compute_apps
-from collectors.tools.rocm_occupants import HySmiOccupants, RocmSmiOccupants, devices_of_pids, listed
+from collectors.occupancy.occupants import DeviceProcess, LookError
+from collectors.vendors.ascend.ascend_occupants import NpuSmiOccupants, proc_mem, table_processes
+from collectors.vendors.command import Answer
+from collectors.vendors.hygon_amd.rocm_occupants import HySmiOccupants, RocmSmiOccupants, devices_of_pids, listed
+from collectors.vendors.nvidia.nvidia_occupants import NvidiaSmiOccupants, compute_apps
 from tests.shared import shared_path
 
 __all__ = ["stub_folder"]

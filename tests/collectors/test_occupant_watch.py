@@ -12,9 +12,9 @@ import psutil
 import pytest
 from fake_tools import Reply
 
-from collectors import occupant_watch
-from collectors.occupant_watch import LISTERS, OccupantWatch, OwnProcesses, read_log, take_look
-from collectors.occupants import DeviceOccupants, DeviceProcess, LookError
+from collectors.occupancy import occupant_watch
+from collectors.occupancy.occupant_watch import LISTERS, OccupantWatch, OwnProcesses, read_log, take_look
+from collectors.occupancy.occupants import DeviceOccupants, DeviceProcess, LookError
 
 UUID = "GPU-aaaaaaaa-1111"
 GPUS = f"{UUID}, NVIDIA A100-SXM4-80GB, 00000000:01:00.0\n"
@@ -165,7 +165,8 @@ def test_a_log_that_was_damaged_has_a_reason_and_no_look(tmp_path, content):
 def test_the_watch_ends_with_its_launcher(fake_tool, tmp_path):
     nvidia_smi(fake_tool, Reply("--query-compute-apps", APPS))
     launcher = (
-        "import os, sys, time\nfrom pathlib import Path\nfrom collectors.occupant_watch import OccupantWatch\n"
+        "import os, sys, time\nfrom pathlib import Path\n"
+        "from collectors.occupancy.occupant_watch import OccupantWatch\n"
         "watch = OccupantWatch.start(Path(sys.argv[1]), ['nvidia-smi'], os.environ)\nwatch.wait_ready()\n"
         "print(watch._process.pid, flush=True)\ntime.sleep(60)\n"
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from power_logs import ANY_LENGTH, at_ns, every, log_of, readings
 
-from collectors.energy import EnergyAccount
-from collectors.occupant_watch import ChangeWriter
-from collectors.occupants import DeviceOccupants, DeviceProcess, Look, OccupantLog, judge
+from collectors.accounting.energy import EnergyAccount
+from collectors.occupancy.occupant_watch import ChangeWriter
+from collectors.occupancy.occupants import DeviceOccupants, DeviceProcess, Look, OccupantLog, judge
 
 BEGUN_S, ENDED_S = 10.0, 110.0
 OWN = DeviceProcess(100, 1 << 30, "own")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.pci import order, pci_address, slot
+from collectors.vendors.pci import order, pci_address, slot
 
 
 @pytest.mark.parametrize(

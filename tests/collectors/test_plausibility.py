@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from power_logs import at_ns, counters, every, log_of, readings
 
+from collectors.accounting.energy import EnergyAccount
 from collectors.base import Sensor
-from collectors.energy import EnergyAccount
 from collectors.samples import SampleLog
-from collectors.tools.rocm_smi_text import rows
+from collectors.vendors.hygon_amd.rocm_smi_text import rows
 from tests.shared import shared_path
 
 PACKAGE = Sensor("zone", "cpu_package", "counter", has_counter=True, counter_wrap_j=262_143.3, update_period_s=0.05)

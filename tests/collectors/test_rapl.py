@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from powercap_tree import add_zone, set_energy
 
-from collectors.tools.rapl import RaplCollector
+from collectors.vendors.host.rapl import RaplCollector
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import pytest
 from power_logs import ANY_LENGTH
 from shared import shared_path
 
-from collectors.energy import window_energy
-from collectors.energy_curve import midpoint_ns
+from collectors.accounting.energy import window_energy
+from collectors.accounting.energy_curve import midpoint_ns
 from collectors.samples import SampleLog
-from collectors.tools.smi_csv import read_smi_log
+from collectors.vendors.smi_csv import read_smi_log
 
 
 def over_the_whole(log: SampleLog):

@@ -9,10 +9,10 @@ import pytest
 from power_logs import ANY_LENGTH, counters, every, log_of, readings
 from shared import shared_path
 
-from collectors.energy import window_energy
-from collectors.process import SamplerProcess
+from collectors.accounting.energy import window_energy
 from collectors.samples import counter_record, encode, read_samples, reading_record, to_parquet
-from collectors.tools.replay import ReplayCollector
+from collectors.sampling.process import SamplerProcess
+from collectors.vendors.replay import ReplayCollector
 
 PERIOD_S, LENGTH_S = 0.05, 0.5
 

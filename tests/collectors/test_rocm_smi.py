@@ -10,11 +10,11 @@ import pytest
 from drm_tree import add_board, add_node
 from power_logs import ANY_LENGTH
 
-from collectors.energy import window_energy
-from collectors.process import SamplerProcess
+from collectors.accounting.energy import window_energy
 from collectors.samples import Header, SampleLog, read_samples
-from collectors.tools.amd_smi import AmdSmiCollector
-from collectors.tools.rocm_smi import HySmiCollector, RocmSmiCollector
+from collectors.sampling.process import SamplerProcess
+from collectors.vendors.hygon_amd.amd_smi import AmdSmiCollector
+from collectors.vendors.hygon_amd.rocm_smi import HySmiCollector, RocmSmiCollector
 from tests.shared import shared_path
 
 A, B, C, D = "0000:03:00.0", "0000:26:00.0", "0000:43:00.0", "0000:63:00.0"

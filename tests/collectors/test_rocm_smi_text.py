@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collectors.tools.amd_smi_text import list_addresses, metric_rows
-from collectors.tools.hwmon import AMD, HYGON
-from collectors.tools.quantity import watts
-from collectors.tools.rocm_smi_text import bus_addresses, rows, vendor_of_output
+from collectors.vendors.host.hwmon import AMD, HYGON
+from collectors.vendors.hygon_amd.amd_smi_text import list_addresses, metric_rows
+from collectors.vendors.hygon_amd.rocm_smi_text import bus_addresses, rows, vendor_of_output
+from collectors.vendors.quantity import watts
 from tests.shared import shared_path
 
 

@@ -16,10 +16,10 @@ import pytest
 from power_logs import ANY_LENGTH
 from powercap_tree import LiveCounter, add_zone
 
-from collectors.energy import window_energy
-from collectors.process import SamplerProcess
+from collectors.accounting.energy import window_energy
 from collectors.samples import read_samples
-from collectors.tools.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
+from collectors.sampling.process import SamplerProcess
+from collectors.vendors.host.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
 
 WRAP_UJ = 262_143_000
 
@@ -105,7 +105,7 @@ def test_no_sensor_writes_the_reasons_and_ends_well(out, tmp_path, third_party_e
 @pytest.mark.skipif(Path("/sys/class/powercap/intel-rapl:0").exists(), reason="this machine has a RAPL sensor")
 def test_machine_without_a_sensor_says_why_for_each_tool(out):
     done = subprocess.run(
-        [sys.executable, "-m", "collectors.sampler", "--out", str(out), "--collectors", "null,nvml,rapl"],
+        [sys.executable, "-m", "collectors.sampling.sampler", "--out", str(out), "--collectors", "null,nvml,rapl"],
         timeout=10,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
     )
@@ -123,7 +123,17 @@ def test_machine_without_a_sensor_says_why_for_each_tool(out):
 )
 def test_drains_a_period_and_a_sensor_update_after_the_signal(out, zone, third_party_env, number, period_ms, drained_s):
     process = subprocess.Popen(
-        [sys.executable, "-m", "collectors.sampler", "--out", out, "--collectors", "live", "--period-ms", period_ms],
+        [
+            sys.executable,
+            "-m",
+            "collectors.sampling.sampler",
+            "--out",
+            out,
+            "--collectors",
+            "live",
+            "--period-ms",
+            period_ms,
+        ],
         env=third_party_env,
     )
     wait_until(lambda: out.exists() and out.read_bytes().count(b"\n") >= 2)
@@ -192,7 +202,17 @@ def test_sampler_that_hangs_does_not_outlive_its_parent(out, third_party_env):
 
 def test_parent_that_ended_before_the_sampler_began(out, zone, third_party_env):
     process = subprocess.run(
-        [sys.executable, "-m", "collectors.sampler", "--out", out, "--collectors", "live", "--parent-pid", "1"],
+        [
+            sys.executable,
+            "-m",
+            "collectors.sampling.sampler",
+            "--out",
+            out,
+            "--collectors",
+            "live",
+            "--parent-pid",
+            "1",
+        ],
         env=third_party_env,
         timeout=10,
     )
@@ -258,7 +278,7 @@ def test_folder_that_cannot_be_written_is_an_outcome(tmp_path):
 
 def test_sampler_that_cannot_write_says_so(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "collectors.sampler", "--out", tmp_path, "--collectors", "null"],
+        [sys.executable, "-m", "collectors.sampling.sampler", "--out", tmp_path, "--collectors", "null"],
         capture_output=True,
         text=True,
     )
@@ -269,7 +289,8 @@ def test_sampler_that_cannot_write_says_so(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_full_disk_does_not_stop_the_sampler(zone, third_party_env):
     process = subprocess.Popen(
-        [sys.executable, "-m", "collectors.sampler", "--out", "/dev/full", "--collectors", "live"], env=third_party_env
+        [sys.executable, "-m", "collectors.sampling.sampler", "--out", "/dev/full", "--collectors", "live"],
+        env=third_party_env,
     )
     wait_until(lambda: answers(process.pid, signal.SIGTERM), timeout_s=60)
     time.sleep(0.2)

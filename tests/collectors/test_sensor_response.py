@@ -8,9 +8,9 @@ import pytest
 from power_logs import at_ns, counters, every, log_of, readings
 
 from collectors.base import Reading, Sensor
-from collectors.behaviour import measuring_period, noise, power_series, update_period
-from collectors.jitter import jitter
-from collectors.step_response import Response, SquareWave, step_response
+from collectors.calibration.behaviour import measuring_period, noise, power_series, update_period
+from collectors.calibration.step_response import Response, SquareWave, step_response
+from collectors.sampling.jitter import jitter
 from tests.shared import shared_path
 
 IDLE_W, LOADED_W = 60.0, 240.0

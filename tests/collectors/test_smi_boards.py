@@ -8,8 +8,8 @@ import pytest
 from drm_tree import add_board, add_node
 from fake_tools import Reply
 
-from collectors.tools.amd_smi import AmdSmiCollector
-from collectors.tools.rocm_smi import HySmiCollector, RocmSmiCollector
+from collectors.vendors.hygon_amd.amd_smi import AmdSmiCollector
+from collectors.vendors.hygon_amd.rocm_smi import HySmiCollector, RocmSmiCollector
 from tests.shared import shared_path
 
 A, B, C = "0000:03:00.0", "0000:26:00.0", "0000:43:00.0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.visible_ascend import NpuChip, visible_npus
+from collectors.vendors.ascend.visible_ascend import NpuChip, visible_npus
 
 EIGHT = [NpuChip(card, 0, card) for card in range(8)]
 GAPS = [NpuChip(card, 0, logic) for logic, card in enumerate((0, 1, 4, 7))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.visible_devices import Gpu, visible_gpus
+from collectors.vendors.nvidia.visible_cuda import Gpu, visible_gpus
 
 A, B, C = "GPU-aaaaaaaa-1111", "GPU-aabbbbbb-2222", "GPU-cccccccc-3333"
 ALIKE = [Gpu(B, "A100", "00000000:41:00.0"), Gpu(A, "A100", "00000000:01:00.0"), Gpu(C, "A100", "00000000:C1:00.0")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from collectors.visible_rocm import visible_rocm
+from collectors.vendors.hygon_amd.visible_rocm import visible_rocm
 
 UUIDS = ["GPU-0011223344556677", "GPU-00aabbccddeeff00", None, "GPU-ff00000000000003"]
 

@@ -19,7 +19,7 @@ from harness.data.climatology import Climatology
 from harness.data.forcings import forcing_field
 from harness.data.windows import Windows
 from harness.errors import UserError
-from harness.forecast import keep_first
+from harness.results.forecast import keep_first
 
 PLACE = "a.nc: 'time'"
 

@@ -6,7 +6,7 @@ import xarray as xr
 import yaml
 from test_archive import archive
 
-from harness.cli import main
+from harness.commands.cli import main
 from harness.data.archive import ArchiveSource
 from harness.data.config import ArchiveConfig
 from harness.data.drafting import draft

@@ -8,7 +8,7 @@ import pytest
 from harness.data.config import Splits
 from harness.data.windows import Windows
 from harness.errors import UserError
-from harness.forecast import Forecast, keep_first, spread
+from harness.results.forecast import Forecast, keep_first, spread
 
 SPLITS = Splits(train=0.6, validation=0.2, test=0.2)
 

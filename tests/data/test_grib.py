@@ -8,7 +8,7 @@ import yaml
 from click.testing import CliRunner
 from test_archive import mapping
 
-from harness.cli import cli
+from harness.commands.cli import cli
 from harness.data.archive import ArchiveSource
 from harness.data.config import ArchiveConfig
 from harness.data.drafting import draft

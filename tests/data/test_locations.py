@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from test_archive import archive, mapping
 
 from harness.cache import cache_folder
-from harness.cli import cli, main
+from harness.commands.cli import cli, main
 from harness.data import kept_scan
 from harness.data.archive import ArchiveSource
 from harness.data.locations import Remote, location

@@ -11,8 +11,8 @@ import pytest
 
 from harness import cache
 from harness.errors import UserError
-from harness.forecast import Forecast
 from harness.npz import DAMAGE, read_arrays
+from harness.results.forecast import Forecast
 
 ENOUGH = 2**20
 

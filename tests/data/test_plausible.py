@@ -5,7 +5,7 @@ import pytest
 from test_archive import archive, mapping
 
 from harness.data.archive import ArchiveSource
-from harness.data.plausible import plausible_range
+from harness.data.value_ranges import plausible_range
 from harness.scenario import catalogue
 
 

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mutations import mutations
 
+from collectors.accounting.energy import EnergyAccount
 from collectors.base import Reading, Sensor
-from collectors.energy import EnergyAccount
-from collectors.jitter import jitter
 from collectors.samples import (
     CounterReading,
     Header,
@@ -19,6 +18,7 @@ from collectors.samples import (
     reading_record,
     to_parquet,
 )
+from collectors.sampling.jitter import jitter
 from harness.power.chart import chart
 from harness.power.log import PowerLog
 from harness.power.summary import jitter_lines, phase_table

@@ -16,13 +16,14 @@ from rich.console import Console
 from harness.analysis.benchmark_export import export_pytest_benchmark
 from harness.analysis.cells import load_results
 from harness.analysis.claims.writing import write_claims
-from harness.analysis.figures import energy, illustrations, loss, power, rendered, scaling, skill, speed
+from harness.analysis.figures import batch_size as scaling
+from harness.analysis.figures import energy, illustrations, loss, power, rendered, skill, speed
 from harness.analysis.figures.subject import Illustration, NotDrawn
 from harness.analysis.figures.writing import CANNOT
 from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 from harness.launch.bench import _read_absent
-from harness.migration.parity import certificate
+from harness.porting.parity import certificate
 from tests.analysis.made_records import ResultsFolder, make_certificate, make_record
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "analysis"))

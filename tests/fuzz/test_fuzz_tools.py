@@ -11,9 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from collectors.base import Reading
-from collectors.tools import amd_smi_text, ipmi, npu_smi_table, npu_smi_text, quantity, rocm_smi_text, smi_csv
-from collectors.tools.command import Answer
-from collectors.tools.smi_row import BadOutputError
+from collectors.vendors import quantity, smi_csv
+from collectors.vendors.ascend import npu_smi_table, npu_smi_text
+from collectors.vendors.command import Answer
+from collectors.vendors.host import ipmi
+from collectors.vendors.hygon_amd import amd_smi_text, rocm_smi_text
+from collectors.vendors.smi_row import BadOutputError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "collectors"))
 import npu_smi_outputs

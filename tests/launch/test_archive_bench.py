@@ -9,9 +9,9 @@ import xarray as xr
 
 from harness.cache import cache_folder
 from harness.data.layout import Piece
-from harness.forecast import Forecast
+from harness.results.forecast import Forecast
 from harness.scenario.matrix import Selection, expand
-from harness.subject import prepare
+from harness.worker.subject import prepare
 from tests.launch.conftest import records
 
 pytestmark = pytest.mark.slow

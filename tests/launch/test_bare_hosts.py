@@ -8,9 +8,10 @@ import tempfile
 
 import pytest
 
-from harness import environment, machine
 from harness.analysis import reading
 from harness.errors import UserError
+from harness.machine import environment
+from harness.machine import identity as machine
 from harness.processes import scratch_folder
 from tests.launch.conftest import command
 from tests.launch.stand_in import stand_in

@@ -9,7 +9,7 @@ import yaml
 
 from collectors.samples import read_parquet
 from harness.calibration.store import Calibration, SensorCalibration, save
-from harness.environment import host_digest
+from harness.machine.environment import host_digest
 from tests.launch.conftest import records
 
 pytestmark = pytest.mark.slow

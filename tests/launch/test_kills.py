@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.record import load
+from harness.results.record import load
 from tests.launch.conftest import command
 from tests.launch.processes import running_with, wait_until
 from tests.launch.stand_in import COMPLETE, stand_in

@@ -6,7 +6,7 @@ import pytest
 
 from harness.launch import leftovers
 from harness.launch.plan import FILE_NAME
-from harness.record import SET_ASIDE_NAME
+from harness.results.record import SET_ASIDE_NAME
 
 DAY_S = 86_400
 

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from harness import environment, machine
 from harness.analysis.cells import load_results
 from harness.launch.made import MadeLaunches, is_made
 from harness.launch.plan import LaunchPlan
+from harness.machine import environment
+from harness.machine import identity as machine
 from tests.analysis.made_records import ResultsFolder, make_environment, make_failure, make_record, make_scenario
 from tests.launch.conftest import records
 from tests.made_machine import UUID, make_machine

@@ -7,13 +7,14 @@ import subprocess
 import pytest
 import yaml
 
-from harness import environment, machine_memory
 from harness.data.config import RossbyConfig, Splits
 from harness.data.opening import open_source
 from harness.data.windows import Windows
 from harness.launch.plan import interleave
 from harness.launch.preflight import problems_of, split_problems
 from harness.launch.requirements import memory_needs
+from harness.machine import environment
+from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.domain import InputSpec
 from harness.scenario import catalogue

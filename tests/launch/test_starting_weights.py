@@ -11,14 +11,14 @@ from conftest import records
 from rich.console import Console
 from safetensors.numpy import save_file
 
+from harness.commands.convert import run_conversion
 from harness.errors import UserError
 from harness.launch.plan import interleave
 from harness.launch.starting_weights import require_file, started_from
-from harness.migration.convert.command import run_conversion
-from harness.migration.convert.convert import Request
 from harness.models.parameters import fingerprint
+from harness.porting.convert.convert import Request
 from harness.scenario.matrix import Selection, StartingWeights, expand
-from harness.subject import prepare
+from harness.worker.subject import prepare
 
 UNTRAINED = {
     "training": {"batch_size": 8, "stages": [{"name": "pretrain", "epochs": 0, "learning_rate": 1e-3}]},

@@ -14,6 +14,7 @@ import numpy as np
 from domains import make_domain
 
 from harness.frameworks import open_framework
+from harness.scenario.execution import EAGER, GRAPH
 from harness.scenario.schema import OptimiserConfig
 
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
@@ -64,7 +65,7 @@ def train(framework, stage, arrays):
 
 
 def main(name, execution, cases, answers):
-    framework = open_framework(name, DEVICES[name], compiled=execution == "compiled")
+    framework = open_framework(name, DEVICES[name], GRAPH if execution == "compiled" else EAGER)
     for path in sorted(Path(cases).glob("*.json")):
         with np.load(path.with_suffix(".npz")) as arrays:
             found = answer(framework, json.loads(path.read_text()), dict(arrays))

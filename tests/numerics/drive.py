@@ -5,13 +5,14 @@ import sys
 from unittest import mock
 
 from harness.frameworks.numerics import matmul_bits
+from harness.scenario.execution import EAGER, GRAPH
 
 
 def pytorch():
     """Bits of each kind of product, and the switches before, after opening and after a change."""
     import torch
 
-    from harness.frameworks.pytorch import open_device
+    from harness.frameworks.pytorch.trainer import open_device
 
     def rounded(values, bits):
         fraction, exponent = torch.frexp(values)
@@ -24,7 +25,7 @@ def pytorch():
         )
 
     before = torch.get_float32_matmul_precision()
-    device = open_device("cpu", compiled=False)
+    device = open_device("cpu")
     switches = device.switches().values
     bits = {"plain": matmul_bits(device)}
     for name, number in (("10 + 1 bits", 11), ("7 + 1 bits", 8)):
@@ -32,7 +33,7 @@ def pytorch():
             bits[name] = matmul_bits(device)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         bits["autocast bfloat16"] = matmul_bits(device)
-    bits["float64"] = matmul_bits(open_device("cpu", compiled=False, dtype=torch.float64))
+    bits["float64"] = matmul_bits(open_device("cpu", dtype=torch.float64))
     torch.set_float32_matmul_precision("medium")
     return {"before": before, "bits": bits, "switches": switches, "changed": device.switches().values}
 
@@ -41,7 +42,7 @@ def mindspore():
     """Bits of each kind of product, and the switches."""
     import mindspore as ms
 
-    from harness.frameworks.mindspore import Product, open_device
+    from harness.frameworks.mindspore.trainer import Product, open_device
 
     class Half(Product):
         def construct(self, left, right):
@@ -49,7 +50,7 @@ def mindspore():
 
     bits = {}
     for name, compiled in (("eager", False), ("compiled", True)):
-        device = open_device("CPU", compiled=compiled)
+        device = open_device("CPU", GRAPH if compiled else EAGER)
         bits[name] = matmul_bits(device)
         device._product = Half()
         bits[f"{name}, float16"] = matmul_bits(device)

@@ -5,7 +5,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from harness.frameworks import mindspore_precision, pytorch_precision
+from harness.frameworks.mindspore import precision as mindspore_precision
+from harness.frameworks.pytorch import precision as pytorch_precision
 
 
 def pytorch_on_npu(**changes):

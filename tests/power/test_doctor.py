@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from harness import machine
+from harness.machine import identity as machine
 from tests.power.test_power_commands import refused
 
 

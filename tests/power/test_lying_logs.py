@@ -21,7 +21,7 @@ from collectors.samples import (
     reading_record,
     to_parquet,
 )
-from harness import cli
+from harness.commands import cli
 
 HEADER = Header("made", (Sensor("gpu", "card", "instant", devices=(0,)),), {"nvml": "none"}, 0.1, 5, 6, {"python": "3"})
 END = {"type": "end", "t_ns": 9, "reason": "SIGTERM", "n_ticks": 100, "max_late_s": 0.1}

@@ -18,6 +18,7 @@ from harness.frameworks import open_framework
 from harness.models.domain import plain_channels
 from harness.runners import inference, training
 from harness.runners.reporter import Reporter
+from harness.scenario.execution import EAGER, GRAPH
 from harness.scenario.schema import InferenceConfig, OptimiserConfig, Stage, TrainingConfig
 
 STEPS, GRID, BATCH, SEED, SURE = 60, (4, 6), 4, 11, 30.0
@@ -50,7 +51,9 @@ class World:
 
 
 def main(framework_name, gain, forecast_path):
-    framework = open_framework(framework_name, DEVICES[framework_name], compiled=framework_name == "mindspore")
+    framework = open_framework(
+        framework_name, DEVICES[framework_name], GRAPH if framework_name == "mindspore" else EAGER
+    )
     windows = Windows(World(), Splits(train=0.6, validation=0.08, test=0.32), carry.input_spec(None))
     weight = np.zeros((1, 6), np.float32)
     weight[0, 4] = SURE

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.forecast import Forecast
+from harness.results.forecast import Forecast
 from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from harness.analysis.tables.energy import CellEnergy, energy_comparison
 from harness.analysis.tables.skill import CellScores, skill_refusal
 from harness.analysis.tables.speed import CellMetrics
 from harness.errors import nearest
-from harness.migration.parity.certificate import Certificate
+from harness.porting.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
 from harness.scenario.matrix import Scenario
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.errors import UserError
-from harness.forecast import FILE_NAME, Forecast
+from harness.results.forecast import FILE_NAME, Forecast
 
 Fields = NDArray[np.floating[Any]]
 

@@ -25,7 +25,7 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.record import Record
+from harness.results.record import Record
 
 AXES_INCHES = 2.3
 MOST_MARKERS = 10

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
-from collectors.behaviour import power_series
-from collectors.energy_curve import NS_PER_S, midpoint_ns
+from collectors.accounting.energy_curve import NS_PER_S, midpoint_ns
+from collectors.calibration.behaviour import power_series
 from collectors.samples import SampleLog, read_parquet
 from harness.analysis.figures.style import (
     OKABE_ITO,

@@ -27,7 +27,7 @@ from harness.analysis.figures.style import (
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
 from harness.analysis.tables.parts import estimate, estimate_columns
 from harness.analysis.tables.skill import REFERENCES, CellScores, ScoreKey
-from harness.forecast import spread
+from harness.results.forecast import spread
 
 MOST_VARIABLES = 6
 MOST_BESIDE = 4

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.cells import Group
-from harness.analysis.figures import energy, forecast, loss, power, scaling, skill, speed
+from harness.analysis.figures import batch_size as scaling
+from harness.analysis.figures import energy, forecast, loss, power, skill, speed
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen

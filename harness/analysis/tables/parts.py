@@ -7,7 +7,7 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison, setting_differences
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Deviation, Estimate, Ratio, summarise
-from harness.record import Record
+from harness.results.record import Record
 from harness.scenario.matrix import Absent
 
 INTERVALS = (

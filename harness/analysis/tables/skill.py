@@ -9,8 +9,8 @@ import pandas as pd
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.fairness import Comparison
-from harness.analysis.gate import MOST, POWER, further_launches
 from harness.analysis.number_format import MISSING, with_interval
+from harness.analysis.sample_size import MOST, POWER, further_launches
 from harness.analysis.statistics import Deviation, difference, equivalence, paired, relative_deviation, summarise
 from harness.analysis.summaries import Place, ScoreKey
 from harness.analysis.tables.parts import (

@@ -16,6 +16,7 @@ from aigoms_cases import STEPS, domain
 from harness.frameworks import open_framework
 from harness.models import aigoms
 from harness.models.operators.spectral import factors, plane_matrices, sequence_matrices
+from harness.scenario.execution import EAGER, GRAPH
 from harness.scenario.schema import OptimiserConfig
 
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
@@ -151,7 +152,7 @@ def mixer(framework, arrays):
 
 def main(name, execution, cases, answers):
     compiled = execution == "compiled"
-    opened = open_framework(name, DEVICES[name], compiled=compiled)
+    opened = open_framework(name, DEVICES[name], GRAPH if compiled else EAGER)
     framework = {"pytorch": PyTorch, "mindspore": MindSpore}[name](compiled)
     source = importlib.import_module(f"harness.models.aigoms.{name}")
     for path in sorted(Path(cases).glob("*.json")):

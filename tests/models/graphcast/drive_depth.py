@@ -9,6 +9,7 @@ from domains import make_domain
 from harness.frameworks import open_framework
 from harness.models import graphcast
 from harness.models.parameters import draw
+from harness.scenario.execution import EAGER, GRAPH
 from harness.scenario.schema import OptimiserConfig
 
 NETWORK = graphcast.Network(mesh_refinement=1, latent_size=16, message_steps=16)
@@ -17,7 +18,7 @@ DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
 
 def main(name):
     domain = make_domain((8, 16), 2)
-    framework = open_framework(name, DEVICES[name], compiled=name == "mindspore")
+    framework = open_framework(name, DEVICES[name], GRAPH if name == "mindspore" else EAGER)
     framework.build(graphcast, NETWORK, domain)
     framework.load(draw(graphcast.parameters(NETWORK, domain), 1))
     optimiser = OptimiserConfig(name="adamw", weight_decay=0.1, clip_norm=0.5)

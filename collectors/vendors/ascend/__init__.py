@@ -1,0 +1,1 @@
+"""Huawei Ascend: DCMI and npu-smi, who is on a card, and which devices CANN shows to a job."""

@@ -1,0 +1,1 @@
+"""Power of the host itself: RAPL counters, hwmon sensors, and the whole node by IPMI."""

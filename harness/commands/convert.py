@@ -1,0 +1,187 @@
+"""`crosscast convert`."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from harness.porting.convert.convert import FileKind, Layout, Outcome, Request
+
+LIMIT_S = 6 * 3600.0
+ENDINGS: "dict[str, tuple[FileKind, Layout]]" = {
+    ".pt": ("pytorch", "pytorch"),
+    ".pth": ("pytorch", "pytorch"),
+    ".tar": ("pytorch", "pytorch"),
+    ".ckpt": ("ckpt", "mindspore"),
+    ".safetensors": ("safetensors", "neutral"),
+}
+PICKLE, ZIP, MESSAGE = b"\x80", b"PK\x03\x04", b"\x0a"
+
+
+@click.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--model", help="Check against this model: a name in scenarios/models or a YAML file.")
+@click.option("--preset", help="The model's preset, such as tiny, small or paper.")
+@click.option("--data", help="Mapping in scenarios/data with the model's channels; default: the suites' data.")
+@click.option("--names", help="Names that SOURCE has: a name in scenarios/weights or a YAML file; default: ours.")
+@click.option("--target-names", help="Names that TARGET gets, likewise; default: ours.")
+@click.option(
+    "--to", "layout", type=click.Choice(("pytorch", "mindspore", "neutral")), help="Default: by TARGET's ending."
+)
+@click.option("--weights-only", is_flag=True, help="Leave out the optimiser's state.")
+@click.option("--partial", is_flag=True, help="Write what fits, even where it is not all.")
+@click.option("--dry-run", is_flag=True, help="Print the name map and write nothing.")
+@click.option("--force", is_flag=True, help="Replace TARGET where it exists.")
+def convert(
+    source: Path,
+    target: Path,
+    model: str | None,
+    preset: str | None,
+    data: str | None,
+    names: str | None,
+    target_names: str | None,
+    layout: "Layout | None",
+    weights_only: bool,
+    partial: bool,
+    dry_run: bool,
+    force: bool,
+) -> None:
+    """Turn SOURCE into TARGET, weights and optimiser state, bit for bit.
+
+    Both are PyTorch's (.pt, .pth, .tar), MindSpore's (.ckpt) or safetensors, which without --to is written in a form
+    that needs no framework; SOURCE may be an .npz file too, such as DeepMind's GraphCast. Prints which tensor became
+    which; does not write where not every one fits.
+    """
+    if (model is None) != (preset is None):
+        raise UserError("give --model and --preset together, or neither")
+    if data is not None and model is None:
+        raise UserError("--data goes with --model and --preset")
+    kind, of_target = _target(target, layout)
+    if not dry_run and target.exists() and not force:
+        raise UserError(f"{target}: exists; give --force to replace it, or another name")
+    source_kind = kind_of(source)
+
+    from harness.porting.convert.convert import Request
+    from harness.porting.convert.rendering import summary, table
+    from harness.terminal import PlainConsole, say
+
+    def asked(place: Path | None) -> Request:
+        return Request(
+            source=source,
+            source_kind=source_kind,
+            target=target,
+            place=place,
+            target_kind=kind,
+            target_layout=of_target,
+            source_names=names,
+            target_names=target_names,
+            model=model,
+            preset=preset,
+            data=data,
+            partial=partial,
+            weights_only=weights_only,
+        )
+
+    outcome = run_conversion(asked(None)) if dry_run else _written(asked, target)
+    console = PlainConsole()
+    console.print(table(outcome, source.name, target.name))
+    console.print(summary(outcome))
+    for remark in outcome.remarks:
+        console.print(remark)
+    if outcome.refusal is not None:
+        raise UserError(f"{source}: {outcome.refusal}; {outcome.advice}")
+    if not dry_run:
+        say(target)
+
+
+def run_conversion(request: "Request") -> "Outcome":
+    """Convert here, or in a process with PyTorch where one side is its own; raises UserError as `convert_here`."""
+    from harness.porting.convert.convert import Outcome, convert_here
+    from harness.processes import ask_child
+
+    if "pytorch" not in (request.source_kind, request.target_kind):
+        return convert_here(request)
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise UserError("PyTorch's files need PyTorch, which is not installed; run: make venv")
+    answer = ask_child("harness.porting.convert.pytorch", request.model_dump_json(), timeout_s=LIMIT_S)
+    if "reason" in answer:
+        raise UserError(str(answer["reason"]))
+    return Outcome.model_validate(answer)
+
+
+def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Outcome":
+    """Write beside the target and give it its name at the end, so that there is no half of it."""
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror}") from None
+    os.close(descriptor)
+    place = Path(name)
+    try:
+        outcome = run_conversion(asked(place))
+        if outcome.refusal is None:
+            with place.open("rb") as file:
+                os.fsync(file.fileno())
+            place.chmod(0o644)
+            place.replace(target)
+    finally:
+        place.unlink(missing_ok=True)
+    return outcome
+
+
+def _target(target: Path, layout: "Layout | None") -> "tuple[FileKind, Layout]":
+    if target.suffix not in ENDINGS:
+        hint = nearest(target.suffix, ENDINGS) if target.suffix else f"choose from: {', '.join(ENDINGS)}"
+        raise UserError(f"{target}: no form has the ending {target.suffix!r}; {hint}")
+    kind, usual = ENDINGS[target.suffix]
+    if layout is None or layout == usual:
+        return kind, usual
+    if kind == "safetensors":
+        return kind, layout
+    if target.suffix == ".ckpt" and layout == "pytorch":
+        return "pytorch", "pytorch"
+    raise UserError(f"{target}: {layout} is not written to {target.suffix}; name it .safetensors")
+
+
+def kind_of(source: Path) -> "FileKind":
+    """By the first bytes: FourCastNet's published backbone.ckpt is PyTorch's.
+
+    Raises UserError where there is no such file or it is none that is read.
+    """
+    if source.exists() and not source.is_file():
+        raise UserError(f"{source}: is no regular file")
+    try:
+        with source.open("rb") as file:
+            head, size = file.read(9), file.seek(0, os.SEEK_END)
+    except OSError as error:
+        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise UserError(f"{source}: {reason}") from None
+    if (head[8:] == b"{" and int.from_bytes(head[:8], "little") < size) or source.suffix == ".safetensors":
+        return "safetensors"
+    if head.startswith(ZIP):
+        return "npz" if _holds_arrays(source) else "pytorch"
+    if head.startswith(PICKLE):
+        return "pytorch"
+    if head.startswith(MESSAGE):
+        return "ckpt"
+    raise UserError(
+        f"{source}: neither a file of PyTorch nor of MindSpore nor safetensors nor .npz, or its beginning is lost"
+    )
+
+
+def _holds_arrays(source: Path) -> bool:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return source.suffix == ".npz"

@@ -1,0 +1,94 @@
+"""`crosscast parity`."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from harness.commands.options import SEED, PathName
+
+if TYPE_CHECKING:
+    from harness.porting.parity.exchange import ParityPrecision
+
+
+@click.command()
+@click.argument("model", required=False)
+@click.option("--preset", help="Preset of the model; default: the smoke suite's.")
+@click.option("--framework", default="mindspore", show_default=True, help="Framework of the port.")
+@click.option(
+    "--execution",
+    type=click.Choice(["eager", "compiled", "both"]),
+    default="both",
+    show_default=True,
+    help="How the port runs.",
+)
+@click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
+@click.option("--port", help="A port of your own, package.module with build and loss; default: the harness's.")
+@click.option("--seed", type=SEED, default=2026, show_default=True, help="Of the weights and batches.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of a batch.")
+@click.option("--steps", type=click.IntRange(min=1), default=12, show_default=True, help="Training steps compared.")
+@click.option(
+    "--precision",
+    type=click.Choice(["fp32", "fp16", "bf16"]),
+    default="fp32",
+    show_default=True,
+    help="Half precisions are the framework's own automatic mixed precision, forward and backward.",
+)
+@click.option("--no-operators", is_flag=True, help="Leave out the level of single operators.")
+@click.option(
+    "--results",
+    type=PathName(file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder in which the certificates are kept, in parity/.",
+)
+def parity(
+    model: str | None,
+    preset: str | None,
+    framework: str,
+    execution: str,
+    chip: str,
+    port: str | None,
+    seed: int,
+    batch_size: int,
+    steps: int,
+    precision: "ParityPrecision",
+    no_operators: bool,
+    results: Path,
+) -> None:
+    """Certify that a port is the same network: operators, layers, gradients, training.
+
+    MODEL is a name in scenarios/models or a YAML file; without it, all models of the smoke suite. Certificates go
+    to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
+    """
+    from harness.commands.options import refuse_unwritable
+    from harness.errors import UserError
+    from harness.files import write_atomically
+    from harness.porting.factories import refuse_absent
+    from harness.porting.parity.certificate import save
+    from harness.porting.parity.check import Settings, certify, scenarios_of
+    from harness.porting.parity.rendering import markdown, remarks, table
+    from harness.scenario.schema import Execution
+    from harness.terminal import PlainConsole, say
+
+    both: tuple[Execution, ...] = ("eager", "compiled")
+    chosen = tuple(each for each in both if execution in (each, "both"))
+    refuse_unwritable(results)
+    if port is not None:
+        refuse_absent(port)
+    settings = Settings(seed, batch_size, steps, port, not no_operators, precision)
+    console, departed = PlainConsole(), []
+    for scenario in scenarios_of(model, preset, framework, chip):
+        for certificate in certify(scenario, chosen, settings, partial(say, err=True)):
+            path = save(certificate, results)
+            write_atomically(path.with_suffix(".md"), markdown(certificate))
+            console.print(table(certificate))
+            for line in remarks(certificate):
+                console.print(line)
+            say(path)
+            departed += [certificate] if certificate.verdict == "departs" else []
+    if departed:
+        first = departed[0]
+        reason = first.diagnosis or next(level.reason for level in first.levels if level.verdict == "failed")
+        raise UserError(f"{first.model} in {first.framework} {first.execution} departs: {reason}")

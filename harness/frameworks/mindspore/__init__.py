@@ -1,0 +1,1 @@
+"""MindSpore behind the framework protocol, on a CPU or Ascend."""

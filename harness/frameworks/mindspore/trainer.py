@@ -1,0 +1,294 @@
+"""MindSpore behind the framework protocol: CPU and Ascend, op by op or as compiled graphs.
+
+Loss, gradients and optimiser are one Cell, so that a compiled training step is a single graph; gradients passed into a
+separately compiled optimiser are several times slower.
+"""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor, nn, ops
+from numpy.typing import NDArray
+
+from harness.errors import UserError
+from harness.frameworks.base import Array, FrameworkDescription, Switches
+from harness.frameworks.mindspore import precision
+from harness.models.domain import Domain, InputLayout
+from harness.scenario.execution import EAGER, Execution
+from harness.scenario.schema import OptimiserConfig
+
+CLIP_EPSILON = 1e-6
+"""Added to the norm of the gradients, as in torch.nn.utils.clip_grad_norm_."""
+
+
+def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
+    """Open a device by its MindSpore name: CPU or Ascend.
+
+    The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
+    operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
+    Products of float32 keep all of it (precision). Raises UserError where this build of
+    MindSpore cannot use the device.
+    """
+    try:
+        ms.set_device(device)
+    except (RuntimeError, ValueError) as error:
+        reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
+    refused = precision.keep_float32() if device == "Ascend" else ()
+    ms.set_context(mode=ms.GRAPH_MODE if execution.is_graph else ms.PYNATIVE_MODE)
+    if device == "CPU" and not execution.is_graph:
+        ms.runtime.launch_blocking()
+    ms.runtime.synchronize()
+    return MindSpore(device, execution, refused)
+
+
+class Product(nn.Cell):
+    """A matrix product: as part of a graph where networks are."""
+
+    def construct(self, left: Tensor, right: Tensor) -> Tensor:
+        """The product of (m, k) and (k, n)."""
+        return ops.matmul(left, right)
+
+
+class OneAhead(nn.Cell):
+    """Network and loss for one step ahead."""
+
+    def __init__(self, network: nn.Cell, loss: Any, weights: Array) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.loss, self.weights = network, loss, Tensor(weights)
+
+    def construct(self, x: Tensor, target: Tensor, *extras: Tensor) -> Tensor:
+        """The scalar loss."""
+        return self.loss(self.network(x, *extras), target, self.weights)
+
+
+class Rollout(nn.Cell):
+    """Network and the losses of an autoregressive rollout, added."""
+
+    def __init__(self, ahead: OneAhead, mask: Array, layout: InputLayout, steps: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.loss, self.weights = ahead.network, ahead.loss, ahead.weights
+        self.mask, self.steps = Tensor(mask), steps
+        self.state_alone, self.kept, self.statics = layout.state_alone, layout.kept, layout.statics
+        self.inputs, self.forced = layout.inputs, layout.forcings > 0 and steps > 1
+
+    def construct(self, x: Tensor, targets: Tensor, *further: Tensor) -> Tensor:
+        """The scalar loss against targets (steps, B, C, H, W).
+
+        `further` are the forcings (steps - 1, B, F', H, W) of the later steps, where there are any, and the extras.
+        """
+        states, forcings, extras = ops.unstack(targets), (), further
+        if self.forced:
+            forcings, extras = ops.unstack(further[0]), further[1:]
+        state = self.network(x, *extras)
+        total = self.loss(state, states[0], self.weights)
+        for step in range(1, self.steps):
+            x = self.next_input(x, state * self.mask, forcings[step - 1 : step])
+            state = self.network(x, *extras)
+            total = total + self.loss(state, states[step], self.weights)
+        return total
+
+    def next_input(self, x: Tensor, state: Tensor, forcings: tuple[Tensor, ...]) -> Tensor:
+        """The new state, the older ones, the forcings of the next step and the static fields of x."""
+        if self.state_alone:
+            return state
+        parts: tuple[Tensor, ...] = (state,)
+        if self.kept > 0:
+            parts = (*parts, x[:, : self.kept])
+        parts = parts + forcings
+        if self.statics > 0:
+            parts = (*parts, x[:, self.inputs - self.statics :])
+        return ops.cat(parts, axis=1)
+
+
+updated, squared_norm, scaled = (ops.MultitypeFuncGraph(name) for name in ("updated", "squared_norm", "scaled"))
+"""For a map over all parameters: loops, which a graph unrolls one within the other, stop at a depth of 1000."""
+
+
+@updated.register("Function", *["Tensor"] * 9)
+def _update(
+    kernel: Any,
+    rate: Tensor,
+    beta1: Tensor,
+    beta2: Tensor,
+    epsilon: Tensor,
+    decay: Tensor,
+    parameter: Parameter,
+    first_moment: Parameter,
+    second_moment: Parameter,
+    gradient: Tensor,
+) -> Tensor:
+    kernel(parameter, first_moment, second_moment, rate, beta1, beta2, epsilon, decay, gradient)
+    return gradient
+
+
+@squared_norm.register("Tensor")
+def _squared_norm(gradient: Tensor) -> Tensor:
+    return ops.square(gradient).sum()
+
+
+@scaled.register("Tensor", "Tensor")
+def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
+    return gradient * factor
+
+
+class TrainStep(nn.Cell):
+    """Loss, gradients and one Adam or AdamW update.
+
+    The fused kernel has no bias correction and adds epsilon to the uncorrected root, so that with c = sqrt(1 - beta2^t)
+    the settings lr c / (1 - beta1^t), eps c and decay (1 - beta1^t) / c give the update of torch.optim.
+    """
+
+    def __init__(self, loss: nn.Cell, optimiser: OptimiserConfig) -> None:
+        super().__init__(auto_prefix=False)
+        self.loss = loss
+        self.parameters = ms.ParameterTuple(loss.trainable_params())
+        self.first_moments = self.parameters.clone("first_moment", "zeros")
+        self.second_moments = self.parameters.clone("second_moment", "zeros")
+        self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
+        self.value_and_grad = ms.value_and_grad(loss, None, self.parameters)
+        self.update = ops.AdamWeightDecay()
+        self.map = ops.HyperMap()
+        self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
+
+    def construct(self, rate: Tensor, epsilon: Tensor, decay: Tensor, *inputs: Tensor) -> Tensor:
+        """The loss before the update; `inputs` are those of the rollout."""
+        loss, gradients = self.value_and_grad(*inputs)
+        if self.clips:
+            gradients = self.clip(gradients)
+        update = ops.partial(updated, self.update, rate, self.beta1, self.beta2, epsilon, decay)
+        self.map(update, self.parameters, self.first_moments, self.second_moments, gradients)
+        return loss
+
+    def clip(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Gradients scaled down, where they exceed it, to the norm over all parameters."""
+        squares = ops.addn(self.map(squared_norm, gradients))
+        factor = ops.minimum(self.clip_norm / (ops.sqrt(squares) + CLIP_EPSILON), 1.0)
+        return self.map(ops.partial(scaled, factor), gradients)
+
+
+def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(steps, 3): rate, epsilon and decay for every step of the kernel in TrainStep.
+
+    The betas are rounded as the kernel rounds them, so that the correction undoes exactly what it does.
+    """
+    step = np.arange(1, len(learning_rates) + 1)
+    first = 1 - float(np.float32(optimiser.beta1)) ** step
+    root = np.sqrt(1 - float(np.float32(optimiser.beta2)) ** step)
+    decay = optimiser.weight_decay * first / root
+    return np.stack([learning_rates * root / first, optimiser.epsilon * root, decay], axis=1)
+
+
+class MindSpore:
+    """A network in MindSpore."""
+
+    def __init__(self, device: str, execution: Execution, refused: tuple[str, ...] = ()) -> None:
+        self._device = device
+        self._execution = execution
+        self._refused = refused
+        self._product = Product()
+
+    def describe(self) -> FrameworkDescription:
+        """Versions, device and threads."""
+        on_cpu = self._device == "CPU"
+        return FrameworkDescription(
+            name="mindspore",
+            version=ms.__version__,
+            build=ms.__version__,
+            device=self._device,
+            device_name="cpu" if on_cpu else ms.hal.get_device_name(0),
+            driver=None,
+            execution="compiled" if self._execution.is_graph else "eager",
+            threads=ms.get_context("runtime_num_threads"),
+            packages={"mindspore": ms.__version__},
+        )
+
+    def switches(self) -> Switches:
+        """The switches that decide the precision of products, read at the moment; a CPU has none."""
+        return precision.read(self._refused) if self._device == "Ascend" else Switches(values={}, unread=())
+
+    def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
+        """Make the network of these hyperparameters for a domain.
+
+        `port` offers another `build` and `loss` in place of those of the architecture.
+        """
+        source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
+        self.network: nn.Cell = source.build(network, domain)
+        self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
+        self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
+        self._mask = domain.mask.astype(np.float32)
+        self._layout = domain.layout(architecture.input_spec(network))
+
+    def load(self, weights: Mapping[str, Array]) -> None:
+        """Set every parameter.
+
+        Raises ValueError where names or shapes are not exactly those of the network.
+        """
+        if missing := self._parameters.keys() ^ weights.keys():
+            raise ValueError(f"parameters on one side only: {', '.join(sorted(missing))}")
+        for name, parameter in self._parameters.items():
+            if parameter.shape != weights[name].shape:
+                raise ValueError(f"{name}: shape {weights[name].shape}, the network has {parameter.shape}")
+            parameter.set_data(Tensor(weights[name]))
+
+    def weights(self) -> dict[str, Array]:
+        """Every parameter by name."""
+        return {name: self.get(parameter) for name, parameter in self._parameters.items()}
+
+    def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
+        """A fresh optimiser; step k of the stage uses learning_rates[k]."""
+        rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps)
+        self._train_step = TrainStep(rollout, optimiser)
+        self._train_step.set_train()
+        self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
+
+    def put(self, array: NDArray[Any]) -> Tensor:
+        """A host array to the device."""
+        return Tensor(array)
+
+    def get(self, value: Tensor | Parameter) -> Array:
+        """A device value to the host; waits for it."""
+        array: Array = value.asnumpy()
+        return array
+
+    def multiply(self, left: Tensor, right: Tensor) -> Tensor:
+        """Matrix product of two device values (m, k) and (k, n)."""
+        return self._product(left, right)
+
+    def train_step(
+        self, x: Tensor, targets: Tensor, forcings: Tensor | None = None, extras: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """One optimiser step over a rollout from x to targets (rollout_steps, B, C, H, W); the loss before the update.
+
+        `forcings` (rollout_steps - 1, B, F', H, W) are those of the later steps, None where there are none.
+        """
+        settings = [Tensor(value, ms.float32) for value in next(self._settings)]
+        further = extras if forcings is None else (forcings, *extras)
+        return self._train_step(*settings, x, targets, *further)
+
+    def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
+        """The loss of one step ahead, without extras and without an update."""
+        return self._one_ahead(x, target)
+
+    def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
+        """The loss of one step ahead and its gradient by every parameter."""
+        parameters = ms.ParameterTuple(self.network.trainable_params())
+        function = ms.value_and_grad(self._one_ahead, None, parameters)
+        loss, gradients = (ms.jit(function) if self._execution.is_graph else function)(x, target, *extras)
+        return float(loss.asnumpy()), {p.name: self.get(g) for p, g in zip(parameters, gradients, strict=True)}
+
+    def predict(self, x: Tensor) -> Tensor:
+        """The state (B, C, H, W) one step later."""
+        return self.network(x)
+
+    def synchronise(self) -> None:
+        """Wait until the device has finished."""
+        ms.runtime.synchronize()
+
+    def peak_memory_bytes(self) -> int | None:
+        """Peak memory allocated on the device since the start, None on a CPU, where MindSpore keeps no count."""
+        return None if self._device == "CPU" else int(ms.runtime.max_memory_allocated())

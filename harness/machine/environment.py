@@ -1,0 +1,131 @@
+"""What a record says of the machine and the software; nothing here raises where a source is missing."""
+
+import contextlib
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import sys
+from importlib.metadata import distributions
+from pathlib import Path
+
+import psutil
+
+import harness
+from collectors import children
+from harness.errors import UserError
+from harness.machine import identity as machine
+from harness.machine.speed_variables import speed_variables
+from harness.results.record import Environment
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
+GIT_LIMIT_S = 10.0
+REPOSITORY = Path(harness.__file__).resolve().parents[1]
+
+
+def capture(visible_devices_variable: str | None) -> Environment:
+    """The environment of launches made from this process. Raises UserError where the system shows nothing of itself."""
+    if sys.platform == "linux" and not Path("/proc/stat").exists():
+        raise UserError("/proc is not mounted: neither the load nor the memory of this machine can be told; mount it")
+    frequency = _cpu_frequency()
+    known_by = machine.identity()
+    return Environment(
+        crosscast_version=harness.__version__,
+        git_commit=_git("rev-parse", "HEAD"),
+        git_dirty=None if (status := _git("status", "--porcelain")) is None else bool(status),
+        python=platform.python_version(),
+        platform=platform.platform(),
+        host=known_by.digest,
+        host_identity=known_by.kind,
+        container=_container(),
+        cpu_name=_cpu_name(),
+        cpu_count=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
+        cpu_mhz=frequency[0],
+        cpu_mhz_max=frequency[1],
+        memory_bytes=_memory_bytes(),
+        packages=_packages(),
+        visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
+        threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        variables=speed_variables(os.environ, apart=THREAD_VARIABLES),
+        accelerator=_nvidia(),
+    )
+
+
+def host_digest() -> str:
+    """The identity of this machine as records name it, 12 hex digits: see harness.machine.identity."""
+    return machine.identity().digest
+
+
+def _git(*arguments: str) -> str | None:
+    if not (REPOSITORY / ".git").exists():
+        return None
+    try:
+        git = children.start(
+            ["git", "-C", str(REPOSITORY), *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+    except OSError:
+        return None
+    try:
+        told, _ = git.communicate(timeout=GIT_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        git.end()
+    return told.decode(errors="replace").strip() if git.returncode == 0 else None
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        found = re.search(r"^(?:model name|Hardware|cpu model)\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+        if found:
+            return found[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _cpu_frequency() -> tuple[float | None, float | None]:
+    with contextlib.suppress(OSError, NotImplementedError):
+        if frequency := psutil.cpu_freq():
+            return frequency.current or None, frequency.max or None
+    return None, None
+
+
+def _memory_bytes() -> int | None:
+    with contextlib.suppress(OSError, NotImplementedError):
+        total: int = psutil.virtual_memory().total
+        return total
+    return None
+
+
+def _container() -> str | None:
+    for path in ("/proc/self/cgroup", "/proc/self/mountinfo"):
+        with contextlib.suppress(OSError):
+            if found := re.search(r"(?:docker|containers|libpod|kubepods)\S*?([0-9a-f]{64})", Path(path).read_text()):
+                return found[1][:12]
+    return None
+
+
+def _packages() -> str:
+    listed = sorted({f"{found.name}=={found.version}" for found in distributions()})
+    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+def _nvidia() -> dict[str, str]:
+    import pynvml
+
+    found: dict[str, str] = {}
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return found
+    with contextlib.suppress(pynvml.NVMLError):
+        found["driver"] = pynvml.nvmlSystemGetDriverVersion()
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            device = pynvml.nvmlDeviceGetHandleByIndex(index)
+            found[f"gpu{index}_name"] = pynvml.nvmlDeviceGetName(device)
+            found[f"gpu{index}_memory_bytes"] = str(pynvml.nvmlDeviceGetMemoryInfo(device).total)
+            found[f"gpu{index}_sm_mhz_max"] = str(pynvml.nvmlDeviceGetMaxClockInfo(device, pynvml.NVML_CLOCK_SM))
+            found[f"gpu{index}_power_cap_mw"] = str(pynvml.nvmlDeviceGetEnforcedPowerLimit(device))
+    with contextlib.suppress(pynvml.NVMLError):
+        pynvml.nvmlShutdown()
+    return found

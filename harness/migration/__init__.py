@@ -1,1 +1,0 @@
-"""Is the port the same network? Weights, operators, parity."""

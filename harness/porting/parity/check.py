@@ -1,0 +1,144 @@
+"""The comparison of a port with the reference, from the command to certificates."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Literal
+
+from harness import __version__
+from harness.errors import UserError
+from harness.launch.turns import turn
+from harness.machine import environment
+from harness.porting.parity.certificate import Certificate, Level
+from harness.porting.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial
+from harness.porting.parity.judging import FACTOR, FACTOR_MIXED, diagnose, judge, levels
+from harness.processes import ask_child, scratch_folder
+from harness.scenario.matrix import Scenario, Selection, expand
+from harness.scenario.schema import Execution
+
+LIMIT_S = 3600.0
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a port is compared."""
+
+    seed: int = 2026
+    batch_size: int = 3
+    steps: int = 12
+    port: str | None = None
+    operators: bool = True
+    precision: ParityPrecision = "fp32"
+
+
+def scenarios_of(model: str | None, preset: str | None, framework: str, chip: str) -> Sequence[Scenario]:
+    """The scenarios of a model of the smoke suite, or of all of them, in a framework on a chip.
+
+    Raises UserError where one of them does not exist or cannot run here.
+    """
+    matrix = expand(Selection(chip=chip, model=model, framework=framework, preset=preset))
+    if not matrix.cells:
+        raise UserError(f"{framework} on {chip}: {matrix.absent[0].reason}")
+    return tuple({scenario.model: scenario for scenario in matrix.cells}.values())
+
+
+def certify(
+    scenario: Scenario, executions: Sequence[Execution], settings: Settings, progress: Progress
+) -> list[Certificate]:
+    """A certificate for every execution, made when no bench has the devices.
+
+    Raises UserError where the reference cannot run, and where the port cannot be built or has other parameters.
+    """
+    plan = ParityPlan(
+        scenario=scenario,
+        trials=(Trial(seed=settings.seed, port=settings.port),),
+        batch_size=settings.batch_size,
+        steps=settings.steps,
+        precision=settings.precision,
+    )
+    with turn({scenario.device, "cpu"}, scenario.chip, progress), scratch_folder("parity") as folder:
+        plan.write(folder)
+        progress(f"{scenario.model} {scenario.preset}: the truth and the yardstick, PyTorch on the CPU")
+        run_child("reference", folder)
+        reference = Reference.read(folder, settings.seed)
+        certificates = []
+        for execution in executions:
+            progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {execution}")
+            run_child("candidate", folder, execution)
+            answer = Answer.model_validate_json((folder / f"{execution}-0.json").read_bytes())
+            operators = _operators(scenario, execution, settings, progress)
+            certificates.append(_certificate(scenario, execution, settings, reference, answer, operators))
+    return certificates
+
+
+def run_child(role: str, folder: Path, *arguments: str) -> None:
+    """Run the reference or the candidate in its own process; raises UserError with what it says."""
+    said = ask_child(f"{__package__}.{role}", folder, *arguments, timeout_s=LIMIT_S)
+    if reason := said.get("reason"):
+        raise UserError(f"{role}: {reason}")
+
+
+def _certificate(
+    scenario: Scenario,
+    execution: Execution,
+    settings: Settings,
+    reference: Reference,
+    answer: Answer,
+    operators: Level,
+) -> Certificate:
+    if answer.described is None:
+        raise UserError(f"{settings.port or scenario.framework} {execution} does not run: {answer.reason}")
+    judged = judge(answer, reference, FACTOR if settings.precision == "fp32" else FACTOR_MIXED)
+    return Certificate(
+        model=scenario.model,
+        preset=scenario.preset,
+        architecture=scenario.architecture,
+        architecture_fingerprint=reference.architecture_fingerprint,
+        framework=scenario.framework,
+        execution=execution,
+        chip=scenario.chip,
+        port_name=settings.port,
+        port=answer.described,
+        reference=reference.described,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        steps=settings.steps,
+        precision=settings.precision,
+        factor=FACTOR if settings.precision == "fp32" else FACTOR_MIXED,
+        levels=(operators, *levels(judged)),
+        diagnosis=diagnose(judged, reference.calls),
+        only_in_port=answer.only_here,
+        only_in_reference=answer.only_in_reference,
+        made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        crosscast_version=__version__,
+        host=environment.host_digest(),
+    )
+
+
+def _operators(scenario: Scenario, execution: Execution, settings: Settings, progress: Progress) -> Level:
+    """Every operator that the PyTorch network runs, beside its counterpart in the framework."""
+    if scenario.framework != "mindspore":
+        return _no_operators("not applicable", "operators are mapped from PyTorch to MindSpore")
+    if settings.precision != "fp32":
+        return _no_operators("not applicable", "operators are compared in fp32")
+    if not settings.operators:
+        return _no_operators("not run", "left out")
+    from harness.porting.operators.survey import survey
+
+    rows = survey(scenario, execution=execution, seed=settings.seed, console_progress=progress).rows
+    ran = [row for row in rows if row.status in ("verified", "differs", "fails")]
+    departed = [row for row in ran if row.status != "verified"]
+    return Level(
+        name="operators",
+        verdict="failed" if departed else "passed" if ran else "not run",
+        compared=len(ran),
+        departed=len(departed),
+        first=(),
+        reason="; ".join(f"{row.operator}: {row.reason or row.status}" for row in departed) or None,
+    )
+
+
+def _no_operators(verdict: Literal["not run", "not applicable"], reason: str) -> Level:
+    return Level(name="operators", verdict=verdict, compared=0, departed=0, reason=reason)

@@ -1,0 +1,102 @@
+"""The probe for PyTorch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.frameworks.pytorch.trainer import PyTorch
+from harness.porting.parity.exchange import MixedPrecision
+from harness.porting.parity.probing import Call
+from harness.porting.parity.quantities import Array
+from harness.porting.parity.sample import Sample
+
+TYPES: Mapping[MixedPrecision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+class Probe:
+    """A network in PyTorch whose modules are watched by hooks."""
+
+    def __init__(self, framework: PyTorch) -> None:
+        self.framework = framework
+
+    def record(self, sample: Sample) -> tuple[list[Call], Array]:
+        """Every call of a module in a forward pass, in the order in which they end, and the prediction."""
+        module, calls = self.framework.module, []
+
+        def watch(name: str) -> Any:
+            def hook(watched: torch.nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
+                places = tuple(place for place, value in enumerate(arguments) if _is_float(value))
+                inputs = tuple(_array(arguments[place]) for place in places)
+                outputs = tuple(_array(value) for value in _tensors(output))
+                calls.append(Call(name, type(watched).__name__, arguments, places, inputs, outputs))
+
+            return hook
+
+        handles = [part.register_forward_hook(watch(name)) for name, part in module.named_modules()]
+        try:
+            with torch.no_grad():
+                extras = (self.framework.put(values) for values in sample.extras(0))
+                prediction = module(self.framework.put(sample.first.inputs), *extras)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return calls, self.framework.get(prediction)
+
+    def alone(
+        self, call: Call, inputs: Sequence[Array], cotangents: Sequence[Array], parameters: Sequence[str]
+    ) -> tuple[Sequence[Array], Sequence[Array], Mapping[str, Array]]:
+        """Outputs of a module for inputs, and the gradients of sum(outputs * cotangents) by inputs and parameters."""
+        put, get, own = self.framework.put, self.framework.get, dict(self.framework.module.named_parameters())
+        given = [put(values).requires_grad_() for values in inputs]
+        arguments = list(call.arguments)
+        for place, value in zip(call.places, given, strict=True):
+            arguments[place] = value
+        outputs = _tensors(self.framework.module.get_submodule(call.name)(*arguments))
+        wanted = [*given, *(own[name] for name in parameters)]
+        slopes: list[Array] = []
+        if wanted:
+            weights = [put(values).reshape(output.shape) for values, output in zip(cotangents, outputs, strict=True)]
+            found = torch.autograd.grad(outputs, wanted, weights, allow_unused=True)
+            pairs = zip(found, wanted, strict=True)
+            slopes = [get(torch.zeros_like(of) if slope is None else slope) for slope, of in pairs]
+        by_parameter = dict(zip(parameters, slopes[len(given) :], strict=True))
+        return [get(value) for value in outputs], slopes[: len(given)], by_parameter
+
+    @contextmanager
+    def mixed(self, precision: MixedPrecision) -> Iterator[None]:
+        """The network under torch.autocast, for a while."""
+        module = self.framework.module
+        device = next(module.parameters()).device.type
+        forward = module.forward
+
+        def under_autocast(*arguments: Any) -> Tensor:
+            with torch.autocast(device, TYPES[precision]):
+                found: Tensor = forward(*arguments)
+            return found.float()
+
+        module.forward = under_autocast
+        try:
+            yield
+        finally:
+            module.forward = forward
+
+    def predict(self, x: Tensor, extras: Sequence[Tensor]) -> Array:
+        """The prediction for device values."""
+        with torch.no_grad():
+            return self.framework.get(self.framework.module(x, *extras))
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
+
+
+def _array(value: Tensor) -> Array:
+    array: Array = value.detach().cpu().numpy().copy()
+    return array
+
+
+def _tensors(output: Any) -> tuple[Tensor, ...]:
+    return tuple(output) if isinstance(output, tuple | list) else (output,)

@@ -1,0 +1,139 @@
+"""Numbers that no machine, launch or network has: what holds them is a damaged file, whose other numbers are no better.
+
+Checked when a record is read, so that nothing that is made of records has to expect a lead time of 1e59 hours.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+from pydantic import BaseModel
+
+from harness.results.record import Energy, Measurements, Phase, Record
+
+MOST_INTEGER = 2**63 - 1
+MOST_FLOAT = 1e39
+"""Above the largest float32, which a diverging loss reaches before it is infinite."""
+
+MOST_LAUNCH = 10**6
+MOST_LEAD_H = 1e7
+YEARS = (1970, 2200)
+
+
+def check_numbers(value: Any, where: str = "") -> None:
+    """Raise ValueError, with the place, for an integer beyond 64 bits, and for a float beyond MOST_FLOAT or not finite.
+
+    `value` is a model, a structure that msgspec made of one, or what JSON has, to any depth that JSON can have.
+    """
+    if isinstance(value, bool | str) or value is None:
+        return
+    if isinstance(value, int):
+        if abs(value) > MOST_INTEGER:
+            raise ValueError(f"{where}: an integer of {value.bit_length()} bits")
+    elif isinstance(value, float):
+        if not abs(value) <= MOST_FLOAT:
+            raise ValueError(f"{where}: {value:g}")
+    elif isinstance(value, msgspec.Struct):
+        check_numbers(msgspec.structs.asdict(value), where)
+    elif isinstance(value, BaseModel | Mapping):
+        for name, each in value if isinstance(value, BaseModel) else value.items():
+            check_numbers(each, f"{where}.{name}" if where else str(name))
+    elif isinstance(value, Iterable):
+        for number, each in enumerate(value):
+            check_numbers(each, f"{where}.{number}" if where else str(number))
+
+
+def check_record(record: Record) -> None:
+    """Raise ValueError, with the field, where a number or a time of a record is none that a launch can have.
+
+    Losses and scores may be infinite or NaN: training diverges. What tables compute of times, energies and scores is
+    checked by `harness.analysis.summaries`.
+    """
+    _within("launch", record.launch, 0, MOST_LAUNCH)
+    _within("order", record.order, 0, MOST_INTEGER)
+    _within("duration_s", record.duration_s, 0, MOST_FLOAT)
+    _check_started(record.started_at)
+    check_numbers(record.load, "load")
+    _check_once(_Same(record.scenario), "scenario")
+    _check_once(_Same(record.environment), "environment")
+    _check_measurements(record.measurements)
+    _check_energy(record.energy)
+
+
+class _Same:
+    """A value that is equal to itself alone, so that what thousands of records share is checked once."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+@lru_cache(maxsize=2**10)
+def _check_once(same: _Same, where: str) -> None:
+    check_numbers(same.value, where)
+
+
+def _check_started(started_at: str) -> None:
+    try:
+        year = datetime.fromisoformat(started_at).year
+    except ValueError:
+        return
+    if not YEARS[0] <= year <= YEARS[1]:
+        raise ValueError(f"started_at: the year {year}")
+
+
+def _check_measurements(measured: Measurements) -> None:
+    _within("measurements.parameters", measured.parameters or 0, 0, MOST_INTEGER)
+    if measured.framework:
+        _check_once(_Same(measured.framework), "measurements.framework")
+    if measured.memory:
+        for name in ("process_rss_bytes", "device_bytes"):
+            _within(f"measurements.memory.{name}", getattr(measured.memory, name) or 0, 0, MOST_INTEGER)
+    for stage in measured.training:
+        _within(f"{stage.name}: samples_per_epoch", stage.samples_per_epoch, 0, MOST_INTEGER)
+        for epoch in stage.epochs:
+            for loss in (*epoch.loss, epoch.validation_loss or 0.0):
+                if MOST_FLOAT < abs(loss) < math.inf:
+                    raise ValueError(f"{stage.name}: a loss of {loss:g}")
+    if measured.inference:
+        _within("inference.batch_size", measured.inference.batch_size, 0, MOST_INTEGER)
+    if measured.skill:
+        _check_leads(tuple([score.lead_h for score in measured.skill.scores]))
+    for phase in measured.phases:
+        _check_phase(phase)
+
+
+@lru_cache(maxsize=2**8)
+def _check_leads(leads_h: tuple[float, ...]) -> None:
+    for lead_h in leads_h:
+        if not 0 <= lead_h <= MOST_LEAD_H:
+            raise ValueError(f"skill: a lead time of {lead_h:g} h")
+
+
+def _check_phase(phase: Phase) -> None:
+    if not 0 <= phase.t0_ns <= phase.t1_ns <= MOST_INTEGER:
+        raise ValueError(f"phase {phase.name}: begins or ends at no time, or ends before it begins")
+    for name in ("steps", "samples"):
+        _within(f"phase {phase.name}: {name}", getattr(phase, name), 0, MOST_INTEGER)
+
+
+def _check_energy(energy: Energy) -> None:
+    for name in ("idle", "sampling", "calibrations"):
+        check_numbers(getattr(energy, name), f"energy.{name}")
+
+
+def _within(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{name}: {_short(value)}")
+
+
+def _short(value: float) -> str:
+    return f"an integer of {value.bit_length()} bits" if isinstance(value, int) and abs(value) > 2**63 else f"{value:g}"

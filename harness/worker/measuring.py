@@ -1,0 +1,169 @@
+"""What a worker does: open a framework, build, train and infer, and leave what it measured.
+
+Reads launch.json in the folder, writes measurements.json there as they come, and tells its progress on the file
+descriptor that launch.json names. Everything it prints goes to its log.
+"""
+
+import os
+import time
+import traceback
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from harness.errors import UserError, one_line
+from harness.files import write_atomically
+from harness.frameworks import numerics as numerics_of
+from harness.frameworks import open_framework
+from harness.frameworks.base import Framework
+from harness.launch.plan import LaunchPlan
+from harness.models.operators.choices import all_serving
+from harness.models.parameters import fingerprint
+from harness.models.sources import sources_digest
+from harness.results import forecast
+from harness.results.record import Definitions, Fingerprints, Measurements, Memory, Startup
+from harness.runners.reporter import Reporter
+from harness.scenario import catalogue
+from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.matrix import Scenario
+from harness.worker import process_memory
+from harness.worker.subject import Subject, prepare
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
+OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "memory not enough")
+
+
+def main(folder: Path, begun_s: float) -> int:
+    """Run the launch in `folder`; the exit status says how it ended."""
+    plan = LaunchPlan.read(folder)
+    with os.fdopen(plan.progress_fd, "w", encoding="utf-8") as stream:
+        reporter = Reporter(stream)
+        try:
+            measure(plan, folder, reporter, begun_s)
+            reporter.end("completed")
+        except UserError as error:
+            reporter.end("failed", str(error))
+            return USER_ERROR
+        except (MemoryError, RuntimeError) as error:
+            traceback.print_exc()
+            out_of_memory = isinstance(error, MemoryError) or any(w in str(error).lower() for w in OUT_OF_MEMORY_WORDS)
+            reporter.end("out_of_memory" if out_of_memory else "crashed", one_line(error))
+            return OUT_OF_MEMORY if out_of_memory else FAILED
+        except Exception as error:
+            traceback.print_exc()
+            reporter.end("crashed", one_line(error))
+            return FAILED
+    return 0
+
+
+def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) -> None:
+    """Build, train and infer; what has been measured is on disk after each part."""
+    scenario, seed = plan.scenario, plan.seed
+    reporter.tell("starting")
+    framework = open_framework(
+        scenario.framework, scenario.device, GRAPH if scenario.execution == "compiled" else EAGER
+    )
+    description = framework.describe()
+    catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
+    imported_s = perf_counter()
+    numerics = numerics_of.measure(framework, scenario.precision, os.environ)
+    measured_s = perf_counter()
+
+    reporter.tell("reading data")
+    from harness.data.normalisation import NORMALISATION
+    from harness.runners import inference, training
+
+    subject = prepare(scenario)
+    windows, domain = subject.windows, subject.domain
+    data_ready_s = perf_counter()
+    counts_memory = process_memory.forget_peak()
+
+    reporter.tell("building")
+    weights = initial_weights(subject, plan)
+    framework.build(subject.package, subject.network, domain)
+    framework.load(weights)
+    framework.synchronise()
+    built_s = perf_counter()
+
+    measured = Measurements(
+        framework=description,
+        numerics=numerics,
+        sources=sources_digest(subject.package, scenario.framework),
+        fingerprints=Fingerprints(
+            data=subject.data_fingerprint,
+            initial_weights=fingerprint(weights),
+            architecture=subject.architecture_fingerprint,
+        ),
+        data=windows.source.reading,
+        definitions=Definitions(
+            loss=subject.description.get("loss"),
+            normalisation=NORMALISATION,
+            inputs=windows.spec,
+            forcings=domain.forcings if windows.spec.forcing_offsets else (),
+            statics=domain.statics if windows.spec.statics else (),
+            operators=all_serving(subject.network, description.name, description.device),
+        ),
+        parameters=subject.description["parameters"],
+        startup=Startup(
+            import_s=imported_s - begun_s, data_ready_s=data_ready_s - measured_s, model_built_s=built_s - data_ready_s
+        ),
+    )
+    write_measurements(folder, measured, reporter)
+
+    rest(framework, plan, "idle before", reporter)
+    extras = partial(subject.training_extras, scenario.training.batch_size)
+    rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
+    reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
+    measured = measured.model_copy(
+        update={
+            "training": training.train(framework, windows, scenario.training, extras, seed, reporter),
+            "no_training": no_training(scenario),
+        }
+    )
+    write_measurements(folder, measured, reporter)
+    latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
+    measured = measured.model_copy(update={"inference": latency})
+    write_measurements(folder, measured, reporter)
+    skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
+    framework.synchronise()
+    rest(framework, plan, "idle after", reporter)
+    memory = Memory(
+        process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
+        device_bytes=framework.peak_memory_bytes(),
+    )
+    write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
+
+
+def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":
+    """The weights of the plan's file, or those drawn from the seed of the launch."""
+    if plan.scenario.weights is None:
+        return subject.initial_weights(plan.seed)
+    return subject.weights_of(Path(plan.weights_file or ""), plan.scenario.weights.fingerprint)
+
+
+def no_training(scenario: Scenario) -> str | None:
+    """Why nothing is trained; None where something is."""
+    if scenario.training.epochs:
+        return None
+    scored = "the drawn weights" if scenario.weights is None else f"those of {scenario.weights.file}"
+    return f"epochs: 0, {scored} as they are"
+
+
+def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) -> None:
+    """A phase in which the device is open and does nothing; none where no power is measured."""
+    if plan.power.idle_s > 0:
+        framework.synchronise()
+        reporter.tell(name)
+        with reporter.phase(name):
+            time.sleep(plan.power.idle_s)
+
+
+def write_measurements(folder: Path, measured: Measurements, reporter: Reporter) -> None:
+    """Write what has been measured so far."""
+    measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
+    write_atomically(folder / "measurements.json", measured.model_dump_json())

@@ -1,0 +1,48 @@
+"""Ports compared with the reference once for all tests, in the real children."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from small import small_scenario
+
+from harness.porting.parity.check import run_child
+from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial
+from harness.porting.parity.judging import Judged, diagnose, judge
+
+BATCH_SIZE, STEPS = 3, 4
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A trial, what was found in it, and which layer departs."""
+
+    trial: Trial
+    answer: Answer
+    judged: list[Judged]
+    diagnosis: object
+
+
+@pytest.fixture(scope="session")
+def compare(tmp_path_factory):
+    """compare(model, trials, execution): an outcome for each trial, in their order."""
+
+    def run(model, trials, execution="eager"):
+        folder = tmp_path_factory.mktemp(model)
+        plan = ParityPlan(scenario=small_scenario(model), trials=tuple(trials), batch_size=BATCH_SIZE, steps=STEPS)
+        plan.write(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+            run_child("reference", folder)
+            run_child("candidate", folder, execution)
+        return [_outcome(folder, execution, number, trial) for number, trial in enumerate(plan.trials)]
+
+    return run
+
+
+def _outcome(folder, execution, number, trial):
+    answer = Answer.model_validate_json((folder / f"{execution}-{number}.json").read_bytes())
+    reference = Reference.model_validate_json((folder / f"reference-{trial.seed}.json").read_bytes())
+    judged = judge(answer, reference)
+    return Outcome(trial, answer, judged, diagnose(judged, reference.calls))

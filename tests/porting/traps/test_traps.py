@@ -1,0 +1,112 @@
+"""Traps are found in networks that have them, with the command, and none in those that have none."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.special import erf
+
+from harness.porting.traps.facts import CallFacts, CellFacts, NetworkFacts
+from harness.porting.traps.rules import findings
+
+pytestmark = pytest.mark.slow
+HERE = Path(__file__).parent
+EXPECTED = {
+    "gelu": ["gelu-tanh"],
+    "layer_norm": ["layer-norm-epsilon"],
+    "batch_norm": ["batch-norm-momentum"],
+    "dropout": ["dropout-keep-prob"],
+    "dropout_on": ["dropout-left-on"],
+    "convolution": ["conv-padding", "conv-bias"],
+    "embedding": ["embedding-init"],
+    "uncorrected": ["adam-without-correction"],
+    "coupled": ["coupled-decay"],
+    "functions": ["dropout-left-on", "fourier-on-gpu", "operator", "operator"],
+    "clean": [],
+    "fourcastnet": [],
+    "graphcast": [],
+    "aigoms": [],
+}
+ALL = """
+import json, sys
+from harness.migration.traps.mindspore import facts
+print(json.dumps({name: json.loads(facts(f"trapped:{name}").model_dump_json()) for name in sys.argv[1:]}))
+"""
+PATH = os.pathsep.join([str(HERE.parents[2]), str(HERE), str(HERE.parent / "parity")])
+
+
+def run(*command):
+    return subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "PYTHONPATH": PATH, "GLOG_v": "3"},
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The rules that find something in each network, all built in one child."""
+    done = run("-c", ALL, *EXPECTED)
+    assert done.returncode == 0, done.stderr
+    networks = json.loads(done.stdout.splitlines()[-1])
+    return {name: findings(NetworkFacts.model_validate(told)) for name, told in networks.items()}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_what_is_there_is_found_and_nothing_else(found, name):
+    assert sorted(finding.rule for finding in found[name]) == sorted(EXPECTED[name])
+
+
+def test_a_finding_says_where(found):
+    assert found["gelu"][0].place == "1"
+    assert all("the network (trapped.py:" in finding.place for finding in found["functions"])
+    assert found["batch_norm"][0].fix == "momentum=0.9"
+
+
+def test_the_command_prints_the_fix_and_exits_with_2():
+    done = run("-m", "harness", "traps", "trapped:gelu")
+    assert done.returncode == 2
+    assert "nn.GELU(approximate=False)" in done.stdout
+    assert done.stderr.splitlines()[-1].startswith("crosscast: trapped:gelu: 1 traps")
+
+
+@pytest.mark.parametrize(
+    ("factory", "said"),
+    [
+        ("trapped:nothing", "give package.module:name"),
+        ("nowhere:x", "No module named 'nowhere'"),
+        ("trapped:no_cell", "must return a mindspore.nn.Cell"),
+        ("trapped:failing", "no weights here"),
+    ],
+)
+def test_mistakes_are_one_line(factory, said):
+    done = run("-m", "harness", "traps", factory)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_gelu_by_tanh_is_off_by_what_the_finding_says():
+    x = np.linspace(-8, 8, 200_001)
+    by_tanh = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    largest = np.abs(by_tanh - 0.5 * x * (1 + erf(x / math.sqrt(2)))).max()
+    cell = CellFacts(path="a", kinds=("GELU",), attributes={"approximate": "tanh"})
+    (finding,) = findings(NetworkFacts(version="2", cells=(cell,), calls=(), optimiser=None))
+    assert f"{largest:.1e}".replace("e-0", "e-") in finding.here
+
+
+def test_a_call_is_judged_by_its_keywords():
+    def rules(**keywords):
+        call = CallFacts(place="a", name="ops.dropout", keywords=keywords)
+        return [f.rule for f in findings(NetworkFacts(version="2", cells=(), calls=(call,), optimiser=None))]
+
+    assert rules() == rules(training=True) == ["dropout-left-on"]
+    assert rules(training=False) == []
