@@ -34,7 +34,7 @@ class Compilation(Frozen):
 
     @model_validator(mode="after")
     def _details_of_a_graph(self) -> "Compilation":
-        if self.mode == "eager" and self != Compilation():
+        if self.mode == "eager" and (self.scope, self.level, self.options) != ("forward", None, "default"):
             raise ValueError("scope, level and options are those of mode: graph")
         return self
 
