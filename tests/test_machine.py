@@ -159,7 +159,7 @@ class TestMachineId:
 
 NVML = """
 import json
-from harness import machine
+from harness.machine import identity as machine
 print(json.dumps(machine._nvidia_uuids()))
 """
 
@@ -249,7 +249,7 @@ def test_nothing_raises(tmp_path, damage):
 ASK = """
 import json, socket, sys
 from pathlib import Path
-from harness import machine
+from harness.machine import identity as machine
 machine._nvidia_uuids = lambda: ()
 print(json.dumps([socket.gethostname(), *machine.identity(Path(sys.argv[1]), {})]))
 """

@@ -15,7 +15,7 @@ from tests.power.conftest import meters as meters
 WORK = """
 import os, sys, time
 from pathlib import Path
-from harness.turns import turn
+from harness.launch.turns import turn
 file, rounds, uid = Path(sys.argv[1]).open("a"), int(sys.argv[2]), int(sys.argv[3])
 if uid:
     os.setuid(uid)

@@ -16,8 +16,8 @@ LOAD_ALLOWED = 1.5 + (os.cpu_count() or 1) / 2
 FAST = """
 import time
 from collectors.base import Probe, Reading, Sensor
-from collectors.tools.command import ask
-from collectors.tools.null import NullCollector
+from collectors.vendors.command import ask
+from collectors.vendors.null import NullCollector
 
 
 class Fast(NullCollector):

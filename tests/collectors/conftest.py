@@ -13,7 +13,7 @@ LIVE = '''
 import os
 from collections.abc import Callable
 from pathlib import Path
-from collectors.tools.rapl import RaplCollector
+from collectors.vendors.host.rapl import RaplCollector
 
 
 class LiveCollector(RaplCollector):
@@ -31,7 +31,7 @@ import subprocess
 import time
 from pathlib import Path
 from collectors.base import Probe, Reading, Sensor
-from collectors.tools.null import NullCollector
+from collectors.vendors.null import NullCollector
 
 
 class Base(NullCollector):

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to c
 TWO_910B = "0|0|0|0|910B3|c1|1035;5|0|1|5|910B3|42|1280"
 SCRIPT = """
 import json, os, sys, time
-from collectors.tools.dcmi import DcmiCollector
+from collectors.vendors.ascend.dcmi import DcmiCollector
 collector = DcmiCollector()
 began_s = time.monotonic()
 found = collector.probe()

@@ -25,7 +25,7 @@ RTX3090 = f"{A}|GeForce RTX 3090|00000000:01:00.0|8.6|"
 
 SCRIPT = """
 import json, os, sys
-from collectors.tools.nvml import NvmlCollector
+from collectors.vendors.nvidia.nvml import NvmlCollector
 collector = NvmlCollector()
 found = collector.probe()
 result = {"sensors": [sensor.to_dict() for sensor in found.sensors], "reason": found.reason}

@@ -32,8 +32,8 @@ MIB = 1 << 20
 
 NVML_SCRIPT = """
 import json, os, sys
-from collectors.occupants import LookError
-from collectors.tools.nvidia_occupants import NvmlOccupants
+from collectors.occupancy.occupants import LookError
+from collectors.vendors.nvidia.nvidia_occupants import NvmlOccupants
 lister = NvmlOccupants()
 result = {"reason": lister.find()}
 os.environ.update(json.loads(sys.argv[1]))

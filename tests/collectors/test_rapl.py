@@ -86,7 +86,7 @@ def test_counter_follows_the_file_and_a_lost_file_is_none(root: Path):
 PROBE_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from collectors.tools.rapl import RaplCollector
+from collectors.vendors.host.rapl import RaplCollector
 if os.geteuid() == 0:
     os.setgroups([]), os.setgid(65534), os.setuid(65534)
 found = RaplCollector(Path(sys.argv[1])).probe()

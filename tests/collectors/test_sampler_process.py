@@ -152,8 +152,8 @@ def test_drains_a_period_and_a_sensor_update_after_the_signal(out, zone, third_p
 LAUNCHER = """
 import os, sys, time
 from pathlib import Path
-from collectors.process import SamplerProcess
-from collectors.tools.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
+from collectors.sampling.process import SamplerProcess
+from collectors.vendors.host.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
 sampler = SamplerProcess.start(Path(sys.argv[1]), [sys.argv[2]], os.environ)
 print(sampler.pid, flush=True)
 time.sleep(600)
@@ -302,7 +302,7 @@ def test_full_disk_does_not_stop_the_sampler(zone, third_party_env):
 WRITE_THROUGH_A_LIMIT = """
 import resource, sys
 from pathlib import Path
-from collectors.sampler import LineWriter
+from collectors.sampling.sampler import LineWriter
 unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
 writer = LineWriter(Path(sys.argv[1]))
 writer.write({"type": "first"})

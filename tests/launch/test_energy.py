@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 COLLECTOR = '''
 import time
 from collectors.base import Probe, Reading, Sensor
-from collectors.tools.null import NullCollector
+from collectors.vendors.null import NullCollector
 
 
 class Steady(NullCollector):

@@ -14,7 +14,7 @@ import threading
 import time
 
 from collectors.base import Probe, Reading, Sensor
-from collectors.tools.null import NullCollector
+from collectors.vendors.null import NullCollector
 
 DELAY_S, WINDOW_S, UPDATE_S = 0.3, 0.8, 0.1
 TICK_S = 0.02

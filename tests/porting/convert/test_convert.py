@@ -118,8 +118,8 @@ def test_the_order_of_an_architecture_is_that_of_its_pytorch_module():
     code = """
 import importlib, sys
 from small import small_scenario
-from harness.migration.convert.tensors import module_order
-from harness.subject import prepare
+from harness.porting.convert.tensors import module_order
+from harness.worker.subject import prepare
 for model in ("fourcastnet", "graphcast", "aigoms"):
     subject = prepare(small_scenario(model))
     module = importlib.import_module(f"harness.models.{model}.pytorch").build(subject.network, subject.domain)

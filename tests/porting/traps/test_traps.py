@@ -34,7 +34,7 @@ EXPECTED = {
 }
 ALL = """
 import json, sys
-from harness.migration.traps.mindspore import facts
+from harness.porting.traps.mindspore import facts
 print(json.dumps({name: json.loads(facts(f"trapped:{name}").model_dump_json()) for name in sys.argv[1:]}))
 """
 PATH = os.pathsep.join([str(HERE.parents[2]), str(HERE), str(HERE.parent / "parity")])
