@@ -15,7 +15,7 @@ FRAMEWORK_NAMES = get_args(FrameworkName)
 
 
 def sources_digest(package: ModuleType, framework: str, port: str | None = None) -> str:
-    """SHA-256 (hex) of the sources of an architecture in a framework, of the layers and of the framework's adapter.
+    """SHA-256 (hex) of the sources of an architecture in a framework, of the layers and of what runs them in the framework.
 
     `port` is the module that stands in for the architecture's own, whose source then counts too.
     """
@@ -29,7 +29,7 @@ def _files(package: ModuleType, framework: str, port: str | None) -> Iterator[Pa
     others = {f"{name}.py" for name in FRAMEWORK_NAMES if name != framework}
     for folder in (*map(Path, package.__path__), MODELS):
         yield from (path for path in sorted(folder.rglob("*.py")) if path.name not in others and _shared(path, folder))
-    yield FRAMEWORKS / f"{framework}.py"
+    yield from sorted((FRAMEWORKS / framework).rglob("*.py"))
     found = importlib.util.find_spec(port) if port else None
     if found and found.origin:
         yield Path(found.origin)
