@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -33,6 +34,7 @@ MARKS = "CROSSCAST_FAMILY"
 """Variable that names the families a process belongs to, outermost first, with colons between them."""
 
 KILL_WAIT_S = 5.0
+POLL_S = 0.01
 PR_SET_PDEATHSIG = 1
 ROOT = str(Path(__file__).resolve().parents[1])
 BOOT = (
@@ -106,6 +108,28 @@ class Child(subprocess.Popen[bytes]):
         except subprocess.TimeoutExpired:
             return False
         _guard.forget(self.mark)
+        return True
+
+    def has_ended(self) -> bool:
+        """Whether it has ended. It is not reaped, so that its number stays its own until `end`."""
+        if self.returncode is not None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
+
+    def ends_when_asked(self, timeout_s: float) -> bool:
+        """Ask the child alone to end, and say whether it did within `timeout_s`; `end` must follow."""
+        if self.has_ended():
+            return True
+        with contextlib.suppress(OSError):
+            os.kill(self.pid, signal.SIGTERM)
+        deadline_s = time.monotonic() + timeout_s
+        while not self.has_ended():
+            if time.monotonic() > deadline_s:
+                return False
+            time.sleep(POLL_S)
         return True
 
     def let_go(self) -> None:

@@ -12,7 +12,6 @@ import argparse
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -231,7 +230,7 @@ class OccupantWatch:
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Waits for the first look, so that it shows the devices before the work, which begins when this returns."""
         deadline_s = time.monotonic() + timeout_s
-        while not self._exited() and time.monotonic() < deadline_s:
+        while self._process is not None and not self._process.has_ended() and time.monotonic() < deadline_s:
             with contextlib.suppress(OSError):
                 if self._path.read_bytes().count(b"\n") >= 2:
                     break
@@ -246,30 +245,13 @@ class OccupantWatch:
         ended_ns = time.monotonic_ns()
         if self._process is None:
             return Occupancy(None, reason=self._problem) if self._problem else None
-        ended = self._ended(timeout_s)
+        ended = self._process.ends_when_asked(timeout_s)
         self._process.end()
         log = read_log(self._path)
         self._path.unlink(missing_ok=True)
         if not ended:
             log = replace(log, reason=f"{log.tool or 'the tool'} did not end in time and was killed")
         return judge(log, self._begun_ns, ended_ns, device_count)
-
-    def _ended(self, timeout_s: float) -> bool:
-        """Whether the watch ended after it was asked to."""
-        if self._process is not None:
-            os.kill(self._process.pid, signal.SIGTERM)
-        deadline_s = time.monotonic() + timeout_s
-        while not self._exited():
-            if time.monotonic() > deadline_s:
-                return False
-            time.sleep(POLL_S)
-        return True
-
-    def _exited(self) -> bool:
-        """Whether the process has ended. It is not reaped, so that its number stays its own until it was killed."""
-        if self._process is None or self._process.returncode is not None:
-            return True
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def read_log(path: Path) -> OccupantLog:

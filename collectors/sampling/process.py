@@ -87,7 +87,7 @@ class SamplerProcess:
         the worker starts, so that the worker's first window is bracketed.
         """
         deadline_s = time.monotonic() + timeout_s
-        while not self._exited():
+        while self._process is not None and not self._process.has_ended():
             with contextlib.suppress(OSError):
                 if self._path.read_bytes().count(b"\n") >= 2 and self._checks_answered():
                     return True
@@ -115,21 +115,10 @@ class SamplerProcess:
     def _stop(self, timeout_s: float) -> SamplerOutcome:
         if self._process is None:
             return SamplerOutcome(self._path, None, self._problem, sampler_died=True, returncode=None)
-        trouble = None if self._ended_when_asked(timeout_s) else f"did not end within {timeout_s:g} s and was killed"
+        in_time = self._process.ends_when_asked(timeout_s)
+        trouble = None if in_time else f"did not end within {timeout_s:g} s and was killed"
         self._process.end()
         return self._judge(read_samples(self._path), self._process.returncode, trouble)
-
-    def _ended_when_asked(self, timeout_s: float) -> bool:
-        if self._process is None or self._exited():
-            return True
-        with contextlib.suppress(OSError):
-            os.kill(self._process.pid, signal.SIGTERM)
-        deadline_s = time.monotonic() + timeout_s
-        while not self._exited():
-            if time.monotonic() > deadline_s:
-                return False
-            time.sleep(POLL_S)
-        return True
 
     def _judge(self, log: SampleLog, returncode: int | None, trouble: str | None) -> SamplerOutcome:
         """The outcome from what the process left; a log without its end line is that of a sampler that died."""
@@ -147,15 +136,6 @@ class SamplerProcess:
         except OSError:
             return None
         return next((line.strip() for line in reversed(lines) if line.strip()), None)
-
-    def _exited(self) -> bool:
-        """Whether the process has ended. It is not reaped, so that its group number stays its own until `_stop`."""
-        if self._process is None or self._process.returncode is not None:
-            return True
-        try:
-            return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        except ChildProcessError:
-            return True
 
 
 def _ending(returncode: int | None) -> str:
