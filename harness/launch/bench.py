@@ -14,18 +14,16 @@ from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch import leftovers
 from harness.launch.folder_lock import folder_lock
-from harness.launch.local import launch
-from harness.launch.made import MadeLaunches, Unusable, is_made
+from harness.launch.made import MadeLaunches, Unusable
 from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
-from harness.launch.turns import turn
+from harness.launch.supervisor import supervise
 from harness.machine import environment
 from harness.results.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.matrix import Absent, Matrix, Selection, Survey, survey
-from harness.scenario.schema import ChipConfig
 
 ABSENT_FILE = "absent.json"
 
@@ -78,7 +76,7 @@ def _make_launches(
     matrix, chip = found.matrix, catalogue.chip(selection.chip)
     captured = environment.capture(chip.visible_devices)
     made = MadeLaunches(results, captured)
-    plans = interleave(matrix.cells, matrix.launches, uuid4().hex[:8], weights_file)
+    plans = interleave(matrix.cells, chip, matrix.launches, uuid4().hex[:8], weights_file)
     missing = plans if fresh else [plan for plan in plans if made.completed(plan) is None]
     too_new = [problem for plan in missing if (problem := made.clock_problem(plan))]
     impossible = problems_of(missing, found.archives, results, chip, captured)
@@ -95,11 +93,9 @@ def _make_launches(
     records: list[Record] = []
     with BenchProgress(console, len(missing)) as progress:
         for plan in missing:
-            with turn(_devices(chip), chip.title, progress.say):
-                if not fresh and is_made(plan, results, captured):
-                    continue
-                progress.begin(plan)
-                record = launch(plan, results, chip, captured, progress.update)
+            record = supervise(plan, results, progress, fresh=fresh)
+            if record is None:
+                continue
             records.append(record)
             progress.end(record)
             if record.status == "completed":
@@ -170,8 +166,3 @@ def _read_absent(path: Path) -> Iterable[dict[str, str]]:
 
 def _absent_key(entry: dict[str, str]) -> str:
     return "/".join(entry[name] for name in ("model", "preset", "framework", "execution", "chip", "data_name"))
-
-
-def _devices(chip: ChipConfig) -> set[str]:
-    """What frameworks call the chip, so that chip files of other names for the same device take turns."""
-    return {entry.device for entry in chip.frameworks.values() if entry.device}

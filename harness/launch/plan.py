@@ -10,6 +10,7 @@ from pydantic import Field
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.scenario.matrix import Scenario
+from harness.scenario.schema import ChipConfig
 
 FILE_NAME = "launch.json"
 
@@ -36,16 +37,16 @@ class Owner(Frozen):
 
 
 class LaunchPlan(Frozen):
-    """One launch to make; written to the launch's folder for the worker."""
+    """One launch to make, with all that its node must know; written to its folder for the worker."""
 
     scenario: Scenario
+    chip: ChipConfig
     launch: int
     order: int
     bench: str
     attempt: str
     power: PowerPlan = PowerPlan()
     weights_file: str | None = Field(default=None, description="safetensors with the weights that it starts from")
-    device_name: str | None = Field(default=None, description="the chip's regular expression for its name")
     progress_fd: int = -1
     owner: Owner | None = Field(default=None, description="the process that makes the launch")
 
@@ -53,6 +54,11 @@ class LaunchPlan(Frozen):
     def seed(self) -> int:
         """Seed of the initial weights and the order of the samples."""
         return self.scenario.seed + self.launch
+
+    @property
+    def devices(self) -> set[str]:
+        """What frameworks call the chip, so that chip files of other names for the same device take turns."""
+        return {entry.device for entry in self.chip.frameworks.values() if entry.device}
 
     def folder(self, results: Path) -> Path:
         """Where the launch leaves its files; the attempt keeps it apart from any other on any machine."""
@@ -69,7 +75,7 @@ class LaunchPlan(Frozen):
 
 
 def interleave(
-    cells: Sequence[Scenario], launches: int, bench: str, weights_file: str | None = None
+    cells: Sequence[Scenario], chip: ChipConfig, launches: int, bench: str, weights_file: str | None = None
 ) -> list[LaunchPlan]:
     """All launches of all cells, A B B A ..., so that a drift of the machine falls on all cells alike."""
     pairs = [
@@ -78,6 +84,7 @@ def interleave(
     return [
         LaunchPlan(
             scenario=cell,
+            chip=chip,
             launch=launch,
             order=order,
             bench=bench,

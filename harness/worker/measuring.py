@@ -69,7 +69,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         scenario.framework, scenario.device, GRAPH if scenario.execution == "compiled" else EAGER
     )
     description = framework.describe()
-    catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
+    catalogue.check_device(scenario.chip, plan.chip.device_name, description.device_name)
     imported_s = perf_counter()
     numerics = numerics_of.measure(framework, scenario.precision, os.environ)
     measured_s = perf_counter()

@@ -18,6 +18,8 @@ from tests.shared import shared_path
 
 HERE = make_environment(host="a" * 12)
 
+CPU = catalogue.chip("cpu")
+
 
 @pytest.fixture
 def results(tmp_path):
@@ -26,7 +28,7 @@ def results(tmp_path):
 
 
 def plan(launch=0, **changes):
-    return LaunchPlan(scenario=make_scenario(**changes), launch=launch, order=0, bench="b", attempt="new")
+    return LaunchPlan(scenario=make_scenario(**changes), chip=CPU, launch=launch, order=0, bench="b", attempt="new")
 
 
 def on(host, launch=0, **changes):
@@ -133,7 +135,8 @@ def test_shared_cases_count_whole_on_their_kind_of_host():
     here = found.launches[0].environment.model_copy(update={"host": "c" * 12})
     made = MadeLaunches(folder, here)
     plans = [
-        LaunchPlan(scenario=found.scenario, launch=launch, order=0, bench="b", attempt="new") for launch in range(4)
+        LaunchPlan(scenario=found.scenario, chip=CPU, launch=launch, order=0, bench="b", attempt="new")
+        for launch in range(4)
     ]
     assert [made.completed(plan) is not None for plan in plans] == [True, True, True, False]
 

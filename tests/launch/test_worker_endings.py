@@ -8,8 +8,8 @@ import pytest
 
 from collectors.children import Child, start
 from harness.launch import worker_process
-from harness.launch.local import launch
 from harness.launch.plan import LaunchPlan
+from harness.launch.supervisor import launch
 from harness.launch.worker_log import HEAD_BYTES, TAIL_BYTES
 from harness.scenario import catalogue
 from tests.analysis.made_records import make_environment, make_scenario
@@ -24,10 +24,11 @@ def run(tmp_path, monkeypatch):
     def run_one(behaviour: str, **changes):
         for name, value in stand_in(tmp_path / "stand_in", behaviour).items():
             monkeypatch.setenv(name, value)
-        plan = LaunchPlan(scenario=make_scenario(**changes), launch=0, order=0, bench="b", attempt="0123abcd")
         chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
+        scenario = make_scenario(**changes)
+        plan = LaunchPlan(scenario=scenario, chip=chip, launch=0, order=0, bench="b", attempt="0123abcd")
         told = []
-        record = launch(plan, tmp_path / "results", chip, make_environment(), lambda *said: told.append(said))
+        record = launch(plan, tmp_path / "results", make_environment(), lambda *said: told.append(said))
         return record, plan.folder(tmp_path / "results"), told
 
     return run_one
@@ -173,22 +174,22 @@ def test_an_error_after_the_record_keeps_it(run, monkeypatch):
 def test_progress_that_cannot_be_shown_ends_nothing(run, tmp_path, monkeypatch):
     for name, value in stand_in(tmp_path / "stand_in").items():
         monkeypatch.setenv(name, value)
-    plan = LaunchPlan(scenario=make_scenario(), launch=0, order=0, bench="b", attempt="0123abcd")
+    chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
+    plan = LaunchPlan(scenario=make_scenario(), chip=chip, launch=0, order=0, bench="b", attempt="0123abcd")
 
     def fail(text, fraction):
         raise OSError(5, "Input/output error")
 
-    chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
-    assert launch(plan, tmp_path / "results", chip, make_environment(), fail).status == "completed"
+    assert launch(plan, tmp_path / "results", make_environment(), fail).status == "completed"
 
 
 def test_a_power_log_that_cannot_be_used_costs_the_energy_alone(run, monkeypatch):
-    from harness.launch import local
+    from harness.launch import supervisor
 
     def fail(*arguments):
         raise ValueError("no such column")
 
-    monkeypatch.setattr(local, "account", fail)
+    monkeypatch.setattr(supervisor, "account", fail)
     record, _, _ = run(COMPLETE)
     assert (record.status, record.energy.reason) == (
         "completed",

@@ -1,10 +1,15 @@
-"""One launch as a child process on this machine, from its folder to its record."""
+"""One launch on its node, from its turn on the device to its record.
+
+Whatever is locked, captured or sampled happens in the process that calls this, so that a record describes the node on
+which the work was done. A plan is data: it may have been made elsewhere.
+"""
 
 import contextlib
 import os
 import shutil
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Protocol
 
 from pydantic import ValidationError
 
@@ -16,14 +21,43 @@ from harness.errors import UserError, one_line
 from harness.launch import leftovers
 from harness.launch.energy import DEVICES_PER_LAUNCH, account, device_processes, power_plan
 from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
+from harness.launch.made import is_made
 from harness.launch.plan import LaunchPlan
+from harness.launch.turns import turn
 from harness.launch.worker_process import Ending, Progress, run_worker
+from harness.machine import environment
 from harness.processes import worker_environment
 from harness.results.record import FILE_NAME, Energy, Environment, Load, Measurements, Record, save
-from harness.scenario.schema import ChipConfig
 
 
-def launch(plan: LaunchPlan, results: Path, chip: ChipConfig, environment: Environment, progress: Progress) -> Record:
+class Watcher(Protocol):
+    """Who is told how a launch gets on."""
+
+    def say(self, line: str) -> None:
+        """Something that a user should read."""
+
+    def begin(self, plan: LaunchPlan) -> None:
+        """The launch has its turn and starts."""
+
+    def update(self, text: str, fraction: float) -> None:
+        """What it does, and the part that is done."""
+
+
+def supervise(plan: LaunchPlan, results: Path, watcher: Watcher, *, fresh: bool) -> Record | None:
+    """Make one launch when it is its turn on the device.
+
+    None where another bench has made it in the meantime and `fresh` does not ask for another. Raises what `launch`
+    raises.
+    """
+    with turn(plan.devices, plan.chip.title, watcher.say):
+        captured = environment.capture(plan.chip.visible_devices)
+        if not fresh and is_made(plan, results, captured):
+            return None
+        watcher.begin(plan)
+        return launch(plan, results, captured, watcher.update)
+
+
+def launch(plan: LaunchPlan, results: Path, captured: Environment, progress: Progress) -> Record:
     """Run one launch and leave its record, log and power samples in its folder.
 
     Whatever the worker does costs this launch alone. Raises UserError where the folder cannot be written (nothing of
@@ -33,7 +67,7 @@ def launch(plan: LaunchPlan, results: Path, chip: ChipConfig, environment: Envir
     try:
         with stopping.held():
             folder.mkdir(parents=True)
-            record = _launch(plan, results, folder, chip, environment, progress)
+            record = _launch(plan, results, folder, captured, progress)
         stopping.check()
         return record
     except (OSError, UserError) as error:
@@ -44,10 +78,9 @@ def launch(plan: LaunchPlan, results: Path, chip: ChipConfig, environment: Envir
         raise UserError(f"{folder}: cannot be written: {error.strerror}; free space or choose other RESULTS=") from None
 
 
-def _launch(
-    plan: LaunchPlan, results: Path, folder: Path, chip: ChipConfig, environment: Environment, progress: Progress
-) -> Record:
-    plan = plan.model_copy(update={"owner": leftovers.this_process(), "device_name": chip.device_name})
+def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment, progress: Progress) -> Record:
+    chip = plan.chip
+    plan = plan.model_copy(update={"owner": leftovers.this_process()})
     plan.write(folder)
     started = datetime.now(timezone.utc)
     load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
@@ -82,10 +115,10 @@ def _launch(
         duration_s=meter.elapsed_s,
         status=ending.status,
         reason=ending.reason,
-        environment=environment,
+        environment=captured,
         load=Load(
             load_average_1min=load_before,
-            cpu_count=environment.cpu_count,
+            cpu_count=captured.cpu_count,
             foreign_cores=foreign_cores,
             foreign=foreign_cores > foreign_cores_allowed(meter.cores),
             cores=meter.cores,
