@@ -11,6 +11,7 @@ from harness.launch.made import MadeLaunches, is_made
 from harness.launch.plan import LaunchPlan
 from harness.machine import environment
 from harness.machine import identity as machine
+from harness.scenario import catalogue
 from tests.analysis.made_records import ResultsFolder, make_environment, make_failure, make_record, make_scenario
 from tests.launch.conftest import records
 from tests.made_machine import UUID, make_machine
