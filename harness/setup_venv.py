@@ -1,7 +1,11 @@
 """Make the virtual environment of `make`: run with the system's Python, standard library only.
 
 A plain environment gets both frameworks and the development tools. With --accelerator the frameworks come with the
-vendor's image: the environment sees the system's packages, adds only what is missing and replaces none of them.
+vendor's image: the environment sees the system's packages and adds what is missing. Packages of the frameworks' world
+stay as they are in the image; of others a newer version may lie in the environment, before that of the image, which
+is never changed.
+
+The file can be read by Python 3.6, so that an older Python than is needed gets a sentence.
 """
 
 import argparse
@@ -23,6 +27,12 @@ CONSTRAINTS = PROJECT / "constraints.txt"
 PINS = {"PIP_CONSTRAINT": CONSTRAINTS.as_uri(), "PIP_BUILD_CONSTRAINT": CONSTRAINTS.as_uri()}
 PYTHON_NAME = f"python3.{sys.version_info.minor}"
 PYTHON = Path(sys.prefix, "bin", PYTHON_NAME)
+FRAMEWORK_WORLD = re.compile(
+    r"(torch|mindspore|nvidia|triton|pytorch)([-_].*)?|torch.*|te|topi|hccl|auto-tune|op-.*|opc-tool|apex|xformers"
+    r"|numpy|scipy|protobuf|sympy|decorator|cffi|attrs|absl-py|ml-dtypes|cloudpickle"
+)
+"""Distributions that a framework or CANN imports, whether they say so or not; what these require belongs to them."""
+
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 INTERRUPTED = 130
 
@@ -31,7 +41,8 @@ import importlib.metadata, json
 found = {}
 for distribution in importlib.metadata.distributions():
     if distribution.metadata["Name"]:
-        place = distribution.version, str(distribution.locate_file(""))
+        needs = [line for line in distribution.requires or () if "extra ==" not in line]
+        place = distribution.version, str(distribution.locate_file("")), needs
         found.setdefault(distribution.metadata["Name"], place)
 print(json.dumps(found))
 """
@@ -46,6 +57,33 @@ class SetupError(Exception):
     """A reason, in one line, why the environment cannot be made."""
 
 
+def check_version() -> None:
+    """Raise SetupError for a Python that is too old or too new, with the way out that its place allows."""
+    bounds = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"', PYPROJECT.read_text(), re.MULTILINE)
+    if not bounds or int(bounds.group(1)) <= sys.version_info[1] < int(bounds.group(2)):
+        return
+    newest = f"3.{int(bounds.group(2)) - 1}"
+    this = f"this is Python {sys.version.split()[0]}, and 3.{bounds.group(1)} to {newest} will do"
+    if "--accelerator" in sys.argv:
+        raise SetupError(
+            this + ", in which the framework must be installed, too: take an image of the vendor with such a Python "
+            "(docs/chips names one for each chip)"
+        )
+    raise SetupError(f"{this}: name one, as in PYTHON=python{newest}")
+
+
+def refuse(place: str, error: object) -> None:
+    """End with the one line that says why there is no environment."""
+    sys.exit(f"crosscast: cannot make {place}: {error}")
+
+
+if __name__ == "__main__":
+    try:
+        check_version()
+    except SetupError as unfit:
+        refuse(sys.argv[-1], unfit)
+
+
 class PinConflict(SetupError):
     """A pinned version that does not fit a need, or that no index offers."""
 
@@ -56,6 +94,8 @@ class PinConflict(SetupError):
     def way_out(self) -> str:
         """The line to print where the version is the system's."""
         requirement = self.need.split(" needs ")[1]
+        if _name(requirement) == "numpy" and "<" not in requirement:
+            requirement += ",<2"
         return (
             f"the system's {self.name} {self.version} does not fit, {self.need}: change it there "
             f"({PYTHON} -m pip install '{requirement}') or take an image that has it"
@@ -70,11 +110,10 @@ def main() -> None:
     arguments = parser.parse_args()
     folder = Path.cwd() / arguments.folder
     try:
-        _check_version()
         _leave_environment(folder)
         set_up(folder, accelerator=arguments.accelerator)
     except (SetupError, OSError, subprocess.SubprocessError) as error:
-        sys.exit(f"crosscast: cannot make {arguments.folder}: {error}")
+        refuse(str(arguments.folder), error)
     except KeyboardInterrupt:
         print(f"crosscast: interrupted; {arguments.folder} is made anew next time", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -103,16 +142,6 @@ def set_up(folder: Path, *, accelerator: bool) -> None:
         else:
             _pip(folder, "-e", ".[pytorch,mindspore,dev]", **PINS)
         _stamp_path(folder).write_text(json.dumps(wanted, indent=2))
-
-
-def _check_version() -> None:
-    bounds = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"', PYPROJECT.read_text(), re.MULTILINE)
-    if bounds and not int(bounds[1]) <= sys.version_info.minor < int(bounds[2]):
-        newest = f"3.{int(bounds[2]) - 1}"
-        raise SetupError(
-            f"this is Python {sys.version.split()[0]}, and 3.{bounds[1]} to {newest} will do: "
-            f"name one, as in PYTHON=python{newest}"
-        )
 
 
 def _check_tools(installer: str) -> None:
@@ -198,27 +227,53 @@ def _see_parent_environment(folder: Path) -> None:
 
 
 def _install_beside_system(folder: Path) -> None:
-    """Install what the system lacks, with all that it has pinned; pins of ours that do not fit give way."""
+    """Install what the system lacks or has too old, with the frameworks' world pinned to what the system has."""
     system = _distributions(PYTHON)
+    world = _framework_world(system)
     _pip(folder, "--no-deps", "-e", ".", **PINS)
     requirements = json.loads(_output(_python(folder), LIST_CORE_REQUIREMENTS))
-    system_pins = {name: f"{name}=={version}" for name, (version, _) in system.items() if VERSION.fullmatch(version)}
-    our_pins = [line for line in CONSTRAINTS.read_text().splitlines() if _name(line) not in system]
-    pins = folder / "constraints.txt"
-    try:
-        pins.write_text("\n".join([*system_pins.values(), *our_pins]))
-        _pip(folder, "-c", str(pins), *requirements)
-    except PinConflict:
-        pins.write_text("\n".join(system_pins.values()))
-        try:
-            _pip(folder, "-c", str(pins), *requirements)
-        except PinConflict as conflict:
-            raise SetupError(conflict.way_out()) from None
-        print("constraints.txt does not fit the system's packages: other versions were taken")
+    kept = {name: f"{name}=={found[0]}" for name, found in system.items() if VERSION.fullmatch(found[0])}
+    _install_with(folder, requirements, kept, world)
     seen = _distributions(_python(folder))
     hidden = sorted(name for name in system if seen.get(name) != system[name])
-    if hidden:
-        raise SetupError(f"these packages of the system would be hidden: {', '.join(hidden)}")
+    lost = [name for name in hidden if name in world]
+    if lost:
+        raise SetupError(f"these packages of the system would be hidden: {', '.join(lost)}")
+    for name in hidden:
+        print(f"{name} {seen[name][0]} lies in {folder.name} before the system's {system[name][0]}, which stays")
+
+
+def _install_with(folder: Path, requirements: list[str], kept: dict[str, str], world: set[str]) -> None:
+    """Install with pins of the system and of ours; what conflicts gives way: first what no framework needs, then ours.
+
+    Raises SetupError where the frameworks' world itself does not fit.
+    """
+    pins, ours = folder / "constraints.txt", CONSTRAINTS.read_text().splitlines()
+    while True:
+        pins.write_text("\n".join([*kept.values(), *(line for line in ours if _name(line) not in kept)]))
+        try:
+            _pip(folder, "-c", str(pins), *requirements)
+            break
+        except PinConflict as conflict:
+            name = _name(conflict.name)
+            if name in kept and name not in world:
+                del kept[name]
+            elif ours:
+                ours = []
+            else:
+                raise SetupError(conflict.way_out()) from None
+    if not ours:
+        print("constraints.txt does not fit the system's packages: other versions were taken")
+
+
+def _framework_world(system: dict[str, tuple[str, str, list[str]]]) -> set[str]:
+    """Names of the distributions of frameworks and of all that these require."""
+    world: set[str] = set()
+    found = {name for name in system if FRAMEWORK_WORLD.fullmatch(name)}
+    while found:
+        world |= found
+        found = {_name(need) for name in found for need in system[name][2]} & system.keys() - world
+    return world
 
 
 def _python(folder: Path) -> Path:
@@ -229,8 +284,8 @@ def _output(python: Path, code: str) -> str:
     return subprocess.run([python, "-c", code], cwd="/", check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def _distributions(python: Path) -> dict[str, list[str]]:
-    """Version and place of every distribution that this Python sees, crosscast aside."""
+def _distributions(python: Path) -> dict[str, tuple[str, str, list[str]]]:
+    """Version, place and needs of every distribution that this Python sees, crosscast aside."""
     found = json.loads(_output(python, LIST_DISTRIBUTIONS))
     return {_name(name): place for name, place in found.items() if _name(name) != "crosscast"}
 

@@ -1,11 +1,14 @@
 """The plain environment: made once, brought up to date, never half-made."""
 
+import ast
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from conftest import REPOSITORY
 
 PINNED = {"crosscast-0.1.0", "devtool-1.0", "mindspore-2.10.0", "oceanlib-1.5", "torch-2.13.0", "wavelib-2.5"}
 
@@ -109,6 +112,27 @@ def test_unfit_python_is_one_line(project):
         f"this is Python {'.'.join(map(str, sys.version_info[:3]))}, and 3.{minor + 1} to 3.{minor + 2} will do: "
         f"name one, as in PYTHON=python3.{minor + 2}"
     )
+
+
+def older_pythons():
+    """Interpreters older than the harness needs, wherever a machine keeps them."""
+    folders = [Path("/usr/bin"), Path("/usr/local/bin"), *(Path.home() / ".pyenv" / "versions").glob("*/bin")]
+    names = [f"python3.{minor}" for minor in range(6, 10)]
+    return [folder / name for folder in folders for name in names if os.access(folder / name, os.X_OK)]
+
+
+def test_every_python_since_3_6_understands_the_file():
+    ast.parse((REPOSITORY / "harness" / "setup_venv.py").read_text(), feature_version=(3, 6))
+
+
+def test_older_pythons_get_one_line_for_their_place(project):
+    for python in older_pythons():
+        refused = project.set_up(".venv", python=python)
+        assert refused.returncode == 1
+        assert only_line(refused.stderr).endswith("and 3.10 to 3.12 will do: name one, as in PYTHON=python3.12")
+        of_image = project.set_up("--accelerator", ".venv-accelerator", python=python)
+        assert of_image.returncode == 1
+        assert "take an image of the vendor with such a Python" in only_line(of_image.stderr)
 
 
 def test_python_without_pip_is_one_line(project, tmp_path):

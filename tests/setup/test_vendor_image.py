@@ -16,8 +16,8 @@ class Image:
         self.packages = packages
         self.wheels = wheels
 
-    def add(self, name, version):
-        unpack(make_wheel(self.wheels, name, version), self.packages)
+    def add(self, name, version, *requires):
+        unpack(make_wheel(self.wheels, name, version, *requires), self.packages)
 
     def content(self):
         return {path: path.stat().st_mtime_ns for path in self.packages.rglob("*") if "__pycache__" not in path.parts}
@@ -78,7 +78,8 @@ def test_changed_image_is_set_up_anew(project, image):
     assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.5"}
 
 
-def test_pins_give_way_to_the_image(project, image):
+def test_pins_give_way_to_the_frameworks_world(project, image):
+    image.add("torch_npu", "2.5.0", "wavelib")
     image.add("wavelib", "2.1")
     made = set_up(project)
     assert made.returncode == 0, made.stderr
@@ -87,7 +88,28 @@ def test_pins_give_way_to_the_image(project, image):
     assert where(project, "wavelib").startswith("2.1 ")
 
 
+def test_what_no_framework_needs_may_lie_in_the_environment_before_the_image(project, image):
+    image.add("wavelib", "1.0")
+    before = image.content()
+    made = set_up(project)
+    assert made.returncode == 0, made.stderr
+    assert f"wavelib 2.5 lies in {VENV} before the system's 1.0, which stays" in made.stdout
+    assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.5", "wavelib-2.5"}
+    assert where(project, "wavelib").startswith("2.5 ")
+    assert image.content() == before
+
+
+@pytest.mark.parametrize("minimum", [">=1.26", ">=1.26,<2"])
+def test_numpy_of_an_image_is_never_told_to_become_2(project, image, minimum):
+    project.replace("pyproject.toml", '"wavelib>=2"', f'"wavelib>=2", "numpy{minimum}"')
+    image.add("numpy", "1.24.0")
+    refused = set_up(project)
+    assert refused.returncode == 1
+    assert "<2" in refused.stderr.rpartition("pip install 'numpy")[2]
+
+
 def test_conflict_names_package_need_and_way_out(project, image):
+    image.add("torch_npu", "2.5.0", "wavelib")
     image.add("wavelib", "1.0")
     refused = set_up(project)
     assert (refused.returncode, refused.stdout.count("\n")) == (1, 1)
