@@ -2,17 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.frozen import Frozen
 from harness.models.domain import Domain
-from harness.scenario.schema import OptimiserConfig, Precision
+from harness.scenario.execution import Matmul
+from harness.scenario.schema import OptimiserConfig
 
 Array = NDArray[np.float32]
+
+
+Policy = Annotated[Matmul, BeforeValidator(lambda policy: "ieee" if policy == "fp32" else policy)]
+"""What products of float32 are asked to keep, by a name of Precision.matmul; old records call ieee fp32."""
 
 
 class FrameworkDescription(Frozen):
@@ -24,7 +29,7 @@ class FrameworkDescription(Frozen):
     device: str
     device_name: str
     driver: str | None
-    execution: str
+    execution: str = Field(description="eager or graph, as the framework itself tells it; compiled in old records")
     threads: int | None
     packages: dict[str, str]
 
@@ -43,7 +48,7 @@ class Numerics(Frozen):
     bfloat16.
     """
 
-    policy: Precision
+    policy: Policy
     policy_bits: int
     matmul_bits: int = Field(description="measured on the device, before training")
     switches: dict[str, str] = Field(description="set to what the policy asks for, then read back")
