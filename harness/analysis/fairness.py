@@ -10,7 +10,7 @@ from typing import Any, get_args
 from harness.analysis.cells import Cell
 from harness.errors import UserError, nearest
 from harness.scenario.execution import Mode
-from harness.scenario.labels import as_name, label
+from harness.scenario.labels import names_of
 from harness.scenario.schema import FrameworkName
 
 SAME_SETTINGS = ("model", "architecture", "preset", "grid", "channels", "network", "training", "seed")
@@ -68,7 +68,7 @@ class BaselineName:
         framework, _, execution = name.partition("-")
         _check("framework", framework, get_args(FrameworkName))
         if execution:
-            known = {*get_args(Mode), *(as_name(label(cell.scenario.execution)) for cell in cells)}
+            known = {*get_args(Mode), *(name for cell in cells for name in names_of(cell.scenario.execution))}
             _check("execution", execution, sorted(known))
         chips = {cell.scenario.chip for cell in cells}
         if chip and chip not in chips:
@@ -115,7 +115,7 @@ class BaselineName:
         ours, theirs = cell.scenario, other.scenario
         return (
             theirs.framework == self.framework
-            and self.execution in (None, theirs.execution.compilation.mode, as_name(label(theirs.execution)))
+            and self.execution in (None, *names_of(theirs.execution))
             and theirs.chip == (self.chip or ours.chip)
             and (self.chip is not None or other.host == cell.host)
             and _subject(other) == _subject(cell)

@@ -55,14 +55,8 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, ran, sources)]
     if not fitting:
-        where = [
-            "--framework",
-            scenario.framework,
-            "--execution",
-            scenario.execution.compilation.mode,
-            "--chip",
-            scenario.chip,
-        ]
+        mode = scenario.execution.compilation.mode
+        where = ["--framework", scenario.framework, "--execution", mode, "--chip", scenario.chip]
         command = shlex.join(["crosscast", "parity", scenario.model, "--preset", scenario.preset, *where])
         why = f"{cell.label} has no parity certificate"
         if of_cell:

@@ -33,14 +33,15 @@ def setting(axis: str, value: Any) -> dict[str, Any]:
     """What a value of an axis sets of an execution.
 
     An axis is a field such as `precision.autocast`, or a group; a value of a group is its leading field's, or a mapping
-    of its fields. ValueError where there is no such axis or value.
+    of its fields, and sets the whole group: fields that it does not name get their defaults. ValueError where there is
+    no such axis or value.
     """
     field, last = _field(axis)
     if field is not None and not isinstance(value, Mapping):
         if last not in LEADING:
             raise ValueError(f"{axis}: give the fields that a value sets, or choose one: {_listed(axis, field)}")
         value = {LEADING[last]: value}
-    content: Any = value
+    content: Any = value if field is None else {**field().model_dump(), **value}
     for name in reversed(axis.split(".")):
         content = {name: content}
     try:

@@ -14,8 +14,8 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "compilation.options": str,
     "precision.matmul": lambda matmul: matmul.upper(),
     "precision.autocast": lambda autocast: autocast.replace("-", " "),
-    "recompute.unit": lambda unit: f"recompute {unit}",
-    "recompute.ranges": lambda ranges: f"{ranges} ranges",
+    "recompute.unit": lambda unit: "" if unit == "ranges" else f"recompute {unit}",
+    "recompute.ranges": lambda ranges: f"recompute {ranges} ranges",
     "accumulation": lambda count: f"accumulation {count}",
     "operators.spectral": lambda choice: f"spectral {choice}",
     "operators.segment_sum": lambda choice: f"segment sum {choice}",
@@ -27,7 +27,7 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "world.parallel": lambda kind: kind.replace("_", " "),
     "clock.window": lambda steps: f"window of {steps}",
 }
-"""What is said of a setting away from its default; of one that is not here its name and value."""
+"""What is said of a setting away from its default; of one that is not here its name and value. Ranges say their unit."""
 
 
 def labels(executions: Iterable[Execution]) -> dict[Execution, str]:
@@ -54,11 +54,12 @@ def shared(executions: Iterable[Execution]) -> str:
     found = [execution.settings() for execution in dict.fromkeys(executions)]
     if not found:
         return ""
-    return ", ".join(
+    said = (
         _said(name, value)
         for name, value in found[0].items()
         if name != MODE and all(other.get(name) == value for other in found)
     )
+    return ", ".join(filter(None, said))
 
 
 def precision_label(precision: Precision) -> str:
@@ -75,9 +76,14 @@ def as_name(text: str) -> str:
     return re.sub(r"[\s,]+", "-", text)
 
 
+def names_of(execution: Execution) -> tuple[str, str]:
+    """What an execution may be called in the name of a cell: its mode alone, or all that is set."""
+    return execution.compilation.mode, as_name(label(execution))
+
+
 def _joined(execution: Execution, settings: Mapping[str, Any]) -> str:
     said = [_said(name, value) for name, value in settings.items() if name != MODE]
-    return ", ".join([execution.compilation.mode, *said])
+    return ", ".join([execution.compilation.mode, *filter(None, said)])
 
 
 def _said(name: str, value: Any) -> str:

@@ -91,7 +91,7 @@ def expand(
     problems: list[str] = []
     for subject in subjects:
         try:
-            ways = [way for way in _ways(suite, subject.entry) if framework in (None, way.framework)]
+            ways = [way for way in _ways_of(suite, subject.entry) if framework in (None, way.framework)]
         except UserError as error:
             problems.append(f"suite {suite_name!r}: {subject.model} {subject.preset}: {error}")
             continue
@@ -111,11 +111,18 @@ def ways_of(suite: SuiteConfig) -> tuple[Way, ...]:
 
     Raises UserError where settings do not fit together.
     """
-    return tuple(dict.fromkeys(way for model in suite.models for way in _ways(suite, model)))
+    return tuple(dict.fromkeys(way for model in suite.models for way in _ways_of(suite, model)))
+
+
+def _ways_of(suite: SuiteConfig, model: SuiteModel) -> list[Way]:
+    """Those of a model; a framework has each execution once, by the name that it has first."""
+    found: dict[tuple[FrameworkName, Execution], Way] = {}
+    for way in _ways(suite, model):
+        found.setdefault((way.framework, way.execution), way)
+    return list(found.values())
 
 
 def _ways(suite: SuiteConfig, model: SuiteModel) -> Iterator[Way]:
-    """Raises UserError where settings do not fit together."""
     if suite.design == "ladder":
         yield from _steps(suite, model)
         return
@@ -180,8 +187,8 @@ def _scenario(suite: SuiteConfig, subject: Subject, way: Way, suite_name: str, c
         grid=subject.grid,
         channels=subject.channels,
         network=subject.network,
-        training=subject.training,
-        inference=subject.inference,
+        training=suite.bounds.training(subject.training),
+        inference=suite.bounds.inference(subject.inference),
         seed=suite.seed,
         idle_s=suite.idle_s,
         time_limit_s=suite.time_limit_s,

@@ -214,6 +214,33 @@ class LadderStep(Frozen):
     execution: ExecutionChange = Field(default=NOTHING, description="laid over that of the step before")
 
 
+class Bounds(Frozen):
+    """Limits of what the presets say, for a suite that measures times: its skill says nothing."""
+
+    epochs: PositiveInt | None = Field(
+        default=None, description="epochs of a stage at most; its learning rate is then constant, without warm-up"
+    )
+    lead_steps: PositiveInt | None = Field(default=None, description="lead times of the rollout, in steps, at most")
+
+    def training(self, config: TrainingConfig) -> TrainingConfig:
+        """A preset's training within the limits."""
+        if self.epochs is None:
+            return config
+        same_rate: dict[str, Any] = {"schedule": "constant", "warmup_steps": 0}
+        stages = tuple(
+            stage.model_copy(update={**same_rate, "epochs": min(stage.epochs, self.epochs)}) for stage in config.stages
+        )
+        return config.model_copy(update={"stages": stages})
+
+    def inference(self, config: InferenceConfig) -> InferenceConfig:
+        """A preset's inference within the limits; its first lead time stays."""
+        if self.lead_steps is None:
+            return config
+        first, *later = config.lead_steps
+        kept = (first, *(step for step in later if step <= self.lead_steps))
+        return config.model_copy(update={"lead_steps": kept})
+
+
 class SuiteConfig(Frozen):
     """The cells of a bench: every model in every framework, on one chip, in every execution of the axes."""
 
@@ -231,6 +258,7 @@ class SuiteConfig(Frozen):
         "of all axes with one another; ladder: the steps of `ladder`, each added to those before it",
     )
     ladder: tuple[LadderStep, ...] = Field(default=(), description="in the place of frameworks and axes")
+    bounds: Bounds = Field(default=Bounds(), description="limits of what the presets say")
     data: str = "rossby"
     launches: int = Field(
         default=5, gt=0, le=MOST_LAUNCHES, description="process launches a cell; 3 are needed for an interval"

@@ -17,7 +17,7 @@ from harness.analysis.tables.speed import CellMetrics
 from harness.errors import nearest
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
-from harness.scenario.labels import as_name, label
+from harness.scenario.labels import names_of
 from harness.scenario.scenario import Scenario
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not measured"]
@@ -329,8 +329,7 @@ def _named(name: str, cells: Sequence[Cell]) -> list[Cell]:
         for cell in cells
         if cell.launches
         and (cell.scenario.chip, cell.scenario.framework) == (parsed.chip, parsed.framework)
-        and parsed.execution
-        in (None, cell.scenario.execution.compilation.mode, as_name(label(cell.scenario.execution)))
+        and parsed.execution in (None, *names_of(cell.scenario.execution))
     ]
     eager = [cell for cell in found if not cell.scenario.execution.is_graph]
     return eager if eager and parsed.execution is None else found

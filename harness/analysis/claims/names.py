@@ -12,7 +12,7 @@ from harness.errors import UserError, nearest
 from harness.scenario import catalogue
 from harness.scenario.catalogue import Kind
 from harness.scenario.claims import Ledger
-from harness.scenario.labels import as_name, label
+from harness.scenario.labels import names_of
 from harness.scenario.matrix import ways_of
 
 
@@ -58,7 +58,7 @@ class Wanted(NamedTuple):
             name
             for way in ways_of(suite)
             if way.framework == parsed.framework
-            for name in (way.execution.compilation.mode, as_name(label(way.execution)))
+            for name in names_of(way.execution)
         }
         if not executions or parsed.execution not in (None, *executions):
             return f"suite {self.suite!r} has no {parsed.framework} {parsed.execution or ''}".rstrip()
