@@ -10,7 +10,8 @@ from pydantic import BeforeValidator, Field
 
 from harness.frozen import Frozen
 from harness.models.domain import Domain
-from harness.scenario.execution import Matmul
+from harness.scenario.execution import Matmul, Precision
+from harness.scenario.labels import precision_label
 from harness.scenario.schema import OptimiserConfig
 
 Array = NDArray[np.float32]
@@ -56,11 +57,16 @@ class Numerics(Frozen):
     dropped: dict[str, str] = Field(description="environment variables that the worker did not inherit, with values")
 
     @property
+    def asked(self) -> str:
+        """The format that the policy asks for, as people call it: fp32, TF32 or HF32."""
+        return precision_label(Precision(matmul=self.policy))
+
+    @property
     def shortfall(self) -> str | None:
         """In words how the product falls short of the policy; None where it does not."""
         if self.matmul_bits >= self.policy_bits:
             return None
-        return f"the matrix product kept {self.matmul_bits} of the {self.policy_bits} bits that {self.policy} asks for"
+        return f"the matrix product kept {self.matmul_bits} of the {self.policy_bits} bits that {self.asked} asks for"
 
 
 class Framework(Protocol):
