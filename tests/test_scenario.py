@@ -6,18 +6,19 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from shared import REPOSITORY
 
+from harness.commands.overview import overview
 from harness.data import opening
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
+from harness.launch.survey import matrix_of
 from harness.models.fourcastnet import Network
-from harness.scenario import catalogue
+from harness.scenario import catalogue, identity
 from harness.scenario.export import write_schemas
 from harness.scenario.loading import load
-from harness.scenario.matrix import Scenario, Selection, expand
-from harness.scenario.overview import overview
+from harness.scenario.scenario import Scenario, Selection, Variant
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
 
 SCENARIOS = REPOSITORY / "scenarios"
@@ -28,9 +29,8 @@ models:
   - {model: fourcastnet, preset: tiny}
 frameworks:
   - framework: pytorch
-    execution: eager
   - framework: mindspore
-    execution: compiled
+    execution: {compilation: {mode: graph}}
 launches: 3
 """
 CHIP = (SCENARIOS / "chips/cpu.yaml").read_text()
@@ -77,11 +77,25 @@ def test_every_model_and_data_set_of_every_suite_exists():
         (SUITE, "launches: 3", "lanches: 3", "lanches", "unknown field; did you mean 'launches'"),
         (SUITE, "launches: 3", "launches: 3\nLAUNCHES: 4", "LAUNCHES", "unknown field; did you mean 'launches'"),
         (SUITE, "launches: 3", "launches: 3\nlaunches: 4", "launches", "given twice"),
-        (SUITE, "execution: compiled", "execution: compilde", "frameworks.1.execution", "did you mean 'compiled'"),
-        (SUITE, "execution: compiled", "exection: eager", "frameworks.1.exection", "did you mean 'execution'"),
+        (
+            SUITE,
+            "mode: graph",
+            "mode: grahp",
+            "frameworks.1.execution.compilation.mode",
+            "'grahp' is not one of them; did you mean 'graph'",
+        ),
+        (SUITE, "{mode: graph}", "{mod: graph}", "frameworks.1.execution.compilation.mod", "did you mean 'mode'"),
+        (SUITE, "execution: {", "exection: {", "frameworks.1.exection", "did you mean 'execution'"),
+        (
+            SUITE,
+            "execution: {compilation: {mode: graph}}",
+            "execution: compiled",
+            "frameworks.1.execution",
+            "'compiled' is no part of an execution: give its fields, such as {compilation: {mode: graph}}",
+        ),
         (SUITE, "preset: tiny", "preset: 7", "models.0.preset", "string, not 7"),
         (SUITE, "preset: tiny", "presets: tiny", "models.0.presets", "did you mean 'preset'"),
-        (SUITE, "launches: 3", "precision: fp16", "precision", "'fp16' is not one of them; choose from: fp32"),
+        (SUITE, "launches: 3", "precision: fp16", "precision", "unknown field; choose from: axes, .*, execution"),
         (CHIP, "{device: CPU", "{divice: CPU", "frameworks.mindspore.divice", "did you mean 'device'"),
         (CHIP, "mindspore: {device", "mindspor: {device", "frameworks.mindspor", "did you mean 'mindspore'"),
         (CHIP, "power_collectors: [rapl]", "power_collectors: rapl", "power_collectors", "a list, not 'rapl'"),
@@ -129,7 +143,6 @@ def test_a_mistake_is_told_with_file_line_and_field(tmp_path, text, old, new, fi
 @pytest.mark.parametrize(
     ("text", "without", "expected"),
     [
-        (SUITE, "    execution: eager\n", "5: frameworks.0.execution: required, but missing"),
         (SUITE, "models:\n  - {model: fourcastnet, preset: tiny}\n", "1: models: required, but missing"),
         (MODEL, "architecture: fourcastnet\n", "1: architecture: required, but missing"),
         (ROSSBY, "kind: rossby\n", "1: kind: required, but missing"),
@@ -146,7 +159,7 @@ def test_a_missing_field_is_told_where_it_belongs(tmp_path, text, without, expec
 def test_several_mistakes_are_counted(tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text(SUITE.replace("launches: 3", "launches: 0\nlunches: 2\nseed: -1"))
-    with pytest.raises(UserError, match=r":10: lunches: .* \(and 2 more\)$"):
+    with pytest.raises(UserError, match=r":9: lunches: .* \(and 2 more\)$"):
         catalogue.suite(str(path))
 
 
@@ -188,15 +201,15 @@ def test_a_number_without_a_point_before_its_exponent_is_a_number(tmp_path):
         (lambda: catalogue.chip("a10"), "chip 'a10'.*did you mean 'a100'"),
         (lambda: catalogue.chip("CPU"), "did you mean 'cpu'"),
         (lambda: catalogue.suite("smokes"), "suite 'smokes'.*did you mean 'smoke'"),
-        (lambda: catalogue.suite("../suites/smoke"), "suite '../suites/smoke'.*choose from: paper, smoke"),
+        (lambda: catalogue.suite("../suites/smoke"), "suite '../suites/smoke'.*choose from: ablation, paper, smoke"),
         (lambda: catalogue.data("qqq"), "data 'qqq'.*choose from: .*rossby, .*storm"),
         (lambda: catalogue.model("forecastnet"), "model 'forecastnet'.*did you mean 'fourcastnet'"),
         (lambda: catalogue.preset("fourcastnet", "papers"), "no preset 'papers'; did you mean 'paper'"),
         (lambda: catalogue.suite("absent.yaml"), "absent.yaml: no such file"),
-        (lambda: expand(Selection(model="fourcast")), "not in suite 'smoke'; did you mean 'fourcastnet'"),
-        (lambda: expand(Selection(preset="tinny")), "no preset 'tinny'; did you mean 'tiny'"),
-        (lambda: expand(Selection(framework="torch")), "framework 'torch' is not in suite"),
-        (lambda: expand(Selection(mapping="storm")), "give its folder or file with DATA="),
+        (lambda: matrix_of(Selection(model="fourcast")), "not in suite 'smoke'; did you mean 'fourcastnet'"),
+        (lambda: matrix_of(Selection(preset="tinny")), "no preset 'tinny'; did you mean 'tiny'"),
+        (lambda: matrix_of(Selection(framework="torch")), "framework 'torch' is not in suite"),
+        (lambda: matrix_of(Selection(mapping="storm")), "give its folder or file with DATA="),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(call, complaint):
@@ -215,7 +228,7 @@ def test_a_patch_that_does_not_divide_the_grid_lists_those_that_do(tmp_path):
         "odd tiny on data 'rossby': patch_size 5 does not divide the grid 32x64; sizes that do: 1, 2, 4, 8, 16, 32$"
     )
     with pytest.raises(UserError, match=complaint):
-        expand(Selection(model=str(tmp_path / "odd.yaml"), preset="tiny"))
+        matrix_of(Selection(model=str(tmp_path / "odd.yaml"), preset="tiny"))
 
 
 @pytest.mark.parametrize(
@@ -224,46 +237,53 @@ def test_a_patch_that_does_not_divide_the_grid_lists_those_that_do(tmp_path):
 def test_a_model_file_of_ones_own_runs_on_the_data_of_its_architecture(tmp_path, architecture, data):
     path = tmp_path / "mine.yaml"
     path.write_text((SCENARIOS / f"models/{architecture}.yaml").read_text())
-    assert {cell.data_name for cell in expand(Selection(model=str(path))).cells} == {data}
+    assert {cell.data_name for cell in matrix_of(Selection(model=str(path))).cells} == {data}
 
 
 def scenario():
-    return expand(Selection()).cells[0]
+    return matrix_of(Selection()).cells[0]
 
 
 def changed(value):
-    """Every copy of a JSON value in which one leaf is another; empty and null leaves are left alone."""
-    if isinstance(value, dict):
+    """Every copy of a value in which one leaf is another; empty and null leaves and descriptions are left alone."""
+    if isinstance(value, BaseModel):
+        for name in type(value).model_fields.keys() - {"description"}:
+            yield from (value.model_copy(update={name: other}) for other in changed(getattr(value, name)))
+    elif isinstance(value, dict):
         yield from ({**value, key: other} for key, child in value.items() for other in changed(child))
-    elif isinstance(value, list):
+    elif isinstance(value, tuple | list):
         for index, child in enumerate(value):
-            yield from ([*value[:index], other, *value[index + 1 :]] for other in changed(child))
+            yield from ((*value[:index], other, *value[index + 1 :]) for other in changed(child))
     elif isinstance(value, int | float):
         yield value + 1
     elif isinstance(value, str):
         yield f"{value}x"
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 def test_every_setting_is_part_of_the_name_of_a_cell():
-    content = scenario().model_dump(mode="json")
-    free = {"idle_s", "time_limit_s", "data_root"}
-    names = [scenario().cell]
-    for field in content.keys() - free:
-        names += [Scenario.model_construct(**{**content, field: other}).cell for other in changed(content[field])]
-    assert len(names) > 40
+    first = scenario()
+    hyperparameters = {name: value for name, value in first.network.items() if name not in identity.MOVED}
+    first = first.model_copy(update={"network": hyperparameters})
+    free = {"suite", "idle_s", "time_limit_s", "data_root", "variant"}
+    names = [first.cell]
+    for field in Scenario.model_fields.keys() - free:
+        names += [first.model_copy(update={field: other}).cell for other in changed(getattr(first, field))]
+    assert len(names) > 60
     assert len(set(names)) == len(names)
 
 
 def test_the_name_of_a_cell_does_not_depend_on_what_changes_no_measurement():
     first = scenario()
-    other = first.model_copy(update={"time_limit_s": 1.0, "data_root": "/elsewhere"})
+    place = Variant(design="full", position=3, name="precision.autocast: bf16")
+    free = {"suite": "other", "time_limit_s": 1.0, "data_root": "/elsewhere", "idle_s": 7.0, "variant": place}
+    described = first.data.model_copy(update={"description": "the same in other words"})
+    other = first.model_copy(update={**free, "data": described})
     reordered = first.model_copy(update={"network": dict(reversed(list(first.network.items())))})
     assert first.cell == other.cell == reordered.cell == scenario().cell
 
 
 def test_the_cells_of_a_suite_have_different_names():
-    cells = expand(Selection()).cells
+    cells = matrix_of(Selection()).cells
     assert len({cell.cell for cell in cells}) == len(cells) == 6
     assert all(re.fullmatch(r"[\w.-]+", cell.cell) for cell in cells)
 
@@ -284,7 +304,7 @@ class TestDataOfItsOwn:
         return path
 
     def cells(self, suite, **options):
-        cells = expand(Selection(suite=str(suite), framework="pytorch", **options)).cells
+        cells = matrix_of(Selection(suite=str(suite), framework="pytorch", **options)).cells
         return [(cell.model, cell.preset, cell.data_name, cell.channels) for cell in cells]
 
     def test_each_model_runs_on_its_own(self, suite):
@@ -374,5 +394,5 @@ def test_times_of_data_sets_may_be_written_as_yaml_writes_them():
 def test_files_beside_the_repository_are_named_by_their_path(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(SUITE)
-    assert expand(Selection(suite=str(path))).suite == "mine"
+    assert matrix_of(Selection(suite=str(path))).suite == "mine"
     assert isinstance(catalogue.path_of("suites", str(path)), Path)

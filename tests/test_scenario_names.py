@@ -7,9 +7,10 @@ from harness.analysis.claims import writing as claims
 from harness.analysis.figures.subject import file_stem
 from harness.calibration import store
 from harness.errors import UserError
+from harness.launch.survey import matrix_of
 from harness.porting.parity import certificate
 from harness.scenario import names
-from harness.scenario.matrix import Selection, expand
+from harness.scenario.scenario import Selection
 from tests.shared import REPOSITORY
 
 BAD = (".hidden", "a\tb", "a\x7fb", "a\u202eb", "x" * 61, " a", "-a", "a\\b")
@@ -38,7 +39,7 @@ def test_a_bench_refuses_a_suite(tmp_path, name):
     path = tmp_path / f"{name}.yaml"
     path.write_text((REPOSITORY / "scenarios/suites/smoke.yaml").read_text())
     with pytest.raises(UserError, match=r"the suite name .* rename it"):
-        expand(Selection(suite=str(path)))
+        matrix_of(Selection(suite=str(path)))
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -50,7 +51,7 @@ def test_a_bench_refuses_models_data_and_presets_in_one_message(tmp_path, name):
     data.parent.mkdir()
     data.write_text((REPOSITORY / "scenarios/data/rossby.yaml").read_text())
     with pytest.raises(UserError, match=r"^3 problems: ") as refused:
-        expand(Selection(model=str(model), preset=preset, mapping=str(data)))
+        matrix_of(Selection(model=str(model), preset=preset, mapping=str(data)))
     for kind, bad in (("model", name), ("preset", preset), ("data", name)):
         assert f"the {kind} name {bad!r} " in str(refused.value)
 
@@ -61,7 +62,7 @@ def test_names_that_are_too_long_together_are_refused(tmp_path):
     model.write_text((REPOSITORY / "scenarios/models/fourcastnet.yaml").read_text())
     data.write_text((REPOSITORY / "scenarios/data/rossby.yaml").read_text())
     with pytest.raises(UserError, match=r"takes 3\d\d bytes, more than the 255 of a file system"):
-        expand(Selection(model=str(model), preset="tiny", mapping=str(data)))
+        matrix_of(Selection(model=str(model), preset="tiny", mapping=str(data)))
 
 
 def test_stems_of_files_fit_and_stay_apart():

@@ -18,6 +18,7 @@ from harness.analysis.tables.table import print_warnings
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.results.record import Environment
+from harness.scenario.labels import as_name, label
 
 FORMAT_VERSION = "5.0.0"
 
@@ -107,13 +108,17 @@ def _times(cell: Cell) -> Iterable[list[Metric]]:
 
 def _benchmark(cell: Cell, times: Sequence[Metric]) -> dict[str, Any]:
     scenario, metric = cell.scenario, times[0]
-    label = f"{scenario.chip}-{scenario.framework}-{scenario.execution}"
+    execution = as_name(label(scenario.execution))
+    where = f"{scenario.chip}-{scenario.framework}-{execution}"
     return {
         "group": f"{scenario.model} {scenario.preset}, data {scenario.data_name}: {metric.title}",
-        "name": f"{metric.name}[{scenario.model}-{scenario.preset}-{label}]",
+        "name": f"{metric.name}[{scenario.model}-{scenario.preset}-{where}]",
         "fullname": f"{scenario.suite}/{cell.key}@{cell.host}::{metric.name}",
-        "params": {name: getattr(scenario, name) for name in ("model", "preset", "chip", "framework", "execution")},
-        "param": f"{scenario.model}-{scenario.preset}-{label}",
+        "params": {
+            **{name: getattr(scenario, name) for name in ("model", "preset", "chip", "framework")},
+            "execution": execution,
+        },
+        "param": f"{scenario.model}-{scenario.preset}-{where}",
         "extra_info": {"host": cell.host, "cell": cell.key, "suite": scenario.suite, "unit": "s"},
         "options": {},
         "stats": stats([time.value for time in times if time.value is not None]),

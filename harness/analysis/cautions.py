@@ -92,7 +92,7 @@ def _of_shortfall(label: str, cell: Cell) -> Iterable[str]:
     short: dict[str, list[int]] = {}
     for launch, summary in cell.summaries.items():
         if (found := summary.numerics) and found.shortfall:
-            short.setdefault(f"{found.shortfall}: this is not {found.policy}", []).append(launch)
+            short.setdefault(f"{found.shortfall}: this is not {found.asked}", []).append(launch)
     for words_of, numbers in short.items():
         yield f"{label}: {words_of} ({_launches(numbers)})"
 

@@ -21,8 +21,10 @@ from harness.porting.parity import certificate
 from harness.porting.parity.certificate import Certificate
 from harness.results import record as records
 from harness.results.record import Environment, Record
-from harness.scenario.matrix import Absent, Scenario
+from harness.scenario.execution import Execution
+from harness.scenario.labels import as_name, label, labels
 from harness.scenario.names import name_problem, suite_problem
+from harness.scenario.scenario import Absent, Scenario
 
 ABSENT_FILE_NAME = "absent.json"
 
@@ -55,8 +57,13 @@ class Cell:
 
     @property
     def label(self) -> str:
-        """Framework and execution: short, and shared by cells that differ in other settings."""
-        return f"{self.scenario.framework} {self.scenario.execution}"
+        """Framework and execution, shared by cells that differ in other settings."""
+        return f"{self.scenario.framework} {label(self.scenario.execution)}"
+
+    @property
+    def name(self) -> str:
+        """Chip, framework and execution as a baseline or a claim names them: a100/mindspore-graph."""
+        return f"{self.scenario.chip}/{as_name(self.label)}"
 
     @cached_property
     def by_launch(self) -> dict[int, StoredRecord]:
@@ -105,21 +112,25 @@ class Group:
 
     def label_of_absent(self, entry: Absent) -> str:
         """The label that an absent cell would have."""
-        return self._with_chip(entry, f"{entry.framework} {entry.execution}")
+        return self._with_chip(entry)
 
     @cached_property
     def _labels(self) -> dict[Cell, str]:
-        labels = {cell: self._with_chip(cell.scenario, cell.label) for cell in self.cells}
+        found = {cell: self._with_chip(cell.scenario) for cell in self.cells}
         for more in (_starting_file, lambda cell: f"on {cell.host}" if self.across else "", _digest):
-            counts = Counter(labels.values())
-            labels = {
-                cell: label if counts[label] == 1 else f"{label} {more(cell)}".rstrip()
-                for cell, label in labels.items()
+            counts = Counter(found.values())
+            found = {
+                cell: text if counts[text] == 1 else f"{text} {more(cell)}".rstrip() for cell, text in found.items()
             }
-        return labels
+        return found
 
-    def _with_chip(self, entry: Scenario | Absent, label: str) -> str:
-        return f"{entry.chip} {label}" if self.across else label
+    @cached_property
+    def _executions(self) -> dict[Execution, str]:
+        return labels(entry.execution for entry in (*(cell.scenario for cell in self.cells), *self.absent))
+
+    def _with_chip(self, entry: Scenario | Absent) -> str:
+        text = f"{entry.framework} {self._executions[entry.execution]}"
+        return f"{entry.chip} {text}" if self.across else text
 
 
 @dataclass(frozen=True)
@@ -158,9 +169,9 @@ class Results:
             place = _place(cell.scenario)
             hosts[place].add(cell.host)
             cells[place, cell.host].append(cell)
-        ran = {(_place(cell.scenario), cell.label) for cell in self.cells}
+        ran = {(_place(cell.scenario), _way(cell.scenario)) for cell in self.cells}
         for _, entry in self.absent:
-            if (_place(entry), f"{entry.framework} {entry.execution}") not in ran:
+            if (_place(entry), _way(entry)) not in ran:
                 absent[_place(entry)].append(entry)
         found = []
         for place in sorted(hosts.keys() | absent.keys()):
@@ -195,7 +206,7 @@ def load_results(results: Path) -> Results:
             problems.append(str(problem))
         else:
             found.append(record)
-    found, doubles = without_doubles(found)
+    found, doubles = without_doubles(_by_identity(found))
     problems += doubles
     absent: list[tuple[str, Absent]] = []
     for path in files.absent:
@@ -210,6 +221,19 @@ def load_results(results: Path) -> Results:
         except UserError as error:
             problems.append(str(error))
     return Results(_cells(found), tuple(absent), tuple(problems), tuple(certificates))
+
+
+def _by_identity(found: Iterable[StoredRecord]) -> list[StoredRecord]:
+    """The records with the names that their cells have now, whatever they were called when they were made."""
+    names: dict[int, str] = {}
+    renamed = []
+    for record in found:
+        scenario = record.scenario
+        if id(scenario) not in names:
+            names[id(scenario)] = scenario.cell
+        name = names[id(scenario)]
+        renamed.append(record if record.cell == name else record.model_copy(update={"cell": name}))
+    return renamed
 
 
 class _Files(NamedTuple):
@@ -347,6 +371,10 @@ def _first_order(cell: Cell) -> int:
 def age(record: Record) -> tuple[datetime, str]:
     """What orders attempts by time, the same in every time zone."""
     return datetime.fromisoformat(record.started_at), record.attempt
+
+
+def _way(entry: Scenario | Absent) -> tuple[str, Execution]:
+    return entry.framework, entry.execution
 
 
 def _place(entry: Scenario | Absent) -> Place:

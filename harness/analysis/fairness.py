@@ -9,9 +9,11 @@ from typing import Any, get_args
 
 from harness.analysis.cells import Cell
 from harness.errors import UserError, nearest
-from harness.scenario.schema import Execution, FrameworkName
+from harness.scenario.execution import Mode
+from harness.scenario.labels import names_of
+from harness.scenario.schema import FrameworkName
 
-SAME_SETTINGS = ("model", "architecture", "preset", "precision", "grid", "channels", "network", "training", "seed")
+SAME_SETTINGS = ("model", "architecture", "preset", "grid", "channels", "network", "training", "seed")
 SAME_INFERENCE_SETTINGS = ("batch_size", "lead_steps")
 SAME_FINGERPRINTS = ("data", "architecture", "initial_weights")
 
@@ -49,9 +51,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class BaselineName:
-    """A baseline as the user names it: `pytorch`, `pytorch-compiled`, `a100/pytorch`.
+    """A baseline as the user names it: `pytorch`, `pytorch-graph`, `a100/pytorch`.
 
-    Without a chip it is the cell on the same chip and host; without an execution an eager cell goes before a compiled.
+    Without a chip it is the cell on the same chip and host; without an execution an eager cell goes before a graph. An
+    execution is all of its label, or eager or graph alone, where the one with the fewest settings goes first.
     """
 
     framework: str
@@ -65,14 +68,15 @@ class BaselineName:
         framework, _, execution = name.partition("-")
         _check("framework", framework, get_args(FrameworkName))
         if execution:
-            _check("execution", execution, get_args(Execution))
+            known = {*get_args(Mode), *(name for cell in cells for name in names_of(cell.scenario.execution))}
+            _check("execution", execution, sorted(known))
         chips = {cell.scenario.chip for cell in cells}
         if chip and chip not in chips:
             raise UserError(f"baseline {text!r}: no records of chip {chip!r}; {nearest(chip, chips)}")
         found = BaselineName(framework, execution or None, chip or None)
         if not any(found._names(cell, cell) for cell in cells):
-            labels = {f"{cell.scenario.chip}/{cell.label.replace(' ', '-')}" for cell in cells}
-            raise UserError(f"baseline {text!r}: no records of such a cell; {nearest(text, labels)}")
+            names = {cell.name for cell in cells}
+            raise UserError(f"baseline {text!r}: no records of such a cell; {nearest(text, names)}")
         return found
 
     def compare(self, cell: Cell, cells: Iterable[Cell]) -> Comparison:
@@ -93,7 +97,8 @@ class BaselineName:
                 not other.launches,
                 len(differing[id(other)]),
                 other.host != cell.host,
-                other.scenario.execution != "eager",
+                other.scenario.execution.is_graph,
+                len(other.scenario.execution.settings()),
                 other.key,
             ),
         )
@@ -110,7 +115,7 @@ class BaselineName:
         ours, theirs = cell.scenario, other.scenario
         return (
             theirs.framework == self.framework
-            and self.execution in (None, theirs.execution)
+            and self.execution in (None, *names_of(theirs.execution))
             and theirs.chip == (self.chip or ours.chip)
             and (self.chip is not None or other.host == cell.host)
             and _subject(other) == _subject(cell)
@@ -199,7 +204,7 @@ def _settings(cell: Cell) -> dict[str, Any]:
     content = cell.scenario.model_dump(mode="json")
     inference = {name: content["inference"][name] for name in SAME_INFERENCE_SETTINGS}
     weights = (content["weights"] or {}).get("fingerprint", "drawn")
-    same = {name: content[name] for name in SAME_SETTINGS}
+    same = {name: content[name] for name in SAME_SETTINGS} | {"precision": content["execution"]["precision"]}
     return dict(_flat({**same, "inference": inference, "weights to start from": weights}))
 
 

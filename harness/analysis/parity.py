@@ -8,8 +8,10 @@ from harness.analysis.cells import Cell
 from harness.analysis.fairness import Comparison, ParityNote
 from harness.frameworks.base import FrameworkDescription
 from harness.porting.parity.certificate import Certificate
+from harness.scenario.execution import EAGER, Clock, Execution, Loading
+from harness.scenario.labels import label
 
-REFERENCE = ("pytorch", "eager", "cpu")
+REFERENCE = ("pytorch", EAGER, "cpu")
 """What every certificate is made against, which needs none itself."""
 
 
@@ -48,12 +50,13 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     scenario, ran, sources = cell.scenario, summary.framework, summary.sources
     if ran is None or sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
-    if (scenario.framework, scenario.execution, ran.device) == REFERENCE:
+    if (scenario.framework, computed(scenario.execution), ran.device) == REFERENCE:
         return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, ran, sources)]
     if not fitting:
-        where = ["--framework", scenario.framework, "--execution", scenario.execution, "--chip", scenario.chip]
+        mode = scenario.execution.compilation.mode
+        where = ["--framework", scenario.framework, "--execution", mode, "--chip", scenario.chip]
         command = shlex.join(["crosscast", "parity", scenario.model, "--preset", scenario.preset, *where])
         why = f"{cell.label} has no parity certificate"
         if of_cell:
@@ -70,8 +73,13 @@ def _is_of(certificate: Certificate, cell: Cell) -> bool:
     scenario = cell.scenario
     return (
         (certificate.architecture, certificate.framework, certificate.execution, certificate.precision)
-        == (scenario.architecture, scenario.framework, scenario.execution, scenario.precision)
+        == (scenario.architecture, scenario.framework, computed(scenario.execution), "fp32")
     ) and certificate.port_name is None
+
+
+def computed(execution: Execution) -> Execution:
+    """What of an execution can change the numbers that a network computes: how data are loaded and timed cannot."""
+    return execution.model_copy(update={"loading": Loading(), "clock": Clock()})
 
 
 def _holds(certificate: Certificate, ran: FrameworkDescription, sources: str) -> bool:
@@ -88,6 +96,6 @@ def _what_differs(certificate: Certificate, ran: FrameworkDescription) -> str:
 
 def _says(certificate: Certificate) -> str:
     return (
-        f"{certificate.framework} {certificate.execution} is the same network as PyTorch (parity certificate of "
+        f"{certificate.framework} {label(certificate.execution)} is the same network as PyTorch (parity certificate of "
         f"{certificate.made_at[:10]}, preset {certificate.preset})"
     )

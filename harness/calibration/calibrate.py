@@ -16,11 +16,11 @@ from collectors.sampling.process import SamplerProcess
 from harness.calibration import store
 from harness.errors import UserError, nearest
 from harness.launch.turns import Say, turn
+from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
 from harness.power.recording import READY_S, check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
-from harness.scenario.matrix import cannot_run
 from harness.scenario.schema import ChipConfig, FrameworkName
 
 START_S = 120.0

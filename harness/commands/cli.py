@@ -67,7 +67,7 @@ def bench(
 ) -> None:
     """Train and run every model of a suite in every framework and compare them."""
     from harness.launch import bench as benches
-    from harness.scenario.matrix import Selection
+    from harness.scenario.scenario import Selection
 
     console = PlainConsole()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
@@ -147,7 +147,7 @@ def export(target: Path, suite: str | None, results: Path) -> None:
 @cli.command("list")
 def list_() -> None:
     """Suites, models and chips, and which frameworks can run here."""
-    from harness.scenario.overview import overview
+    from harness.commands.overview import overview
 
     console = PlainConsole()
     for table in overview():

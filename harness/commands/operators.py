@@ -22,8 +22,8 @@ TARGETS = ("cpu", "ascend", "gpu")
 )
 @click.option(
     "--execution",
-    type=click.Choice(["eager", "compiled"]),
-    default="compiled",
+    type=click.Choice(["eager", "graph"]),
+    default="graph",
     show_default=True,
     help="How MindSpore runs.",
 )
@@ -41,11 +41,13 @@ def operators(
     from harness.commands.options import refuse_unwritable
     from harness.errors import UserError
     from harness.files import write_atomically
+    from harness.launch.survey import matrix_of
     from harness.porting.factories import refuse_absent
     from harness.porting.operators.calls import Request
     from harness.porting.operators.rendering import remarks, table, totals
     from harness.porting.operators.survey import documented, run
-    from harness.scenario.matrix import Selection, expand
+    from harness.scenario.execution import EAGER, GRAPH
+    from harness.scenario.scenario import Selection
     from harness.terminal import PlainConsole, say
 
     if target_file:
@@ -56,13 +58,16 @@ def operators(
         refuse_absent(network)
         scenario = None
     else:
-        matrix = expand(Selection(model=network, framework="mindspore", preset=preset))
+        matrix = matrix_of(Selection(model=network, framework="mindspore", preset=preset))
         if not matrix.cells:
             raise UserError(f"mindspore: {matrix.absent[0].reason}")
         scenario = matrix.cells[0]
     name = network if scenario is None else f"{scenario.model} {scenario.preset}"
     request = Request(
-        scenario=scenario, factory=network if scenario is None else None, seed=seed, compiled=execution == "compiled"
+        scenario=scenario,
+        factory=network if scenario is None else None,
+        seed=seed,
+        execution=GRAPH if execution == "graph" else EAGER,
     )
 
     progress = partial(say, err=True)

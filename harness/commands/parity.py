@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--framework", default="mindspore", show_default=True, help="Framework of the port.")
 @click.option(
     "--execution",
-    type=click.Choice(["eager", "compiled", "both"]),
+    type=click.Choice(["eager", "graph", "both"]),
     default="both",
     show_default=True,
     help="How the port runs.",
@@ -69,11 +69,11 @@ def parity(
     from harness.porting.parity.certificate import save
     from harness.porting.parity.check import Settings, certify, scenarios_of
     from harness.porting.parity.rendering import markdown, remarks, table
-    from harness.scenario.schema import Execution
+    from harness.scenario.execution import EAGER, GRAPH
+    from harness.scenario.labels import label
     from harness.terminal import PlainConsole, say
 
-    both: tuple[Execution, ...] = ("eager", "compiled")
-    chosen = tuple(each for each in both if execution in (each, "both"))
+    chosen = tuple(each for each in (EAGER, GRAPH) if execution in (label(each), "both"))
     refuse_unwritable(results)
     if port is not None:
         refuse_absent(port)
@@ -91,4 +91,4 @@ def parity(
     if departed:
         first = departed[0]
         reason = first.diagnosis or next(level.reason for level in first.levels if level.verdict == "failed")
-        raise UserError(f"{first.model} in {first.framework} {first.execution} departs: {reason}")
+        raise UserError(f"{first.model} in {first.framework} {label(first.execution)} departs: {reason}")

@@ -19,11 +19,11 @@ from collectors.sampling.process import SamplerProcess
 from harness.doctor.facts import CollectorFacts, FrameworkFacts, LoadFacts, ProcessFacts, Report, SensorFacts
 from harness.errors import UserError
 from harness.machine import identity as machine
+from harness.machine.availability import cannot_run
 from harness.power.preferences import chips_here
 from harness.power.recording import READY_S
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
-from harness.scenario.matrix import cannot_run
 from harness.scenario.schema import ChipConfig, FrameworkName
 
 FRAMEWORK_LIMIT_S = 120.0

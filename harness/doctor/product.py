@@ -25,7 +25,7 @@ def main(framework_name: str, device: str) -> dict[str, object]:
         got = framework.get(framework.multiply(*(framework.put(m.astype(np.float32)) for m in (left, right))))
         framework.synchronise()
         described = framework.describe()
-        numerics = measure(framework, "fp32", os.environ)
+        numerics = measure(framework, "ieee", os.environ)
     except UserError as error:
         return {"reason": str(error)}
     right_values = bool(np.array_equal(got, left @ right))

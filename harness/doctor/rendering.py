@@ -63,7 +63,7 @@ def tables(report: Report) -> Iterator[Table | str]:
 
 
 def _words(numerics: Numerics) -> str:
-    lines = [f"{numerics.shortfall}: do not call it {numerics.policy}"] if numerics.shortfall else []
+    lines = [f"{numerics.shortfall}: do not call it {numerics.asked}"] if numerics.shortfall else []
     lines += [f"{name}={value}" for name, value in numerics.switches.items()]
     lines += numerics.unread
     lines += [f"{name}={value} is set, no launch inherits it" for name, value in numerics.dropped.items()]

@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from harness.frozen import Frozen
 from harness.models.domain import Domain
-from harness.scenario.schema import OptimiserConfig, Precision
+from harness.scenario.execution import Matmul, Precision
+from harness.scenario.labels import precision_label
+from harness.scenario.schema import OptimiserConfig
 
 Array = NDArray[np.float32]
+
+
+Policy = Annotated[Matmul, BeforeValidator(lambda policy: "ieee" if policy == "fp32" else policy)]
+"""What products of float32 are asked to keep, by a name of Precision.matmul; old records call ieee fp32."""
 
 
 class FrameworkDescription(Frozen):
@@ -24,7 +30,7 @@ class FrameworkDescription(Frozen):
     device: str
     device_name: str
     driver: str | None
-    execution: str
+    execution: str = Field(description="eager or graph, as the framework itself tells it; compiled in old records")
     threads: int | None
     packages: dict[str, str]
 
@@ -43,7 +49,7 @@ class Numerics(Frozen):
     bfloat16.
     """
 
-    policy: Precision
+    policy: Policy
     policy_bits: int
     matmul_bits: int = Field(description="measured on the device, before training")
     switches: dict[str, str] = Field(description="set to what the policy asks for, then read back")
@@ -51,11 +57,16 @@ class Numerics(Frozen):
     dropped: dict[str, str] = Field(description="environment variables that the worker did not inherit, with values")
 
     @property
+    def asked(self) -> str:
+        """The format that the policy asks for, as people call it: fp32, TF32 or HF32."""
+        return precision_label(Precision(matmul=self.policy))
+
+    @property
     def shortfall(self) -> str | None:
         """In words how the product falls short of the policy; None where it does not."""
         if self.matmul_bits >= self.policy_bits:
             return None
-        return f"the matrix product kept {self.matmul_bits} of the {self.policy_bits} bits that {self.policy} asks for"
+        return f"the matrix product kept {self.matmul_bits} of the {self.policy_bits} bits that {self.asked} asks for"
 
 
 class Framework(Protocol):

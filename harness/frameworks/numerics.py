@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from harness.errors import UserError
 from harness.frameworks.base import Framework, Numerics
 from harness.machine.overrides import dropped
-from harness.scenario.schema import Precision
+from harness.scenario.execution import Matmul
 
-POLICY_BITS: Mapping[Precision, int] = {"fp32": 24}
+POLICY_BITS: Mapping[Matmul, int] = {"ieee": 24, "tf32": 11, "hf32": 12}
 
 SHAPES = ((64, 64, 64), (256, 256, 256), (1024, 128, 512))
 """(m, k, n) of the products tried: libraries choose their kernels by size, and the networks' products are large."""
@@ -20,7 +20,7 @@ STEPS = np.arange(24)
 """The exponents k of the values 1 + 2^-k; float32 holds the last, 1 + 2^-23, and none beyond."""
 
 
-def measure(framework: Framework, policy: Precision, environment: Mapping[str, str]) -> Numerics:
+def measure(framework: Framework, policy: Matmul, environment: Mapping[str, str]) -> Numerics:
     """The numerics of an open device, and what was dropped from `environment`, that of this process.
 
     Raises UserError where the product is wrong even of values that any format holds.

@@ -1,7 +1,6 @@
 """A bench: the launches of a suite that are still missing, one after the other."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -20,12 +19,17 @@ from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
 from harness.launch.supervisor import supervise
+from harness.launch.survey import Survey, survey
 from harness.machine import environment
 from harness.results.record import MOST_BYTES, Record
 from harness.scenario import catalogue
-from harness.scenario.matrix import Absent, Matrix, Selection, Survey, survey
+from harness.scenario.execution import Execution
+from harness.scenario.labels import labels
+from harness.scenario.matrix import Matrix
+from harness.scenario.scenario import Absent, Cell, Selection
 
 ABSENT_FILE = "absent.json"
+ABSENT_LIST = TypeAdapter(list[Absent])
 
 
 @dataclass(frozen=True)
@@ -84,14 +88,16 @@ def _make_launches(
     _prepare(results / matrix.suite, matrix, console)
     for remark in matrix.remarks:
         console.print(remark, markup=False, highlight=False)
+    called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
     for absent in matrix.absent:
-        console.print(f"{absent.model} {absent.framework}: {absent.reason}", markup=False, highlight=False)
+        how = f"{absent.framework} {called[absent.execution]}"
+        console.print(f"{absent.model} {how}: {absent.reason}", markup=False, highlight=False)
     if len(missing) < len(plans):
         console.print(f"{len(plans) - len(missing)} of {len(plans)} launches are done already (--fresh repeats them)")
     unusable = {plan.attempt: made.unusable(plan, results) for plan in missing}
     _say_what_does_not_count(plans, missing, made, unusable, console)
     records: list[Record] = []
-    with BenchProgress(console, len(missing)) as progress:
+    with BenchProgress(console, len(missing), called) as progress:
         for plan in missing:
             record = supervise(plan, results, progress, fresh=fresh)
             if record is None:
@@ -146,23 +152,23 @@ def _prepare(folder: Path, matrix: Matrix, console: Console) -> None:
     path = folder / ABSENT_FILE
     try:
         with folder_lock(folder / f".{ABSENT_FILE}.lock", say):
-            noted = {_absent_key(entry): entry for entry in _read_absent(path)}
+            noted = {_cell_key(entry): entry for entry in _read_absent(path)}
             for scenario in matrix.cells:
-                noted.pop(_absent_key(scenario.model_dump()), None)
-            noted |= {_absent_key(absent.model_dump()): absent.model_dump() for absent in matrix.absent}
-            write_atomically(path, json.dumps(list(noted.values()), indent=1) + "\n")
+                noted.pop(_cell_key(scenario), None)
+            noted |= {_cell_key(absent): absent for absent in matrix.absent}
+            write_atomically(path, ABSENT_LIST.dump_json(list(noted.values()), indent=1).decode() + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
     for line in leftovers.clean(folder).lines():
         say(line)
 
 
-def _read_absent(path: Path) -> Iterable[dict[str, str]]:
+def _read_absent(path: Path) -> Sequence[Absent]:
     try:
-        return [entry.model_dump() for entry in TypeAdapter(list[Absent]).validate_json(read_regular(path, MOST_BYTES))]
+        return ABSENT_LIST.validate_json(read_regular(path, MOST_BYTES))
     except (OSError, ValueError):
         return []
 
 
-def _absent_key(entry: dict[str, str]) -> str:
-    return "/".join(entry[name] for name in ("model", "preset", "framework", "execution", "chip", "data_name"))
+def _cell_key(cell: Cell) -> tuple[str, str, str, Execution, str, str]:
+    return cell.model, cell.preset, cell.framework, cell.execution, cell.chip, cell.data_name

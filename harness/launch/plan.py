@@ -9,7 +9,7 @@ from pydantic import Field
 
 from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 from harness.scenario.schema import ChipConfig
 
 FILE_NAME = "launch.json"

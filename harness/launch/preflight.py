@@ -20,7 +20,7 @@ from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.results.record import Environment
 from harness.runners.schedule import learning_rates
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 from harness.scenario.schema import ChipConfig
 
 GIB = 2**30

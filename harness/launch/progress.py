@@ -1,6 +1,7 @@
 """Live progress of a bench: the data that it reads first, all launches and the one that runs, with the time left."""
 
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from harness.launch.plan import LaunchPlan
 from harness.results.record import Record
+from harness.scenario.execution import Execution
 
 SILENCE_S = 3.0
 """What takes longer is told where there is no bar."""
@@ -45,10 +47,12 @@ class ReadingProgress:
 class BenchProgress:
     """Two bars on a terminal; elsewhere a line for each launch that ends."""
 
-    def __init__(self, console: Console, launches: int) -> None:
+    def __init__(self, console: Console, launches: int, called: Mapping[Execution, str]) -> None:
+        """`called` are the labels of all executions of the bench."""
         self._console = console
         self._bars = _bars(console)
         self._launches = launches
+        self._called = called
         self._ended = 0
         self._all = self._bars.add_task(f"{launches} launches", total=launches)
         self._one = self._bars.add_task("", total=1, visible=False)
@@ -66,7 +70,7 @@ class BenchProgress:
     def begin(self, plan: LaunchPlan) -> None:
         """A launch starts."""
         cell = plan.scenario
-        self._label = f"{cell.model} {cell.framework} {cell.execution} #{plan.launch + 1}"
+        self._label = f"{cell.model} {cell.framework} {self._called[cell.execution]} #{plan.launch + 1}"
         self._bars.reset(self._one, total=1, description=self._label, visible=True)
 
     def update(self, text: str, fraction: float) -> None:

@@ -11,7 +11,7 @@ from harness.data.source import Source
 from harness.data.windows import Windows
 from harness.models.domain import Domain
 from harness.models.parameters import count
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 
 FLOAT32_BYTES = 4
 COPIES_OF_A_PARAMETER = 4

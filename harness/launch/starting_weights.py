@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from harness.errors import UserError
-from harness.scenario.matrix import Matrix, Scenario, StartingWeights
+from harness.scenario.matrix import Matrix
+from harness.scenario.scenario import Scenario, StartingWeights
 
 if TYPE_CHECKING:
     import numpy as np

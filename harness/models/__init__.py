@@ -22,21 +22,6 @@ and has modules `pytorch` and `mindspore`, imported only in a child process, eac
 x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
 """
 
-from importlib.metadata import entry_points
-from types import ModuleType
+from harness.architectures import GROUP, architecture
 
-from harness.errors import UserError, nearest
-
-GROUP = "crosscast.models"
-
-
-def architecture(name: str) -> ModuleType:
-    """The package of an architecture.
-
-    Raises UserError if no entry point has that name.
-    """
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in found:
-        raise UserError(f"no architecture {name!r} is registered under {GROUP}; {nearest(name, found)}")
-    module: ModuleType = found[name].load()
-    return module
+__all__ = ["GROUP", "architecture"]

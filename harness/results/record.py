@@ -13,7 +13,7 @@ from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
 from harness.privacy import without_folders
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 
 SCHEMA_VERSION: Literal[2] = 2
 """2 adds idle phases, net energy, and how the sampler did. Records of 1 are read."""

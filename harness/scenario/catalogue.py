@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, NamedTuple, cast
 from pydantic import AfterValidator, BaseModel
 
 from collectors.registry import Registry
+from harness.architectures import architecture
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
-from harness.models import architecture
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import load
 from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.frozen import Frozen
-from harness.scenario.schema import Execution, FrameworkName
+from harness.scenario.execution import Mode
+from harness.scenario.schema import FrameworkName
 
 TimeOrMemory = Literal[
     "training_s",
@@ -33,7 +34,7 @@ OF_A_STAGE = {
 }
 """Quantities of a training stage, and their names in records of several stages."""
 
-CELL_NAME = re.compile(rf"\S+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Execution))}))?")
+CELL_NAME = re.compile(rf"\S+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Mode))}))?")
 
 Line = Annotated[str, BeforeValidator(lambda text: " ".join(text.split()) if isinstance(text, str) else text)]
 """Text whose breaks are read as spaces, because tables show it in one line."""

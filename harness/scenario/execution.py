@@ -5,21 +5,23 @@ where is answered by `harness.frameworks.support`, before any device is touched.
 """
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, NonNegativeInt, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, model_validator
 
 from harness.frozen import Frozen, PositiveInt
 
 Spectral = Literal["auto", "dft", "fft"]
 SegmentSum = Literal["auto", "native", "gathered"]
+Mode = Literal["eager", "graph"]
+Matmul = Literal["ieee", "tf32", "hf32"]
 Autocast = Literal["none", "bf16", "fp16", "native-bf16", "native-fp16"]
 
 
 class Compilation(Frozen):
     """Operator by operator (eager), or as a graph that the framework compiles before it runs it."""
 
-    mode: Literal["eager", "graph"] = "eager"
+    mode: Mode = "eager"
     scope: Literal["forward", "step"] = Field(
         default="forward",
         description="what torch.compile is given: the network, or network, loss, gradients and update; MindSpore's "
@@ -42,7 +44,7 @@ class Compilation(Frozen):
 class Precision(Frozen):
     """The formats of numbers: of float32 matrix products, and of what runs in a lower one."""
 
-    matmul: Literal["ieee", "tf32", "hf32"] = Field(
+    matmul: Matmul = Field(
         default="ieee", description="what products of float32 keep: all 24 bits, 11 (NVIDIA) or 12 (Ascend)"
     )
     autocast: Autocast = Field(
@@ -136,11 +138,27 @@ class Execution(Frozen):
 
     def settings(self) -> dict[str, Any]:
         """What is set away from its default, by dotted names such as `precision.autocast`."""
-        return dict(_set_away(self, Execution()))
+        return dict(_set_away(self, type(self)()))
 
 
 EAGER = Execution()
 GRAPH = Execution(compilation=Compilation(mode="graph"))
+
+OLD_WORDS = {"eager": EAGER, "compiled": GRAPH}
+"""What records and certificates held in the place of an execution, when there was nothing more to say of it."""
+
+
+def execution_of_old(text: str) -> Execution:
+    """The execution that a word in an old record or certificate stands for; ValueError where it is none of them."""
+    if text not in OLD_WORDS:
+        raise ValueError(f"{text!r} is no execution; old files have {' or '.join(OLD_WORDS)}")
+    return OLD_WORDS[text]
+
+
+StoredExecution = Annotated[
+    Execution, BeforeValidator(lambda stored: execution_of_old(stored) if isinstance(stored, str) else stored)
+]
+"""An execution as files of results hold it, old ones by a word."""
 
 
 def _set_away(value: BaseModel, default: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,13 @@
 """The JSON Schemas of the files in scenarios/, which editors complete and check by."""
 
 import json
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from harness.architectures import architecture, architecture_names
 from harness.data.config import DataConfig
 from harness.errors import UserError
-from harness.models import GROUP, architecture
-from harness.results.record import write_atomically
+from harness.files import write_atomically
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import json_schema
 from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
@@ -26,7 +25,7 @@ def schemas() -> dict[str, dict[str, Any]]:
         "weights": json_schema(WeightNames, "Names of a network's weights"),
         **{
             name: json_schema(model_config[architecture(name).Network], f"A {name} model")
-            for name in sorted({entry.name for entry in entry_points(group=GROUP)})
+            for name in architecture_names()
         },
     }
 

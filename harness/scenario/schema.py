@@ -1,15 +1,17 @@
 """What the files in scenarios/chips, scenarios/models and scenarios/suites may say."""
 
+import math
 import re
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from harness.frozen import Frozen, PositiveInt
+from harness.scenario.axes import setting
+from harness.scenario.changes import NOTHING, ExecutionChange
 
 FrameworkName = Literal["pytorch", "mindspore"]
-Execution = Literal["eager", "compiled"]
-Precision = Literal["fp32"]
+Design = Literal["one_at_a_time", "full", "ladder"]
 PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
 """It becomes part of a folder's name."""
 
@@ -17,6 +19,8 @@ PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Without a dot: to find a module in a package, the package must be imported."""
 
 MOST_LAUNCHES = 10_000
+MOST_VARIANTS = 1_000
+"""Executions that axes make of one model in one framework."""
 
 NetworkT = TypeVar("NetworkT", bound=BaseModel)
 
@@ -187,28 +191,75 @@ class ModelConfig(Frozen, Generic[NetworkT]):
 
 
 class SuiteModel(Frozen):
-    """A model, the preset at which the suite runs it, and its data where they are not the suite's."""
+    """A model, the preset at which the suite runs it, its data and execution where they are not the suite's."""
 
     model: str
     preset: str
     data: str | None = Field(default=None, description="a mapping of scenarios/data; the suite's where it is not given")
+    execution: ExecutionChange = Field(default=NOTHING, description="laid over the suite's")
 
 
 class SuiteFramework(Frozen):
-    """A framework and how it executes: op by op, or as a compiled graph."""
+    """A framework and how it executes; eager and plain where nothing is said of it."""
 
     framework: FrameworkName
-    execution: Execution
+    execution: ExecutionChange = Field(default=NOTHING, description="laid over the model's and the suite's")
+
+
+class LadderStep(Frozen):
+    """A step of a ladder: what it adds to the one before."""
+
+    name: str = Field(min_length=1)
+    framework: FrameworkName | None = Field(default=None, description="that of the step before where it is not given")
+    execution: ExecutionChange = Field(default=NOTHING, description="laid over that of the step before")
+
+
+class Bounds(Frozen):
+    """Limits of what the presets say, for a suite that measures times: its skill says nothing."""
+
+    epochs: PositiveInt | None = Field(
+        default=None, description="epochs of a stage at most; its learning rate is then constant, without warm-up"
+    )
+    lead_steps: PositiveInt | None = Field(default=None, description="lead times of the rollout, in steps, at most")
+
+    def training(self, config: TrainingConfig) -> TrainingConfig:
+        """A preset's training within the limits."""
+        if self.epochs is None:
+            return config
+        same_rate: dict[str, Any] = {"schedule": "constant", "warmup_steps": 0}
+        stages = tuple(
+            stage.model_copy(update={**same_rate, "epochs": min(stage.epochs, self.epochs)}) for stage in config.stages
+        )
+        return config.model_copy(update={"stages": stages})
+
+    def inference(self, config: InferenceConfig) -> InferenceConfig:
+        """A preset's inference within the limits; its first lead time stays."""
+        if self.lead_steps is None:
+            return config
+        first, *later = config.lead_steps
+        kept = (first, *(step for step in later if step <= self.lead_steps))
+        return config.model_copy(update={"lead_steps": kept})
 
 
 class SuiteConfig(Frozen):
-    """The cells of a bench: every model in every framework, on one chip."""
+    """The cells of a bench: every model in every framework, on one chip, in every execution of the axes."""
 
     description: str = ""
     models: tuple[SuiteModel, ...] = Field(min_length=1)
-    frameworks: tuple[SuiteFramework, ...] = Field(min_length=1)
+    frameworks: tuple[SuiteFramework, ...] = ()
+    execution: ExecutionChange = Field(default=NOTHING, description="of all models and frameworks")
+    axes: dict[str, tuple[Any, ...]] = Field(
+        default_factory=dict,
+        description="values of settings such as precision.autocast, or of a group such as compilation, each in turn",
+    )
+    design: Design = Field(
+        default="one_at_a_time",
+        description="one_at_a_time: each value of each axis alone, beside the execution without any; full: all values "
+        "of all axes with one another; ladder: the steps of `ladder`, each added to those before it",
+    )
+    ladder: tuple[LadderStep, ...] = Field(default=(), description="in the place of frameworks and axes")
+    bounds: Bounds = Field(default=Bounds(), description="limits of what the presets say")
     data: str = "rossby"
-    precision: Precision = "fp32"
     launches: int = Field(
         default=5, gt=0, le=MOST_LAUNCHES, description="process launches a cell; 3 are needed for an interval"
     )
@@ -219,3 +270,39 @@ class SuiteConfig(Frozen):
         description="rest before and after the work, where power is read; 0: no net energy",
     )
     time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended")
+
+    @field_validator("axes")
+    @classmethod
+    def _are_settings(cls, axes: dict[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+        for axis, values in axes.items():
+            if not values:
+                raise ValueError(f"{axis} has no values")
+            for value in values:
+                setting(axis, value)
+        return axes
+
+    @model_validator(mode="after")
+    def _one_design(self) -> "SuiteConfig":
+        if self.design != "ladder":
+            if self.ladder:
+                raise ValueError("a ladder needs design: ladder")
+            if not self.frameworks:
+                raise ValueError("frameworks: required, but missing")
+            if self.design == "full" and math.prod(map(len, self.axes.values())) > MOST_VARIANTS:
+                raise ValueError(f"the axes have more than {MOST_VARIANTS:,} combinations: use design: one_at_a_time")
+            return self
+        if not self.ladder:
+            raise ValueError("design: ladder needs the steps of a ladder")
+        if self.axes or self.frameworks:
+            raise ValueError("a ladder takes no axes and no frameworks: its steps name theirs")
+        if self.ladder[0].framework is None:
+            raise ValueError("the first step of the ladder needs a framework")
+        if len({step.name for step in self.ladder}) < len(self.ladder):
+            raise ValueError("two steps of the ladder have the same name")
+        return self
+
+    @property
+    def framework_names(self) -> tuple[FrameworkName, ...]:
+        """The frameworks of all its cells, each once."""
+        of_steps = (step.framework for step in self.ladder if step.framework)
+        return tuple(dict.fromkeys((*(entry.framework for entry in self.frameworks), *of_steps)))

@@ -25,8 +25,7 @@ from harness.results import forecast
 from harness.results.record import Definitions, Fingerprints, Measurements, Memory, Startup
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
-from harness.scenario.execution import EAGER, GRAPH
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 from harness.worker import process_memory
 from harness.worker.subject import Subject, prepare
 
@@ -65,13 +64,11 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     """Build, train and infer; what has been measured is on disk after each part."""
     scenario, seed = plan.scenario, plan.seed
     reporter.tell("starting")
-    framework = open_framework(
-        scenario.framework, scenario.device, GRAPH if scenario.execution == "compiled" else EAGER
-    )
+    framework = open_framework(scenario.framework, scenario.device, scenario.execution)
     description = framework.describe()
     catalogue.check_device(scenario.chip, plan.chip.device_name, description.device_name)
     imported_s = perf_counter()
-    numerics = numerics_of.measure(framework, scenario.precision, os.environ)
+    numerics = numerics_of.measure(framework, scenario.execution.precision.matmul, os.environ)
     measured_s = perf_counter()
 
     reporter.tell("reading data")

@@ -14,7 +14,7 @@ from harness.models import architecture
 from harness.models.domain import Domain
 from harness.models.parameters import draw
 from harness.models.parameters import fingerprint as fingerprint_of
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     import numpy as np

@@ -24,10 +24,13 @@ from harness.results.record import (
     TrainingStage,
     save,
 )
-from harness.scenario.matrix import Absent, Scenario
+from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.scenario import Absent, Scenario
 from harness.scenario.schema import InferenceConfig, Stage, TrainingConfig
 
 SOURCES = "5" * 64
+WAYS = {"eager": EAGER, "graph": GRAPH}
+"""Executions by the words that tests use for them."""
 
 
 def make_scenario(framework="pytorch", execution="eager", **changes):
@@ -38,8 +41,7 @@ def make_scenario(framework="pytorch", execution="eager", **changes):
         "architecture": "fourcastnet",
         "preset": "tiny",
         "framework": framework,
-        "execution": execution,
-        "precision": "fp32",
+        "execution": WAYS.get(execution, execution),
         "chip": "cpu",
         "device": "cpu",
         "data_name": "rossby",
@@ -93,7 +95,7 @@ def make_skill(rmse, *, acc=0.9, persistence=2.0, climatology=3.0, lead_h=6.0, v
 
 def make_numerics(bits=24, **changes):
     """What a launch measured of its matrix product."""
-    content = {"policy": "fp32", "policy_bits": 24, "matmul_bits": bits, "switches": {}, "unread": (), "dropped": {}}
+    content = {"policy": "ieee", "policy_bits": 24, "matmul_bits": bits, "switches": {}, "unread": (), "dropped": {}}
     return Numerics(**content | changes)
 
 
@@ -150,7 +152,7 @@ def make_environment(**changes):
 
 def make_record(framework="pytorch", launch=0, *, scenario=None, host="aaaabbbbcccc", foreign=False, **changes):
     """A completed record of a launch, of a cell that `framework` or `scenario` names."""
-    scenario = scenario or make_scenario(framework, "eager" if framework == "pytorch" else "compiled")
+    scenario = scenario or make_scenario(framework, "eager" if framework == "pytorch" else "graph")
     content = {
         "scenario": scenario,
         "cell": scenario.cell,
@@ -177,17 +179,17 @@ def make_failure(framework="mindspore", launch=0, *, reason="killed: out of memo
 
 
 def make_certificate(verdict="passed", *, sources=SOURCES, version="2.9", **changes):
-    """A parity certificate that holds for the made records in MindSpore, compiled."""
+    """A parity certificate that holds for the made records in MindSpore, as a graph."""
     content = {
         "model": "fourcastnet",
         "preset": "tiny",
         "architecture": "fourcastnet",
         "architecture_fingerprint": "a" * 64,
         "framework": "mindspore",
-        "execution": "compiled",
+        "execution": GRAPH,
         "chip": "cpu",
         "port_name": None,
-        "port": make_described("mindspore", "compiled", sources, version),
+        "port": make_described("mindspore", "graph", sources, version),
         "reference": make_described("pytorch", "eager", SOURCES, "2.9"),
         "seed": 1,
         "batch_size": 3,
@@ -205,7 +207,9 @@ def make_certificate(verdict="passed", *, sources=SOURCES, version="2.9", **chan
         "crosscast_version": "0.1.0",
         "host": "aaaabbbbcccc",
     }
-    return Certificate(**content | changes)
+    content |= changes
+    content["execution"] = WAYS.get(content["execution"], content["execution"])
+    return Certificate(**content)
 
 
 def make_described(framework, execution, sources=SOURCES, version="2.9"):
@@ -250,10 +254,12 @@ class ResultsFolder:
             "model": "fourcastnet",
             "preset": "tiny",
             "framework": "mindspore",
-            "execution": "compiled",
+            "execution": "graph",
             "chip": "cpu",
             "data_name": "rossby",
         }
-        entry = Absent(**content | changes, reason=reason)
+        content |= changes
+        content["execution"] = WAYS.get(content["execution"], content["execution"])
+        entry = Absent(**content, reason=reason)
         (self.path / suite).mkdir(exist_ok=True)
-        (self.path / suite / "absent.json").write_text(json.dumps([entry.model_dump()]))
+        (self.path / suite / "absent.json").write_text(json.dumps([entry.model_dump(mode="json")]))

@@ -50,7 +50,7 @@ def add_launch(results, chip, framework, launch, step_s, *, batch_size=BATCH_SIZ
     """A launch with everything in it; returns its folder."""
     scenario = make_scenario(
         framework,
-        "eager" if framework == "pytorch" else "compiled",
+        "eager" if framework == "pytorch" else "graph",
         chip=chip,
         channels=CHANNELS,
         training=TrainingConfig(
@@ -75,7 +75,7 @@ def add_launch(results, chip, framework, launch, step_s, *, batch_size=BATCH_SIZ
                 device=chip,
                 device_name=f"a {chip}",
                 driver=None,
-                execution=scenario.execution,
+                execution=scenario.execution.compilation.mode,
                 threads=2,
                 packages={},
             ),

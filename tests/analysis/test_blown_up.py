@@ -76,9 +76,9 @@ class TestTables:
         assert ours["reason"] == "RMSE infinite in launch 1; NaN in launch 2; 1.000 * in the other"
         assert ours["launches_better_than_persistence"] == 1
         assert rows.loc[("pytorch eager", "z"), "rmse"] == 1.2
-        port = rows.loc[("mindspore compiled", "u")]
+        port = rows.loc[("mindspore graph", "u")]
         assert (port["rmse"], np.isnan(port["rmse_deviation_fraction"])) == (1.1, True)
-        assert rows.loc[("mindspore compiled", "z"), "rmse_deviation_fraction"] == 0
+        assert rows.loc[("mindspore graph", "z"), "rmse_deviation_fraction"] == 0
         expected = "pytorch eager: the forecast of u blew up: RMSE not finite at 6 h in launches 1, 2"
         assert f"warning: {expected}" in output
         assert read(results, "speed")[0].loc["pytorch eager", "epoch_s_launches"] == 3

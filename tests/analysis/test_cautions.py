@@ -32,33 +32,32 @@ class TestWarnings:
     @pytest.mark.parametrize(
         ("changes", "expected"),
         [
-            ({"foreign": True}, "mindspore compiled: other work ran beside launch 1"),
+            ({"foreign": True}, "mindspore graph: other work ran beside launch 1"),
             (
                 {"load": make_load(make_other())},
-                "mindspore compiled: 1 process of another job with 20 GiB on the device beside launch 1: its times are "
+                "mindspore graph: 1 process of another job with 20 GiB on the device beside launch 1: its times are "
                 "those of a shared device",
             ),
             (
                 {"load": make_load(make_other(), make_other(pid=None, processes=2, memory_bytes=None))},
-                "mindspore compiled: 3 processes of another job with 20 GiB on the device beside launch 1: its times "
+                "mindspore graph: 3 processes of another job with 20 GiB on the device beside launch 1: its times "
                 "are those of a shared device",
             ),
             (
                 {"load": make_load(reason="npu-smi is not on PATH")},
-                "mindspore compiled: whether others used the device beside launch 1 is not known: npu-smi is not on "
-                "PATH",
+                "mindspore graph: whether others used the device beside launch 1 is not known: npu-smi is not on PATH",
             ),
             (
                 {"environment": make_environment(git_dirty=True)},
-                "mindspore compiled: made from a checkout with uncommitted changes: launch 1",
+                "mindspore graph: made from a checkout with uncommitted changes: launch 1",
             ),
             (
                 {"environment": make_environment(git_commit="e" * 40)},
-                "mindspore compiled: git commit differs between its launches: cccccccccccc... or eeeeeeeeeeee...",
+                "mindspore graph: git commit differs between its launches: cccccccccccc... or eeeeeeeeeeee...",
             ),
             (
                 {"environment": make_environment(threads={"OMP_NUM_THREADS": "1"})},
-                "mindspore compiled: threads: not set or OMP_NUM_THREADS=1 here, not set in the baseline",
+                "mindspore graph: threads: not set or OMP_NUM_THREADS=1 here, not set in the baseline",
             ),
             (
                 {
@@ -67,7 +66,7 @@ class TestWarnings:
                         inference=Latency(batch_size=1, first_step_s=1.0, warmup_steps=9, steady=False, step_s=(0.1,)),
                     )
                 },
-                "mindspore compiled: the step time of inference never settled in launch 1",
+                "mindspore graph: the step time of inference never settled in launch 1",
             ),
         ],
     )

@@ -14,7 +14,7 @@ from harness.scenario.schema import Stage, TrainingConfig
 def test_launches_of_a_cell_in_order_of_their_number(results):
     results.add(*[make_record("pytorch", launch) for launch in (2, 0, 1)], make_record("mindspore", 0))
     pytorch, mindspore = sorted(load_results(results.path).cells, key=lambda cell: -len(cell.launches))
-    assert (pytorch.label, mindspore.label) == ("pytorch eager", "mindspore compiled")
+    assert (pytorch.label, mindspore.label) == ("pytorch eager", "mindspore graph")
     assert [record.launch for record in pytorch.launches] == [0, 1, 2]
 
 
@@ -162,7 +162,7 @@ def test_linked_folders_are_read_once(results, tmp_path):
     (elsewhere.path / "round").symlink_to(results.path)
     found = load_results(results.path)
     assert found.problems == ()
-    assert sorted(cell.label for cell in found.cells) == ["mindspore compiled", "pytorch eager"]
+    assert sorted(cell.label for cell in found.cells) == ["mindspore graph", "pytorch eager"]
 
 
 def test_a_folder_in_the_place_of_a_file_is_named(results):
@@ -238,5 +238,5 @@ def test_cells_of_one_label_get_labels_of_their_own(results):
     (group,) = load_results(results.path).groups()
     labels = [group.label(cell) for cell in group.cells]
     assert len(set(labels)) == 3
-    assert "mindspore compiled" in labels
+    assert "mindspore graph" in labels
     assert f"pytorch eager {other.cell[-8:]}" in labels

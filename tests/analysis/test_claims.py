@@ -226,7 +226,7 @@ def test_the_baseline_on_the_data_of_the_cell_is_what_is_to_be_measured(results,
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cells": ["ascend910b/pytorch-compiled"]}, "no command for it: suite 'paper' has no pytorch compiled"),
+        ({"cells": ["ascend910b/pytorch-graph"]}, "no command for it: suite 'paper' has no pytorch graph"),
         ({"cells": ["labchip/pytorch"]}, "no command for it: chip 'labchip' is not in scenarios/chips, give bench its"),
     ],
 )

@@ -9,7 +9,7 @@ from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
 
 
 def mindspore(**changes):
-    return make_scenario("mindspore", "compiled", **changes)
+    return make_scenario("mindspore", "graph", **changes)
 
 
 def fingerprinted(launch, **changes):
@@ -24,7 +24,7 @@ def cells_of(results, *records):
 
 def differences_to_pytorch(results, *records):
     cells = cells_of(results, *[make_record("pytorch", launch) for launch in range(2)], *records)
-    return differences(cells["mindspore compiled"], cells["pytorch eager"])
+    return differences(cells["mindspore graph"], cells["pytorch eager"])
 
 
 def test_framework_execution_and_chip_may_differ(results):
@@ -95,14 +95,14 @@ class TestBaseline:
             comparison = BaselineName("pytorch").compare(cell, cells)
             assert comparison.baseline.host == cell.host
             assert comparison.is_baseline == (cell.label == "pytorch eager")
-            assert comparison.fair == (cell.label == "mindspore compiled")
+            assert comparison.fair == (cell.label == "mindspore graph")
 
     def test_not_on_another_host_unless_a_chip_is_named(self, results):
         other_kind = make_environment(host="a", cpu_name="another CPU")
         cells = cells_of(
             results, make_record("pytorch", 0, environment=other_kind), make_record("mindspore", 0, host="b")
         )
-        ours = cells["mindspore compiled"]
+        ours = cells["mindspore graph"]
         assert BaselineName("pytorch").compare(ours, cells.values()).baseline is None
         assert BaselineName("pytorch", chip="cpu").compare(ours, cells.values()).baseline is cells["pytorch eager"]
 
@@ -110,7 +110,7 @@ class TestBaseline:
         a100 = make_scenario(chip="a100", device="cuda")
         cells = cells_of(results, make_record("pytorch", 0, scenario=a100, host="b"), make_record("mindspore", 0))
         name = BaselineName.parse("a100/pytorch", list(cells.values()))
-        comparison = name.compare(cells["mindspore compiled"], cells.values())
+        comparison = name.compare(cells["mindspore graph"], cells.values())
         assert comparison.baseline is cells["pytorch eager"]
         assert comparison.fair
 
@@ -132,23 +132,23 @@ class TestBaseline:
     def test_eager_goes_before_compiled(self, results):
         cells = cells_of(
             results,
-            make_record("pytorch", 0, scenario=make_scenario(execution="compiled")),
+            make_record("pytorch", 0, scenario=make_scenario(execution="graph")),
             make_record("pytorch", 0),
         )
         for cell in cells.values():
             assert BaselineName("pytorch").compare(cell, cells.values()).baseline is cells["pytorch eager"]
-        compiled = BaselineName.parse("pytorch-compiled", list(cells.values()))
-        assert compiled.compare(cells["pytorch eager"], cells.values()).baseline is cells["pytorch compiled"]
+        graph = BaselineName.parse("pytorch-graph", list(cells.values()))
+        assert graph.compare(cells["pytorch eager"], cells.values()).baseline is cells["pytorch graph"]
 
     def test_none_to_be_found(self, results):
         cells = cells_of(results, make_record("mindspore", 0))
-        comparison = BaselineName("pytorch").compare(cells["mindspore compiled"], cells.values())
+        comparison = BaselineName("pytorch").compare(cells["mindspore graph"], cells.values())
         assert comparison.baseline is None
         assert comparison.refusal
 
     def test_one_that_never_completed(self, results):
         cells = cells_of(results, make_record("mindspore", 0), make_failure("pytorch", 0))
-        comparison = BaselineName("pytorch").compare(cells["mindspore compiled"], cells.values())
+        comparison = BaselineName("pytorch").compare(cells["mindspore graph"], cells.values())
         assert comparison.refusal == ("no launch number completed in both",)
 
     @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class TestTexts:
         item = one(results, speed)
         texts = self.written(item.figure)
         assert {"\\u6a21\\u578b tiny, data rossby", "pytorch eager, \\u6607\\u817e", "\\u4e8c lines"} <= set(texts)
-        assert "mindspore compiled, µ-chip" in texts
+        assert "mindspore graph, µ-chip" in texts
         assert list(pd.read_csv(write(item, tmp_path)[2])["chip"]) == ["昇腾", "µ-chip"] * 2
 
     def test_a_logarithmic_loss_has_plain_numbers(self, results):
@@ -57,7 +57,7 @@ class TestTexts:
 
 class TestLooks:
     def test_on_one_machine_a_colour_is_a_framework(self):
-        first, second = looks(["cpu a", "cpu a"], ["pytorch eager", "mindspore compiled"])
+        first, second = looks(["cpu a", "cpu a"], ["pytorch eager", "mindspore graph"])
         assert (first.colour, second.colour) == OKABE_ITO[:2]
         assert first.line["linewidth"] > second.line["linewidth"]
 

@@ -65,7 +65,7 @@ class TestLoss:
         dashed = lines["pytorch eager, validation"]
         assert dashed.get_linestyle() == "--"
         assert list(dashed.get_ydata()) == [20, 0.5]
-        assert dashed.get_color() != lines["mindspore compiled, training"].get_color()
+        assert dashed.get_color() != lines["mindspore graph, training"].get_color()
         assert sum(isinstance(artist, collections.PolyCollection) for artist in axes.collections) == 4
 
     def test_the_tables_leave_the_loss_curves(self, results):
@@ -103,9 +103,9 @@ class TestSpeed:
         item = one(results, speed)
         (axes, _) = item.figure.axes
         assert len(axes.patches) == 1
-        assert [text.get_text() for text in axes.get_yticklabels()] == ["mindspore compiled", "pytorch eager"]
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["mindspore graph", "pytorch eager"]
         reasons = item.data.set_index("cell")["reason"].to_dict()
-        assert reasons["mindspore compiled"] == "did not run: out of memory: killed: out of memory"
+        assert reasons["mindspore graph"] == "did not run: out of memory: killed: out of memory"
         texts = " ".join(text.get_text() for text in axes.texts)
         assert "out of memory" in texts
 
@@ -115,9 +115,9 @@ class TestSpeed:
         labels = [text.get_text() for text in item.figure.axes[0].get_yticklabels()]
         assert labels == [
             "pytorch eager, a100",
-            "mindspore compiled, cpu",
+            "mindspore graph, cpu",
             "pytorch eager, cpu",
-            "mindspore compiled, a100",
+            "mindspore graph, a100",
         ]
         assert len(item.figure.axes[0].patches) == 3
 
@@ -141,7 +141,7 @@ class TestEnergy:
         add_study(results, launches=3)
         item = one(results, energy)
         rows = item.data.set_index(["activity", "cell"])
-        for label, chip in (("pytorch eager, a100", "a100"), ("mindspore compiled, ascend910b", "ascend910b")):
+        for label, chip in (("pytorch eager, a100", "a100"), ("mindspore graph, ascend910b", "ascend910b")):
             for activity in ("epoch", "inference step"):
                 row = rows.loc[(activity, label)]
                 assert row["energy_j"] / row["time_s"] == pytest.approx(POWER_W[chip], rel=0.03)
@@ -205,7 +205,7 @@ class TestSkill:
         item = one(results, skill)
         rows = item.data[item.data["variable"] == "z500"].set_index(["cell", "lead_h"])
         assert rows.loc[("pytorch eager", 24.0), "rmse"] == pytest.approx(30.0 * 1.02)
-        assert rows.loc[("mindspore compiled", 24.0), "rmse"] == pytest.approx(30.0 * 1.02 * 1.01)
+        assert rows.loc[("mindspore graph", 24.0), "rmse"] == pytest.approx(30.0 * 1.02 * 1.01)
         assert rows.loc[("persistence", 24.0), "rmse"] == pytest.approx(57.0)
         assert rows.loc[("climatology", 48.0), "rmse"] == pytest.approx(48.0)
         assert math.isnan(rows.loc[("climatology", 48.0), "acc"])
@@ -216,7 +216,7 @@ class TestSkill:
         add_study(results, chips=("cpu",), launches=1)
         axes = [axes for axes in one(results, skill).figure.axes if axes.get_visible()]
         assert len(axes) == 6
-        ours = {"pytorch eager", "mindspore compiled", "persistence"}
+        ours = {"pytorch eager", "mindspore graph", "persistence"}
         for panel in axes:
             labels = {line.get_label() for line in panel.lines}
             assert labels == (ours | {"climatology"} if "RMSE" in panel.get_ylabel() else ours)
@@ -243,8 +243,8 @@ class TestSkill:
     def test_references_are_compared_where_both_cells_have_them(self, results):
         self.add_scored(results, make_scenario("pytorch"), 0, {("u", 6.0): 2.0})
         self.add_scored(results, make_scenario("mindspore"), 1, {("u", 24.0): 3.0})
-        self.add_scored(results, make_scenario("pytorch", "compiled"), 2, {("u", 24.0): 5.0})
-        assert "Persistence of pytorch compiled differs from that shown" in one(results, skill).caption
+        self.add_scored(results, make_scenario("pytorch", "graph"), 2, {("u", 24.0): 5.0})
+        assert "Persistence of pytorch graph differs from that shown" in one(results, skill).caption
 
     def test_without_scores_there_is_none(self, results):
         results.add(make_record(measurements=make_measurements(skill=None)))

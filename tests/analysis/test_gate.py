@@ -88,7 +88,7 @@ def test_the_tables_say_how_many(results):
         )
     run(results, width=200)
     table, markdown = read(results, "skill")
-    port = table.loc["mindspore compiled"]
+    port = table.loc["mindspore graph"]
     row = port[port["forecaster"] == "model"].iloc[0]
     deviation = relative_deviation({0: 1.02, 1: 0.90, 2: 1.09}, {0: 1.0, 1: 1.0, 2: 1.0})
     assert row["rmse_equivalence"] == "undecided"

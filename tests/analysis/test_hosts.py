@@ -33,8 +33,8 @@ def test_frameworks_on_two_hosts_of_one_kind_are_compared(results):
     results.add(*[make_record("pytorch", n, host=A) for n in range(3)])
     results.add(*[make_record("mindspore", n, host=B) for n in range(3)])
     output = run(results)
-    assert read(results, "speed")[0].loc["mindspore compiled", "epoch_s_ratio_pairs"] == 3
-    assert "mindspore compiled: launches 0, 1, 2 ran on another host of the same kind than in the baseline" in output
+    assert read(results, "speed")[0].loc["mindspore graph", "epoch_s_ratio_pairs"] == 3
+    assert "mindspore graph: launches 0, 1, 2 ran on another host of the same kind than in the baseline" in output
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_hosts_that_each_have_everything_stay_apart_and_one_that_lacks_a_cell_do
     results.add(*[make_record("mindspore", n, host=B) for n in range(2)])
     assert launches_of(results) == {
         ("pytorch eager", f"{A}, {B}"): [0, 1],
-        ("mindspore compiled", f"{A}, {B}"): [0, 1],
+        ("mindspore graph", f"{A}, {B}"): [0, 1],
     }
 
 
@@ -117,7 +117,7 @@ class TestContainersOfOneMachine:
             launch_in("mindspore", number, "07bc", now=True)
         assert len({host for _, host in launches_of(results)}) == 1
         output = run(results)
-        assert read(results, "speed")[0].loc["mindspore compiled", "epoch_s_ratio_pairs"] == 3
+        assert read(results, "speed")[0].loc["mindspore graph", "epoch_s_ratio_pairs"] == 3
         assert "host of the same kind" not in output
         assert "container: 07bc here, f3a9 in the baseline" in output
 
@@ -127,7 +127,7 @@ class TestContainersOfOneMachine:
             launch_in("pytorch", number, "f3a9", now=old != "pytorch")
             launch_in("mindspore", number, "07bc", now=old != "mindspore")
         output = run(results)
-        assert read(results, "speed")[0].loc["mindspore compiled", "epoch_s_ratio_pairs"] == 3
+        assert read(results, "speed")[0].loc["mindspore graph", "epoch_s_ratio_pairs"] == 3
         assert "launches 0, 1, 2 ran on another host of the same kind than in the baseline" in output
 
     def test_fill_up_a_cell_that_an_older_program_began(self, results, launch_in):
@@ -141,7 +141,7 @@ class TestContainersOfOneMachine:
 class TestNoBaseline:
     def refusal(self, results):
         run(results)
-        return read(results, "speed")[0].loc["mindspore compiled", "refusal"]
+        return read(results, "speed")[0].loc["mindspore graph", "refusal"]
 
     def test_names_the_one_on_another_host_and_the_option_that_works(self, results):
         results.add(*[make_record("pytorch", n, environment=make_environment(host=A, cpu_count=8)) for n in range(3)])

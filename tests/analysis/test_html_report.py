@@ -101,9 +101,9 @@ class TestLinks:
 
     def test_a_median_leads_to_the_launches_of_its_cell(self, page):
         table = page.table("fourcastnet tiny, chip cpu")
-        row = next(row for row in table.rows if row[0][0] == "epoch, s" and row[1][0] == "mindspore compiled")
+        row = next(row for row in table.rows if row[0][0] == "epoch, s" and row[1][0] == "mindspore graph")
         launches = next(table for table in page.tables if table.within[-1] == row[3][1][1:])
-        assert launches.caption.startswith("mindspore compiled, fourcastnet-tiny.mindspore-compiled.cpu")
+        assert launches.caption.startswith("mindspore graph, fourcastnet-tiny.mindspore-graph.cpu")
         epochs = next(values for values in launches.rows if values[0][0] == "epoch, s")
         assert [text for text, _ in epochs[1:]] == [f"{2 * 1.5 * step_s + 0.2:.3f}" for step_s in STEPS_S[:3]]
 
@@ -124,12 +124,12 @@ class TestLinks:
             targets[column] = href
         cells = {table.within[-1]: table.caption for table in page.tables if table.within}
         assert cells[targets["pytorch eager"][1:]].startswith("pytorch eager")
-        assert cells[targets["mindspore compiled"][1:]].startswith("mindspore compiled")
+        assert cells[targets["mindspore graph"][1:]].startswith("mindspore graph")
 
     def test_deviations_lead_to_the_cell_that_deviates(self, page):
-        table = page.table("Deviation of mindspore compiled")
+        table = page.table("Deviation of mindspore graph")
         cells = {table.within[-1]: table.caption for table in page.tables if table.within}
-        assert cells[table.rows[0][3][1][1:]].startswith("mindspore compiled")
+        assert cells[table.rows[0][3][1][1:]].startswith("mindspore graph")
 
     def test_links_hold_where_the_page_lies_elsewhere(self, results, tmp_path):
         results.add(make_record())
@@ -153,10 +153,10 @@ class TestOrder:
         assert "1 of the 3 launches that an interval needs" in warnings
 
     def test_a_refused_comparison_is_a_warning(self, results):
-        results.add(make_record(), make_record(scenario=make_scenario("mindspore", "compiled", seed=3)))
+        results.add(make_record(), make_record(scenario=make_scenario("mindspore", "graph", seed=3)))
         found = read(results)
         warnings = found.text[: found.text.index("Machines of suite")]
-        assert "mindspore compiled: not compared: seed: 3 here, 100 in the baseline" in warnings
+        assert "mindspore graph: not compared: seed: 3 here, 100 in the baseline" in warnings
 
     def test_each_suite_has_its_sections(self, results):
         results.add(make_record(), make_record(scenario=make_scenario(suite="paper")))

@@ -56,12 +56,12 @@ def test_equal_launches_are_not(results, module):
 def test_windows_of_different_launches_in_cells_of_equal_ones(results):
     add(results, pytorch=(0, 1))
     results.add(make_record("mindspore", 0, **measured(0)), make_record("mindspore", 1, **measured(1, valid=False)))
-    expected = "Medians of different launches: pytorch eager launches 0, 1; mindspore compiled launch 0."
+    expected = "Medians of different launches: pytorch eager launches 0, 1; mindspore graph launch 0."
     drawn = one(results, energy)
     assert set(drawn.caption.partition("Medians")[2].split(": ")[1].rstrip(".").split("; ")) == set(
         expected.split(": ")[1].rstrip(".").split("; ")
     )
-    assert "mindspore compiled: launch 0" in texts(drawn)
+    assert "mindspore graph: launch 0" in texts(drawn)
     assert "different launches" not in one(results, speed).caption
 
 

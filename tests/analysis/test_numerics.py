@@ -21,7 +21,7 @@ def refusal(results, ours, theirs):
     results.add(*[measured("mindspore", launch, found) for launch, found in enumerate(ours)])
     results.add(*[measured("pytorch", launch, found) for launch, found in enumerate(theirs)])
     cells = {cell.label: cell for cell in load_results(results.path).cells}
-    return differences(cells["mindspore compiled"], cells["pytorch eager"])
+    return differences(cells["mindspore graph"], cells["pytorch eager"])
 
 
 FULL, TF32, BF16 = make_numerics(), make_numerics(11), make_numerics(8)
@@ -59,7 +59,7 @@ def test_no_ratio_stands_in_a_table_of_different_bits(results):
     results.certify()
     said = " ".join(run(results).split())
     words = "the matrix product kept 11 of the 24 bits that fp32 asks for: this is not fp32 (launches 0, 1, 2)"
-    assert f"warning: mindspore compiled: {words}" in said
+    assert f"warning: mindspore graph: {words}" in said
     for name in ("speed", "skill", "energy"):
         assert words in read(results, name)[1]
     assert "bits of the matrix product: 11 here, 24 in the baseline" in read(results, "speed")[1]
@@ -70,7 +70,7 @@ def test_old_records_are_compared_with_a_caution(results):
     results.add(*[measured("mindspore", launch, None) for launch in range(3)])
     results.certify()
     said = " ".join(run(results).split())
-    expected = "mindspore compiled: the bits that the matrix product keeps were not measured in launches 0, 1, 2"
+    expected = "mindspore graph: the bits that the matrix product keeps were not measured in launches 0, 1, 2"
     assert f"warning: {expected}" in said
     assert "bits of the matrix product" not in said
 
@@ -80,7 +80,7 @@ def test_other_variables_are_a_caution(results):
     results.add(*[make_record("pytorch", n, environment=make_environment(variables={})) for n in range(3)])
     results.add(*[make_record("mindspore", n, environment=changed) for n in range(3)])
     said = " ".join(run(results).split())
-    assert "mindspore compiled: variables: TASK_QUEUE_ENABLE=2 here, not set in the baseline" in said
+    assert "mindspore graph: variables: TASK_QUEUE_ENABLE=2 here, not set in the baseline" in said
 
 
 @pytest.mark.parametrize("load", [records.load, decoding.load])

@@ -20,21 +20,21 @@ def test_a_certified_comparison_says_so_and_bears_no_mark(results):
     output = " ".join(run(results, width=300).split())
     table, markdown = read(results, "speed")
     assert "†" not in markdown.split("## Definitions")[0].replace("†: no parity", "")
-    assert "mindspore compiled is the same network as PyTorch (parity certificate of 2026-01-02, preset tiny)" in output
-    assert bool(table.loc["mindspore compiled", "parity_certified"]) is True
+    assert "mindspore graph is the same network as PyTorch (parity certificate of 2026-01-02, preset tiny)" in output
+    assert bool(table.loc["mindspore graph", "parity_certified"]) is True
 
 
 @pytest.mark.parametrize(
     ("certificate", "said"),
     [
-        (None, "mindspore compiled has no parity certificate; make one: crosscast parity fourcastnet --preset tiny"),
-        (make_certificate(sources="0" * 64), "the parity certificate of mindspore compiled is of other sources"),
+        (None, "mindspore graph has no parity certificate; make one: crosscast parity fourcastnet --preset tiny"),
+        (make_certificate(sources="0" * 64), "the parity certificate of mindspore graph is of other sources"),
         (make_certificate(version="2.8"), "is of version 2.8, not 2.9"),
         (make_certificate("failed", diagnosis=DIAGNOSIS), "says that it departs: blocks.0.mlp (after fc1)"),
         (make_certificate("not run"), "is incomplete: a level was not run"),
-        (make_certificate(execution="eager"), "mindspore compiled has no parity certificate"),
-        (make_certificate(precision="fp16"), "mindspore compiled has no parity certificate"),
-        (make_certificate(port_name="lab.port"), "mindspore compiled has no parity certificate"),
+        (make_certificate(execution="eager"), "mindspore graph has no parity certificate"),
+        (make_certificate(precision="fp16"), "mindspore graph has no parity certificate"),
+        (make_certificate(port_name="lab.port"), "mindspore graph has no parity certificate"),
         (
             make_certificate(reference=make_described("pytorch", "eager", "0" * 64)),
             "certified against other sources of the PyTorch network than the baseline's",
@@ -49,8 +49,8 @@ def test_a_comparison_without_a_valid_certificate_is_marked_and_warned_of(result
     table, markdown = read(results, "speed")
     assert said in output
     assert "slower †" in markdown
-    assert not table.loc["mindspore compiled", "parity_certified"]
-    assert said in table.loc["mindspore compiled", "parity"]
+    assert not table.loc["mindspore graph", "parity_certified"]
+    assert said in table.loc["mindspore graph", "parity"]
 
 
 def test_a_certificate_holds_for_other_presets_of_the_architecture(results):
@@ -70,7 +70,7 @@ def test_records_of_before_there_were_sources_are_not_certified(results):
 
 
 def test_a_refused_comparison_is_not_marked(results):
-    other = make_scenario("mindspore", "compiled", seed=7)
+    other = make_scenario("mindspore", "graph", seed=7)
     for launch in range(3):
         results.add(make_record("pytorch", launch), make_record("mindspore", launch, scenario=other))
     assert "parity certificate" not in run(results, width=300).replace("no parity certificate (crosscast parity)", "")

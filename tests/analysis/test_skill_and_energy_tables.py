@@ -29,9 +29,9 @@ class TestSkill:
         skill, markdown = read(results, "skill")
         model = skill[skill["forecaster"] == "model"]
         assert model.loc["pytorch eager", "rmse"] == pytest.approx(1.2)
-        assert model.loc["mindspore compiled", "rmse_deviation_fraction"] == pytest.approx(0.02)
-        assert model.loc["mindspore compiled", "rmse_deviation_high90_fraction"] == pytest.approx(0.026742, abs=1e-5)
-        assert model.loc["mindspore compiled", "rmse_equivalence"] == "equivalent"
+        assert model.loc["mindspore graph", "rmse_deviation_fraction"] == pytest.approx(0.02)
+        assert model.loc["mindspore graph", "rmse_deviation_high90_fraction"] == pytest.approx(0.026742, abs=1e-5)
+        assert model.loc["mindspore graph", "rmse_equivalence"] == "equivalent"
         assert "+2.0 [+1.3, +2.7]" in markdown
         assert "beats persistence in every launch at 1 of 1" in output
         assert "Weights: area. RMSE: pooled. ACC: uncentred." in markdown
@@ -64,7 +64,7 @@ class TestSkill:
             results.add(make_record("pytorch", launch), make_record("mindspore", launch, measurements=measured))
         run(results)
         skill, markdown = read(results, "skill")
-        assert skill.loc["mindspore compiled", "rmse_deviation_fraction"].isna().all()
+        assert skill.loc["mindspore graph", "rmse_deviation_fraction"].isna().all()
         assert "the skill is defined differently" in markdown
 
     def test_no_scores(self, results):
@@ -83,7 +83,7 @@ class TestSkill:
         results.add(make_failure("mindspore", 0, reason="killed by node 7"))
         results.add_absent(execution="eager", reason="mindspore not installed")
         expected = {
-            "mindspore compiled": "did not run: out of memory: killed by node 7",
+            "mindspore graph": "did not run: out of memory: killed by node 7",
             "mindspore eager": "did not run: mindspore not installed",
         }
         output = run(results, width=200)
@@ -110,8 +110,8 @@ class TestSkill:
         rmse = {row[0]: row[2:] for row in rows if row and row[0].endswith(", m/s")}
         scored = "1.000 [1.000, 1.000]"
         answers = (
-            f"mindspore compiled: yes, pytorch eager: {MISSING}",
-            f"mindspore compiled: {MISSING}, pytorch eager: yes",
+            f"mindspore graph: yes, pytorch eager: {MISSING}",
+            f"mindspore graph: {MISSING}, pytorch eager: yes",
         )
         assert rmse["w, m/s"] == [scored, MISSING, "2.000", "3.000", answers[0]]
         assert rmse["u, m/s"] == [MISSING, scored, "2.000", "3.000", answers[1]]
@@ -139,7 +139,7 @@ class TestSkill:
             measured = make_measurements(skill=make_skill(1.0, **changes))
             results.add(make_record(framework, 0, measurements=measured))
         run(results)
-        expected = f"{reference.capitalize()} of pytorch eager differs from that shown, of mindspore compiled"
+        expected = f"{reference.capitalize()} of pytorch eager differs from that shown, of mindspore graph"
         lines = [line for line in read(results, "skill")[1].splitlines() if "differs from that shown" in line]
         assert lines == [f"- {expected}: other data."]
 
@@ -213,7 +213,7 @@ class TestEnergy:
         results.certify()
         run(results, width=200)
         energy, markdown = read(results, "energy")
-        port = energy.loc["mindspore compiled"]
+        port = energy.loc["mindspore graph"]
         assert port["energy_j"] == pytest.approx(1.02 * 130 / 4)
         for name, ratio, verdict in (
             ("mean_power_w", 1.3, "more"),
@@ -226,7 +226,7 @@ class TestEnergy:
             assert port[f"{name}_ratio_low95"] == pytest.approx(ratio)
             assert port[f"{name}_ratio_pairs"] == 5
             assert port[f"{name}_verdict"] == verdict
-        assert "- Parity: mindspore compiled: mindspore compiled is the same network as PyTorch" in markdown
+        assert "- Parity: mindspore graph: mindspore graph is the same network as PyTorch" in markdown
         shown = " ".join(markdown.split())
         assert "| 1.300 [1.300, 1.300] | more |" in shown
         assert "gross energy per step, J | pytorch eager | 5 |" in shown
@@ -236,9 +236,9 @@ class TestEnergy:
         output = run(results, width=200)
         energy, _ = read(results, "energy")
         expected = "power sensors: node here, card in the baseline"
-        assert energy.loc["mindspore compiled", "refusal"] == expected
-        assert np.isnan(energy.loc["mindspore compiled", "energy_j_ratio"])
-        assert f"Ratio refused for mindspore compiled: {expected}" in output
+        assert energy.loc["mindspore graph", "refusal"] == expected
+        assert np.isnan(energy.loc["mindspore graph", "energy_j_ratio"])
+        assert f"Ratio refused for mindspore graph: {expected}" in output
 
     def test_the_dagger_is_explained(self, results):
         self.add_pair(results, (100.0, 130.0))
@@ -255,7 +255,7 @@ class TestEnergy:
         self.add_pair(results, joules)
         run(results)
         energy, markdown = read(results, "energy")
-        port = energy.loc["mindspore compiled"]
+        port = energy.loc["mindspore graph"]
         assert np.isnan(port["energy_j_ratio"])
         assert port["energy_j_ratio_missing"] == reason
         rows = [line for line in markdown.splitlines() if "gross energy per step, J | mindspore" in line]
@@ -268,7 +268,7 @@ class TestEnergy:
             if (launch < 2) == framework.startswith("mindspore"):
                 path.write_text(path.read_text().replace('"valid": true', '"valid": false'))
         run(results)
-        port = read(results, "energy")[0].loc["mindspore compiled"]
+        port = read(results, "energy")[0].loc["mindspore graph"]
         assert port["energy_j"] > 0
         assert port["energy_j_ratio_missing"] == "no ratio: no launch number has a value in both"
         assert pd.isna(read(results, "energy")[0].loc["pytorch eager", "energy_j_ratio_missing"])
@@ -278,7 +278,7 @@ class TestEnergy:
         cell = next(path for path in results.path.rglob("record.json") if "00-mindspore0" in str(path))
         cell.write_text(cell.read_text().replace('"net_energy_j": 65.0', '"net_energy_j": -1.0'))
         run(results)
-        port = read(results, "energy")[0].loc["mindspore compiled"]
+        port = read(results, "energy")[0].loc["mindspore graph"]
         assert port["reason"] == "no net energy: the recorded one is below 0"
         assert port["net_energy_j"] == pytest.approx(65 * 1.025 / 4)
         assert (port["net_energy_j_ratio_pairs"], port["energy_j_ratio_pairs"]) == (4, 5)

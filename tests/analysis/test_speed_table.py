@@ -23,7 +23,7 @@ class TestSpeed:
         assert speed.loc["pytorch eager", "inference_step_s"] == pytest.approx(0.051)
         assert speed.loc["pytorch eager", "process_rss_bytes"] == 512 * 2**20
         assert speed.loc["pytorch eager", "import_s"] == 1.0
-        port = speed.loc["mindspore compiled"]
+        port = speed.loc["mindspore graph"]
         assert port["train_step_s_ratio"] == pytest.approx(1.5)
         assert port["train_step_s_ratio_low95"] == pytest.approx(1.5)
         assert port["epoch_s_ratio"] == pytest.approx((1.5 * 1.02 + 0.2) / 1.22)
@@ -48,21 +48,21 @@ class TestSpeed:
         output = run(results)
         speed, markdown = read(results, "speed")
         assert np.isnan(speed.loc["pytorch eager", "epoch_s_low95"])
-        assert speed.loc["mindspore compiled", "epoch_s_verdict"] == "undecided"
+        assert speed.loc["mindspore graph", "epoch_s_verdict"] == "undecided"
         assert "1.220 *" in markdown
         assert "2 of the 3 launches that an interval needs" in output
 
     def test_unfair_pairs_are_refused_with_what_differs(self, results):
-        scenario = make_scenario("mindspore", "compiled", training=BATCH_16)
+        scenario = make_scenario("mindspore", "graph", training=BATCH_16)
         for launch in range(3):
             results.add(make_record("pytorch", launch), make_record("mindspore", launch, scenario=scenario))
         output = run(results)
         speed, markdown = read(results, "speed")
-        assert not any(speed.loc["mindspore compiled", column] > 0 for column in speed if column.endswith("_ratio"))
+        assert not any(speed.loc["mindspore graph", column] > 0 for column in speed if column.endswith("_ratio"))
         expected = "training.batch_size: 16 here, 8 in the baseline"
-        assert speed.loc["mindspore compiled", "refusal"] == expected
-        assert f"Ratio refused for mindspore compiled: {expected}" in markdown
-        assert f"Ratio refused for mindspore compiled: {expected}" in output
+        assert speed.loc["mindspore graph", "refusal"] == expected
+        assert f"Ratio refused for mindspore graph: {expected}" in markdown
+        assert f"Ratio refused for mindspore graph: {expected}" in output
         assert "refused" in read(results, "skill")[1]
 
     def test_cells_that_did_not_run_are_rows_with_reasons(self, results):
@@ -71,8 +71,8 @@ class TestSpeed:
         results.add_absent(execution="eager", reason="mindspore [cpu] not installed")
         output = run(results, width=200)
         speed, markdown = read(results, "speed")
-        assert speed.loc["mindspore compiled", "launches"] == 0
-        assert speed.loc["mindspore compiled", "reason"] == "did not run: out of memory: killed | out of memory"
+        assert speed.loc["mindspore graph", "launches"] == 0
+        assert speed.loc["mindspore graph", "reason"] == "did not run: out of memory: killed | out of memory"
         assert speed.loc["mindspore eager", "reason"] == "did not run: mindspore [cpu] not installed"
         assert "did not run: mindspore [cpu] not installed" in output
         assert "killed \\| out of memory" in markdown
@@ -83,8 +83,8 @@ class TestSpeed:
         results.add(make_record("pytorch", 4), make_failure("mindspore", 4, reason="killed by signal 9"))
         output = run(results, width=200)
         speed, _ = read(results, "speed")
-        assert speed.loc["mindspore compiled", "epoch_s_ratio_pairs"] == 4
-        assert "mindspore compiled, launch 4 out of memory: killed by signal 9" in output
+        assert speed.loc["mindspore graph", "epoch_s_ratio_pairs"] == 4
+        assert "mindspore graph, launch 4 out of memory: killed by signal 9" in output
         assert "no ratio from launch 4" in output
 
     def test_hosts_have_tables_of_their_own(self, results):
@@ -140,7 +140,7 @@ class TestSpeed:
                 f"- {second} beside {first}: training.stages[0].learning_rate 0.01, not 0.001",
                 f"- {third} beside {first}: seed 7, not 100; training.batch_size 16, not 8",
             ]
-            assert "mindspore compiled beside" not in read(results, name)[1]
+            assert "mindspore graph beside" not in read(results, name)[1]
 
     def test_cells_of_one_label_without_a_difference_are_said_to_have_none(self, results):
         key = make_scenario().cell

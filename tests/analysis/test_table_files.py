@@ -183,7 +183,7 @@ def test_markdown_keeps_titles_notes_and_warnings_on_their_lines():
 class TestTerminal:
     ROWS = (
         ["train step (finetune), ms", "pytorch eager", "5", "1.235 [1.230, 1.240]", "1", "baseline"],
-        ["train step (finetune), ms", "mindspore compiled", "5", "12.35 [12.30, 12.40]", "9.9 [9.8, 10.0]", "slower"],
+        ["train step (finetune), ms", "mindspore graph", "5", "12.35 [12.30, 12.40]", "9.9 [9.8, 10.0]", "slower"],
         ["all", "mindspore eager", "0", "did not run: killed by\nnode 7", MISSING, MISSING],
     )
     COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")

@@ -15,7 +15,7 @@ from harness.analysis.figures import write_figures
 from harness.analysis.html_report import write_report
 from harness.analysis.tables.writing import write_tables
 from harness.results.record import Fingerprints
-from harness.scenario.matrix import StartingWeights
+from harness.scenario.scenario import StartingWeights
 from harness.scenario.schema import Stage, TrainingConfig
 
 FINGERPRINT = "f" * 64
@@ -29,7 +29,7 @@ def quiet():
 def from_file(framework, launch, file="backbone.ckpt"):
     scenario = make_scenario(
         framework,
-        "eager" if framework == "pytorch" else "compiled",
+        "eager" if framework == "pytorch" else "graph",
         training=UNTRAINED,
         weights=StartingWeights(fingerprint=FINGERPRINT, file=file),
     )
@@ -54,11 +54,11 @@ def mixed(results):
 def test_cells_are_told_apart_by_their_file_and_compared_with_their_like(mixed):
     (group,) = load_results(mixed.path).groups()
     labels = {group.label(cell): cell for cell in group.cells}
-    assert set(labels) == {"pytorch eager", "pytorch eager from backbone.ckpt", "mindspore compiled"}
+    assert set(labels) == {"pytorch eager", "pytorch eager from backbone.ckpt", "mindspore graph"}
     compared = BaselineName("pytorch").compare_all(group.cells)
-    ported = compared[labels["mindspore compiled"]]
+    ported = compared[labels["mindspore graph"]]
     assert (ported.baseline, ported.refusal) == (labels["pytorch eager from backbone.ckpt"], ())
-    drawn = BaselineName("pytorch").compare(labels["mindspore compiled"], [labels["pytorch eager"]])
+    drawn = BaselineName("pytorch").compare(labels["mindspore graph"], [labels["pytorch eager"]])
     assert f"weights to start from: {FINGERPRINT} here, drawn in the baseline" in drawn.refusal
 
 

@@ -13,7 +13,7 @@ from tests.analysis.made_records import make_measurements, make_record, make_sce
 EPOCHS, STEPS, INFERENCE_STEPS = 12, 21, 100
 VARIABLES, LEADS_H = ("u", "v", "z", "t"), (6.0, 12.0, 24.0, 48.0)
 CHIPS = ("a100", "ascend910b", "cpu", "dcu-z100l", "rtx3090")
-SETTINGS = (("pytorch", "eager"), ("pytorch", "compiled"), ("mindspore", "eager"), ("mindspore", "compiled"))
+SETTINGS = (("pytorch", "eager"), ("pytorch", "graph"), ("mindspore", "eager"), ("mindspore", "graph"))
 CELLS_PER_MODEL = len(CHIPS) * len(SETTINGS)
 
 

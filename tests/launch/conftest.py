@@ -38,7 +38,7 @@ def write_suite(tmp_path: Path) -> Callable[..., Path]:
         model_path.write_text(yaml.safe_dump(model))
         suite = {
             "models": [{"model": str(model_path), "preset": "micro"}],
-            "frameworks": [{"framework": "pytorch", "execution": "eager"}],
+            "frameworks": [{"framework": "pytorch"}],
             "launches": 1,
             "time_limit_s": 120,
             **changes,

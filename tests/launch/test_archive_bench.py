@@ -9,8 +9,9 @@ import xarray as xr
 
 from harness.cache import cache_folder
 from harness.data.layout import Piece
+from harness.launch.survey import matrix_of
 from harness.results.forecast import Forecast
-from harness.scenario.matrix import Selection, expand
+from harness.scenario.scenario import Selection
 from harness.worker.subject import prepare
 from tests.launch.conftest import records
 
@@ -76,14 +77,14 @@ def steps_read(monkeypatch):
 
 def test_a_launch_after_the_first_reads_one_step(write_suite, store, steps_read):
     selection = Selection(suite=str(write_suite()), data=store)
-    (cell,) = expand(selection).cells
+    (cell,) = matrix_of(selection).cells
     variables = len(SURFACE) + len(UPPER)
     assert sum(steps_read) == STEPS * variables
     steps_read.clear()
     first = prepare(cell)
     assert sum(steps_read) == (round(0.7 * STEPS) + 1) * variables
     steps_read.clear()
-    second = prepare(expand(selection).cells[0])
+    second = prepare(matrix_of(selection).cells[0])
     assert sum(steps_read) == variables
     assert second.data_fingerprint == first.data_fingerprint == cell.data_digest
     np.testing.assert_array_equal(second.windows.normalisation.std, first.windows.normalisation.std)

@@ -23,8 +23,8 @@ class TestCompleted:
     def bench(self, write_suite, crosscast, tmp_path):
         suite = write_suite(
             frameworks=[
-                {"framework": "pytorch", "execution": "eager"},
-                {"framework": "mindspore", "execution": "compiled"},
+                {"framework": "pytorch"},
+                {"framework": "mindspore", "execution": {"compilation": {"mode": "graph"}}},
             ]
         )
         done = crosscast("bench", "--suite", suite, "--repeats", 2)

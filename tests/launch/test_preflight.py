@@ -13,12 +13,13 @@ from harness.data.windows import Windows
 from harness.launch.plan import interleave
 from harness.launch.preflight import problems_of, split_problems
 from harness.launch.requirements import memory_needs
+from harness.launch.survey import matrix_of, survey
 from harness.machine import environment
 from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.domain import InputSpec
 from harness.scenario import catalogue
-from harness.scenario.matrix import Selection, expand, survey
+from harness.scenario.scenario import Selection
 from harness.scenario.schema import Stage
 from tests.launch.conftest import MODEL, records
 from tests.shared import shared_path
@@ -35,7 +36,7 @@ def write(tmp_path):
         (tmp_path / "own-data.yaml").write_text(yaml.safe_dump(of_data))
         suite = {
             "models": [{"model": str(tmp_path / "own-model.yaml"), "preset": "micro"}],
-            "frameworks": [{"framework": "pytorch", "execution": "eager"}],
+            "frameworks": [{"framework": "pytorch"}],
             "data": str(tmp_path / "own-data.yaml"),
             "launches": 1,
             **changes,
@@ -92,7 +93,7 @@ class TestSplits:
 
     def test_exactly_the_windows_that_the_worker_finds(self):
         """Every number of steps, history and lead: refused if and only if the runners would raise."""
-        (scenario, *_) = expand(Selection(model="fourcastnet", framework="pytorch")).cells
+        (scenario, *_) = matrix_of(Selection(model="fourcastnet", framework="pytorch")).cells
         for steps in range(8, 40, 3):
             for history in (1, 3):
                 data = RossbyConfig(kind="rossby", time_steps=steps, splits=Splits(train=0.5, validation=0.2, test=0.3))
@@ -114,7 +115,7 @@ class TestSplits:
 def test_every_problem_of_every_model_is_in_one_message(write, crosscast, tmp_path):
     suite = write(
         data={"time_steps": 8},
-        frameworks=[{"framework": name, "execution": "eager"} for name in ("pytorch", "mindspore")],
+        frameworks=[{"framework": name} for name in ("pytorch", "mindspore")],
     )
     content = yaml.safe_load(suite.read_text())
     content["models"] += [{"model": "fourcastnet", "preset": "absent"}, {"model": "graphcast", "preset": "tiny"}]
@@ -149,7 +150,7 @@ def test_gulf_of_oman(tmp_path):
 class TestMemory:
     def test_parameters_and_batch_by_hand(self, write):
         """FourCastNet of width 16 with one block on 8 x 16: 4 channels in and out, patches of 2, 8 frequencies."""
-        (scenario,) = expand(Selection(suite=str(write()))).cells
+        (scenario,) = matrix_of(Selection(suite=str(write()))).cells
         package = architecture("fourcastnet")
         network = package.Network.model_validate(scenario.network)
         needs = memory_needs(scenario, open_source(scenario.data, grid=scenario.grid), package, network)
@@ -235,7 +236,7 @@ class TestDisk:
 
 @pytest.mark.slow
 def test_without_validation_a_bench_runs_in_both_frameworks(write, crosscast, tmp_path):
-    frameworks = [{"framework": "pytorch", "execution": "eager"}, {"framework": "mindspore", "execution": "compiled"}]
+    frameworks = [{"framework": "pytorch"}, {"framework": "mindspore", "execution": {"compilation": {"mode": "graph"}}}]
     suite = write(splits={"train": 0.7, "validation": 0.0, "test": 0.3}, frameworks=frameworks, time_limit_s=600)
     done = crosscast("bench", "--suite", suite)
     assert done.returncode == 0, done.stderr

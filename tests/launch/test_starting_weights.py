@@ -15,9 +15,10 @@ from harness.commands.convert import run_conversion
 from harness.errors import UserError
 from harness.launch.plan import interleave
 from harness.launch.starting_weights import require_file, started_from
+from harness.launch.survey import matrix_of
 from harness.models.parameters import fingerprint
 from harness.porting.convert.convert import Request
-from harness.scenario.matrix import Selection, StartingWeights, expand
+from harness.scenario.scenario import Selection, StartingWeights
 from harness.worker.subject import prepare
 
 UNTRAINED = {
@@ -43,17 +44,17 @@ def quiet():
 
 @pytest.fixture
 def scenario(write_suite):
-    return expand(Selection(suite=str(write_suite()))).cells[0]
+    return matrix_of(Selection(suite=str(write_suite()))).cells[0]
 
 
 @pytest.mark.slow
 def test_a_published_network_is_scored_as_it_is_in_both_frameworks(write_suite, crosscast, tmp_path):
     frameworks = [
-        {"framework": "pytorch", "execution": "eager"},
-        {"framework": "mindspore", "execution": "compiled"},
+        {"framework": "pytorch"},
+        {"framework": "mindspore", "execution": {"compilation": {"mode": "graph"}}},
     ]
     suite = write_suite(preset=UNTRAINED, frameworks=frameworks)
-    weights = weights_of(expand(Selection(suite=str(suite))).cells[0])
+    weights = weights_of(matrix_of(Selection(suite=str(suite))).cells[0])
     weights["head.weight"][:] = 0
     done = crosscast("bench", "--suite", suite, "--weights", published(weights, tmp_path / "backbone.safetensors"))
     assert done.returncode == 0, done.stderr
@@ -95,7 +96,7 @@ def test_a_file_of_weights_makes_another_cell_and_its_name_does_not(scenario):
 
 
 def test_every_launch_gets_the_prepared_file_in_float32(write_suite, tmp_path):
-    matrix = expand(Selection(suite=str(write_suite(launches=2))))
+    matrix = matrix_of(Selection(suite=str(write_suite(launches=2))))
     weights = weights_of(matrix.cells[0])
     half = {name: values.astype(np.float16) for name, values in weights.items()}
     save_file(half, tmp_path / "half.safetensors")
@@ -112,7 +113,7 @@ def test_every_launch_gets_the_prepared_file_in_float32(write_suite, tmp_path):
 
 @pytest.mark.slow
 def test_a_checkpoint_of_pytorch_gives_the_same_cell(write_suite, tmp_path):
-    matrix = expand(Selection(suite=str(write_suite())))
+    matrix = matrix_of(Selection(suite=str(write_suite())))
     source = published(weights_of(matrix.cells[0]), tmp_path / "backbone.safetensors")
     target = tmp_path / "backbone.ckpt"
     named = {"source": source, "source_kind": "safetensors", "target": target, "place": target}
@@ -138,12 +139,14 @@ def refusal(path, matrix):
 
 
 def test_two_models_a_part_and_another_network_are_refused(write_suite, tmp_path):
-    matrix = expand(Selection(suite=str(write_suite())))
+    matrix = matrix_of(Selection(suite=str(write_suite())))
     weights = weights_of(matrix.cells[0])
     whole = tmp_path / "whole.safetensors"
     save_file(weights, whole)
-    assert "are those of one model, but these are selected: aigoms tiny on ocean" in refusal(whole, expand(Selection()))
-    aigoms = expand(Selection(model="aigoms", framework="pytorch"))
+    assert "are those of one model, but these are selected: aigoms tiny on ocean" in refusal(
+        whole, matrix_of(Selection())
+    )
+    aigoms = matrix_of(Selection(model="aigoms", framework="pytorch"))
     assert "not the weights of aigoms tiny" in refusal(whole, aigoms)
     part = {name: values for name, values in weights.items() if name != "head.weight"}
     save_file(part, tmp_path / "part.safetensors")

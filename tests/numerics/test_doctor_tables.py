@@ -34,7 +34,7 @@ def shown(numerics):
 def test_a_shortfall_the_switches_and_what_was_dropped():
     text = shown(
         Numerics(
-            policy="fp32",
+            policy="ieee",
             policy_bits=24,
             matmul_bits=11,
             switches={"backends.cuda.matmul.allow_tf32": "True"},

@@ -50,7 +50,7 @@ def test_workers_are_not_overruled_and_measure_their_product(write_suite, crossc
         assert not OVERRULING.keys() & inherited.keys()
         numerics = record["measurements"]["numerics"]
         assert numerics["dropped"] == OVERRULING
-        assert (numerics["policy"], numerics["policy_bits"], numerics["unread"]) == ("fp32", 24, [])
+        assert (numerics["policy"], numerics["policy_bits"], numerics["unread"]) == ("ieee", 24, [])
         assert numerics["switches"]["float32_matmul_precision"] == "highest"
         assert record["environment"]["variables"]["OMP_WAIT_POLICY"] == "passive"
     assert [record["measurements"]["numerics"]["matmul_bits"] for record in made] == [24, 11]

@@ -17,7 +17,8 @@ from harness.analysis.tables.speed import CellMetrics
 from harness.errors import nearest
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
-from harness.scenario.matrix import Scenario
+from harness.scenario.labels import names_of
+from harness.scenario.scenario import Scenario
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not measured"]
 
@@ -50,7 +51,7 @@ class Evidence:
     @property
     def names(self) -> tuple[str, str]:
         """Chip, framework and execution of the cell and of its baseline."""
-        cell, baseline = (f"{each.scenario.chip}/{each.label.replace(' ', '-')}" for each in self.pair)
+        cell, baseline = (each.name for each in self.pair)
         return cell, baseline
 
     @property
@@ -321,16 +322,16 @@ def _missing(what: str, wanted: Wanted) -> Missing:
 
 
 def _named(name: str, cells: Sequence[Cell]) -> list[Cell]:
-    """Cells with completed launches that bear a name; without an execution eager ones go before compiled ones."""
+    """Cells with completed launches that bear a name; without an execution eager ones go before graphs."""
     parsed = parse(name)
     found = [
         cell
         for cell in cells
         if cell.launches
         and (cell.scenario.chip, cell.scenario.framework) == (parsed.chip, parsed.framework)
-        and parsed.execution in (None, cell.scenario.execution)
+        and parsed.execution in (None, *names_of(cell.scenario.execution))
     ]
-    eager = [cell for cell in found if cell.scenario.execution == "eager"]
+    eager = [cell for cell in found if not cell.scenario.execution.is_graph]
     return eager if eager and parsed.execution is None else found
 
 

@@ -12,6 +12,8 @@ from harness.errors import UserError, nearest
 from harness.scenario import catalogue
 from harness.scenario.catalogue import Kind
 from harness.scenario.claims import Ledger
+from harness.scenario.labels import names_of
+from harness.scenario.matrix import ways_of
 
 
 class Wanted(NamedTuple):
@@ -52,7 +54,9 @@ class Wanted(NamedTuple):
         suite, parsed = catalogue.suite(self.suite), parse(self.name)
         if not _is_file(self.model) and self.model not in {entry.model for entry in suite.models}:
             return f"suite {self.suite!r} has no model {self.model!r}"
-        executions = {entry.execution for entry in suite.frameworks if entry.framework == parsed.framework}
+        executions = {
+            name for way in ways_of(suite) if way.framework == parsed.framework for name in names_of(way.execution)
+        }
         if not executions or parsed.execution not in (None, *executions):
             return f"suite {self.suite!r} has no {parsed.framework} {parsed.execution or ''}".rstrip()
         if parsed.framework not in catalogue.chip(self.chip).frameworks:

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.figures.style import Look, looks
-from harness.scenario.matrix import Absent
+from harness.scenario.labels import label
+from harness.scenario.scenario import Absent
 
 HOST_CHARACTERS = 6
 """Of a host in a label, where they tell it from the others."""
@@ -69,7 +70,7 @@ class Subject:
         """Cells that cannot exist or run, each once, with their labels."""
         entries = dict.fromkeys(entry for group in self.groups for entry in group.absent)
         return tuple(
-            (self._label(f"{entry.framework} {entry.execution}", entry.chip, None), entry) for entry in entries
+            (self._label(f"{entry.framework} {label(entry.execution)}", entry.chip, None), entry) for entry in entries
         )
 
     def shown(self, wanted: Callable[[Cell], object] = lambda cell: True) -> tuple[ShownCell, ...]:

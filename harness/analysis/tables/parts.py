@@ -8,7 +8,9 @@ from harness.analysis.fairness import Comparison, setting_differences
 from harness.analysis.number_format import MISSING, with_interval
 from harness.analysis.statistics import Deviation, Estimate, Ratio, summarise
 from harness.results.record import Record
-from harness.scenario.matrix import Absent
+from harness.scenario.execution import Precision
+from harness.scenario.labels import labels, precision_label, shared
+from harness.scenario.scenario import Absent
 
 INTERVALS = (
     "Median over launches (n) with its 95 % interval, on the logarithms: Student's t with 3 to 5 launches, which takes "
@@ -26,17 +28,20 @@ PARITY = (
 
 def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
     """Model, preset, chip, data, host, precision and baseline, and a word where executions differ."""
-    precisions = dict.fromkeys(cell.scenario.precision for cell in group.cells)
+    executions = [cell.scenario.execution for cell in group.cells]
+    precisions = dict.fromkeys(precision_label(execution.precision) for execution in executions)
     baselines = dict.fromkeys(
         baseline_label(group, comparison.baseline)
         for cell in group.cells
         if (comparison := comparisons[cell]).baseline is not None
     )
-    executions = dict.fromkeys(cell.scenario.execution for cell in group.cells)
+    called = labels(executions)
     parts = [group.title]
     parts += ["/".join(precisions)] if precisions else []
     parts += [f"baseline {' and '.join(baselines)}" if baselines else "no baseline"]
-    parts += [f"execution differs: {' and '.join(executions)}"] if len(executions) > 1 else []
+    parts += [f"execution differs: {' and '.join(called.values())}"] if len(called) > 1 else []
+    but_precision = (execution.model_copy(update={"precision": Precision()}) for execution in executions)
+    parts += [f"all with {common}"] if (common := shared(but_precision)) else []
     return "; ".join(parts)
 
 

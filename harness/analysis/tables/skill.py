@@ -27,7 +27,7 @@ from harness.analysis.tables.parts import (
     why_not,
 )
 from harness.analysis.tables.table import Section, Table
-from harness.scenario.matrix import Absent
+from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
     INTERVALS,

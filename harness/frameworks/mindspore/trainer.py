@@ -202,7 +202,7 @@ class MindSpore:
             device=self._device,
             device_name="cpu" if on_cpu else ms.hal.get_device_name(0),
             driver=None,
-            execution="compiled" if self._execution.is_graph else "eager",
+            execution="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "eager",
             threads=ms.get_context("runtime_num_threads"),
             packages={"mindspore": ms.__version__},
         )

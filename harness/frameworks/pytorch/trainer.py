@@ -62,7 +62,7 @@ class PyTorch:
             device=self._device.type,
             device_name="cpu" if self._backend is None else self._backend.get_device_name(),
             driver=torch.version.cuda or torch.version.hip,
-            execution="compiled" if self._execution.is_graph else "eager",
+            execution=self._execution.compilation.mode,
             threads=torch.get_num_threads(),
             packages=packages,
         )

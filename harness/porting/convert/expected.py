@@ -9,7 +9,7 @@ from harness.models import architecture
 from harness.models.domain import Domain, plain_channels
 from harness.porting.convert.tensors import Shape
 from harness.scenario import catalogue
-from harness.scenario.matrix import network_on
+from harness.scenario.networks import network_on
 
 SUITE = "smoke"
 DATA = "rossby"

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.frozen import Frozen
-from harness.scenario.matrix import Scenario
+from harness.scenario.execution import GRAPH, Execution
+from harness.scenario.scenario import Scenario
 
 Phase = Literal["forward", "backward"]
 
@@ -95,7 +96,7 @@ class Request(Frozen):
     factory: str | None = None
     seed: int
     device: str = Field(default="CPU", description="of MindSpore")
-    compiled: bool = True
+    execution: Execution = Field(default=GRAPH, description="of MindSpore")
     run: bool = Field(default=True, description="False where the calls are only listed")
 
 

@@ -36,7 +36,7 @@ from harness.porting.operators.calls import (
 from harness.porting.operators.draw import cotangents, draw
 from harness.porting.operators.plan import chosen
 from harness.porting.operators.support import operator_map
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 from harness.worker.subject import prepare
 
 Pass = Callable[["Recorder"], None]

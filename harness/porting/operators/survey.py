@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from harness.errors import UserError
 from harness.files import write_atomically
@@ -12,7 +12,9 @@ from harness.porting.operators.calls import ANSWERS, REQUEST, TRACE, Answer, Ans
 from harness.porting.operators.report import OperatorReport, OperatorRow
 from harness.porting.operators.support import Operator, OperatorMap, Platform, operator_map
 from harness.processes import ask_child, scratch_folder
-from harness.scenario.matrix import Scenario
+from harness.scenario.execution import Execution
+from harness.scenario.labels import label
+from harness.scenario.scenario import Scenario
 
 LIMIT_S = 1800.0
 MOST_SHAPES = 4
@@ -23,7 +25,7 @@ Progress = Callable[[str], None]
 def survey(
     scenario: Scenario,
     *,
-    execution: Literal["eager", "compiled"],
+    execution: Execution,
     seed: int,
     console_progress: Progress | None = None,
 ) -> OperatorReport:
@@ -31,7 +33,7 @@ def survey(
 
     Raises UserError where one of the frameworks cannot run.
     """
-    request = Request(scenario=scenario, seed=seed, device=scenario.device, compiled=execution == "compiled")
+    request = Request(scenario=scenario, seed=seed, device=scenario.device, execution=execution)
     return run(f"{scenario.model} {scenario.preset}", request, console_progress)
 
 
@@ -45,7 +47,7 @@ def run(network: str, request: Request, progress: Progress | None = None) -> Ope
         scratch_folder("operators") as folder,
     ):
         trace = _trace(network, request, folder, progress)
-        execution = "compiled" if request.compiled else "eager"
+        execution = label(request.execution)
         _tell(progress, f"{network}: the same operators in MindSpore, {execution}")
         _child("mindspore", folder)
         ours, theirs = (_answers(folder, framework) for framework in ("mindspore", "pytorch"))

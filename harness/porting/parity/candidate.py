@@ -1,4 +1,4 @@
-"""A port, in a child process: `python -m harness.porting.parity.candidate FOLDER EXECUTION`."""
+"""A port, in a child process: `python -m harness.porting.parity.candidate FOLDER EXECUTION`, the execution as JSON."""
 
 import importlib
 import json
@@ -17,29 +17,35 @@ from harness.files import write_atomically
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.porting.parity import probing
-from harness.porting.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial, read_arrays
+from harness.porting.parity.exchange import (
+    Answer,
+    ParityPlan,
+    ParityPrecision,
+    Reference,
+    Trial,
+    answer_path,
+    read_arrays,
+)
 from harness.porting.parity.naming import counterparts
 from harness.porting.parity.ports import load_port
 from harness.porting.parity.probing import Probe
 from harness.porting.parity.quantities import Array, Quantity, deviations
 from harness.porting.parity.sample import Sample
 from harness.porting.parity.sources import described
-from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.execution import Execution
 from harness.worker.subject import prepare
 
 
-def main(folder: Path, execution: str) -> dict[str, Any]:
-    """Write EXECUTION-NUMBER.json for every trial of the plan."""
+def main(folder: Path, execution: Execution) -> dict[str, Any]:
+    """Write an answer to every trial of the plan."""
     plan = ParityPlan.read(folder)
     try:
         subject = prepare(plan.scenario)
-        framework = open_framework(
-            plan.scenario.framework, plan.scenario.device, GRAPH if execution == "compiled" else EAGER
-        )
+        framework = open_framework(plan.scenario.framework, plan.scenario.device, execution)
         for number, trial in enumerate(plan.trials):
             sample = Sample(subject, plan.scenario, trial.seed, plan.batch_size, plan.steps)
             answer = answer_of(framework, sample, trial, plan.precision, folder)
-            write_atomically(folder / f"{execution}-{number}.json", answer.model_dump_json())
+            write_atomically(answer_path(folder, execution, number), answer.model_dump_json())
     except UserError as error:
         return {"reason": str(error)}
     return {}
@@ -93,4 +99,4 @@ def _answer(probe: Probe, sample: Sample, trial: Trial, folder: Path, found: Map
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]), sys.argv[2])))
+    print(json.dumps(main(Path(sys.argv[1]), Execution.model_validate_json(sys.argv[2]))))

@@ -12,7 +12,9 @@ from harness.frozen import Frozen
 from harness.porting.parity.exchange import Described, ParityPrecision
 from harness.results.checks import check_numbers
 from harness.results.record import MOST_BYTES
-from harness.scenario.schema import Execution, FrameworkName
+from harness.scenario.execution import StoredExecution
+from harness.scenario.labels import as_name, label
+from harness.scenario.schema import FrameworkName
 
 FOLDER = "parity"
 
@@ -72,7 +74,7 @@ class Certificate(Frozen):
     architecture: str
     architecture_fingerprint: str
     framework: FrameworkName
-    execution: Execution
+    execution: StoredExecution
     chip: str
     port_name: str | None = Field(description="module of a lab's own port; None for the harness's")
     port: Described
@@ -101,7 +103,7 @@ class Certificate(Frozen):
         """Of its files, without their ending."""
         port = f".{self.port_name}" if self.port_name else ""
         precision = "" if self.precision == "fp32" else f".{self.precision}"
-        cell = f"{self.model}-{self.preset}.{self.framework}-{self.execution}.{self.chip}"
+        cell = f"{self.model}-{self.preset}.{self.framework}-{as_name(label(self.execution))}.{self.chip}"
         return f"{cell}{precision}{port}".replace(":", "-")
 
 

@@ -8,14 +8,16 @@ from typing import Literal
 
 from harness import __version__
 from harness.errors import UserError
+from harness.launch.survey import matrix_of
 from harness.launch.turns import turn
 from harness.machine import environment
 from harness.porting.parity.certificate import Certificate, Level
-from harness.porting.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial
+from harness.porting.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial, answer_path
 from harness.porting.parity.judging import FACTOR, FACTOR_MIXED, diagnose, judge, levels
 from harness.processes import ask_child, scratch_folder
-from harness.scenario.matrix import Scenario, Selection, expand
-from harness.scenario.schema import Execution
+from harness.scenario.execution import Execution
+from harness.scenario.labels import label
+from harness.scenario.scenario import Scenario, Selection
 
 LIMIT_S = 3600.0
 Progress = Callable[[str], None]
@@ -38,7 +40,7 @@ def scenarios_of(model: str | None, preset: str | None, framework: str, chip: st
 
     Raises UserError where one of them does not exist or cannot run here.
     """
-    matrix = expand(Selection(chip=chip, model=model, framework=framework, preset=preset))
+    matrix = matrix_of(Selection(chip=chip, model=model, framework=framework, preset=preset))
     if not matrix.cells:
         raise UserError(f"{framework} on {chip}: {matrix.absent[0].reason}")
     return tuple({scenario.model: scenario for scenario in matrix.cells}.values())
@@ -65,9 +67,9 @@ def certify(
         reference = Reference.read(folder, settings.seed)
         certificates = []
         for execution in executions:
-            progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {execution}")
-            run_child("candidate", folder, execution)
-            answer = Answer.model_validate_json((folder / f"{execution}-0.json").read_bytes())
+            progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {label(execution)}")
+            run_child("candidate", folder, execution.model_dump_json())
+            answer = Answer.model_validate_json(answer_path(folder, execution, 0).read_bytes())
             operators = _operators(scenario, execution, settings, progress)
             certificates.append(_certificate(scenario, execution, settings, reference, answer, operators))
     return certificates
@@ -89,7 +91,7 @@ def _certificate(
     operators: Level,
 ) -> Certificate:
     if answer.described is None:
-        raise UserError(f"{settings.port or scenario.framework} {execution} does not run: {answer.reason}")
+        raise UserError(f"{settings.port or scenario.framework} {label(execution)} does not run: {answer.reason}")
     judged = judge(answer, reference, FACTOR if settings.precision == "fp32" else FACTOR_MIXED)
     return Certificate(
         model=scenario.model,

@@ -12,7 +12,9 @@ from pydantic import Field
 from harness.files import write_atomically
 from harness.frozen import Frozen, PositiveInt
 from harness.porting.parity.quantities import Array, Quantity
-from harness.scenario.matrix import Scenario
+from harness.scenario.execution import Execution
+from harness.scenario.labels import as_name, label
+from harness.scenario.scenario import Scenario
 
 FILE_NAME = "plan.json"
 
@@ -49,6 +51,11 @@ class ParityPlan(Frozen):
     def read(folder: Path) -> "ParityPlan":
         """Read plan.json."""
         return ParityPlan.model_validate(json.loads((folder / FILE_NAME).read_text(encoding="utf-8")))
+
+
+def answer_path(folder: Path, execution: Execution, trial: int) -> Path:
+    """The file with the answer of a port, run in an execution, to a trial of the plan, counted from 0."""
+    return folder / f"{as_name(label(execution))}-{trial}.json"
 
 
 class ModuleCall(Frozen):

@@ -44,7 +44,7 @@ class Probe:
 
     def __init__(self, framework: MindSpore) -> None:
         self.framework = framework
-        self._compiled = framework.describe().execution == "compiled"
+        self._compiled = framework.describe().execution == "graph"
 
     def record(self, sample: Sample) -> tuple[list[Call], Array]:
         """Every call of a cell in a forward pass, in the order in which they end, and the prediction.

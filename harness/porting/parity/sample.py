@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from harness.data.windows import Batch
 from harness.porting.parity.quantities import Array
-from harness.scenario.matrix import Scenario
+from harness.scenario.scenario import Scenario
 from harness.worker.subject import Subject
 
 SPREAD = (-3.0, 2.0)

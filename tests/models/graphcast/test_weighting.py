@@ -10,7 +10,7 @@ from harness.models.domain import ChannelInfo
 from harness.models.graphcast import Network, describe, loss_weights
 from harness.models.graphcast.weighting import level_shares
 from harness.scenario import catalogue
-from harness.scenario.matrix import network_on
+from harness.scenario.networks import network_on
 
 PUBLISHED = {"t2m": 1.0, "u10": 0.1, "v10": 0.1, "msl": 0.1, "tp": 0.1}
 LONG_NAMES = {

@@ -2,8 +2,8 @@
 
 from rich.table import Table
 
+from harness.machine.availability import cannot_run
 from harness.scenario import catalogue
-from harness.scenario.matrix import cannot_run
 from harness.scenario.schema import FrameworkName
 
 FRAMEWORKS: tuple[FrameworkName, ...] = ("pytorch", "mindspore")

@@ -1,0 +1,64 @@
+"""Which executions a framework cannot run on a device, and why: answered before a device is touched.
+
+Here stands what is known of the frameworks (versions in constraints.txt) whatever the machine. Whether a framework is
+installed and a chip present is answered by harness.machine.availability.
+"""
+
+from collections.abc import Callable, Iterator
+
+from harness.scenario.execution import Execution
+from harness.scenario.schema import FrameworkName
+
+PRODUCTS = {
+    "tf32": (("pytorch", "cuda"),),
+    "hf32": (("pytorch", "npu"), ("mindspore", "Ascend")),
+}
+"""Where there are products of float32 in a lower format."""
+
+WITH_RANGES = ("graphcast",)
+
+
+def cannot_execute(
+    framework: FrameworkName, device: str, execution: Execution, architecture: str | None = None
+) -> str | None:
+    """Why a framework cannot run an execution on a device; None where nothing is known to speak against it.
+
+    The device has the framework's own name: cpu, cuda or npu of PyTorch, CPU or Ascend of MindSpore. What only some
+    architectures can is asked for where one is named.
+    """
+    rules: tuple[Callable[..., Iterator[str]], ...] = (_compilation, _precision, _loading, _world)
+    reasons = [reason for rule in rules for reason in rule(framework, device, execution)]
+    if execution.recompute.unit == "ranges" and architecture not in (None, *WITH_RANGES):
+        reasons.append(f"recompute.unit: ranges is for {' and '.join(WITH_RANGES)} alone; blocks are for all models")
+    return "; ".join(reasons) or None
+
+
+def _compilation(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
+    chosen = execution.compilation
+    if framework == "pytorch" and chosen.level is not None:
+        yield f"compilation.level: {chosen.level} is a jit_level of MindSpore, which PyTorch does not have"
+    if framework == "mindspore":
+        if chosen.scope != "forward":
+            yield "compilation.scope: step is for torch.compile; a graph of MindSpore always holds the step"
+        if chosen.options != "default":
+            yield f"compilation.options: {chosen.options} is a mode of torch.compile, which MindSpore does not have"
+
+
+def _precision(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
+    chosen = execution.precision
+    where = PRODUCTS.get(chosen.matmul)
+    if where is not None and (framework, device) not in where:
+        there = " and ".join(f"{name} on {its_device}" for name, its_device in where)
+        yield f"precision.matmul: {chosen.matmul} is for {there}, not for {framework} on {device}"
+    if (framework, device) == ("mindspore", "CPU") and chosen.autocast.endswith("bf16"):
+        yield f"precision.autocast: {chosen.autocast}: MindSpore on a CPU has no operators in bfloat16; fp16 runs"
+
+
+def _loading(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
+    if execution.loading.sink and (framework, device) != ("mindspore", "Ascend"):
+        yield f"loading.sink: for mindspore on Ascend alone, not for {framework} on {device}"
+
+
+def _world(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
+    if execution.world.devices > 1:
+        yield f"world.devices: {execution.world.devices}: training on several devices is not built yet"

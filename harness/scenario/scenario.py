@@ -1,0 +1,117 @@
+"""The cells of a bench as values: what is compared, all that defines it, what cannot run, and what a user selects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, NonNegativeInt, model_validator
+
+from harness.data.config import DataConfig
+from harness.frozen import Frozen
+from harness.scenario import identity
+from harness.scenario.execution import StoredExecution
+from harness.scenario.schema import Design, FrameworkName, InferenceConfig, TrainingConfig
+
+NOT_MEASURED = frozenset({"suite", "variant", "idle_s", "time_limit_s", "data_root"})
+"""Fields of a scenario that change no measurement, and so are no part of its identity."""
+
+
+class Cell(Frozen):
+    """What is compared: a model in a framework, run in a way, on a chip and on data."""
+
+    model: str
+    preset: str
+    framework: FrameworkName
+    execution: StoredExecution
+    chip: str
+    data_name: str
+
+
+class StartingWeights(Frozen):
+    """The weights of a file that every launch of a cell starts from.
+
+    `fingerprint` is that of harness.models.parameters; the name of the file, which holds no folder, changes no cell.
+    """
+
+    fingerprint: str
+    file: str
+    names: str | None = Field(default=None, description="names of scenarios/weights that the file has; default: ours")
+
+
+class Variant(Frozen):
+    """The place of a cell among those that a suite makes of one model by axes or as the steps of a ladder."""
+
+    design: Design
+    position: NonNegativeInt = Field(description="in the order of the suite; 0: what the others are compared with")
+    name: str = Field(description="the setting or the step, in words")
+
+
+class Scenario(Cell):
+    """Everything that defines a cell but the seed of a launch."""
+
+    suite: str
+    architecture: str
+    device: str
+    data: DataConfig
+    data_root: str | None
+    data_digest: str | None = Field(description="fingerprint of the archive; None for generated data")
+    grid: tuple[int, int]
+    channels: tuple[str, ...]
+    network: dict[str, Any]
+    training: TrainingConfig
+    inference: InferenceConfig
+    seed: int
+    idle_s: float = 0.0
+    time_limit_s: float
+    weights: StartingWeights | None = Field(default=None, description="None: drawn from the seed of the launch")
+    variant: Variant | None = Field(default=None, description="None in a suite without axes and ladder")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_the_old_precision(cls, content: Any) -> Any:
+        """Scenarios whose execution was a word had `precision: fp32` beside it, the only one that there was."""
+        if isinstance(content, Mapping) and isinstance(content.get("execution"), str):
+            return {name: value for name, value in content.items() if (name, value) != ("precision", "fp32")}
+        return content
+
+    @property
+    def cell(self) -> str:
+        """A readable name that no other cell shares: whatever changes a measurement changes the digest at its end.
+
+        The same for equal settings in any suite, in records of any age, and whatever fields are added later.
+        """
+        apart = {"execution", "network", "weights"}
+        content = identity.away(self, without=NOT_MEASURED | apart)
+        content["execution"] = identity.away_of_execution(self.execution, self.network)
+        content["network"] = identity.away_of_network(self.architecture, self.network)
+        if self.weights is not None:
+            content["weights"] = self.weights.fingerprint
+        how = f"{self.framework}-{self.execution.compilation.mode}"
+        return f"{self.model}-{self.preset}.{how}.{self.chip}.{self.data_name}.{identity.digest(content)}"
+
+
+class Absent(Cell):
+    """A cell that cannot exist or cannot run here, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the options of `crosscast bench` select from a suite."""
+
+    chip: str = "cpu"
+    suite: str = "smoke"
+    model: str | None = None
+    framework: str | None = None
+    preset: str | None = None
+    data: Path | str | None = None
+    mapping: str | None = None
+    repeats: int | None = None
+    weights: Path | None = None
+
+    @property
+    def gives_data(self) -> bool:
+        """Whether all models run on data of the selection instead of those that the suite names."""
+        return self.data is not None or self.mapping is not None

@@ -1,0 +1,84 @@
+"""What cannot run is known before a device is touched."""
+
+import subprocess
+import sys
+
+import pytest
+
+from harness.frameworks.support import cannot_execute
+from harness.scenario.execution import EAGER, GRAPH, Clock, Compilation, Execution, Loading, Precision, Recompute, World
+
+DEVICES = (
+    ("pytorch", "cpu"),
+    ("pytorch", "cuda"),
+    ("pytorch", "npu"),
+    ("mindspore", "CPU"),
+    ("mindspore", "Ascend"),
+)
+
+
+def graph(**details):
+    return Execution(compilation=Compilation(mode="graph", **details))
+
+
+def precision(**details):
+    return Execution(precision=Precision(**details))
+
+
+ON_PYTORCH, ON_MINDSPORE = set(DEVICES[:3]), set(DEVICES[3:])
+ASCEND = {("mindspore", "Ascend")}
+ALL = set(DEVICES)
+
+
+@pytest.mark.parametrize(
+    ("execution", "where", "why"),
+    [
+        (EAGER, ALL, ""),
+        (GRAPH, ALL, ""),
+        (graph(level="O0"), ON_MINDSPORE, "O0 is a jit_level of MindSpore"),
+        (graph(level="O1"), ON_MINDSPORE, "O1 is a jit_level of MindSpore"),
+        (graph(scope="step"), ON_PYTORCH, "a graph of MindSpore always holds the step"),
+        (graph(options="reduce-overhead"), ON_PYTORCH, "reduce-overhead is a mode of torch.compile"),
+        (precision(matmul="tf32"), {("pytorch", "cuda")}, "tf32 is for pytorch on cuda, not for"),
+        (precision(matmul="hf32"), {("pytorch", "npu"), *ASCEND}, "hf32 is for pytorch on npu and mindspore on Ascend"),
+        (precision(autocast="bf16"), ALL - {("mindspore", "CPU")}, "no operators in bfloat16"),
+        (precision(autocast="native-bf16"), ALL - {("mindspore", "CPU")}, "no operators in bfloat16"),
+        (precision(autocast="fp16"), ALL, ""),
+        (precision(autocast="native-fp16"), ALL, ""),
+        (Execution(recompute=Recompute(unit="blocks")), ALL, ""),
+        (Execution(recompute=Recompute(unit="ranges", ranges=4)), ALL, ""),
+        (Execution(accumulation=4), ALL, ""),
+        (Execution(loading=Loading(prefetch=4, workers=2)), ALL, ""),
+        (Execution(loading=Loading(sink=True)), ASCEND, "loading.sink: for mindspore on Ascend alone"),
+        (Execution(world=World(devices=2)), set(), "training on several devices is not built yet"),
+        (Execution(clock=Clock(window=10)), ALL, ""),
+    ],
+)
+def test_where_each_setting_runs(execution, where, why):
+    reasons = {(framework, device): cannot_execute(framework, device, execution) for framework, device in DEVICES}
+    assert {place for place, reason in reasons.items() if reason is None} == where
+    assert all(why in reason and "\n" not in reason for reason in reasons.values() if reason)
+
+
+@pytest.mark.parametrize("architecture", ["fourcastnet", "aigoms", "mylab"])
+def test_ranges_are_graphcasts(architecture):
+    ranges = Execution(recompute=Recompute(unit="ranges", ranges=4))
+    assert "ranges is for graphcast alone" in cannot_execute("pytorch", "cpu", ranges, architecture)
+    assert cannot_execute("pytorch", "cpu", ranges, "graphcast") is None
+    assert cannot_execute("pytorch", "cpu", Execution(recompute=Recompute(unit="blocks")), architecture) is None
+
+
+def test_all_reasons_are_given():
+    execution = graph(level="O1").model_copy(update={"loading": Loading(sink=True)})
+    reason = cannot_execute("pytorch", "cpu", execution)
+    assert "jit_level" in reason
+    assert "loading.sink" in reason
+
+
+def test_the_answer_needs_no_framework():
+    code = (
+        "import sys; from harness.frameworks.support import cannot_execute; "
+        "from harness.scenario.execution import GRAPH; assert cannot_execute('mindspore', 'Ascend', GRAPH) is None; "
+        "assert not {'torch', 'mindspore'} & sys.modules.keys()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
