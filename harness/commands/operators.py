@@ -45,6 +45,7 @@ def operators(
     from harness.porting.operators.calls import Request
     from harness.porting.operators.rendering import remarks, table, totals
     from harness.porting.operators.survey import documented, run
+    from harness.scenario.execution import EAGER, GRAPH
     from harness.scenario.matrix import Selection, expand
     from harness.terminal import PlainConsole, say
 
@@ -62,7 +63,10 @@ def operators(
         scenario = matrix.cells[0]
     name = network if scenario is None else f"{scenario.model} {scenario.preset}"
     request = Request(
-        scenario=scenario, factory=network if scenario is None else None, seed=seed, compiled=execution == "compiled"
+        scenario=scenario,
+        factory=network if scenario is None else None,
+        seed=seed,
+        execution=GRAPH if execution == "compiled" else EAGER,
     )
 
     progress = partial(say, err=True)

@@ -14,12 +14,20 @@ An entry point names a package that offers, without any framework:
 
 and may offer
 
+    OPERATORS                       names of harness.models.operators.choices that its network uses; default: none
+    RANGES                          True where `recompute: {unit: ranges}` works through ranges of grid points
     sizes(shapes)                   what the shapes of its parameters, by name, say of it in words: {"patch size": 4};
                                     what they do not tell is left out
 
-and has modules `pytorch` and `mindspore`, imported only in a child process, each with `build(network, domain)` and
-`loss(prediction, target, weights)`, prediction and target (B, C, H, W), target 0 at masked points. The network maps
-x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
+and has modules `pytorch` and `mindspore`, imported only in a child process, each with
+
+    build(network, domain, execution)
+                                    the network; of the execution it reads what only a network can do itself: which
+                                    operators serve it, and ranges
+    loss(prediction, target, weights)
+                                    a mean over the batch; prediction and target (B, C, H, W), target 0 at masked points
+
+The network maps x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
 """
 
 from importlib.metadata import entry_points

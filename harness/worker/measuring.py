@@ -18,6 +18,7 @@ from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
+from harness.models.executing import check_execution, operators_of
 from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
 from harness.models.sources import sources_digest
@@ -65,9 +66,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     """Build, train and infer; what has been measured is on disk after each part."""
     scenario, seed = plan.scenario, plan.seed
     reporter.tell("starting")
-    framework = open_framework(
-        scenario.framework, scenario.device, GRAPH if scenario.execution == "compiled" else EAGER
-    )
+    execution = GRAPH if scenario.execution == "compiled" else EAGER
+    framework = open_framework(scenario.framework, scenario.device, execution)
     description = framework.describe()
     catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
     imported_s = perf_counter()
@@ -79,6 +79,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     from harness.runners import inference, training
 
     subject = prepare(scenario)
+    check_execution(subject.package, subject.domain.grid, execution, scenario.training.batch_size)
     windows, domain = subject.windows, subject.domain
     data_ready_s = perf_counter()
     counts_memory = process_memory.forget_peak()
@@ -106,7 +107,9 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             inputs=windows.spec,
             forcings=domain.forcings if windows.spec.forcing_offsets else (),
             statics=domain.statics if windows.spec.statics else (),
-            operators=all_serving(subject.network, description.name, description.device),
+            operators=all_serving(
+                execution.operators, operators_of(subject.package), description.name, description.device
+            ),
         ),
         parameters=subject.description["parameters"],
         startup=Startup(

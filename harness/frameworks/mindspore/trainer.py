@@ -217,7 +217,7 @@ class MindSpore:
         `port` offers another `build` and `loss` in place of those of the architecture.
         """
         source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
-        self.network: nn.Cell = source.build(network, domain)
+        self.network: nn.Cell = source.build(network, domain, self._execution)
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._mask = domain.mask.astype(np.float32)

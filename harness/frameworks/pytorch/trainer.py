@@ -78,7 +78,7 @@ class PyTorch:
         """
         source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
         with self._device:
-            self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
+            self.module: torch.nn.Module = source.build(network, domain, self._execution).to(self._device, self._dtype)
         self._forward = torch.compile(self.module) if self._execution.is_graph else self.module
         self._loss = source.loss
         self._loss_weights = self.put(architecture.loss_weights(network, domain))

@@ -1,6 +1,7 @@
 """AI-GOMS: the Fourier masked autoencoder of the ocean, arXiv 2308.03152, as in Ocean_AI_model's Masked_AE_Ocean.py."""
 
 from harness.models.aigoms.config import (
+    OPERATORS,
     Network,
     check_grid,
     describe,
@@ -11,4 +12,14 @@ from harness.models.aigoms.config import (
     training_extras,
 )
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]
+__all__ = [
+    "OPERATORS",
+    "Network",
+    "check_grid",
+    "describe",
+    "input_spec",
+    "loss_weights",
+    "parameters",
+    "sizes",
+    "training_extras",
+]

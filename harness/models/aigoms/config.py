@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
-from harness.models.operators.choices import Spectral
+from harness.models.operators.choices import Operator
 from harness.models.parameters import Parameter, count, numbered
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-5
 INITIAL_STD = 0.02
+OPERATORS: tuple[Operator, ...] = ("spectral",)
 LOSS = "relative L2 norm of the error of a channel over the points that count, mean over channels and batch"
 
 
@@ -50,10 +51,6 @@ class Network(Frozen):
     masking: tuple[MaskingPhase, ...] = Field(
         default=CURRICULUM,
         description="phases in the order of the epochs, which count from 1 over the training; nothing is hidden after",
-    )
-    spectral: Spectral = Field(
-        default="auto",
-        description="the Fourier transform by matrix products in two stages, or an FFT; auto: as suits the device",
     )
 
     @model_validator(mode="after")
@@ -203,14 +200,11 @@ def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, masking, grid, channels, loss and the parameter list.
-
-    `spectral` is how, not what, and is left out.
-    """
+    """What makes two networks the same one: hyperparameters, masking, grid, channels, loss and the parameter list."""
     found = parameters(network, domain)
     return {
         "architecture": "aigoms",
-        "hyperparameters": network.model_dump(mode="json", exclude={"spectral"}),
+        "hyperparameters": network.model_dump(mode="json"),
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,

@@ -15,6 +15,7 @@ from harness.models.layers.mindspore import (
     empty,
 )
 from harness.models.operators.mindspore import sequence_transform
+from harness.scenario.execution import Execution, Operators
 
 
 def blocks(network: Network, depth: int, width: int, transforms: dict[int, nn.Cell]) -> nn.CellList:
@@ -45,14 +46,14 @@ class PatchPrediction(nn.Cell):
 class AIGOMS(nn.Cell):
     """Fields (B, inputs, H, W) to the state (B, outputs, H, W) one step later."""
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, operators: Operators) -> None:
         super().__init__()
         width, decoder_width, patch = network.embed_dim, network.decoder_embed_dim, network.patch_size
         token_grid = network.token_grid(domain.grid)
         self.tokens, self.width, self.decoder_width = network.tokens(domain.grid), width, decoder_width
         self.position = Tensor(positions(width, token_grid)[:, None])
         self.decoder_position = Tensor(positions(decoder_width, token_grid)[:, None])
-        transforms = {n: sequence_transform(network.spectral, n) for n in network.sequence_lengths(domain.grid)}
+        transforms = {n: sequence_transform(operators.spectral, n) for n in network.sequence_lengths(domain.grid)}
         whole = {self.tokens: transforms[self.tokens]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
         self.blocks = blocks(network, network.depth, width, transforms)
@@ -94,9 +95,9 @@ def places(index: Tensor) -> Tensor:
     return (index.transpose(1, 0) * batch + ops.arange(batch, dtype=index.dtype)).reshape(-1)
 
 
-def build(network: Network, domain: Domain) -> nn.Cell:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
     """The network with weights of zero."""
-    return AIGOMS(network, domain)
+    return AIGOMS(network, domain, execution.operators)
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

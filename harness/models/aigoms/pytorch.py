@@ -8,6 +8,7 @@ from harness.models.aigoms.config import LAYER_NORM_EPSILON, Network, input_spec
 from harness.models.domain import Domain
 from harness.models.layers.pytorch import AFNO, Block, PatchEmbed
 from harness.models.operators.pytorch import sequence_transform
+from harness.scenario.execution import Execution, Operators
 
 
 def blocks(network: Network, depth: int, width: int, transforms: dict[int, nn.Module]) -> nn.Sequential:
@@ -40,14 +41,14 @@ class AIGOMS(nn.Module):
     position: Tensor
     decoder_position: Tensor
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, operators: Operators) -> None:
         super().__init__()
         width, decoder_width, patch = network.embed_dim, network.decoder_embed_dim, network.patch_size
         self.token_grid = network.token_grid(domain.grid)
         for name, size in (("position", width), ("decoder_position", decoder_width)):
             values = torch.from_numpy(positions(size, self.token_grid))[:, None]
             self.register_buffer(name, values, persistent=False)
-        transforms = {n: sequence_transform(network.spectral, n) for n in network.sequence_lengths(domain.grid)}
+        transforms = {n: sequence_transform(operators.spectral, n) for n in network.sequence_lengths(domain.grid)}
         whole = {n: transforms[n] for n in [network.tokens(domain.grid)]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
         self.blocks = blocks(network, network.depth, width, transforms)
@@ -82,9 +83,9 @@ def select(x: Tensor, index: Tensor) -> Tensor:
     return x.reshape(tokens * batch, width).index_select(0, place.flatten()).reshape(-1, batch, width)
 
 
-def build(network: Network, domain: Domain) -> nn.Module:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Module:
     """The network with uninitialised weights."""
-    return AIGOMS(network, domain)
+    return AIGOMS(network, domain, execution.operators)
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """FourCastNet: the adaptive Fourier neural operator (AFNO) of arXiv 2202.11214, as in NVlabs/FourCastNet afnonet.py."""
 
 from harness.models.fourcastnet.config import (
+    OPERATORS,
     Network,
     check_grid,
     describe,
@@ -11,4 +12,14 @@ from harness.models.fourcastnet.config import (
     training_extras,
 )
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]
+__all__ = [
+    "OPERATORS",
+    "Network",
+    "check_grid",
+    "describe",
+    "input_spec",
+    "loss_weights",
+    "parameters",
+    "sizes",
+    "training_extras",
+]

@@ -1,6 +1,8 @@
 """GraphCast: a graph network on an icosahedral multi-mesh, arXiv 2212.12794, as in google-deepmind/graphcast."""
 
 from harness.models.graphcast.config import (
+    OPERATORS,
+    RANGES,
     Network,
     check_grid,
     describe,
@@ -11,4 +13,15 @@ from harness.models.graphcast.config import (
     training_extras,
 )
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]
+__all__ = [
+    "OPERATORS",
+    "RANGES",
+    "Network",
+    "check_grid",
+    "describe",
+    "input_spec",
+    "loss_weights",
+    "parameters",
+    "sizes",
+    "training_extras",
+]

@@ -22,6 +22,7 @@ from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.operators.pytorch import add_segments
+from harness.scenario.execution import Execution, Recompute
 
 recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
 """recomputed(function, *inputs): what it computes on the way is computed anew in the backward pass."""
@@ -122,12 +123,12 @@ class Transfer(nn.Module):
 class Processor(nn.Module):
     """Steps of message passing on the multi-mesh."""
 
-    def __init__(self, network: Network, graph: Graph) -> None:
+    def __init__(self, network: Network, graph: Graph, *, recomputes: bool) -> None:
         super().__init__()
         self.graph = Edges(graph)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.ModuleList(MessageStep(network) for _ in range(network.message_steps))
-        self.recomputes = network.pieces > 1
+        self.recomputes = recomputes
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(M, B, C) to the same."""
@@ -146,10 +147,10 @@ class GraphCast(nn.Module):
     mesh_nodes: Tensor
     residual_scale: Tensor
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, recompute: Recompute) -> None:
         super().__init__()
         whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
-        pieces = whole.pieces(network.pieces)
+        pieces = whole.pieces(recompute.ranges)
         self.fields, self.outputs = domain.inputs(input_spec(network)), domain.outputs
         self.sizes = [len(piece.grid_nodes) for piece in pieces]
         self.register_buffer("grid_nodes", torch.from_numpy(whole.grid_nodes), persistent=False)
@@ -161,7 +162,7 @@ class GraphCast(nn.Module):
         self.mesh_embedding = MLP(network, self.fields + NODE_FEATURES, width)
         self.grid_update = MLP(network, width, width)
         self.encoder = Transfer(network, [piece.grid_to_mesh for piece in pieces])
-        self.processor = Processor(network, whole.mesh)
+        self.processor = Processor(network, whole.mesh, recomputes=recompute.unit == "ranges")
         self.decoder = Transfer(network, [piece.mesh_to_grid for piece in pieces])
         self.head = MLP(network, width, self.outputs, norm=False)
 
@@ -203,9 +204,9 @@ class GraphCast(nn.Module):
         return self.head(self.decoder(mesh, grid + self.grid_update(grid), piece)) * self.residual_scale
 
 
-def build(network: Network, domain: Domain) -> nn.Module:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Module:
     """The network with uninitialised weights."""
-    return GraphCast(network, domain)
+    return GraphCast(network, domain, execution.recompute)
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

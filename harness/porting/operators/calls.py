@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from harness.frozen import Frozen
+from harness.scenario.execution import GRAPH, Execution
 from harness.scenario.matrix import Scenario
 
 Phase = Literal["forward", "backward"]
@@ -95,7 +96,7 @@ class Request(Frozen):
     factory: str | None = None
     seed: int
     device: str = Field(default="CPU", description="of MindSpore")
-    compiled: bool = True
+    execution: Execution = Field(default=GRAPH, description="of MindSpore, and of what serves the operators")
     run: bool = Field(default=True, description="False where the calls are only listed")
 
 

@@ -33,7 +33,6 @@ from harness.porting.operators.counterparts.arguments import Arguments
 from harness.porting.operators.counterparts.elementwise import mindspore as elementwise
 from harness.porting.operators.counterparts.indexing import mindspore as indexing
 from harness.porting.operators.counterparts.networks import mindspore as networks
-from harness.scenario.execution import EAGER, GRAPH
 
 COUNTERPARTS = {**elementwise.COUNTERPARTS, **indexing.COUNTERPARTS, **networks.COUNTERPARTS}
 
@@ -136,7 +135,7 @@ def main(folder: Path) -> dict[str, object]:
     trace = Trace.model_validate_json((folder / TRACE).read_bytes())
     references = Answers.model_validate_json((folder / f"pytorch.{ANSWERS}").read_bytes())
     try:
-        framework = open_framework("mindspore", request.device, GRAPH if request.compiled else EAGER)
+        framework = open_framework("mindspore", request.device, request.execution)
     except UserError as error:
         return {"mistake": str(error)}
     answers = []

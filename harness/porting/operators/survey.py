@@ -12,6 +12,7 @@ from harness.porting.operators.calls import ANSWERS, REQUEST, TRACE, Answer, Ans
 from harness.porting.operators.report import OperatorReport, OperatorRow
 from harness.porting.operators.support import Operator, OperatorMap, Platform, operator_map
 from harness.processes import ask_child, scratch_folder
+from harness.scenario.execution import EAGER, GRAPH
 from harness.scenario.matrix import Scenario
 
 LIMIT_S = 1800.0
@@ -31,7 +32,8 @@ def survey(
 
     Raises UserError where one of the frameworks cannot run.
     """
-    request = Request(scenario=scenario, seed=seed, device=scenario.device, compiled=execution == "compiled")
+    how = GRAPH if execution == "compiled" else EAGER
+    request = Request(scenario=scenario, seed=seed, device=scenario.device, execution=how)
     return run(f"{scenario.model} {scenario.preset}", request, console_progress)
 
 
@@ -45,7 +47,7 @@ def run(network: str, request: Request, progress: Progress | None = None) -> Ope
         scratch_folder("operators") as folder,
     ):
         trace = _trace(network, request, folder, progress)
-        execution = "compiled" if request.compiled else "eager"
+        execution = "compiled" if request.execution.is_graph else "eager"
         _tell(progress, f"{network}: the same operators in MindSpore, {execution}")
         _child("mindspore", folder)
         ours, theirs = (_answers(folder, framework) for framework in ("mindspore", "pytorch"))

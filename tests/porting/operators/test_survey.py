@@ -10,16 +10,18 @@ import pytest
 from harness.errors import UserError
 from harness.porting.operators.calls import Request
 from harness.porting.operators.survey import documented, run
+from harness.scenario.execution import EAGER, GRAPH, Operators
 from harness.scenario.matrix import Selection, expand
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 
 
-def request_of(model, **network):
-    """A request for a model of the smoke suite, with other hyperparameters."""
+def request_of(model, **operators):
+    """A request for a model of the smoke suite, with other operators."""
     scenario = expand(Selection(model=model, framework="mindspore")).cells[0]
-    return Request(scenario=scenario.model_copy(update={"network": {**scenario.network, **network}}), seed=1)
+    execution = GRAPH.model_copy(update={"operators": Operators(**operators)})
+    return Request(scenario=scenario, seed=1, execution=execution)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def fast():
 @pytest.fixture(scope="module")
 def mixed(in_this_folder):
     """A network of a lab's own, op by op."""
-    return run("mixed", Request(factory="networks:mixed", seed=1, compiled=False))
+    return run("mixed", Request(factory="networks:mixed", seed=1, execution=EAGER))
 
 
 def test_every_operator_computes_the_same_in_value_and_gradient(fast, mixed):
@@ -89,7 +91,7 @@ def test_a_fourier_transform_is_not_documented_for_gpus():
 
 
 def test_an_operator_without_a_counterpart_is_missing_and_the_rest_is_run(in_this_folder):
-    report = run("unheard", Request(factory="networks:unheard", seed=1, compiled=False))
+    report = run("unheard", Request(factory="networks:unheard", seed=1, execution=EAGER))
     unknown = next(row for row in report.rows if row.operator == "aten.special_i0e.default")
     assert (unknown.kind, unknown.status) == ("missing", "not run")
     assert "compose it" in unknown.reason
