@@ -10,7 +10,8 @@ An entry point names a package that offers, without any framework:
                                     definition in words
     loss_weights(network, domain)   float32 (C, H, W), factors of the error in the loss
     training_extras(network, domain, batch_size, epoch, random)
-                                    arrays that the network takes beside x in a training step; epochs count from 1
+                                    arrays (B, ...) that the network takes beside x in a training step; epochs count
+                                    from 1
 
 and may offer
 
@@ -26,6 +27,12 @@ and has modules `pytorch` and `mindspore`, imported only in a child process, eac
                                     operators serve it, and ranges
     loss(prediction, target, weights)
                                     a mean over the batch; prediction and target (B, C, H, W), target 0 at masked points
+
+and, so that a step can take less memory,
+
+    loss_size(target)               over how many terms the loss of a target is a mean, where that does not follow from
+                                    the number of samples: micro-batches are weighed by it
+    blocks(network)                 its parts that a backward pass can compute anew from their inputs
 
 The network maps x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
 """

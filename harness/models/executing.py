@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any
 
 from harness.errors import UserError
 from harness.models.operators.choices import Operator
@@ -13,6 +14,21 @@ def operators_of(package: ModuleType) -> Sequence[Operator]:
     """The operators that the networks of an architecture let an execution choose."""
     used: Sequence[Operator] = getattr(package, "OPERATORS", ())
     return used
+
+
+def blocks_of(source: Any, network: Any) -> Sequence[Any]:
+    """The parts of a network that a backward pass can compute anew, as the module that built it names them.
+
+    Raises UserError where it names none.
+    """
+    name_blocks = getattr(source, "blocks", None)
+    if name_blocks is None:
+        name = getattr(source, "__name__", type(source).__name__)
+        raise UserError(
+            f"recompute.unit blocks: {name} has no function blocks(network); see harness/models/__init__.py"
+        )
+    blocks: Sequence[Any] = name_blocks(network)
+    return blocks
 
 
 def check_execution(package: ModuleType, grid: tuple[int, int], execution: Execution, batch_size: int) -> None:

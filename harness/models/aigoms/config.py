@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
+from harness.models.activations import Activations, Kept, tokens_block
 from harness.models.domain import Domain, InputSpec
 from harness.models.operators.choices import Operator
 from harness.models.parameters import Parameter, count, numbered
+from harness.scenario.execution import Execution
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,3 +246,19 @@ def _block(network: Network, at: str, width: int) -> list[Parameter]:
         *_dense(f"{at}.mlp.fc1", width, hidden),
         *_dense(f"{at}.mlp.fc2", hidden, width),
     ]
+
+
+def activations(network: Network, domain: Domain, samples: int, execution: Execution) -> Activations:
+    """What a backward pass keeps of a step with this number of samples, none of whose tokens are hidden."""
+    from harness.models.operators.spectral import factors
+
+    tokens, width, decoder = network.tokens(domain.grid), network.embed_dim, network.decoder_embed_dim
+    rows, fields = samples * tokens, samples * domain.outputs * math.prod(domain.grid)
+    columns, along = factors(tokens)
+    modes = 2 * samples * (columns // 2 + 1) * along
+    encoder_block = tokens_block(rows, width, network.hidden(width), modes)
+    decoder_block = tokens_block(rows, decoder, network.hidden(decoder), modes)
+    patches = rows * domain.inputs(input_spec(network)) * network.patch_size**2
+    outside = Kept(products=patches + rows * (width + decoder), others=rows * (width + decoder + 4) + fields)
+    blocks = (encoder_block,) * network.depth + (decoder_block,) * network.decoder_depth
+    return Activations(outside, blocks, 3 * fields)

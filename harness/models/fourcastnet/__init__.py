@@ -3,6 +3,7 @@
 from harness.models.fourcastnet.config import (
     OPERATORS,
     Network,
+    activations,
     check_grid,
     describe,
     input_spec,
@@ -15,6 +16,7 @@ from harness.models.fourcastnet.config import (
 __all__ = [
     "OPERATORS",
     "Network",
+    "activations",
     "check_grid",
     "describe",
     "input_spec",

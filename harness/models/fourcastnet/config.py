@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
+from harness.models.activations import Activations, Kept, tokens_block
 from harness.models.domain import STATE_ALONE, Domain, InputSpec
 from harness.models.operators.choices import Operator
 from harness.models.parameters import Parameter, count, numbered
+from harness.scenario.execution import Execution
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,3 +169,13 @@ def describe(network: Network, domain: Domain) -> dict[str, Any]:
         "parameters": count(found),
         "layers": [[parameter.name, list(parameter.shape)] for parameter in found],
     }
+
+
+def activations(network: Network, domain: Domain, samples: int, execution: Execution) -> Activations:
+    """What a backward pass keeps of a step with this number of samples."""
+    tokens, width = math.prod(network.token_grid(domain.grid)), network.embed_dim
+    rows, fields = samples * tokens, samples * domain.outputs * math.prod(domain.grid)
+    modes = 2 * samples * math.prod(map(len, network.kept_modes(domain.grid)))
+    block = tokens_block(rows, width, network.mlp_dim, modes)
+    patches = rows * domain.outputs * network.patch_size**2
+    return Activations(Kept(products=patches + rows * width, others=fields), (block,) * network.depth, 3 * fields)

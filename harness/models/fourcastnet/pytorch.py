@@ -46,6 +46,11 @@ def build(network: Network, domain: Domain, execution: Execution) -> nn.Module:
     return FourCastNet(network, domain.grid, domain.outputs, execution.operators)
 
 
+def blocks(module: FourCastNet) -> list[nn.Module]:
+    """The blocks over tokens, which a backward pass can compute anew."""
+    return list(module.blocks)
+
+
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Relative L2 norm of the error over a whole sample, mean over the batch.
 

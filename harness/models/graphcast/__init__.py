@@ -12,11 +12,13 @@ from harness.models.graphcast.config import (
     sizes,
     training_extras,
 )
+from harness.models.graphcast.memory import activations
 
 __all__ = [
     "OPERATORS",
     "RANGES",
     "Network",
+    "activations",
     "check_grid",
     "describe",
     "input_spec",

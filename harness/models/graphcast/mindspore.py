@@ -249,6 +249,12 @@ def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
     return InPieces(found) if execution.recompute.unit == "ranges" else found
 
 
+def blocks(module: GraphCast) -> list[nn.Cell]:
+    """What is computed for all grid points, and the message steps: a backward pass can compute each anew."""
+    on_grid = (module.grid_embedding, module.encoder, module.grid_update, module.decoder, module.head)
+    return [*on_grid, *module.processor.steps]
+
+
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Weighted squared error, summed over channels, mean over grid points and batch.
 

@@ -16,16 +16,13 @@ from functools import partial, reduce
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
+from harness.models.layers.pytorch import recomputed
 from harness.models.operators.pytorch import add_segments
 from harness.scenario.execution import Execution, Recompute
-
-recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
-"""recomputed(function, *inputs): what it computes on the way is computed anew in the backward pass."""
 
 
 class MLP(nn.Module):
@@ -207,6 +204,12 @@ class GraphCast(nn.Module):
 def build(network: Network, domain: Domain, execution: Execution) -> nn.Module:
     """The network with uninitialised weights."""
     return GraphCast(network, domain, execution.recompute)
+
+
+def blocks(module: GraphCast) -> list[nn.Module]:
+    """What is computed for all grid points, and the message steps: a backward pass can compute each anew."""
+    on_grid = (module.grid_embedding, module.encoder, module.grid_update, module.decoder, module.head)
+    return [*on_grid, *module.processor.steps]
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
