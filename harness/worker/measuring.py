@@ -137,7 +137,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     rest(framework, plan, "idle after", reporter)
     memory = Memory(
         process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
-        device_bytes=framework.peak_memory_bytes(),
+        device_bytes=framework.peak_memory().allocated_bytes,
     )
     write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
 

@@ -15,7 +15,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, Switches
+from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
 from harness.frameworks.mindspore import precision
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
 from harness.frameworks.mindspore.recompute import recompute_blocks
@@ -306,6 +306,8 @@ class MindSpore:
         """Wait until the device has finished."""
         ms.runtime.synchronize()
 
-    def peak_memory_bytes(self) -> int | None:
-        """Peak memory allocated on the device since the start, None on a CPU, where MindSpore keeps no count."""
-        return None if self._device == "CPU" else int(ms.runtime.max_memory_allocated())
+    def peak_memory(self) -> PeakMemory:
+        """Peak memory of the device since the start; MindSpore counts 0 on a CPU, which is none."""
+        if self._device == "CPU":
+            return PeakMemory(None, None)
+        return PeakMemory(int(ms.runtime.max_memory_allocated()), int(ms.runtime.max_memory_reserved()))

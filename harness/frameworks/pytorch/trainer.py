@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, Switches
+from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
 from harness.frameworks.pytorch import precision
 from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.recompute import recompute_blocks
@@ -180,9 +180,11 @@ class PyTorch:
         if self._backend is not None:
             self._backend.synchronize()
 
-    def peak_memory_bytes(self) -> int | None:
-        """Peak memory allocated on the device since the start, None on a CPU."""
-        return None if self._backend is None else int(self._backend.max_memory_allocated())
+    def peak_memory(self) -> PeakMemory:
+        """Peak memory of the device since the start; a CPU has no count."""
+        if self._backend is None:
+            return PeakMemory(None, None)
+        return PeakMemory(int(self._backend.max_memory_allocated()), int(self._backend.max_memory_reserved()))
 
     def _fill_gradients(self) -> None:
         for parameter in self.module.parameters():

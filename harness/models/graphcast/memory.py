@@ -21,6 +21,11 @@ def edge_counts(network: Network, points: int) -> tuple[int, int, int]:
     return round(points * network.mesh_nodes * chord**2 / 4), mesh, 3 * points
 
 
+def group_size(steps: int) -> int:
+    """How many message steps are computed anew together: the root of their number, rounded up."""
+    return math.isqrt(steps - 1) + 1
+
+
 def activations(network: Network, domain: Domain, samples: int, execution: Execution) -> Activations:
     """What a backward pass keeps of a step with this number of samples."""
     counted = _Counted(network, domain, samples)
@@ -69,10 +74,14 @@ class _Counted:
         given = [self.in_mesh, *[edges] * (self.steps - 1)]
         return tuple(Block(self.rows(count + self.mesh), inside, working + edges * self.width) for count in given)
 
+    def group(self, steps: tuple[Block, ...]) -> Block:
+        """Steps that are computed anew together, then each for itself."""
+        given = total(step.inputs for step in steps)
+        return Block(steps[0].inputs, given + steps[0].inside, steps[0].working)
+
     def outside(self) -> Kept:
-        """Embeddings of the mesh and its edges, what goes from one part to the next, and the error of the loss."""
-        embeddings = total((self.mlp(self.nodes), self.mlp(self.in_mesh), Kept(products=self.nodes * self.features)))
-        return embeddings + Kept(others=self.fields)
+        """Of the embedding of the mesh, and the error of the loss."""
+        return total((self.mlp(self.nodes), Kept(products=self.nodes * self.features, others=self.fields)))
 
     def at_once(self) -> Activations:
         """Every array whole."""
@@ -88,10 +97,11 @@ class _Counted:
             Block(self.rows(self.grid + self.mesh), decoder, self.working(received)),
             Block(self.rows(self.grid), self.mlp(self.grid, norm=False), self.working(self.grid)),
         )
-        return Activations(self.outside(), blocks, 3 * self.fields)
+        return Activations(self.outside() + self.mlp(self.in_mesh), blocks, 3 * self.fields)
 
     def in_ranges(self, count: int) -> Activations:
         """Of each range what it is given is kept: its fields, a copy of them, and the mesh."""
+        size = group_size(self.steps)
         points = -(-self.grid // count)
         sent, received = -(-self.to_mesh // count), -(-self.to_grid // count)
         embedded = Kept(products=points * self.features) + self.mlp(points) + self.rows(points)
@@ -105,9 +115,10 @@ class _Counted:
                 self.mlp(points, norm=False),
             )
         )
+        steps = self.message_steps()
         blocks = (
             Block(Kept(), sending, self.working(sent * self.samples)),
-            *self.message_steps(),
+            *(self.group(steps[at : at + size]) for at in range(0, len(steps), size)),
             Block(self.rows(self.mesh), receiving, self.working(received * self.samples)),
         )
         update = total((self.rows(self.mesh), self.mlp(self.mesh)))

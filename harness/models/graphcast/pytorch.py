@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
+from harness.models.graphcast.memory import group_size
 from harness.models.layers.pytorch import recomputed
 from harness.models.operators.pytorch import add_segments
 from harness.scenario.execution import Execution, Recompute
@@ -118,7 +119,11 @@ class Transfer(nn.Module):
 
 
 class Processor(nn.Module):
-    """Steps of message passing on the multi-mesh."""
+    """Steps of message passing on the multi-mesh.
+
+    Where it recomputes, a backward pass computes a group of steps anew from what the group was given, and then each
+    step: of n steps only some 2 sqrt(n) inputs are there at once, and a forward pass is computed three times in all.
+    """
 
     def __init__(self, network: Network, graph: Graph, *, recomputes: bool) -> None:
         super().__init__()
@@ -129,12 +134,21 @@ class Processor(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(M, B, C) to the same."""
-        edges = self.edge_embedding(self.graph.features[:, None])
-        for step in self.steps:
+        features = self.graph.features[:, None]
+        if not self.recomputes:
+            return self.run(0, len(self.steps), self.edge_embedding(features), nodes)[1]
+        edges, size = recomputed(self.edge_embedding, features), group_size(len(self.steps))
+        for first in range(0, len(self.steps), size):
+            edges, nodes = recomputed(self.run, first, first + size, edges, nodes)
+        return nodes
+
+    def run(self, first: int, last: int, edges: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Some of the steps: edges (E, 1 or B, C) and nodes (M, 1 or B, C) to the same."""
+        for step in self.steps[first:last]:
             run = partial(recomputed, step) if self.recomputes else step
             edge_change, node_change = run(self.graph, edges, nodes, nodes)
             edges, nodes = edges + edge_change, nodes + node_change
-        return nodes
+        return edges, nodes
 
 
 class GraphCast(nn.Module):
