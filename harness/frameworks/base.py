@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +69,16 @@ class Numerics(Frozen):
         return f"the matrix product kept {self.matmul_bits} of the {self.policy_bits} bits that {self.asked} asks for"
 
 
+class PeakMemory(NamedTuple):
+    """Bytes of a device at their peak; None on a CPU, where no framework counts them.
+
+    Allocated is what tensors took, reserved what the framework's allocator had taken of the device for them.
+    """
+
+    allocated_bytes: int | None
+    reserved_bytes: int | None
+
+
 class Framework(Protocol):
     """One network on one device.
 
@@ -129,5 +139,5 @@ class Framework(Protocol):
     def synchronise(self) -> None:
         """Wait until the device has finished."""
 
-    def peak_memory_bytes(self) -> int | None:
-        """Peak memory of the device since the start, None where the framework keeps no count."""
+    def peak_memory(self) -> PeakMemory:
+        """Peak memory of the device since the start, as the framework counts it."""

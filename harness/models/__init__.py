@@ -10,16 +10,31 @@ An entry point names a package that offers, without any framework:
                                     definition in words
     loss_weights(network, domain)   float32 (C, H, W), factors of the error in the loss
     training_extras(network, domain, batch_size, epoch, random)
-                                    arrays that the network takes beside x in a training step; epochs count from 1
+                                    arrays (B, ...) that the network takes beside x in a training step; epochs count
+                                    from 1
 
 and may offer
 
+    OPERATORS                       names of harness.models.operators.choices that its network uses; default: none
+    RANGES                          True where `recompute: {unit: ranges}` works through ranges of grid points
     sizes(shapes)                   what the shapes of its parameters, by name, say of it in words: {"patch size": 4};
                                     what they do not tell is left out
 
-and has modules `pytorch` and `mindspore`, imported only in a child process, each with `build(network, domain)` and
-`loss(prediction, target, weights)`, prediction and target (B, C, H, W), target 0 at masked points. The network maps
-x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
+and has modules `pytorch` and `mindspore`, imported only in a child process, each with
+
+    build(network, domain, execution)
+                                    the network; of the execution it reads what only a network can do itself: which
+                                    operators serve it, and ranges
+    loss(prediction, target, weights)
+                                    a mean over the batch; prediction and target (B, C, H, W), target 0 at masked points
+
+and, so that a step can take less memory,
+
+    loss_size(target)               over how many terms the loss of a target is a mean, where that does not follow from
+                                    the number of samples: micro-batches are weighed by it
+    blocks(network)                 its parts that a backward pass can compute anew from their inputs
+
+The network maps x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
 """
 
 from harness.architectures import GROUP, architecture

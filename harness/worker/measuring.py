@@ -18,6 +18,7 @@ from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
+from harness.models.executing import check_execution, operators_of
 from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
 from harness.models.sources import sources_digest
@@ -64,7 +65,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     """Build, train and infer; what has been measured is on disk after each part."""
     scenario, seed = plan.scenario, plan.seed
     reporter.tell("starting")
-    framework = open_framework(scenario.framework, scenario.device, scenario.execution)
+    execution = scenario.execution
+    framework = open_framework(scenario.framework, scenario.device, execution)
     description = framework.describe()
     catalogue.check_device(scenario.chip, plan.chip.device_name, description.device_name)
     imported_s = perf_counter()
@@ -76,6 +78,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     from harness.runners import inference, training
 
     subject = prepare(scenario)
+    check_execution(subject.package, subject.domain.grid, execution, scenario.training.batch_size)
     windows, domain = subject.windows, subject.domain
     data_ready_s = perf_counter()
     counts_memory = process_memory.forget_peak()
@@ -103,7 +106,9 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             inputs=windows.spec,
             forcings=domain.forcings if windows.spec.forcing_offsets else (),
             statics=domain.statics if windows.spec.statics else (),
-            operators=all_serving(subject.network, description.name, description.device),
+            operators=all_serving(
+                execution.operators, operators_of(subject.package), description.name, description.device
+            ),
         ),
         parameters=subject.description["parameters"],
         startup=Startup(
@@ -131,7 +136,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     rest(framework, plan, "idle after", reporter)
     memory = Memory(
         process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
-        device_bytes=framework.peak_memory_bytes(),
+        device_bytes=framework.peak_memory().allocated_bytes,
     )
     write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
 

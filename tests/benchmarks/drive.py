@@ -1,4 +1,7 @@
-"""Child process of the benchmarks: `drive.py MEASUREMENT FRAMEWORK EXECUTION NETWORK` prints JSON, times in seconds."""
+"""Child process of the benchmarks: `drive.py MEASUREMENT FRAMEWORK EXECUTION NETWORK` prints JSON, times in seconds.
+
+A further argument names what serves the spectral operator.
+"""
 
 import json
 import sys
@@ -15,18 +18,19 @@ from harness.models import architecture
 from harness.models.parameters import draw
 from harness.runners import training
 from harness.runners.reporter import Reporter
-from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.execution import EAGER, GRAPH, Execution
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
 
 GRID, BATCH, ROUNDS = (32, 64), 8, 12
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
 
 
-def main(measurement: str, framework_name: str, execution: str, network: str) -> None:
+def main(measurement: str, framework_name: str, execution: str, network: str, spectral: str = "auto") -> None:
     """Build a FourCastNet and print what the measurement gives."""
     package = architecture("fourcastnet")
     settings = package.Network.model_validate_json(network)
-    framework = open_framework(framework_name, DEVICES[framework_name], GRAPH if execution == "compiled" else EAGER)
+    how = {**(GRAPH if execution == "compiled" else EAGER).model_dump(), "operators": {"spectral": spectral}}
+    framework = open_framework(framework_name, DEVICES[framework_name], Execution.model_validate(how))
     config = RossbyConfig(kind="rossby", seed=1)
     windows = Windows(open_source(config, grid=GRID), config.splits)
     framework.build(package, settings, windows.domain)

@@ -1,6 +1,6 @@
 """What the tests ask of AI-GOMS in each framework: networks with weights, fields and token orders; mixers alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from domains import make_domain
@@ -55,6 +55,7 @@ class Case:
     network: dict
     arrays: dict
     trained: bool = False
+    spectral: str = "auto"
 
     @property
     def weights(self):
@@ -106,7 +107,6 @@ def case(network, grid, ratio=0.0, *, trained=False, identity=False):
     return Case({**network, "masking": phases}, arrays, trained)
 
 
-FFT = {"spectral": "fft"}
 AIGOMS = {
     "60-of-60": case(SMALL, (12, 20), trained=True),
     "45-of-60": case(SMALL, (12, 20), 0.25),
@@ -115,8 +115,8 @@ AIGOMS = {
     "63-of-63": case(WIDE_SHRINKAGE, (21, 27)),
     "47-of-63": case(WIDE_SHRINKAGE, (21, 27), 0.25),
     "15-of-63": case(WIDE_SHRINKAGE, (21, 27), 0.75),
-    "63-of-63-fft": case({**WIDE_SHRINKAGE, **FFT}, (21, 27)),
-    "15-of-60-fft": case({**SMALL, **FFT}, (12, 20), 0.75),
+    "63-of-63-fft": replace(case(WIDE_SHRINKAGE, (21, 27)), spectral="fft"),
+    "15-of-60-fft": replace(case(SMALL, (12, 20), 0.75), spectral="fft"),
 }
 TRAINED = [name for name, case in AIGOMS.items() if case.trained]
 HIDDEN = [name for name, case in AIGOMS.items() if "inputs_behind" in case.arrays]

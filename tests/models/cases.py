@@ -6,6 +6,7 @@ the loss of every step in all frameworks and executions) by an entry in PARITY. 
 - `architecture`: the importable name of the package, `network`: its hyperparameters and `grid`;
 - `channels`: name, variable and level of each, `forcings` and `statics`: names, as the domain lists them; without
   `channels` they are variables of their own, as many as the mask has;
+- `execution`: groups of the execution that are not as the run has them;
 - `arrays`, in which P is the number of batches and training step k of a stage uses batch k % P:
 
       mask             (C, H, W), or anything that broadcasts from (C, 1, 1)
@@ -17,7 +18,7 @@ the loss of every step in all frameworks and executions) by an entry in PARITY. 
       weights/NAME     every parameter
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from aigoms_cases import BATCH, FIXED, FORCED, INPUTS, OUTPUTS, SMALL, order, weights
@@ -49,6 +50,7 @@ class Case:
     channels: tuple[tuple[str, str, float | None], ...] = ()
     forcings: tuple[str, ...] = ()
     statics: tuple[str, ...] = ()
+    execution: dict = field(default_factory=dict)
 
     @property
     def domain(self):
@@ -111,12 +113,14 @@ ODD = {"patch_size": 2, "embed_dim": 24, "depth": 1, "num_blocks": 3, "mlp_ratio
 FULL = {"patch_size": 2, "embed_dim": 32, "depth": 1, "sparsity_threshold": 0.2}
 HALF = {**FULL, "hard_thresholding_fraction": 0.5}
 
+FFT, GATHERED = {"operators": {"spectral": "fft"}}, {"operators": {"segment_sum": "gathered"}}
+
 FOURCASTNET = {
     "tokens-11x12": fourcastnet(THIRDS, (33, 36), Stage(ADAM)),
     "tokens-7x9": fourcastnet(ODD, (14, 18), Stage(ADAMW)),
-    "tokens-7x9-fft": fourcastnet({**ODD, "spectral": "fft"}, (14, 18), Stage(ADAMW)),
+    "tokens-7x9-fft": replace(fourcastnet(ODD, (14, 18), Stage(ADAMW)), execution=FFT),
     "half-the-modes": fourcastnet(HALF, (12, 40), Stage(ADAMW, rollout_steps=2), batch=1),
-    "half-the-modes-fft": fourcastnet({**HALF, "spectral": "fft"}, (12, 40), batch=1),
+    "half-the-modes-fft": replace(fourcastnet(HALF, (12, 40), batch=1), execution=FFT),
     "tall": fourcastnet(FULL, (32, 12)),
 }
 
@@ -268,17 +272,14 @@ GRAPHCAST = {
         Stage(ADAM),
         batch=1,
     ),
-    "graphcast-refined": graphcast(
-        {
-            "mesh_refinement": 2,
-            "latent_size": 16,
-            "message_steps": 3,
-            "radius_fraction": 0.7,
-            "segment_sum": "gathered",
-        },
-        np.linspace(-80, 80, 12),
-        np.arange(20) * 18.0,
-        batch=3,
+    "graphcast-refined": replace(
+        graphcast(
+            {"mesh_refinement": 2, "latent_size": 16, "message_steps": 3, "radius_fraction": 0.7},
+            np.linspace(-80, 80, 12),
+            np.arange(20) * 18.0,
+            batch=3,
+        ),
+        execution=GATHERED,
     ),
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 from domains import make_domain
 
 from harness.frameworks import open_framework
-from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.execution import EAGER, GRAPH, Execution
 from harness.scenario.schema import OptimiserConfig
 
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
@@ -65,10 +65,12 @@ def train(framework, stage, arrays):
 
 
 def main(name, execution, cases, answers):
-    framework = open_framework(name, DEVICES[name], GRAPH if execution == "compiled" else EAGER)
     for path in sorted(Path(cases).glob("*.json")):
+        case = json.loads(path.read_text())
+        how = {**(GRAPH if execution == "compiled" else EAGER).model_dump(), **case["execution"]}
+        framework = open_framework(name, DEVICES[name], Execution.model_validate(how))
         with np.load(path.with_suffix(".npz")) as arrays:
-            found = answer(framework, json.loads(path.read_text()), dict(arrays))
+            found = answer(framework, case, dict(arrays))
         np.savez(Path(answers) / f"{path.stem}.npz", **found)
 
 

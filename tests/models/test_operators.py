@@ -1,10 +1,13 @@
 """Which implementation serves an operator, without a framework."""
 
+import linear
 import pytest
 
-from harness.models import fourcastnet, graphcast
+from harness.models import aigoms, fourcastnet, graphcast
+from harness.models.executing import operators_of
 from harness.models.operators.choices import CHOICES, all_serving, serving
 from harness.scenario import catalogue
+from harness.scenario.execution import Operators
 
 
 def test_every_device_of_every_chip_has_a_choice():
@@ -25,16 +28,14 @@ def test_auto_is_the_choice_for_the_device_and_anything_else_stands():
 
 
 @pytest.mark.parametrize(
-    ("network", "expected"),
+    ("package", "operators", "expected"),
     [
-        (fourcastnet.Network(patch_size=2, embed_dim=8, depth=1), {"spectral": "dft", "layer_norm": "composed"}),
-        (
-            fourcastnet.Network(patch_size=2, embed_dim=8, depth=1, spectral="fft"),
-            {"spectral": "fft", "layer_norm": "composed"},
-        ),
-        (graphcast.Network(mesh_refinement=1), {"segment_sum": "native", "layer_norm": "composed"}),
-        (object(), {"layer_norm": "composed"}),
+        (fourcastnet, Operators(), {"spectral": "dft", "layer_norm": "composed"}),
+        (aigoms, Operators(spectral="fft", segment_sum="gathered"), {"spectral": "fft", "layer_norm": "composed"}),
+        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", "layer_norm": "composed"}),
+        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", "layer_norm": "composed"}),
+        (linear, Operators(spectral="fft"), {"layer_norm": "composed"}),
     ],
 )
-def test_a_record_names_what_served_the_operators(network, expected):
-    assert all_serving(network, "mindspore", "CPU") == expected
+def test_a_record_names_what_served_the_operators_of_the_network(package, operators, expected):
+    assert all_serving(operators, operators_of(package), "mindspore", "CPU") == expected

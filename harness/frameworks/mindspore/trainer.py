@@ -15,8 +15,10 @@ from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, Switches
+from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
 from harness.frameworks.mindspore import precision
+from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
+from harness.frameworks.mindspore.recompute import recompute_blocks
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -69,8 +71,9 @@ class OneAhead(nn.Cell):
 class Rollout(nn.Cell):
     """Network and the losses of an autoregressive rollout, added."""
 
-    def __init__(self, ahead: OneAhead, mask: Array, layout: InputLayout, steps: int) -> None:
+    def __init__(self, ahead: OneAhead, mask: Array, layout: InputLayout, steps: int, *, shared: bool = False) -> None:
         super().__init__(auto_prefix=False)
+        self.shared = shared
         self.network, self.loss, self.weights = ahead.network, ahead.loss, ahead.weights
         self.mask, self.steps = Tensor(mask), steps
         self.state_alone, self.kept, self.statics = layout.state_alone, layout.kept, layout.statics
@@ -79,18 +82,26 @@ class Rollout(nn.Cell):
     def construct(self, x: Tensor, targets: Tensor, *further: Tensor) -> Tensor:
         """The scalar loss against targets (steps, B, C, H, W).
 
-        `further` are the forcings (steps - 1, B, F', H, W) of the later steps, where there are any, and the extras.
+        `further` are the shares (steps,) of the losses in that of a whole batch, where there are micro-batches, the
+        forcings (steps - 1, B, F', H, W) of the later steps, where there are any, and the extras.
         """
-        states, forcings, extras = ops.unstack(targets), (), further
+        states, forcings, extras, shares = ops.unstack(targets), (), further, None
+        if self.shared:
+            shares, extras = extras[0], extras[1:]
         if self.forced:
-            forcings, extras = ops.unstack(further[0]), further[1:]
+            forcings, extras = ops.unstack(extras[0]), extras[1:]
         state = self.network(x, *extras)
-        total = self.loss(state, states[0], self.weights)
+        total = self.loss_of(state, states[0], shares, 0)
         for step in range(1, self.steps):
             x = self.next_input(x, state * self.mask, forcings[step - 1 : step])
             state = self.network(x, *extras)
-            total = total + self.loss(state, states[step], self.weights)
+            total = total + self.loss_of(state, states[step], shares, step)
         return total
+
+    def loss_of(self, state: Tensor, target: Tensor, shares: Tensor | None, step: int) -> Tensor:
+        """The loss of a step, by its share."""
+        loss = self.loss(state, target, self.weights)
+        return loss * shares[step] if self.shared else loss
 
     def next_input(self, x: Tensor, state: Tensor, forcings: tuple[Tensor, ...]) -> Tensor:
         """The new state, the older ones, the forcings of the next step and the static fields of x."""
@@ -143,7 +154,7 @@ class TrainStep(nn.Cell):
     the settings lr c / (1 - beta1^t), eps c and decay (1 - beta1^t) / c give the update of torch.optim.
     """
 
-    def __init__(self, loss: nn.Cell, optimiser: OptimiserConfig) -> None:
+    def __init__(self, loss: nn.Cell, optimiser: OptimiserConfig, parts: int = 1, size: LossSize | None = None) -> None:
         super().__init__(auto_prefix=False)
         self.loss = loss
         self.parameters = ms.ParameterTuple(loss.trainable_params())
@@ -151,6 +162,8 @@ class TrainStep(nn.Cell):
         self.second_moments = self.parameters.clone("second_moment", "zeros")
         self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
         self.value_and_grad = ms.value_and_grad(loss, None, self.parameters)
+        if parts > 1:
+            self.value_and_grad = Accumulated(loss, self.parameters, parts, size)
         self.update = ops.AdamWeightDecay()
         self.map = ops.HyperMap()
         self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
@@ -217,9 +230,12 @@ class MindSpore:
         `port` offers another `build` and `loss` in place of those of the architecture.
         """
         source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
-        self.network: nn.Cell = source.build(network, domain)
+        self.network: nn.Cell = source.build(network, domain, self._execution)
+        if self._execution.recompute.unit == "blocks":
+            recompute_blocks(source, self.network)
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
+        self._loss_size = getattr(source, "loss_size", None)
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
 
@@ -241,8 +257,9 @@ class MindSpore:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps)
-        self._train_step = TrainStep(rollout, optimiser)
+        parts = self._execution.accumulation
+        rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=parts > 1)
+        self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size)
         self._train_step.set_train()
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
@@ -289,6 +306,8 @@ class MindSpore:
         """Wait until the device has finished."""
         ms.runtime.synchronize()
 
-    def peak_memory_bytes(self) -> int | None:
-        """Peak memory allocated on the device since the start, None on a CPU, where MindSpore keeps no count."""
-        return None if self._device == "CPU" else int(ms.runtime.max_memory_allocated())
+    def peak_memory(self) -> PeakMemory:
+        """Peak memory of the device since the start; MindSpore counts 0 on a CPU, which is none."""
+        if self._device == "CPU":
+            return PeakMemory(None, None)
+        return PeakMemory(int(ms.runtime.max_memory_allocated()), int(ms.runtime.max_memory_reserved()))

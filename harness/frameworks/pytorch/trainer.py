@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, Switches
+from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
 from harness.frameworks.pytorch import precision
+from harness.frameworks.pytorch.accumulation import micro_batches
+from harness.frameworks.pytorch.recompute import recompute_blocks
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -78,9 +80,11 @@ class PyTorch:
         """
         source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
         with self._device:
-            self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
+            self.module: torch.nn.Module = source.build(network, domain, self._execution).to(self._device, self._dtype)
+        if self._execution.recompute.unit == "blocks":
+            recompute_blocks(source, self.module)
         self._forward = torch.compile(self.module) if self._execution.is_graph else self.module
-        self._loss = source.loss
+        self._loss, self._loss_size = source.loss, getattr(source, "loss_size", None)
         self._loss_weights = self.put(architecture.loss_weights(network, domain))
         self._mask = self.put(domain.mask.astype(np.float32))
         self._layout = domain.layout(architecture.input_spec(network))
@@ -141,13 +145,16 @@ class PyTorch:
         for group in self._optimiser.param_groups:
             group["lr"] = next(self._learning_rates)
         self._optimiser.zero_grad()
-        loss = self._rollout(x, targets, forcings, extras)
-        loss.backward()
+        total = torch.zeros((), device=self._device, dtype=self._dtype)
+        for batch in micro_batches(self._execution.accumulation, x, targets, forcings, extras, self._loss_size):
+            loss = batch.total(self._rollout(batch.x, batch.targets, batch.forcings, batch.extras))
+            loss.backward()
+            total += loss.detach()
         self._fill_gradients()
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
         self._optimiser.step()
-        return loss.detach()
+        return total
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
@@ -173,9 +180,11 @@ class PyTorch:
         if self._backend is not None:
             self._backend.synchronize()
 
-    def peak_memory_bytes(self) -> int | None:
-        """Peak memory allocated on the device since the start, None on a CPU."""
-        return None if self._backend is None else int(self._backend.max_memory_allocated())
+    def peak_memory(self) -> PeakMemory:
+        """Peak memory of the device since the start; a CPU has no count."""
+        if self._backend is None:
+            return PeakMemory(None, None)
+        return PeakMemory(int(self._backend.max_memory_allocated()), int(self._backend.max_memory_reserved()))
 
     def _fill_gradients(self) -> None:
         for parameter in self.module.parameters():
@@ -186,14 +195,15 @@ class PyTorch:
         loss: Tensor = self._loss(self._forward(x, *extras), target, self._loss_weights)
         return loss
 
-    def _rollout(self, x: Tensor, targets: Tensor, forcings: Tensor | None, extras: Sequence[Tensor]) -> Tensor:
+    def _rollout(self, x: Tensor, targets: Tensor, forcings: Tensor | None, extras: Sequence[Tensor]) -> list[Tensor]:
+        """The loss of every step."""
         state = self._forward(x, *extras)
-        loss: Tensor = self._loss(state, targets[0], self._loss_weights)
+        losses: list[Tensor] = [self._loss(state, targets[0], self._loss_weights)]
         for step, target in enumerate(targets[1:]):
             x = self._next_input(x, state * self._mask, () if forcings is None else (forcings[step],))
             state = self._forward(x, *extras)
-            loss = loss + self._loss(state, target, self._loss_weights)
-        return loss
+            losses.append(self._loss(state, target, self._loss_weights))
+        return losses
 
     def _next_input(self, x: Tensor, state: Tensor, forcings: Sequence[Tensor]) -> Tensor:
         if self._layout.state_alone:

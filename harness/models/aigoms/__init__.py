@@ -1,7 +1,9 @@
 """AI-GOMS: the Fourier masked autoencoder of the ocean, arXiv 2308.03152, as in Ocean_AI_model's Masked_AE_Ocean.py."""
 
 from harness.models.aigoms.config import (
+    OPERATORS,
     Network,
+    activations,
     check_grid,
     describe,
     input_spec,
@@ -11,4 +13,15 @@ from harness.models.aigoms.config import (
     training_extras,
 )
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]
+__all__ = [
+    "OPERATORS",
+    "Network",
+    "activations",
+    "check_grid",
+    "describe",
+    "input_spec",
+    "loss_weights",
+    "parameters",
+    "sizes",
+    "training_extras",
+]

@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
+from harness.models.activations import Activations, Kept, tokens_block
 from harness.models.domain import Domain, InputSpec
-from harness.models.operators.choices import Spectral
+from harness.models.operators.choices import Operator
 from harness.models.parameters import Parameter, count, numbered
+from harness.scenario.execution import Execution
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-5
 INITIAL_STD = 0.02
+OPERATORS: tuple[Operator, ...] = ("spectral",)
 LOSS = "relative L2 norm of the error of a channel over the points that count, mean over channels and batch"
 
 
@@ -50,10 +53,6 @@ class Network(Frozen):
     masking: tuple[MaskingPhase, ...] = Field(
         default=CURRICULUM,
         description="phases in the order of the epochs, which count from 1 over the training; nothing is hidden after",
-    )
-    spectral: Spectral = Field(
-        default="auto",
-        description="the Fourier transform by matrix products in two stages, or an FFT; auto: as suits the device",
     )
 
     @model_validator(mode="after")
@@ -203,14 +202,11 @@ def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, masking, grid, channels, loss and the parameter list.
-
-    `spectral` is how, not what, and is left out.
-    """
+    """What makes two networks the same one: hyperparameters, masking, grid, channels, loss and the parameter list."""
     found = parameters(network, domain)
     return {
         "architecture": "aigoms",
-        "hyperparameters": network.model_dump(mode="json", exclude={"spectral"}),
+        "hyperparameters": network.model_dump(mode="json"),
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,
@@ -250,3 +246,19 @@ def _block(network: Network, at: str, width: int) -> list[Parameter]:
         *_dense(f"{at}.mlp.fc1", width, hidden),
         *_dense(f"{at}.mlp.fc2", hidden, width),
     ]
+
+
+def activations(network: Network, domain: Domain, samples: int, execution: Execution) -> Activations:
+    """What a backward pass keeps of a step with this number of samples, none of whose tokens are hidden."""
+    from harness.models.operators.spectral import factors
+
+    tokens, width, decoder = network.tokens(domain.grid), network.embed_dim, network.decoder_embed_dim
+    rows, fields = samples * tokens, samples * domain.outputs * math.prod(domain.grid)
+    columns, along = factors(tokens)
+    modes = 2 * samples * (columns // 2 + 1) * along
+    encoder_block = tokens_block(rows, width, network.hidden(width), modes)
+    decoder_block = tokens_block(rows, decoder, network.hidden(decoder), modes)
+    patches = rows * domain.inputs(input_spec(network)) * network.patch_size**2
+    outside = Kept(products=patches + rows * (width + decoder), others=rows * (width + decoder + 4) + fields)
+    blocks = (encoder_block,) * network.depth + (decoder_block,) * network.decoder_depth
+    return Activations(outside, blocks, 3 * fields)

@@ -15,9 +15,10 @@ from harness.models.layers.mindspore import (
     empty,
 )
 from harness.models.operators.mindspore import sequence_transform
+from harness.scenario.execution import Execution, Operators
 
 
-def blocks(network: Network, depth: int, width: int, transforms: dict[int, nn.Cell]) -> nn.CellList:
+def stack(network: Network, depth: int, width: int, transforms: dict[int, nn.Cell]) -> nn.CellList:
     """Blocks to run one after the other, with the same transforms."""
     mixers = (AFNO(width, network.num_blocks, network.sparsity_threshold, transforms) for _ in range(depth))
     return nn.CellList([Block(mixer, width, network.hidden(width), LAYER_NORM_EPSILON) for mixer in mixers])
@@ -45,21 +46,21 @@ class PatchPrediction(nn.Cell):
 class AIGOMS(nn.Cell):
     """Fields (B, inputs, H, W) to the state (B, outputs, H, W) one step later."""
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, operators: Operators) -> None:
         super().__init__()
         width, decoder_width, patch = network.embed_dim, network.decoder_embed_dim, network.patch_size
         token_grid = network.token_grid(domain.grid)
         self.tokens, self.width, self.decoder_width = network.tokens(domain.grid), width, decoder_width
         self.position = Tensor(positions(width, token_grid)[:, None])
         self.decoder_position = Tensor(positions(decoder_width, token_grid)[:, None])
-        transforms = {n: sequence_transform(network.spectral, n) for n in network.sequence_lengths(domain.grid)}
+        transforms = {n: sequence_transform(operators.spectral, n) for n in network.sequence_lengths(domain.grid)}
         whole = {self.tokens: transforms[self.tokens]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
-        self.blocks = blocks(network, network.depth, width, transforms)
+        self.blocks = stack(network, network.depth, width, transforms)
         self.norm = LayerNorm(width, LAYER_NORM_EPSILON)
         self.decoder_embed = Linear(width, decoder_width)
         self.mask_token = empty(1, 1, decoder_width)
-        self.decoder_blocks = blocks(network, network.decoder_depth, decoder_width, whole)
+        self.decoder_blocks = stack(network, network.decoder_depth, decoder_width, whole)
         self.decoder_norm = LayerNorm(decoder_width, LAYER_NORM_EPSILON)
         self.decoder_pred = PatchPrediction(decoder_width, domain.outputs, patch, token_grid)
 
@@ -94,9 +95,14 @@ def places(index: Tensor) -> Tensor:
     return (index.transpose(1, 0) * batch + ops.arange(batch, dtype=index.dtype)).reshape(-1)
 
 
-def build(network: Network, domain: Domain) -> nn.Cell:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
     """The network with weights of zero."""
-    return AIGOMS(network, domain)
+    return AIGOMS(network, domain, execution.operators)
+
+
+def blocks(module: AIGOMS) -> list[nn.Cell]:
+    """The blocks of encoder and decoder, which a backward pass can compute anew."""
+    return [*module.blocks, *module.decoder_blocks]
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -117,3 +123,9 @@ def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     wrong = ratio > 0
     norm = ops.where(wrong, ops.sqrt(ops.where(wrong, ratio, ops.ones_like(ratio))), ops.zeros_like(ratio))
     return norm.sum() / ops.maximum(counts.astype(target.dtype).sum(), Tensor(1.0, target.dtype))
+
+
+def loss_size(target: Tensor) -> Tensor:
+    """Channels of samples of a target (B, C, H, W) that `loss` is the mean over: those that are not 0 everywhere."""
+    fields = ops.square(target).reshape(target.shape[0] * target.shape[1], -1).sum(-1)
+    return (fields > 0).astype(target.dtype).sum()

@@ -8,9 +8,10 @@ from harness.models.aigoms.config import LAYER_NORM_EPSILON, Network, input_spec
 from harness.models.domain import Domain
 from harness.models.layers.pytorch import AFNO, Block, PatchEmbed
 from harness.models.operators.pytorch import sequence_transform
+from harness.scenario.execution import Execution, Operators
 
 
-def blocks(network: Network, depth: int, width: int, transforms: dict[int, nn.Module]) -> nn.Sequential:
+def stack(network: Network, depth: int, width: int, transforms: dict[int, nn.Module]) -> nn.Sequential:
     """Blocks one after the other, with the same transforms."""
     mixers = (AFNO(width, network.num_blocks, network.sparsity_threshold, transforms) for _ in range(depth))
     return nn.Sequential(*(Block(mixer, width, network.hidden(width), LAYER_NORM_EPSILON) for mixer in mixers))
@@ -40,21 +41,21 @@ class AIGOMS(nn.Module):
     position: Tensor
     decoder_position: Tensor
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, operators: Operators) -> None:
         super().__init__()
         width, decoder_width, patch = network.embed_dim, network.decoder_embed_dim, network.patch_size
         self.token_grid = network.token_grid(domain.grid)
         for name, size in (("position", width), ("decoder_position", decoder_width)):
             values = torch.from_numpy(positions(size, self.token_grid))[:, None]
             self.register_buffer(name, values, persistent=False)
-        transforms = {n: sequence_transform(network.spectral, n) for n in network.sequence_lengths(domain.grid)}
+        transforms = {n: sequence_transform(operators.spectral, n) for n in network.sequence_lengths(domain.grid)}
         whole = {n: transforms[n] for n in [network.tokens(domain.grid)]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
-        self.blocks = blocks(network, network.depth, width, transforms)
+        self.blocks = stack(network, network.depth, width, transforms)
         self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
         self.decoder_embed = nn.Linear(width, decoder_width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, decoder_width))
-        self.decoder_blocks = blocks(network, network.decoder_depth, decoder_width, whole)
+        self.decoder_blocks = stack(network, network.decoder_depth, decoder_width, whole)
         self.decoder_norm = nn.LayerNorm(decoder_width, eps=LAYER_NORM_EPSILON)
         self.decoder_pred = PatchPrediction(decoder_width, domain.outputs, patch)
 
@@ -82,9 +83,14 @@ def select(x: Tensor, index: Tensor) -> Tensor:
     return x.reshape(tokens * batch, width).index_select(0, place.flatten()).reshape(-1, batch, width)
 
 
-def build(network: Network, domain: Domain) -> nn.Module:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Module:
     """The network with uninitialised weights."""
-    return AIGOMS(network, domain)
+    return AIGOMS(network, domain, execution.operators)
+
+
+def blocks(module: AIGOMS) -> list[nn.Module]:
+    """The blocks of encoder and decoder, which a backward pass can compute anew."""
+    return [*module.blocks, *module.decoder_blocks]
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
@@ -101,3 +107,8 @@ def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     wrong = ratio > 0
     norm = torch.where(wrong, torch.where(wrong, ratio, 1.0).sqrt(), 0.0)
     return norm.sum() / counts.sum().clamp(min=1)
+
+
+def loss_size(target: Tensor) -> Tensor:
+    """Channels of samples of a target (B, C, H, W) that `loss` is the mean over: those that are not 0 everywhere."""
+    return (target.square().flatten(2).sum(-1) > 0).sum().to(target.dtype)

@@ -1,7 +1,9 @@
 """FourCastNet: the adaptive Fourier neural operator (AFNO) of arXiv 2202.11214, as in NVlabs/FourCastNet afnonet.py."""
 
 from harness.models.fourcastnet.config import (
+    OPERATORS,
     Network,
+    activations,
     check_grid,
     describe,
     input_spec,
@@ -11,4 +13,15 @@ from harness.models.fourcastnet.config import (
     training_extras,
 )
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]
+__all__ = [
+    "OPERATORS",
+    "Network",
+    "activations",
+    "check_grid",
+    "describe",
+    "input_spec",
+    "loss_weights",
+    "parameters",
+    "sizes",
+    "training_extras",
+]

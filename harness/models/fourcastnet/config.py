@@ -8,9 +8,11 @@ from pydantic import Field, model_validator
 
 from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
+from harness.models.activations import Activations, Kept, tokens_block
 from harness.models.domain import STATE_ALONE, Domain, InputSpec
-from harness.models.operators.choices import Spectral
+from harness.models.operators.choices import Operator
 from harness.models.parameters import Parameter, count, numbered
+from harness.scenario.execution import Execution
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-6
 INITIAL_STD = 0.02
+OPERATORS: tuple[Operator, ...] = ("spectral",)
 LOSS = "relative L2 norm of the error over all points of a sample that count, mean over the batch"
 
 
@@ -32,10 +35,6 @@ class Network(Frozen):
     num_blocks: PositiveInt = 8
     sparsity_threshold: float = Field(default=0.01, ge=0)
     hard_thresholding_fraction: float = Field(default=1.0, gt=0, le=1)
-    spectral: Spectral = Field(
-        default="auto",
-        description="the Fourier transform by the kept columns of the DFT matrix, or an FFT; auto: as suits the device",
-    )
 
     @model_validator(mode="after")
     def _blocks_divide(self) -> "Network":
@@ -158,14 +157,11 @@ def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, grid, channels, loss and the parameter list.
-
-    `spectral` is how, not what, and is left out.
-    """
+    """What makes two networks the same one: hyperparameters, grid, channels, loss and the parameter list."""
     found = parameters(network, domain)
     return {
         "architecture": "fourcastnet",
-        "hyperparameters": network.model_dump(exclude={"spectral"}),
+        "hyperparameters": network.model_dump(),
         "grid": list(domain.grid),
         "inputs": domain.inputs(STATE_ALONE),
         "outputs": domain.outputs,
@@ -173,3 +169,13 @@ def describe(network: Network, domain: Domain) -> dict[str, Any]:
         "parameters": count(found),
         "layers": [[parameter.name, list(parameter.shape)] for parameter in found],
     }
+
+
+def activations(network: Network, domain: Domain, samples: int, execution: Execution) -> Activations:
+    """What a backward pass keeps of a step with this number of samples."""
+    tokens, width = math.prod(network.token_grid(domain.grid)), network.embed_dim
+    rows, fields = samples * tokens, samples * domain.outputs * math.prod(domain.grid)
+    modes = 2 * samples * math.prod(map(len, network.kept_modes(domain.grid)))
+    block = tokens_block(rows, width, network.mlp_dim, modes)
+    patches = rows * domain.outputs * network.patch_size**2
+    return Activations(Kept(products=patches + rows * width, others=fields), (block,) * network.depth, 3 * fields)

@@ -8,12 +8,13 @@ from harness.models.domain import Domain
 from harness.models.fourcastnet.config import LAYER_NORM_EPSILON, Network
 from harness.models.layers.mindspore import AFNO, Block, Linear, PatchEmbed, empty
 from harness.models.operators.mindspore import plane_transform
+from harness.scenario.execution import Execution, Operators
 
 
-def block(network: Network, grid: tuple[int, int]) -> Block:
+def block(network: Network, grid: tuple[int, int], operators: Operators) -> Block:
     """One block over the tokens of a grid."""
     width, token_grid = network.embed_dim, network.token_grid(grid)
-    transform = plane_transform(network.spectral, token_grid, *network.kept_modes(grid))
+    transform = plane_transform(operators.spectral, token_grid, *network.kept_modes(grid))
     mixer = AFNO(width, network.num_blocks, network.sparsity_threshold, {math.prod(token_grid): transform})
     return Block(mixer, width, network.mlp_dim, LAYER_NORM_EPSILON)
 
@@ -21,13 +22,13 @@ def block(network: Network, grid: tuple[int, int]) -> Block:
 class FourCastNet(nn.Cell):
     """Fields (B, channels, H, W) to the fields one step later."""
 
-    def __init__(self, network: Network, grid: tuple[int, int], channels: int) -> None:
+    def __init__(self, network: Network, grid: tuple[int, int], channels: int, operators: Operators) -> None:
         super().__init__()
         self.patch, self.channels, self.width = network.patch_size, channels, network.embed_dim
         self.rows, self.columns = network.token_grid(grid)
         self.pos_embed = empty(1, self.rows * self.columns, network.embed_dim)
         self.patch_embed = PatchEmbed(channels, network.embed_dim, network.patch_size, columns_first=True)
-        self.blocks = nn.CellList([block(network, grid) for _ in range(network.depth)])
+        self.blocks = nn.CellList([block(network, grid, operators) for _ in range(network.depth)])
         self.head = Linear(network.embed_dim, channels * network.patch_size**2, has_bias=False)
 
     def construct(self, x: Tensor) -> Tensor:
@@ -41,9 +42,14 @@ class FourCastNet(nn.Cell):
         return x.reshape(batch, self.channels, self.rows * p, self.columns * p)
 
 
-def build(network: Network, domain: Domain) -> nn.Cell:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
     """The network with weights of zero."""
-    return FourCastNet(network, domain.grid, domain.outputs)
+    return FourCastNet(network, domain.grid, domain.outputs, execution.operators)
+
+
+def blocks(module: FourCastNet) -> list[nn.Cell]:
+    """The blocks over tokens, which a backward pass can compute anew."""
+    return list(module.blocks)
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

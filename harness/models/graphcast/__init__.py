@@ -1,6 +1,8 @@
 """GraphCast: a graph network on an icosahedral multi-mesh, arXiv 2212.12794, as in google-deepmind/graphcast."""
 
 from harness.models.graphcast.config import (
+    OPERATORS,
+    RANGES,
     Network,
     check_grid,
     describe,
@@ -10,5 +12,18 @@ from harness.models.graphcast.config import (
     sizes,
     training_extras,
 )
+from harness.models.graphcast.memory import activations
 
-__all__ = ["Network", "check_grid", "describe", "input_spec", "loss_weights", "parameters", "sizes", "training_extras"]
+__all__ = [
+    "OPERATORS",
+    "RANGES",
+    "Network",
+    "activations",
+    "check_grid",
+    "describe",
+    "input_spec",
+    "loss_weights",
+    "parameters",
+    "sizes",
+    "training_extras",
+]

@@ -23,7 +23,7 @@ from harness.errors import UserError
 from harness.frozen import Frozen, PositiveInt
 from harness.models.domain import Domain, InputSpec
 from harness.models.graphcast.weighting import VARIABLE_WEIGHTS, LevelWeights, in_words, level_shares, weight_name
-from harness.models.operators.choices import SegmentSum
+from harness.models.operators.choices import Operator
 from harness.models.parameters import Parameter, count, numbered
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-5
 NODE_FEATURES, EDGE_FEATURES = 3, 4
+OPERATORS: tuple[Operator, ...] = ("segment_sum",)
+RANGES = True
 LOSS = "squared error of the normalised residual, weighted by area, level and variable, summed over variables"
 
 
@@ -47,16 +49,6 @@ class Network(Frozen):
         default=0.6,
         ge=0.6,
         description="a grid point sends to the mesh nodes within this times the longest edge of the finest mesh",
-    )
-    segment_sum: SegmentSum = Field(
-        default="auto",
-        description="how MindSpore adds up messages: by its own operator or by gathering; auto: as suits the device",
-    )
-    pieces: PositiveInt = Field(
-        default=1,
-        description="in how many ranges the grid points and their edges are worked through, one after another; from 2 "
-        "on a backward pass computes each range, and each message step, anew instead of keeping it; "
-        "a compiled step of MindSpore on a CPU needs hardly less memory for it",
     )
     variable_weights: dict[str, float] = Field(
         default=VARIABLE_WEIGHTS,
@@ -76,16 +68,12 @@ class Network(Frozen):
 
 
 def check_grid(network: Network, grid: tuple[int, int]) -> None:
-    """Raise UserError if the grid (latitude rows, longitude columns) has fewer points than mesh nodes or pieces."""
+    """Raise UserError if the grid (latitude rows, longitude columns) has fewer points than mesh nodes."""
     points = grid[0] * grid[1]
     if network.mesh_nodes > points:
         raise UserError(
             f"mesh_refinement {network.mesh_refinement} gives {network.mesh_nodes:,} mesh nodes, more than the "
             f"{points:,} points of the grid {grid[0]}x{grid[1]}; lower it"
-        )
-    if network.pieces > points:
-        raise UserError(
-            f"pieces {network.pieces:,} is more than the {points:,} points of the grid {grid[0]}x{grid[1]}; lower it"
         )
 
 
@@ -149,15 +137,12 @@ def sizes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
 
 
 def describe(network: Network, domain: Domain) -> dict[str, Any]:
-    """What makes two networks the same one: hyperparameters, grid, inputs, outputs, loss and parameters.
-
-    `segment_sum` and `pieces` are how, not what, and are left out.
-    """
+    """What makes two networks the same one: hyperparameters, grid, inputs, outputs, loss and parameters."""
     found = parameters(network, domain)
     more = in_words(domain.channels, network.variable_weights, network.level_weights)
     return {
         "architecture": "graphcast",
-        "hyperparameters": network.model_dump(exclude={"segment_sum", "pieces"}),
+        "hyperparameters": network.model_dump(),
         "grid": list(domain.grid),
         "inputs": domain.inputs(input_spec(network)),
         "outputs": domain.outputs,

@@ -16,6 +16,7 @@ from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, N
 from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.layers.mindspore import LayerNorm, Linear, LinearFunction
 from harness.models.operators.mindspore import segment_sum
+from harness.scenario.execution import Execution, Operators
 
 
 class MLP(nn.Cell):
@@ -44,11 +45,11 @@ class MLP(nn.Cell):
 class Edges(nn.Cell):
     """Where the edges of a graph begin and end, and their features."""
 
-    def __init__(self, network: Network, graph: Graph, senders: int, receivers: int) -> None:
+    def __init__(self, operators: Operators, graph: Graph, senders: int, receivers: int) -> None:
         super().__init__()
         self.features = Tensor(graph.features)
         self.senders, self.receivers = Tensor(graph.senders), Tensor(graph.receivers)
-        self.add = segment_sum(network.segment_sum, graph.receivers, receivers)
+        self.add = segment_sum(operators.segment_sum, graph.receivers, receivers)
         self.nodes, self.edges = (senders, receivers), len(graph.senders)
 
     def gather(self, senders: Tensor, receivers: Tensor) -> Tensor:
@@ -119,12 +120,12 @@ class Transfer(nn.Cell):
 class Processor(nn.Cell):
     """Steps of message passing on the multi-mesh."""
 
-    def __init__(self, network: Network, graph: Graph, nodes: int) -> None:
+    def __init__(self, network: Network, graph: Edges, *, recomputes: bool) -> None:
         super().__init__()
-        self.graph = Edges(network, graph, nodes, nodes)
+        self.graph = graph
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.CellList([MessageStep(network) for _ in range(network.message_steps)])
-        self.recomputes = network.pieces > 1
+        self.recomputes = recomputes
 
     def construct(self, nodes: Tensor, batch: int) -> Tensor:
         """(M B, C) to the same."""
@@ -146,10 +147,11 @@ def repeat(x: Tensor, batch: int) -> Tensor:
 class GraphCast(nn.Cell):
     """Two states and the forcings and static fields (B, inputs, H, W) to the state one step later."""
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, execution: Execution) -> None:
         super().__init__()
         whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
-        pieces, nodes = whole.pieces(network.pieces), len(whole.mesh_nodes)
+        operators, recompute = execution.operators, execution.recompute
+        pieces, nodes = whole.pieces(recompute.ranges), len(whole.mesh_nodes)
         fields, self.outputs, width = domain.inputs(input_spec(network)), domain.outputs, network.latent_size
         self.points, self.sizes = len(whole.grid_nodes), [len(piece.grid_nodes) for piece in pieces]
         self.grid_nodes = [Tensor(piece.grid_nodes) for piece in pieces]
@@ -158,10 +160,12 @@ class GraphCast(nn.Cell):
         self.grid_embedding = MLP(network, fields + NODE_FEATURES, width)
         self.mesh_embedding = MLP(network, fields + NODE_FEATURES, width)
         self.grid_update = MLP(network, width, width)
-        sending = [Edges(network, piece.grid_to_mesh, len(piece.grid_nodes), nodes) for piece in pieces]
-        receiving = [Edges(network, piece.mesh_to_grid, nodes, len(piece.grid_nodes)) for piece in pieces]
+        sending = [Edges(operators, piece.grid_to_mesh, len(piece.grid_nodes), nodes) for piece in pieces]
+        receiving = [Edges(operators, piece.mesh_to_grid, nodes, len(piece.grid_nodes)) for piece in pieces]
         self.encoder = Transfer(network, sending)
-        self.processor = Processor(network, whole.mesh, nodes)
+        self.processor = Processor(
+            network, Edges(operators, whole.mesh, nodes, nodes), recomputes=recompute.unit == "ranges"
+        )
         self.decoder = Transfer(network, receiving)
         self.head = MLP(network, width, self.outputs, norm=False)
 
@@ -239,10 +243,16 @@ class InPieces(nn.Cell):
         return x[:, : network.outputs] + ops.concat(outputs, 2).reshape(batch, network.outputs, height, width)
 
 
-def build(network: Network, domain: Domain) -> nn.Cell:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
     """The network with uninitialised weights."""
-    found = GraphCast(network, domain)
-    return found if network.pieces == 1 else InPieces(found)
+    found = GraphCast(network, domain, execution)
+    return InPieces(found) if execution.recompute.unit == "ranges" else found
+
+
+def blocks(module: GraphCast) -> list[nn.Cell]:
+    """What is computed for all grid points, and the message steps: a backward pass can compute each anew."""
+    on_grid = (module.grid_embedding, module.encoder, module.grid_update, module.decoder, module.head)
+    return [*on_grid, *module.processor.steps]
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

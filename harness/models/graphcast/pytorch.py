@@ -16,15 +16,14 @@ from functools import partial, reduce
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
+from harness.models.graphcast.memory import group_size
+from harness.models.layers.pytorch import recomputed
 from harness.models.operators.pytorch import add_segments
-
-recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
-"""recomputed(function, *inputs): what it computes on the way is computed anew in the backward pass."""
+from harness.scenario.execution import Execution, Recompute
 
 
 class MLP(nn.Module):
@@ -120,23 +119,36 @@ class Transfer(nn.Module):
 
 
 class Processor(nn.Module):
-    """Steps of message passing on the multi-mesh."""
+    """Steps of message passing on the multi-mesh.
 
-    def __init__(self, network: Network, graph: Graph) -> None:
+    Where it recomputes, a backward pass computes a group of steps anew from what the group was given, and then each
+    step: of n steps only some 2 sqrt(n) inputs are there at once, and a forward pass is computed three times in all.
+    """
+
+    def __init__(self, network: Network, graph: Graph, *, recomputes: bool) -> None:
         super().__init__()
         self.graph = Edges(graph)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.ModuleList(MessageStep(network) for _ in range(network.message_steps))
-        self.recomputes = network.pieces > 1
+        self.recomputes = recomputes
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(M, B, C) to the same."""
-        edges = self.edge_embedding(self.graph.features[:, None])
-        for step in self.steps:
+        features = self.graph.features[:, None]
+        if not self.recomputes:
+            return self.run(0, len(self.steps), self.edge_embedding(features), nodes)[1]
+        edges, size = recomputed(self.edge_embedding, features), group_size(len(self.steps))
+        for first in range(0, len(self.steps), size):
+            edges, nodes = recomputed(self.run, first, first + size, edges, nodes)
+        return nodes
+
+    def run(self, first: int, last: int, edges: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
+        """Some of the steps: edges (E, 1 or B, C) and nodes (M, 1 or B, C) to the same."""
+        for step in self.steps[first:last]:
             run = partial(recomputed, step) if self.recomputes else step
             edge_change, node_change = run(self.graph, edges, nodes, nodes)
             edges, nodes = edges + edge_change, nodes + node_change
-        return nodes
+        return edges, nodes
 
 
 class GraphCast(nn.Module):
@@ -146,10 +158,10 @@ class GraphCast(nn.Module):
     mesh_nodes: Tensor
     residual_scale: Tensor
 
-    def __init__(self, network: Network, domain: Domain) -> None:
+    def __init__(self, network: Network, domain: Domain, recompute: Recompute) -> None:
         super().__init__()
         whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
-        pieces = whole.pieces(network.pieces)
+        pieces = whole.pieces(recompute.ranges)
         self.fields, self.outputs = domain.inputs(input_spec(network)), domain.outputs
         self.sizes = [len(piece.grid_nodes) for piece in pieces]
         self.register_buffer("grid_nodes", torch.from_numpy(whole.grid_nodes), persistent=False)
@@ -161,7 +173,7 @@ class GraphCast(nn.Module):
         self.mesh_embedding = MLP(network, self.fields + NODE_FEATURES, width)
         self.grid_update = MLP(network, width, width)
         self.encoder = Transfer(network, [piece.grid_to_mesh for piece in pieces])
-        self.processor = Processor(network, whole.mesh)
+        self.processor = Processor(network, whole.mesh, recomputes=recompute.unit == "ranges")
         self.decoder = Transfer(network, [piece.mesh_to_grid for piece in pieces])
         self.head = MLP(network, width, self.outputs, norm=False)
 
@@ -203,9 +215,15 @@ class GraphCast(nn.Module):
         return self.head(self.decoder(mesh, grid + self.grid_update(grid), piece)) * self.residual_scale
 
 
-def build(network: Network, domain: Domain) -> nn.Module:
+def build(network: Network, domain: Domain, execution: Execution) -> nn.Module:
     """The network with uninitialised weights."""
-    return GraphCast(network, domain)
+    return GraphCast(network, domain, execution.recompute)
+
+
+def blocks(module: GraphCast) -> list[nn.Module]:
+    """What is computed for all grid points, and the message steps: a backward pass can compute each anew."""
+    on_grid = (module.grid_embedding, module.encoder, module.grid_update, module.decoder, module.head)
+    return [*on_grid, *module.processor.steps]
 
 
 def loss(prediction: Tensor, target: Tensor, weights: Tensor) -> Tensor:

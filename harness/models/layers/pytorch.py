@@ -5,12 +5,20 @@ contiguous memory and no layer between the patch embedding and the head has to m
 """
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 from harness.models.operators.spectral import REAL_FORM
+
+recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
+"""recomputed(function, *inputs): what it computes on the way is computed anew in the backward pass.
+
+No network here draws random numbers, so that there is no state of a generator to keep.
+"""
 
 
 class AFNO(nn.Module):

@@ -1,10 +1,10 @@
 """Which implementation serves an operator in a framework on a device."""
 
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
 
-Spectral = Literal["auto", "dft", "fft"]
-SegmentSum = Literal["auto", "native", "gathered"]
+from harness.scenario.execution import Operators
+
 Operator = Literal["spectral", "segment_sum", "layer_norm"]
 
 
@@ -36,19 +36,15 @@ CHOICES: Mapping[tuple[str, str], Choice] = {
         f"{UNMEASURED}, but that LayerNorm has a fused kernel; the FFT needs operators of the CANN build",
     ),
 }
-OF_NETWORKS = ("spectral", "segment_sum")
-"""Operators that a network lets choose, as fields of its hyperparameters."""
 
 
 def serving(operator: Operator, wanted: str, framework: str, device: str) -> str:
-    """What serves an operator: what a network wants or, where that is `auto`, the choice for the device."""
+    """What serves an operator: what is wanted or, where that is `auto`, the choice for the device."""
     return str(getattr(CHOICES[framework, device], operator)) if wanted == "auto" else wanted
 
 
-def all_serving(network: Any, framework: str, device: str) -> dict[str, str]:
-    """What serves LayerNorm and each of the operators that a network lets choose, by the name of its field."""
-    wanted = {name: getattr(network, name) for name in OF_NETWORKS if hasattr(network, name)}
-    return {
-        name: serving(name, value, framework, device)  # type: ignore[arg-type]
-        for name, value in {**wanted, "layer_norm": "auto"}.items()
-    }
+def all_serving(operators: Operators, used: Sequence[Operator], framework: str, device: str) -> dict[str, str]:
+    """What serves LayerNorm and each of the operators that a network uses, by name; LayerNorm is never chosen."""
+    wanted: dict[Operator, str] = {name: getattr(operators, name) for name in used}
+    wanted["layer_norm"] = "auto"
+    return {name: serving(name, value, framework, device) for name, value in wanted.items()}

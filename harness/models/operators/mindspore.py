@@ -11,8 +11,9 @@ import numpy as np
 from mindspore import Tensor, nn, ops
 from numpy.typing import NDArray
 
-from harness.models.operators.choices import Operator, SegmentSum, Spectral, serving
+from harness.models.operators.choices import Operator, serving
 from harness.models.operators.spectral import TransformMatrices, factors, plane_matrices, sequence_matrices
+from harness.scenario.execution import SegmentSum, Spectral
 
 
 class MatrixTransform(nn.Cell):

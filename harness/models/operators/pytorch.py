@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.models.operators.choices import Spectral, serving
+from harness.models.operators.choices import serving
 from harness.models.operators.spectral import TransformMatrices, factors, plane_matrices, sequence_matrices
+from harness.scenario.execution import Spectral
 
 
 class MatrixTransform(nn.Module):

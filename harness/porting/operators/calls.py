@@ -96,7 +96,7 @@ class Request(Frozen):
     factory: str | None = None
     seed: int
     device: str = Field(default="CPU", description="of MindSpore")
-    execution: Execution = Field(default=GRAPH, description="of MindSpore")
+    execution: Execution = Field(default=GRAPH, description="of MindSpore, and of what serves the operators")
     run: bool = Field(default=True, description="False where the calls are only listed")
 
 

@@ -36,6 +36,7 @@ from harness.porting.operators.calls import (
 from harness.porting.operators.draw import cotangents, draw
 from harness.porting.operators.plan import chosen
 from harness.porting.operators.support import operator_map
+from harness.scenario.execution import Execution
 from harness.scenario.scenario import Scenario
 from harness.worker.subject import prepare
 
@@ -114,11 +115,11 @@ def trace(passes: Iterable[Pass]) -> Trace:
     )
 
 
-def scenario_passes(scenario: Scenario, seed: int) -> Iterator[Pass]:
+def scenario_passes(scenario: Scenario, execution: Execution, seed: int) -> Iterator[Pass]:
     """Loss and gradients of one batch; a pass for every shape of the extras that a training brings."""
     subject = prepare(scenario)
     source = importlib.import_module(f"{subject.package.__name__}.pytorch")
-    module: torch.nn.Module = source.build(subject.network, subject.domain)
+    module: torch.nn.Module = source.build(subject.network, subject.domain, execution)
     weights = subject.initial_weights(seed)
     with torch.no_grad():
         for name, parameter in module.named_parameters():
@@ -281,7 +282,7 @@ def main(folder: Path) -> dict[str, object]:
     request = Request.model_validate_json((folder / REQUEST).read_bytes())
     try:
         if request.scenario is not None:
-            traced = trace(scenario_passes(request.scenario, request.seed))
+            traced = trace(scenario_passes(request.scenario, request.execution, request.seed))
         else:
             traced = trace([factory_pass(str(request.factory))])
     except UserError as error:

@@ -16,7 +16,7 @@ from aigoms_cases import STEPS, domain
 from harness.frameworks import open_framework
 from harness.models import aigoms
 from harness.models.operators.spectral import factors, plane_matrices, sequence_matrices
-from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.execution import EAGER, GRAPH, Execution, Operators
 from harness.scenario.schema import OptimiserConfig
 
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
@@ -100,9 +100,13 @@ def loss_cell(base, network, loss):
     return Loss()
 
 
-def answer(framework, source, network, arrays):
+def execution_of(case):
+    return Execution(operators=Operators(spectral=case["spectral"]))
+
+
+def answer(framework, source, case, arrays):
     weights = {name.removeprefix("weights/"): arrays[name] for name in arrays if name.startswith("weights/")}
-    module = source.build(aigoms.Network(**network), domain(arrays["mask"]))
+    module = source.build(aigoms.Network(**case["network"]), domain(arrays["mask"]), execution_of(case))
     framework.load(module, weights)
     extras = [arrays[name] for name in ("keep", "restore") if name in arrays]
     found = {"prediction": framework.predict(module, arrays["inputs"], *extras)}
@@ -159,7 +163,7 @@ def main(name, execution, cases, answers):
         case = json.loads(path.read_text())
         with np.load(path.with_suffix(".npz")) as stored:
             arrays = dict(stored)
-        found = answer(framework, source, case["network"], arrays)
+        found = answer(framework, source, case, arrays)
         if case["trained"]:
             found |= train(opened, case["network"], arrays)
         np.savez(Path(answers) / f"{path.stem}.npz", **found)

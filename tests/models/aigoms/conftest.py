@@ -1,4 +1,5 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ def solved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("aigoms")
     for name, case in AIGOMS.items():
         np.savez(folder / f"{name}.npz", **case.arrays)
-        (folder / f"{name}.json").write_text(json.dumps({"network": case.network, "trained": case.trained}))
+        (folder / f"{name}.json").write_text(json.dumps({**asdict(case), "arrays": None}))
     for name, arrays in MIXERS.items():
         np.savez(folder / f"{name}.mixer.npz", **arrays)
     return answers_of(

@@ -114,11 +114,6 @@ def test_the_loss_weighs_what_the_mask_leaves():
     assert np.array_equal(weights == 0, ~MASK)
 
 
-def test_how_the_transform_is_computed_is_no_part_of_the_description():
-    found = [describe(Network(**SMALL, spectral=how), domain(MASK)) for how in ("dft", "fft")]
-    assert found[0] == found[1]
-
-
 @pytest.mark.parametrize(
     ("network", "message"),
     [

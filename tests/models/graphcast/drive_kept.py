@@ -8,11 +8,13 @@ from domains import make_domain
 
 from harness.models.graphcast import Network, input_spec
 from harness.models.graphcast.pytorch import build
+from harness.scenario.execution import Execution, Recompute
 
 
 def kept(pieces):
     domain = make_domain((37, 72), 4)
-    network = build(Network(mesh_refinement=2, latent_size=32, message_steps=1, pieces=pieces), domain)
+    execution = Execution(recompute=Recompute(unit="ranges", ranges=pieces) if pieces > 1 else Recompute())
+    network = build(Network(mesh_refinement=2, latent_size=32, message_steps=1), domain, execution)
     torch.manual_seed(0)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.1)

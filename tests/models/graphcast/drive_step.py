@@ -6,6 +6,7 @@ import numpy as np
 
 from harness.models.graphcast import Network
 from harness.models.graphcast.geometry import Graph
+from harness.scenario.execution import Operators
 
 NETWORK = Network(mesh_refinement=0, latent_size=2, message_steps=1)
 
@@ -32,7 +33,7 @@ def mindspore(case, weights, graph):
         parameter.set_data(Tensor(weights[parameter.name]))
     edges, nodes = Tensor(case["edges"]), Tensor(case["nodes"])
     count = len(case["nodes"])
-    return [change.asnumpy() for change in step(Edges(NETWORK, graph, count, count), edges, nodes, nodes)]
+    return [change.asnumpy() for change in step(Edges(Operators(), graph, count, count), edges, nodes, nodes)]
 
 
 def main(framework, given, answer):

@@ -84,17 +84,6 @@ def test_a_mesh_finer_than_the_grid_is_refused_with_both_sizes():
     check_grid(Network(mesh_refinement=6), (721, 1440))
 
 
-def test_more_pieces_than_points_are_refused_with_both_numbers():
-    with pytest.raises(UserError, match=r"pieces 2,049 is more than the 2,048 points of the grid 32x64; lower it"):
-        check_grid(Network(mesh_refinement=1, pieces=2049), (32, 64))
-    check_grid(Network(mesh_refinement=1, pieces=2048), (32, 64))
-
-
-def test_the_fingerprint_does_not_depend_on_pieces_or_the_sum_of_segments():
-    one = describe(Network(mesh_refinement=2), published_domain())
-    assert describe(Network(mesh_refinement=2, pieces=9, segment_sum="gathered"), published_domain()) == one
-
-
 def test_the_fingerprint_tells_networks_apart():
     one = describe(Network(mesh_refinement=2), published_domain())
     assert one == describe(Network(mesh_refinement=2), published_domain())

@@ -27,7 +27,8 @@ CASES = {
 
 def in_pieces(name, pieces):
     case = GRAPHCAST[name]
-    return replace(case, network={**case.network, "pieces": pieces}, stages=CASES[name][1:])
+    ranges = {"recompute": {"unit": "ranges", "ranges": pieces}} if pieces > 1 else {}
+    return replace(case, execution=ranges, stages=CASES[name][1:])
 
 
 @pytest.fixture(scope="module")

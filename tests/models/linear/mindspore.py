@@ -11,7 +11,7 @@ class Scale(nn.Cell):
         return x * self.weight.reshape(-1, 1, 1)
 
 
-def build(network, domain):
+def build(network, domain, execution):
     return Scale(domain.outputs)
 
 

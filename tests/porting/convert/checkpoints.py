@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from small import small_scenario
 
+from harness.scenario.execution import EAGER
 from harness.worker.subject import prepare
 
 RATE, BETAS = 1e-3, (0.9, 0.99)
@@ -29,7 +30,7 @@ def pytorch(action, folder, subject, x, target):
 
     from harness.models.fourcastnet.pytorch import build, loss
 
-    module = build(subject.network, subject.domain)
+    module = build(subject.network, subject.domain, EAGER)
     for name, values in subject.initial_weights(3).items():
         module.get_parameter(name).data = torch.from_numpy(values)
     optimiser = torch.optim.Adam(module.parameters(), lr=RATE, betas=BETAS)
@@ -64,7 +65,7 @@ def mindspore(action, folder, subject, x, target):
 
     from harness.models.fourcastnet.mindspore import build, loss
 
-    network = build(subject.network, subject.domain)
+    network = build(subject.network, subject.domain, EAGER)
     parameters = {parameter.name: parameter for parameter in network.trainable_params()}
     for name, values in subject.initial_weights(3).items():
         parameters[name].set_data(ms.Tensor(values))

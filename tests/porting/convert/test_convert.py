@@ -119,10 +119,11 @@ def test_the_order_of_an_architecture_is_that_of_its_pytorch_module():
 import importlib, sys
 from small import small_scenario
 from harness.porting.convert.tensors import module_order
+from harness.scenario.execution import EAGER
 from harness.worker.subject import prepare
 for model in ("fourcastnet", "graphcast", "aigoms"):
     subject = prepare(small_scenario(model))
-    module = importlib.import_module(f"harness.models.{model}.pytorch").build(subject.network, subject.domain)
+    module = importlib.import_module(f"harness.models.{model}.pytorch").build(subject.network, subject.domain, EAGER)
     names = [parameter.name for parameter in subject.package.parameters(subject.network, subject.domain)]
     assert module_order(names) == [name for name, _ in module.named_parameters()], model
 """

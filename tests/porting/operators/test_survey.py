@@ -11,17 +11,18 @@ from harness.errors import UserError
 from harness.launch.survey import matrix_of
 from harness.porting.operators.calls import Request
 from harness.porting.operators.survey import documented, run
-from harness.scenario.execution import EAGER
+from harness.scenario.execution import EAGER, GRAPH, Operators
 from harness.scenario.scenario import Selection
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
 
 
-def request_of(model, **network):
-    """A request for a model of the smoke suite, with other hyperparameters."""
+def request_of(model, **operators):
+    """A request for a model of the smoke suite, with other operators."""
     scenario = matrix_of(Selection(model=model, framework="mindspore")).cells[0]
-    return Request(scenario=scenario.model_copy(update={"network": {**scenario.network, **network}}), seed=1)
+    execution = GRAPH.model_copy(update={"operators": Operators(**operators)})
+    return Request(scenario=scenario, seed=1, execution=execution)
 
 
 @pytest.fixture(scope="module")

@@ -32,10 +32,10 @@ class Mistake:
     other_loss: object = None
     known: ClassVar[dict] = {}
 
-    def build(self, network, domain):
+    def build(self, network, domain, execution):
         for name, right in RIGHT.items():
             setattr(adapter, name, right)
-        built = self.source.build(network, domain)
+        built = self.source.build(network, domain, execution)
         self.change(built)
         return built
 
