@@ -7,8 +7,8 @@ from rich.text import Text
 
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
-from harness.analysis.fairness import BaselineName
-from harness.analysis.parity import with_parity
+from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.tables.energy import energy_table
@@ -25,7 +25,7 @@ def write_tables(
     """Print the tables of one suite or of all and write them, with `figures` the loss curves too.
 
     Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
-    default is the PyTorch cell of the same chip and host. A baseline that names a chip puts all chips into one table.
+    default is the PyTorch cell of the same chip and host. One that names a chip or a host puts all into one table.
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
     where no cell bears the name of the suite or the baseline, and where a file cannot be written.
     """
@@ -56,7 +56,7 @@ def _report_suite(
     """Write first, then print, also what cannot be written; raises UserError then. Written files are added to paths."""
     suite = folder.name
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
-    groups = found.groups_across_chips() if baseline.chip else found.groups()
+    groups = found.groups(across=baseline.across)
     warnings = [
         f"{group.title}: {line}" if len(groups) > 1 else line
         for group in groups
