@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -24,6 +25,7 @@ from harness.analysis.html_report.environment import environment_view
 from harness.analysis.html_report.launches import launches_view
 from harness.analysis.html_report.svg import inline_svg
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
+from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.energy import energy_table
 from harness.analysis.tables.parts import failure_lines
 from harness.analysis.tables.skill import skill_table
@@ -110,16 +112,18 @@ def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: st
     groups = found.groups(across=baseline.across)
     anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
     group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]
+    builders: tuple[TableBuilder, ...] = (*TABLES, partial(ablation_table, certificates=found.certificates))
+    tables = [
+        _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
+        for number, build in enumerate(builders)
+    ]
     drawn = list(_figures(groups, anchors, prefix))
     machines = [environment_view(subject, anchors) for subject in subjects(groups)]
     return SuiteView(
         name=name,
         warnings=tuple(_warnings(groups, comparisons, group_anchors)),
         machines=tuple(view for view in machines if view),
-        tables=tuple(
-            _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
-            for number, build in enumerate(TABLES)
-        ),
+        tables=tuple(view for view in tables if view.tables),
         figures=tuple(view for view in drawn if isinstance(view, FigureView)),
         not_drawn=tuple(view for view in drawn if isinstance(view, NotDrawn)),
         records=tuple(

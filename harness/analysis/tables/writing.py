@@ -11,6 +11,7 @@ from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
+from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.energy import energy_table
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.skill import skill_table
@@ -63,6 +64,8 @@ def _report_suite(
         for line in cautions(group, comparisons)
     ]
     tables = [build(suite, groups, comparisons) for build in (speed_table, skill_table, energy_table)]
+    ablation = ablation_table(suite, groups, comparisons, found.certificates)
+    tables += [ablation] if ablation.sections else []
     try:
         for table in tables:
             paths += write_table(table, [*found.problems, *warnings], folder / "tables")
