@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.cells import Cell, Results, age
+from harness.analysis.executions import name_of
 from harness.analysis.quantities.quantity import Measured
 from harness.analysis.quantities.speed import speed_of
 from harness.analysis.selection import load_chosen
@@ -19,6 +20,7 @@ from harness.files import write_atomically
 from harness.results.record import Environment
 
 FORMAT_VERSION = "5.0.0"
+PARAMS = ("model", "preset", "chip", "framework")
 
 
 def export_pytest_benchmark(results: Path, target: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
@@ -68,12 +70,13 @@ def _times(cell: Cell) -> list[Measured]:
 
 def _benchmark(cell: Cell, time: Measured) -> dict[str, Any]:
     scenario = cell.scenario
-    label = f"{scenario.chip}-{scenario.framework}-{scenario.execution}"
+    run = name_of(scenario)
+    label = f"{scenario.chip}-{scenario.framework}-{run}"
     return {
         "group": f"{scenario.model} {scenario.preset}, data {scenario.data_name}: {time.title}",
         "name": f"{time.name}[{scenario.model}-{scenario.preset}-{label}]",
         "fullname": f"{scenario.suite}/{cell.key}@{cell.host}::{time.name}",
-        "params": {name: getattr(scenario, name) for name in ("model", "preset", "chip", "framework", "execution")},
+        "params": {name: getattr(scenario, name) for name in PARAMS} | {"execution": run},
         "param": f"{scenario.model}-{scenario.preset}-{label}",
         "extra_info": {"host": cell.host, "cell": cell.key, "suite": scenario.suite, "unit": "s"},
         "options": {},

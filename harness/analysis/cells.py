@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from collectors.regular_files import read_regular
 from harness.analysis.attempts import without_doubles
+from harness.analysis.executions import execution_of, name_of
 from harness.analysis.hosts import kind_of, pools
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
@@ -56,7 +57,7 @@ class Cell:
     @property
     def label(self) -> str:
         """Framework and execution: short, and shared by cells that differ in other settings."""
-        return f"{self.scenario.framework} {self.scenario.execution}"
+        return _label(self.scenario)
 
     @cached_property
     def by_launch(self) -> dict[int, StoredRecord]:
@@ -105,7 +106,7 @@ class Group:
 
     def label_of_absent(self, entry: Absent) -> str:
         """The label that an absent cell would have."""
-        return self._with_chip(entry, f"{entry.framework} {entry.execution}")
+        return self._with_chip(entry, _label(entry))
 
     @cached_property
     def _labels(self) -> dict[Cell, str]:
@@ -158,9 +159,9 @@ class Results:
             place = _place(cell.scenario)
             hosts[place].add(cell.host)
             cells[place, cell.host].append(cell)
-        ran = {(_place(cell.scenario), cell.label) for cell in self.cells}
+        ran = {(_place(cell.scenario), cell.scenario.framework, execution_of(cell.scenario)) for cell in self.cells}
         for _, entry in self.absent:
-            if (_place(entry), f"{entry.framework} {entry.execution}") not in ran:
+            if (_place(entry), entry.framework, execution_of(entry)) not in ran:
                 absent[_place(entry)].append(entry)
         found = []
         for place in sorted(hosts.keys() | absent.keys()):
@@ -348,6 +349,10 @@ def _first_order(cell: Cell) -> int:
 def age(record: Record) -> tuple[datetime, str]:
     """What orders attempts by time, the same in every time zone."""
     return datetime.fromisoformat(record.started_at), record.attempt
+
+
+def _label(entry: Scenario | Absent) -> str:
+    return f"{entry.framework} {name_of(entry)}"
 
 
 def _place(entry: Scenario | Absent) -> Place:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from made_records import make_environment, make_record, make_scenario
 
-from harness.analysis.cells import Cell, load_results
+from harness.analysis.cells import Cell, Group, load_results
 
 
 def add_cell(
@@ -12,9 +12,11 @@ def add_cell(
 ):
     """Launches of a cell of its own, whose key ends in `name`; `made` gives what of record n is not usual."""
     scenario = make_scenario(framework, "eager", chip=chip, **changes)
+    first = 100 * len(list(results.path.glob("*/*")))
     for launch in launches:
         environment = make_environment(host=host, cpu_name=f"CPU of {host}")
-        record = {"environment": environment, "attempt": f"{name}{launch}"} | (made(launch) if made else {})
+        usual = {"environment": environment, "order": first + launch, "attempt": f"{name}{launch}"}
+        record = usual | (made(launch) if made else {})
         results.add(make_record(framework, launch, scenario=scenario, cell=f"{scenario.cell}-{name}", **record))
 
 
@@ -27,3 +29,12 @@ def cells_run_as(results, executions) -> dict[str, Cell]:
         else cell
         for name, cell in found.items()
     }
+
+
+def group_of(cells, absent=()):
+    """The cells of one model, preset and data on one chip and host, in one group."""
+    first = next(iter(cells.values()))
+    scenario = first.scenario
+    return Group(
+        scenario.model, scenario.preset, scenario.chip, scenario.data_name, first.host, tuple(cells.values()), absent
+    )

@@ -6,8 +6,8 @@ from made_records import make_measurements, make_numerics
 
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.differences import differences
-from harness.analysis.comparison.executions import axes_of, name_of, setting_names, unequal
 from harness.analysis.comparison.kinds import CHIP, HISTORY, PORT, SCALING, ablation
+from harness.analysis.executions import axes_of, name_of, setting_names, unequal
 from harness.errors import UserError
 from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Precision, Recompute, World
 

@@ -9,11 +9,11 @@ from typing import Literal
 from harness.analysis.cells import Cell, Results
 from harness.analysis.claims.names import Wanted, parse, recorded
 from harness.analysis.comparison.baseline import BaselineName
-from harness.analysis.comparison.executions import execution_of
 from harness.analysis.comparison.pair import Comparison, ParityNote
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.comparison.ratios import for_energy, for_skill, quotient, ratio, rmse_ratio
 from harness.analysis.content import not_finite_text
+from harness.analysis.executions import execution_of
 from harness.analysis.quantities.energy import INFERENCE, WHOLE_TRAINING, energy_of
 from harness.analysis.quantities.quantity import Measured, Quantity
 from harness.analysis.quantities.skill import MODEL, scores_of

@@ -7,16 +7,15 @@ from itertools import pairwise
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import differences
-from harness.analysis.comparison.executions import MODE, Unequal, axes_of, execution_of, unequal
 from harness.analysis.comparison.kinds import PORT, Kind, ablation
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.parity import with_parity
+from harness.analysis.executions import MODE, Unequal, axes_of, execution_of, unequal
 from harness.porting.parity.certificate import Certificate
+from harness.scenario.execution import Execution
 from harness.scenario.matrix import Absent, Scenario
 
-EVERY_SETTING = ablation(
-    ("compilation", "precision", "recompute", "accumulation", "operators", "loading", "world", "clock")
-)
+EVERY_SETTING = ablation(Execution.model_fields)
 LEAST_RUNGS = 3
 """Of a ladder: with two there is a single step, which the table of single axes has."""
 

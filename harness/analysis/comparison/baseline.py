@@ -8,9 +8,9 @@ from typing import get_args
 
 from harness.analysis.cells import Cell
 from harness.analysis.comparison.differences import differences
-from harness.analysis.comparison.executions import MODE, WORDS, execution_of, name_of, setting_names, value_of
 from harness.analysis.comparison.kinds import CHIP, PORT
 from harness.analysis.comparison.pair import Comparison
+from harness.analysis.executions import MODE, WORDS, execution_of, name_of, setting_names, value_of
 from harness.errors import UserError, nearest
 from harness.scenario.matrix import Scenario
 from harness.scenario.schema import FrameworkName

@@ -6,8 +6,8 @@ from functools import lru_cache
 from typing import Any
 
 from harness.analysis.cells import Cell
-from harness.analysis.comparison.executions import execution_of, unequal
 from harness.analysis.comparison.kinds import CHIP, PORT, Facet, Kind
+from harness.analysis.executions import execution_of, unequal
 
 SAME_SETTINGS = ("model", "preset", "precision", "grid", "channels", "training", "seed")
 NETWORK = ("architecture", "network")

@@ -96,9 +96,8 @@ def result_of(step: Step) -> Result:
         return Result(step, (), SkillChange(NOT_SCORED), (), ())
     if not comparison.fair:
         return Result(step, (), SkillChange(REFUSED), (), ())
-    effects = tuple(
-        _effect(comparison, title, sort, theirs) for title, (sort, theirs) in quantities_of(step.base).items()
-    )
+    of_base = quantities_of(step.base).items()
+    effects = tuple(_effect(comparison, title, sort, theirs) for title, (sort, theirs) in of_base)
     skill = skill_change(comparison)
     if skill.verdict != EQUIVALENT:
         return Result(step, effects, skill, (), ())

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.analysis.comparison.executions import belongs, setting_names
+from harness.analysis.executions import belongs, setting_names
 
 Facet = Literal["framework", "chip", "host", "versions"]
 """What of two cells is not a setting: where they ran, in what, and in which versions of it."""

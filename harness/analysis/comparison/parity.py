@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 
 from harness.analysis.cells import Cell
 from harness.analysis.comparison.pair import Comparison, ParityNote
+from harness.analysis.executions import execution_of, name_of
 from harness.frameworks.base import FrameworkDescription
 from harness.porting.parity.certificate import Certificate
+from harness.scenario.execution import EAGER
 
-REFERENCE = ("pytorch", "eager", "cpu")
+REFERENCE = ("pytorch", EAGER, "cpu")
 """What every certificate is made against, which needs none itself."""
 
 
@@ -48,12 +50,12 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     scenario, ran, sources = cell.scenario, summary.framework, summary.sources
     if ran is None or sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
-    if (scenario.framework, scenario.execution, ran.device) == REFERENCE:
+    if (scenario.framework, execution_of(scenario), ran.device) == REFERENCE:
         return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, ran, sources)]
     if not fitting:
-        where = ["--framework", scenario.framework, "--execution", scenario.execution, "--chip", scenario.chip]
+        where = ["--framework", scenario.framework, "--execution", name_of(scenario), "--chip", scenario.chip]
         command = shlex.join(["crosscast", "parity", scenario.model, "--preset", scenario.preset, *where])
         why = f"{cell.label} has no parity certificate"
         if of_cell:
@@ -69,8 +71,8 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
 def _is_of(certificate: Certificate, cell: Cell) -> bool:
     scenario = cell.scenario
     return (
-        (certificate.architecture, certificate.framework, certificate.execution, certificate.precision)
-        == (scenario.architecture, scenario.framework, scenario.execution, scenario.precision)
+        (certificate.architecture, certificate.framework, execution_of(certificate), certificate.precision)
+        == (scenario.architecture, scenario.framework, execution_of(scenario), scenario.precision)
     ) and certificate.port_name is None
 
 
@@ -88,6 +90,6 @@ def _what_differs(certificate: Certificate, ran: FrameworkDescription) -> str:
 
 def _says(certificate: Certificate) -> str:
     return (
-        f"{certificate.framework} {certificate.execution} is the same network as PyTorch (parity certificate of "
+        f"{certificate.framework} {name_of(certificate)} is the same network as PyTorch (parity certificate of "
         f"{certificate.made_at[:10]}, preset {certificate.preset})"
     )

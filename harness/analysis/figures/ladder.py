@@ -1,5 +1,7 @@
 """A ladder of executions as a waterfall: what each rung takes from time and memory, and what is no gain."""
 
+from typing import Any
+
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
@@ -29,7 +31,7 @@ from harness.analysis.quantities.speed import speed_of
 ROW_INCHES = 0.32
 PANEL_INCHES = 0.9
 FIRST, GAIN, LOSS, OPEN, OTHER_SKILL = "first rung", "gain", "loss", "undecided", "skill not shown to be equivalent"
-LOOKS = {
+LOOKS: dict[str, dict[str, Any]] = {
     FIRST: {"color": "0.55"},
     GAIN: {"color": OKABE_ITO[2]},
     LOSS: {"color": OKABE_ITO[1]},
@@ -48,9 +50,9 @@ def illustrate(subject: Subject) -> Drawn:
         name = f"ladder-{subject.stem}" if len(found) == 1 else f"ladder-{subject.stem}-{number}"
         data = ladder_data(ladder)
         caption = (
-            f"What each rung brings, {group.title}: median over launches with 95 % interval, from three launches on, and "
-            "the ratio to the rung below. Hatched: the scores are not shown to be those of the rung below, so that it "
-            "is no gain."
+            f"What each rung brings, {group.title}: median over launches with 95 % interval, from three launches on, "
+            "and the ratio to the rung below. Hatched: the scores are not shown to be those of the rung below, so "
+            "that it is no gain."
         )
         cells = tuple(step.cell for step in ladder.steps if step.cell)
         yield Illustration(name, caption, ladder_figure(data, _title(group, ladder)), data, (ladder.base, *cells))
@@ -114,14 +116,14 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, quantity: str) -> None:
             errors = [[max(0.0, row["median"] - row["median_low95"])], [max(0.0, row["median_high95"] - row["median"])]]
             axes.errorbar(value, position, xerr=[[side[0] / divisor] for side in errors], color="black", linewidth=0.9)
         if not pd.isna(row["ratio"]):
-            place = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 6}
+            place: Any = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "fontsize": 6}
             axes.annotate(f"x {_ratio_text(row)}", (max(below, value), position), **place)
         below = value
     axes.set_xlim(0, 1.3 * float(known.max()) / divisor if len(known) else 1.0)
     axes.grid(visible=True, axis="x")
 
 
-def _ratio_text(row: dict[str, float]) -> str:
+def _ratio_text(row: dict[Any, Any]) -> str:
     bounds = (None, None) if pd.isna(row["ratio_low95"]) else (row["ratio_low95"], row["ratio_high95"])
     return digits(row["ratio"], *bounds).value
 

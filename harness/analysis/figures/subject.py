@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell, Group, by_subject
+from harness.analysis.executions import name_of
 from harness.analysis.figures.style import Look, looks
 from harness.scenario.matrix import Absent
 
@@ -68,9 +69,7 @@ class Subject:
     def absent(self) -> tuple[tuple[str, Absent], ...]:
         """Cells that cannot exist or run, each once, with their labels."""
         entries = dict.fromkeys(entry for group in self.groups for entry in group.absent)
-        return tuple(
-            (self._label(f"{entry.framework} {entry.execution}", entry.chip, None), entry) for entry in entries
-        )
+        return tuple((self._label(f"{entry.framework} {name_of(entry)}", entry.chip, None), entry) for entry in entries)
 
     def shown(self, wanted: Callable[[Cell], object] = lambda cell: True) -> tuple[ShownCell, ...]:
         """The cells for which `wanted` holds, in order of group and cell."""

@@ -151,7 +151,7 @@ def _warnings(
             if comparisons[cell].refusal
         ]
         lines += cautions(group, comparisons)
-        lines += [f"{entry.framework} {entry.execution}: did not run: {entry.reason}" for entry in group.absent]
+        lines += [f"{group.label_of_absent(entry)}: did not run: {entry.reason}" for entry in group.absent]
         yield from ((f"{group.title}: {line}" if len(groups) > 1 else line, f"#{anchor}") for line in lines)
 
 

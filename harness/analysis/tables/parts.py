@@ -8,6 +8,7 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import setting_differences
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.content import UNCERTIFIED, Content, Count, Number, Verdict, Words
+from harness.analysis.executions import name_of
 from harness.analysis.number_format import MISSING
 from harness.analysis.quantities.quantity import Quantity
 from harness.results.record import Record
@@ -33,7 +34,7 @@ def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
         for cell in group.cells
         if (comparison := comparisons[cell]).baseline is not None
     )
-    executions = dict.fromkeys(cell.scenario.execution for cell in group.cells)
+    executions = dict.fromkeys(name_of(cell.scenario) for cell in group.cells)
     parts = [group.title]
     parts += ["/".join(precisions)] if precisions else []
     parts += [f"baseline {' and '.join(baselines)}" if baselines else "no baseline"]

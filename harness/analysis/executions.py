@@ -1,13 +1,12 @@
-"""Executions as comparisons need them: their settings one by one, their axes, and their names."""
+"""Executions as labels and comparisons need them: their settings one by one, their axes, and their names."""
 
 from collections.abc import Iterable, Iterator
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel
 
 from harness.scenario.execution import EAGER, GRAPH, Execution
-from harness.scenario.matrix import Absent, Scenario
 
 WORDS = {"eager": EAGER, "compiled": GRAPH, "graph": GRAPH}
 """What scenarios and users call the two plain executions."""
@@ -15,6 +14,14 @@ WORDS = {"eager": EAGER, "compiled": GRAPH, "graph": GRAPH}
 MODE = "compilation.mode"
 WHOLE_GROUPS = ("compilation", "recompute", "loading", "world", "clock")
 """Groups of settings that are one axis; every other setting is an axis of its own."""
+
+
+class Run(Protocol):
+    """What says how it is run: a scenario, an absent cell, a certificate."""
+
+    @property
+    def execution(self) -> Any:
+        """An Execution, or the word of a plain one."""
 
 
 class Unequal(NamedTuple):
@@ -25,20 +32,20 @@ class Unequal(NamedTuple):
     theirs: Any
 
 
-def execution_of(entry: Scenario | Absent) -> Execution:
+def execution_of(entry: Run) -> Execution:
     """How the cell of an entry is run."""
     said: Any = entry.execution
     found: Execution = WORDS[said] if isinstance(said, str) else said
     return found
 
 
-def word_of(entry: Scenario | Absent) -> str:
+def word_of(entry: Run) -> str:
     """Whether the cell of an entry runs compiled, in the word of its label."""
     said: Any = entry.execution
     return said if isinstance(said, str) else said.compilation.mode
 
 
-def name_of(entry: Scenario | Absent) -> str:
+def name_of(entry: Run) -> str:
     """The execution as a baseline names it: `eager`, `graph+precision.autocast=bf16`."""
     more = {name: value for name, value in execution_of(entry).settings().items() if name != MODE}
     return "+".join([word_of(entry), *(f"{name}={value}" for name, value in more.items())])
