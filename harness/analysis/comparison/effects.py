@@ -1,6 +1,6 @@
 """What a step of an ablation brings: time, memory, energy and skill beside its base, and what may be claimed of it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.analysis.cells import Cell
@@ -15,7 +15,7 @@ from harness.analysis.summaries import ScoreKey
 
 EQUIVALENT, NOT_EQUIVALENT, UNDECIDED = "equivalent", "not equivalent", "undecided"
 NOT_SCORED = "not scored"
-REFUSED = "refused"
+NOT_COMPARABLE, REFUSED = "not comparable", "refused"
 
 TIMES_SHOWN = ("epoch", "train step", "infer step")
 COMPILING = ("compile", "first train step")
@@ -23,6 +23,7 @@ COMPILING = ("compile", "first train step")
 
 MEMORIES = ("device_bytes", "process_rss_bytes")
 TIME, MEMORY, ENERGY, COMPILATION = "time", "memory", "energy", "compilation"
+WORDS = {TIME: TIMES["cost"], MEMORY: AMOUNTS, ENERGY: AMOUNTS}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Result:
             return REFUSED
         if self.skill.verdict != EQUIVALENT:
             return f"no gain is claimed: skill {self.skill.verdict}"
-        return ", ".join((*self.gains, *self.losses)) or "no change is shown"
+        return "; ".join((*self.gains, *self.losses)) or "no change is shown"
 
 
 def quantities_of(base: Cell) -> Mapping[str, tuple[str, Measured]]:
@@ -101,10 +102,13 @@ def result_of(step: Step) -> Result:
     skill = skill_change(comparison)
     if skill.verdict != EQUIVALENT:
         return Result(step, effects, skill, (), ())
-    said = [(each.ratio.verdict, each.title) for each in effects if each.sort != COMPILATION]
-    gains = tuple(f"{word}: {title}" for word, title in said if word in ("faster", "less"))
-    losses = tuple(f"{word}: {title}" for word, title in said if word in ("slower", "more"))
-    return Result(step, effects, skill, gains, losses)
+    return Result(step, effects, skill, _said(effects, ("faster", "less")), _said(effects, ("slower", "more")))
+
+
+def _said(effects: Sequence[Effect], words: Sequence[str]) -> tuple[str, ...]:
+    """For each word the quantities of which it is said; of compilation nothing is."""
+    titles = {word: [each.title for each in effects if each.ratio.verdict == word] for word in words}
+    return tuple(f"{word}: {', '.join(of_word)}" for word, of_word in titles.items() if of_word)
 
 
 def skill_change(comparison: Comparison) -> SkillChange:
@@ -113,7 +117,7 @@ def skill_change(comparison: Comparison) -> SkillChange:
     if baseline is None or not scores_of(comparison.cell).launches or not scores_of(baseline).launches:
         return SkillChange(NOT_SCORED)
     if for_skill(comparison).refusal:
-        return SkillChange(REFUSED)
+        return SkillChange(NOT_COMPARABLE)
     verdicts, changes = set(), {}
     for key in dict.fromkeys((*scores_of(comparison.cell).keys, *scores_of(baseline).keys)):
         if scores_of(comparison.cell).not_finite(MODEL, key):
@@ -141,5 +145,4 @@ def _effect(comparison: Comparison, title: str, sort: str, theirs: Measured) -> 
     if ours is None or not ours.values:
         reason = (ours.reason if ours else None) or "not measured"
         return Effect(title, sort, Quantity(None, sources=(cell,), reason=reason))
-    words = TIMES["cost"] if sort in (TIME, COMPILATION) else AMOUNTS
-    return Effect(title, sort, ratio(ours, theirs, words))
+    return Effect(title, sort, ratio(ours, theirs, WORDS.get(sort)))

@@ -30,12 +30,18 @@ from harness.analysis.quantities.speed import speed_of
 
 ROW_INCHES = 0.32
 PANEL_INCHES = 0.9
-FIRST, GAIN, LOSS, OPEN, OTHER_SKILL = "first rung", "gain", "loss", "undecided", "skill not shown to be equivalent"
+FIRST, GAIN, LOSS, NO_CHANGE, OTHER_SKILL = (
+    "first rung",
+    "gain",
+    "loss",
+    "no change shown",
+    "skill not shown to be equivalent",
+)
 LOOKS: dict[str, dict[str, Any]] = {
     FIRST: {"color": "0.55"},
     GAIN: {"color": OKABE_ITO[2]},
     LOSS: {"color": OKABE_ITO[1]},
-    OPEN: {"color": "0.8"},
+    NO_CHANGE: {"color": "0.8"},
     OTHER_SKILL: {"facecolor": "white", "edgecolor": "0.4", "hatch": "////"},
 }
 WORDS = {"faster": GAIN, "less": GAIN, "slower": LOSS, "more": LOSS}
@@ -70,7 +76,7 @@ def ladder_data(ladder: Ladder) -> pd.DataFrame:
             result = result_of(step)
             ratio = next((each.ratio for each in result.effects if each.title == title), Quantity(None))
             same = result.skill.verdict == EQUIVALENT
-            brings = WORDS.get(ratio.verdict or "", OPEN) if same else OTHER_SKILL
+            brings = WORDS.get(ratio.verdict or "", NO_CHANGE) if same else OTHER_SKILL
             median = _median(step.cell, name)
             rows.append(_row(title, unit, rung, step.name, median, ratio, brings, result.skill.verdict))
     return pd.DataFrame(rows)
