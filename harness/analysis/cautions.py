@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Any
 
 from harness.analysis.cells import Cell, Group
-from harness.analysis.fairness import Comparison
+from harness.analysis.comparison.pair import Comparison
 from harness.analysis.statistics import MIN_LAUNCHES
 from harness.results.record import OtherProcess, Record
 

@@ -156,11 +156,11 @@ class Results:
             self.certificates,
         )
 
-    def groups(self) -> tuple[Group, ...]:
-        """Cells and absent cells by model, preset, chip, data and host.
+    def groups(self, *, across: bool = False) -> tuple[Group, ...]:
+        """Cells and absent cells by model, preset and data, and by chip and host but where `across`.
 
-        An absent cell stands beside every host that ran cells of its model, preset, chip and data; it is left out where
-        records of the same cell exist.
+        Tables, figures, claims and the report all show these groups. An absent cell stands beside every host that ran
+        cells of its model, preset, chip and data; it is left out where records of the same cell exist.
         """
         hosts: dict[Place, set[str]] = defaultdict(set)
         cells: dict[tuple[Place, str], list[Cell]] = defaultdict(list)
@@ -179,14 +179,15 @@ class Results:
             found += [Group(*place, host, tuple(cells[place, host]), missing) for host in sorted(hosts[place])]
             if not hosts[place]:
                 found.append(Group(*place, None, (), missing))
-        return tuple(found)
+        return tuple(map(_joined, by_subject(found))) if across else tuple(found)
 
-    def groups_across_chips(self) -> tuple[Group, ...]:
-        """The same, but cells of all chips and hosts that share model, preset and data stand in one group."""
-        subjects: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
-        for group in self.groups():
-            subjects[group.model, group.preset, group.data_name].append(group)
-        return tuple(_joined(members) for members in subjects.values())
+
+def by_subject(groups: Iterable[Group]) -> tuple[tuple[Group, ...], ...]:
+    """The groups that share model, preset and data, in their order."""
+    found: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
+    for group in groups:
+        found[group.model, group.preset, group.data_name].append(group)
+    return tuple(map(tuple, found.values()))
 
 
 def load_results(results: Path) -> Results:

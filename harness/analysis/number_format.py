@@ -1,6 +1,8 @@
 """Numbers for people: units of a readable size, digits that follow the interval."""
 
 import math
+from functools import lru_cache
+from typing import NamedTuple
 
 MISSING = "\N{EN DASH}"
 SIGNIFICANT_DIGITS = 4
@@ -24,9 +26,21 @@ def readable_unit(unit: str, typical: float) -> tuple[float, str]:
     return next((scale for scale in scales if abs(typical) >= scale[0]), scales[-1])
 
 
-def with_interval(
-    value: float, low: float | None, high: float | None, *, sign: bool = False, max_decimals: int | None = None
-) -> str:
+class Digits(NamedTuple):
+    """A value and the bounds of its interval, if it has one, as text."""
+
+    value: str
+    low: str | None = None
+    high: str | None = None
+
+    def __str__(self) -> str:
+        return self.value if self.low is None else f"{self.value} [{self.low}, {self.high}]"
+
+
+@lru_cache(maxsize=2**16)
+def digits(
+    value: float, low: float | None, high: float | None, sign: bool = False, max_decimals: int | None = None
+) -> Digits:
     """A value and its interval, as `1.23 [1.21, 1.26]`, with as many digits as the interval bears.
 
     They are those of the Particle Data Group: two digits of its half width if that begins with 100 to 354, else one.
@@ -35,16 +49,13 @@ def with_interval(
     digits as those of a value without an interval.
     """
     flag = "+" if sign else ""
-    if max(abs(number) for number in (value, low, high) if number is not None) >= LARGEST_WITHOUT_POWER:
-        texts = [f"{number:{flag}.{SIGNIFICANT_DIGITS}g}" for number in (value, low, high) if number is not None]
-        return f"{texts[0]} [{', '.join(texts[1:])}]" if texts[1:] else texts[0]
+    numbers = [number for number in (value, low, high) if number is not None]
+    if max(map(abs, numbers)) >= LARGEST_WITHOUT_POWER:
+        return Digits(*(f"{number:{flag}.{SIGNIFICANT_DIGITS}g}" for number in numbers))
     decimals = _decimals(value, low, high)
     if max_decimals is not None:
         decimals = min(decimals, max_decimals)
-    shown, *bounds = (
-        f"{round(number, decimals) + 0.0:{flag}.{decimals}f}" for number in (value, low, high) if number is not None
-    )
-    return f"{shown} [{', '.join(bounds)}]" if bounds else shown
+    return Digits(*(f"{round(number, decimals) + 0.0:{flag}.{decimals}f}" for number in numbers))
 
 
 def _decimals(value: float, low: float | None, high: float | None) -> int:

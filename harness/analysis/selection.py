@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from harness.analysis.cells import Results, load_results
-from harness.analysis.fairness import BaselineName
+from harness.analysis.comparison.baseline import BaselineName
 from harness.errors import UserError, nearest
 
 DEFAULT_BASELINE = BaselineName("pytorch")

@@ -4,7 +4,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
 
-from harness.analysis.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
+from harness.analysis.quantities.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
 from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.results.checks import check_record
 from harness.results.record import Measurements, Record, Skill

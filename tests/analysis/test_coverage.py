@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from made_records import make_epoch, make_measurements, make_record, make_stage
 
-from harness.analysis.metrics import launch_metrics
+from harness.analysis.quantities.metrics import launch_metrics
 from harness.analysis.statistics import MARGIN, median_interval, ratio_interval, summarise, verdict
 
 TRIALS = 4_000

@@ -2,7 +2,8 @@ import pytest
 from made_records import make_environment, make_failure, make_measurements, make_record, make_scenario
 
 from harness.analysis.cells import load_results
-from harness.analysis.fairness import BaselineName, differences
+from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.differences import differences
 from harness.errors import UserError
 from harness.results.record import Fingerprints
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
@@ -53,7 +54,6 @@ def test_framework_execution_and_chip_may_differ(results):
             {"training": TrainingConfig(batch_size=8, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-2),))},
             "training.stages[0].learning_rate: 0.01 here, 0.001 in the baseline",
         ),
-        ({"network": {"patch_size": 8, "depth": 2}}, "network.patch_size: 8 here, 4 in the baseline"),
         ({"grid": (16, 32)}, "grid: [16, 32] here, [32, 64] in the baseline"),
         ({"seed": 5}, "seed: 5 here, 100 in the baseline"),
     ],
@@ -61,6 +61,21 @@ def test_framework_execution_and_chip_may_differ(results):
 def test_unequal_settings_are_named(results, changes, expected):
     found = differences_to_pytorch(results, make_record("mindspore", 0, scenario=mindspore(**changes)))
     assert expected in found
+
+
+def test_networks_agree_by_their_fingerprints_and_not_by_the_text_of_their_hyperparameters(results):
+    other_text = mindspore(architecture="lab.afno", network={"patch_size": 4, "depth": 2, "spectral": "fft"})
+    assert differences_to_pytorch(results, make_record("mindspore", 0, scenario=other_text)) == ()
+
+
+@pytest.mark.parametrize("fingerprint", ["f" * 64, None])
+def test_the_hyperparameters_of_networks_that_are_not_known_to_be_the_same_are_named(results, fingerprint):
+    measured = fingerprinted(0, architecture=fingerprint) if fingerprint else make_measurements(fingerprints=None)
+    scenario = mindspore(network={"patch_size": 8, "depth": 2})
+    found = differences_to_pytorch(results, make_record("mindspore", 0, scenario=scenario, measurements=measured))
+    assert "network.patch_size: 8 here, 4 in the baseline" in found
+    why = "differ" if fingerprint else "not recorded"
+    assert any(line.startswith("architecture: ") and why in line for line in found)
 
 
 @pytest.mark.parametrize("name", ["data", "architecture", "initial_weights"])

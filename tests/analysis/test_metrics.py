@@ -1,7 +1,7 @@
 import pytest
 from made_records import make_epoch, make_failure, make_measurements, make_record, make_stage
 
-from harness.analysis.metrics import energy_uses, launch_metrics, steady_state_problems
+from harness.analysis.quantities.metrics import energy_uses, launch_metrics, steady_state_problems
 from harness.results.record import Energy, Latency, Memory, Phase, PhaseEnergy
 
 

@@ -8,7 +8,7 @@ from reports import read, run
 
 from harness.analysis import decoding
 from harness.analysis.cells import load_results
-from harness.analysis.fairness import differences
+from harness.analysis.comparison.differences import differences
 from harness.results import record as records
 
 

@@ -127,6 +127,21 @@ class TestSpeed:
         run(results, baseline="cpu/pytorch")
         assert list(read(results, "speed")[0].index) == [f"cpu pytorch eager on {host * 12}" for host in "ab"]
 
+    def test_another_host_as_baseline(self, results):
+        """Both hosts in one table, each cell beside that of host B: 0.5 s over 0.25 s."""
+        for launch in range(3):
+            for host, step_s in (("a" * 12, 0.5), ("b" * 12, 0.25)):
+                measured = make_measurements(launch=launch, step_s=step_s)
+                results.add(make_record("pytorch", launch, host=host, measurements=measured))
+        run(results, baseline="bbbb:cpu/pytorch")
+        speed, markdown = read(results, "speed")
+        here, there = (f"cpu pytorch eager on {host * 12}" for host in "ab")
+        assert speed.loc[here, "train_step_s_ratio"] == pytest.approx(2.0)
+        assert speed.loc[here, "refusal"] != speed.loc[here, "refusal"]
+        assert np.isnan(speed.loc[there, "train_step_s_ratio"])
+        assert f"baseline {there}" in markdown
+        assert markdown.count("\n## ") == 1
+
     def test_what_tells_cells_of_one_label_apart_is_named(self, results):
         faster = TrainingConfig(batch_size=8, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-2),))
         scenarios = [make_scenario(), make_scenario(training=faster), make_scenario(training=BATCH_16, seed=7)]

@@ -14,7 +14,9 @@ from made_records import make_failure, make_measurements, make_record, make_scen
 from reports import add_pair, run
 from rich.console import Console
 
+from harness.analysis.content import Count, Heading, Number, Verdict
 from harness.analysis.number_format import MISSING
+from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.tables.files import to_html, to_markdown
 from harness.analysis.tables.latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
 from harness.analysis.tables.table import Section, Table, print_table
@@ -23,7 +25,47 @@ NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
 
 
 def made_table(rows, columns, **changes):
-    return Table("made", "Made", (Section("Section", pd.DataFrame(rows, columns=columns), **changes),), pd.DataFrame())
+    section = Section("Section", tuple(columns), tuple(map(tuple, rows)), **changes)
+    return Table("made", "Made", (section,), pd.DataFrame())
+
+
+def number(value, low=None, high=None, **shown):
+    return Number(Quantity(value, low, high), **shown)
+
+
+class TestText:
+    """Each format writes the same typed cell in its own way."""
+
+    @pytest.mark.parametrize(
+        ("content", "plain", "latex"),
+        [
+            (number(1.23456, 1.2299, 1.2401), "1.235 [1.230, 1.240]", r"\num{1.235} [\num{1.230}, \num{1.240}]"),
+            (number(0.51, divisor=1e-3), "510.0 *", r"\num{510.0} *"),
+            (number(2.0, starred=False), "2.000", r"\num{2.000}"),
+            (number(0.0123, divisor=0.01, signed=True, max_decimals=2), "+1.23 *", r"\num{+1.23} *"),
+            (Number(Quantity(None, reason="no 5 % count")), f"{MISSING} no 5 % count", r"-- no 5 \% count"),
+            (Count(24.0), "24", r"\num{24}"),
+            (Heading("train step", "ms"), "train step, ms", r"train step, \unit{\milli\second}"),
+            (Heading("salinity_b", "psu"), "salinity_b, psu", r"salinity\_b, psu"),
+            (Verdict("slower", certified=False), "slower \N{DAGGER}", r"slower \textdagger{}"),
+            (number(1.5e10, 1.4e10, 1.6e10), "1.5e+10 [1.4e+10, 1.6e+10]", None),
+        ],
+    )
+    def test_of_each_kind_of_content(self, content, plain, latex):
+        table = made_table([[content]], ["a"])
+        assert table.sections[0].texts == [[plain]]
+        assert plain in " ".join(to_markdown(table, ()).split())
+        page = Cells()
+        page.feed(to_html(table, ()))
+        assert page.texts == ["a", plain]
+        if latex and content != number(1.23456, 1.2299, 1.2401):
+            assert f"{latex} \\\\" in to_latex(table, ())
+
+    def test_a_number_of_text_is_text(self):
+        """Words that look like a number and its interval stay as they are: nothing is read out of them."""
+        found = to_latex(made_table([["1.235 [1.230, 1.240]"]], ["a"]), ())
+        assert "S[table-format" not in found
+        assert "1.235 [1.230, 1.240]" in found
 
 
 @pytest.fixture
@@ -69,25 +111,29 @@ class TestLatex:
     def test_many_wide_columns_are_made_to_fit(self, tmp_path, compile_latex):
         columns = [f"a rather long column name {number}" for number in range(12)]
         path = tmp_path / "made.tex"
-        path.write_text(to_latex(made_table([["1.235 [1.230, 1.240]"] * 12] * 3, columns), ()))
+        path.write_text(to_latex(made_table([[number(1.23456, 1.2299, 1.2401)] * 12] * 3, columns), ()))
         assert max(overfull(compile_latex(path)), default=0.0) < 0.1
 
     def test_any_text_compiles(self, tmp_path, compile_latex):
-        table = made_table([[NASTY, "1.2 [1.1, 1.3]"], ["", NASTY]], [NASTY, "b"], notes=(NASTY,))
+        table = made_table([[NASTY, number(1.2, 1.1, 1.3)], ["", NASTY]], [NASTY, "b"], notes=(NASTY,))
         path = tmp_path / "made.tex"
         path.write_text(to_latex(table, (NASTY,)))
         assert "Missing character" not in compile_latex(path)
 
     def test_numbers_stand_at_their_points_with_intervals_beside(self):
-        rows = [["step, ms", "1.235 [1.230, 1.240]"], ["step, ms", "12.5 *"], ["step, ms", "refused"]]
+        step = Heading("step", "ms")
+        rows = [[step, number(1.23456, 1.2299, 1.2401)], [step, number(12.5)], [step, "refused"]]
         found = to_latex(made_table(rows, ["quantity", "median"]), ())
         assert r"{@{}lS[table-format=2.3]@{\,}l@{}}" in found
         assert r"step, \unit{\milli\second} & 1.235 & [\num{1.230}, \num{1.240}] \\" in found
-        assert r" & 12.5 & * \\" in found
+        assert r" & 12.50 & * \\" in found
         assert r" & \multicolumn{2}{l}{refused} \\" in found
 
     def test_signs_have_room(self):
-        found = to_latex(made_table([["+1.2 [-0.1, +2.5]"], ["-0.3 [-0.5, -0.1]"]], ["deviation"]), ())
+        found = to_latex(
+            made_table([[number(1.2, -0.1, 2.5, signed=True)], [number(-0.3, -0.5, -0.1, signed=True)]], ["deviation"]),
+            (),
+        )
         assert "S[table-format=+1.1]" in found
 
     def test_long_tables_go_on_in_floats_with_every_row(self):
@@ -111,7 +157,7 @@ class TestLatex:
         assert escape(text) == expected
 
     def test_the_dagger_is_explained_below_each_float_that_holds_it(self):
-        rows = [["plain"]] * ROWS_PER_FLOAT + [["slower \N{DAGGER}"]]
+        rows = [["plain"]] * ROWS_PER_FLOAT + [[Verdict("slower", certified=False)]]
         first, second = to_latex(made_table(rows, ["verdict"]), ()).split(r"\end{table*}")[:2]
         assert "parity certificate" not in first
         assert r"\par\raggedright \textdagger{}: no parity certificate" in second
@@ -172,7 +218,7 @@ def test_markdown_keeps_a_cell_on_its_line_and_its_bars_out():
 
 
 def test_markdown_keeps_titles_notes_and_warnings_on_their_lines():
-    section = Section("a\n# b", pd.DataFrame([["1"]], columns=["x"]), ("killed\n| c | d |",))
+    section = Section("a\n# b", ("x",), (("1",),), ("killed\n| c | d |",))
     table = Table("made", "suite\ntwo", (section,), pd.DataFrame(), ("defined\nhere",))
     lines = to_markdown(table, ("beware\n- of it",)).splitlines()
     expected = ["# suite two", "## a # b", "- killed | c | d |", "- defined here", "- beware - of it"]

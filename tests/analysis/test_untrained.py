@@ -10,7 +10,7 @@ from rich.console import Console
 from harness.analysis.benchmark_export import export_pytest_benchmark
 from harness.analysis.cells import load_results
 from harness.analysis.claims.writing import write_claims
-from harness.analysis.fairness import BaselineName
+from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.figures import write_figures
 from harness.analysis.html_report import write_report
 from harness.analysis.tables.writing import write_tables

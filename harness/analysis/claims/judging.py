@@ -4,44 +4,40 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from harness.analysis.cells import Cell, Results
 from harness.analysis.claims.names import Wanted, parse, recorded
-from harness.analysis.fairness import Comparison, ParityNote
-from harness.analysis.parity import with_parity
-from harness.analysis.statistics import ratio_of_medians, relative_deviation
-from harness.analysis.tables.energy import CellEnergy, energy_comparison
-from harness.analysis.tables.skill import CellScores, skill_refusal
-from harness.analysis.tables.speed import CellMetrics
+from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.pair import Comparison, ParityNote
+from harness.analysis.comparison.parity import with_parity
+from harness.analysis.comparison.ratios import for_energy, for_skill, quotient, ratio, rmse_ratio
+from harness.analysis.content import not_finite_text
+from harness.analysis.quantities.energy import INFERENCE, WHOLE_TRAINING, energy_of
+from harness.analysis.quantities.quantity import Measured, Quantity
+from harness.analysis.quantities.skill import MODEL, scores_of
+from harness.analysis.quantities.speed import speed_of
 from harness.errors import nearest
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
-from harness.scenario.labels import names_of
 from harness.scenario.scenario import Scenario
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not measured"]
 
-ACTIVITIES = {"training": "training, whole", "inference": "inference"}
-
-
-class Bounded(NamedTuple):
-    """A ratio to the baseline and its interval from `pairs` launches, of `of` or else of the claim's quantity."""
-
-    ratio: float
-    low: float | None
-    high: float | None
-    pairs: int
-    of: str = ""
+ACTIVITIES = {"training": WHOLE_TRAINING, "inference": INFERENCE}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What two cells say of a claim; of a ratio between models, what two such comparisons say, the largest's first."""
+    """What two cells say of a claim; of a ratio between models, what two such comparisons say, the largest's first.
+
+    `of` says what the ratio is of, where it is not the claim's quantity alone.
+    """
 
     comparisons: tuple[Comparison, ...]
-    bounded: Bounded
+    ratio: Quantity
     outcome: Outcome
+    of: str = ""
 
     @property
     def pair(self) -> tuple[Cell, Cell]:
@@ -130,15 +126,15 @@ def judge(ledger: Ledger, found: Results) -> tuple[Finding, ...]:
     return tuple(_finding(ledger, claim, found) for claim in ledger.claims)
 
 
-def outcome_of(bounded: Bounded, expect: Expectation) -> Outcome:
+def outcome_of(ratio: Quantity, expect: Expectation) -> Outcome:
     """`confirmed` if the interval lies within the expectation, `refuted` if it lies outside, else `undecided`."""
-    if bounded.low is None or bounded.high is None:
+    if ratio.low is None or ratio.high is None:
         return "undecided"
     least = expect.at_least if expect.at_least is not None else 0.0
     most = expect.at_most if expect.at_most is not None else float("inf")
-    if bounded.high < least or bounded.low > most:
+    if ratio.high < least or ratio.low > most:
         return "refuted"
-    return "confirmed" if least <= bounded.low and bounded.high <= most else "undecided"
+    return "confirmed" if least <= ratio.low and ratio.high <= most else "undecided"
 
 
 def _finding(ledger: Ledger, claim: Claim, found: Results) -> Finding:
@@ -165,9 +161,10 @@ def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Eviden
     for model, of_other in of_model.items():
         alike = [(ours, other) for ours, other in itertools.product(largest, of_other) if _place(ours) == _place(other)]
         for ours, other in alike:
-            bounded = _quotient(ours.bounded, other.bounded, f"{claim.quantity}, ratio over that of {recorded(model)}")
-            outcome = outcome_of(bounded, Expectation(at_least=1.0))
-            yield Evidence((*ours.comparisons, *other.comparisons), bounded, outcome)
+            of = f"{claim.quantity}, ratio over that of {recorded(model)}"
+            found = quotient(ours.ratio, other.ratio)
+            outcome = outcome_of(found, Expectation(at_least=1.0))
+            yield Evidence((*ours.comparisons, *other.comparisons), found, outcome, of)
         if largest and of_other and not alike:
             what = f"{recorded(claim.largest_for)} over {recorded(model)}"
             yield Missing(f"{what}: no ratios of both from the same cells, hosts, suite and preset", None)
@@ -175,12 +172,6 @@ def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Eviden
 
 def _place(evidence: Evidence) -> tuple[object, ...]:
     return evidence.names, evidence.hosts, evidence.suites, evidence.scenario.preset
-
-
-def _quotient(ours: Bounded, theirs: Bounded, of: str) -> Bounded:
-    low = None if ours.low is None or theirs.high is None else ours.low / theirs.high
-    high = None if ours.high is None or theirs.low is None else ours.high / theirs.low
-    return Bounded(ours.ratio / theirs.ratio, low, high, min(ours.pairs, theirs.pairs), of)
 
 
 def _of_pair(
@@ -203,8 +194,8 @@ def _of_pair(
             what = f"{name} and {baseline_name}, {_title(cell)}: not comparable: {'; '.join(refusal)}"
             yield _missing(what, wanted) if comparison.refusal else Missing(what, None)
         elif ratios := _ratios(claim, comparison):
-            for bounded in ratios:
-                yield Evidence((comparison,), bounded, outcome_of(bounded, claim.expect))
+            for of, found in ratios.items():
+                yield Evidence((comparison,), found, outcome_of(found, claim.expect), of)
             if blown_up := _blown_up(claim, comparison):
                 yield Missing(f"{name} and {baseline_name}, {_title(cell)}: {'; '.join(blown_up)}", None)
         else:
@@ -213,12 +204,16 @@ def _of_pair(
 
 def _compared(cell: Cell, name: str, baselines: Sequence[Cell], certificates: Sequence[Certificate]) -> Comparison:
     """The cell with its baseline: one of its own suite where that is fair, the first host's of several alike."""
-    in_order = sorted(baselines, key=lambda other: other.host)
-    own = [other for other in in_order if other.scenario.suite == cell.scenario.suite]
-    found = parse(name).compare(cell, own)
+    own = [other for other in baselines if other.scenario.suite == cell.scenario.suite]
+    found = _among(cell, parse(name), own)
     if found.refusal:
-        found = parse(name).compare(cell, in_order)
+        found = _among(cell, parse(name), baselines)
     return with_parity({cell: found}, certificates)[cell]
+
+
+def _among(cell: Cell, name: BaselineName, baselines: Sequence[Cell]) -> Comparison:
+    first = min((other.host for other in name.candidates(cell, baselines)), default=None)
+    return name.compare(cell, [other for other in baselines if first in (None, other.host)])
 
 
 def _pair(comparison: Comparison) -> tuple[Cell, Cell]:
@@ -232,24 +227,21 @@ def _records(comparison: Comparison) -> Iterable[Path]:
     return (of.by_launch[launch].path for of in (cell, baseline) for launch in launches)
 
 
-def _ratios(claim: Claim, comparison: Comparison) -> tuple[Bounded, ...]:
+def _ratios(claim: Claim, comparison: Comparison) -> dict[str, Quantity]:
+    """The ratios that there are, by what they are of where that is not the claim's quantity alone."""
     cell, baseline = _pair(comparison)
     if claim.quantity == "rmse":
-        return tuple(_rmse_ratios(CellScores(cell), CellScores(baseline)))
+        found = {f"{key.variable} at {key.lead_h:g} h": rmse_ratio(cell, baseline, key) for key in scores_of(cell).keys}
+        return {of: each for of, each in found.items() if each}
+    ours, theirs = _measured(claim, cell), _measured(claim, baseline)
+    compared = ratio(ours, theirs) if ours else None
+    return {"": compared} if compared and compared.value is not None else {}
+
+
+def _measured(claim: Claim, cell: Cell) -> Measured | None:
     if claim.activity:
-        ratio = CellEnergy(cell).ratio(CellEnergy(baseline), ACTIVITIES[claim.activity], claim.quantity)
-    else:
-        ours, theirs = (CellMetrics(each).values.get(_metric_name(claim), {}) for each in (cell, baseline))
-        ratio = ratio_of_medians(ours, theirs)
-    return (Bounded(ratio.ratio, ratio.low, ratio.high, ratio.pairs),) if ratio else ()
-
-
-def _rmse_ratios(ours: CellScores, theirs: CellScores) -> Iterable[Bounded]:
-    for key in ours.keys:
-        deviation = relative_deviation(ours.rmse("model", key), theirs.rmse("model", key))
-        if deviation:
-            low, high = (None if bound is None else 1 + bound for bound in (deviation.low, deviation.high))
-            yield Bounded(1 + deviation.mean, low, high, deviation.pairs, f"{key.variable} at {key.lead_h:g} h")
+        return energy_of(cell).measured(ACTIVITIES[claim.activity], claim.quantity)
+    return speed_of(cell).get(_metric_name(claim))
 
 
 def _blown_up(claim: Claim, comparison: Comparison) -> list[str]:
@@ -258,11 +250,10 @@ def _blown_up(claim: Claim, comparison: Comparison) -> list[str]:
         return []
     found = []
     for cell in _pair(comparison):
-        scores = CellScores(cell)
-        for key in scores.keys:
-            if wrong := scores.not_finite("model", key):
+        for key in scores_of(cell).keys:
+            if wrong := scores_of(cell).not_finite(MODEL, key):
                 where = f"{cell.scenario.chip}/{cell.label}"
-                found.append(f"RMSE of {key.variable} at {key.lead_h:g} h of {where} is {wrong}")
+                found.append(f"RMSE of {key.variable} at {key.lead_h:g} h of {where} is {not_finite_text(wrong)}")
     return found
 
 
@@ -272,11 +263,8 @@ def _metric_name(claim: Claim) -> str:
 
 def _refusal(claim: Claim, comparison: Comparison) -> tuple[str, ...]:
     if claim.quantity == "rmse":
-        return skill_refusal(comparison)
-    if claim.activity and comparison.baseline:
-        cells = (comparison.cell, comparison.baseline)
-        return energy_comparison(comparison, {cell: CellEnergy(cell) for cell in cells}).refusal
-    return comparison.refusal
+        return for_skill(comparison).refusal
+    return for_energy(comparison).refusal if claim.activity else comparison.refusal
 
 
 def _why_no_value(claim: Claim, comparison: Comparison) -> str:
@@ -285,16 +273,17 @@ def _why_no_value(claim: Claim, comparison: Comparison) -> str:
         if problem := _stage_problem(claim, cell):
             return problem
         where = f"{cell.scenario.chip}/{cell.label}"
-        for summary in cell.summaries.values():
-            if claim.quantity == "rmse":
-                texts = _blown_up(claim, comparison)
-            elif claim.activity:
-                uses = [use for use in summary.energy_uses if use.activity == ACTIVITIES[claim.activity]]
-                texts = [reason for use in uses for reason in use.reasons] or [summary.no_energy or ""]
-            else:
-                texts = [metric.reason or "" for metric in summary.metrics if metric.name == _metric_name(claim)]
-            reasons |= {f"{where}: {text}": None for text in texts if text}
+        reasons |= {f"{where}: {text}": None for text in _reasons(claim, cell) or _blown_up(claim, comparison)}
     return f"no {claim.quantity} in both ({'; '.join(reasons) or 'not recorded'})"
+
+
+def _reasons(claim: Claim, cell: Cell) -> tuple[str, ...]:
+    """Why launches have no value of a time, a size or an energy."""
+    if claim.quantity == "rmse":
+        return ()
+    measured = _measured(claim, cell)
+    reasons = (measured.reason,) if measured and measured.reason else ()
+    return (*reasons, *energy_of(cell).reasons_for_none) if claim.activity else reasons
 
 
 def _stage_problem(claim: Claim, cell: Cell) -> str | None:
@@ -325,11 +314,7 @@ def _named(name: str, cells: Sequence[Cell]) -> list[Cell]:
     """Cells with completed launches that bear a name; without an execution eager ones go before graphs."""
     parsed = parse(name)
     found = [
-        cell
-        for cell in cells
-        if cell.launches
-        and (cell.scenario.chip, cell.scenario.framework) == (parsed.chip, parsed.framework)
-        and parsed.execution in (None, *names_of(cell.scenario.execution))
+        cell for cell in cells if cell.launches and cell.scenario.chip == parsed.chip and parsed.is_run(cell.scenario)
     ]
     eager = [cell for cell in found if not cell.scenario.execution.is_graph]
     return eager if eager and parsed.execution is None else found

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.analysis.cells import Results
-from harness.analysis.fairness import BaselineName
+from harness.analysis.comparison.baseline import BaselineName
 from harness.errors import UserError, nearest
 from harness.scenario import catalogue
 from harness.scenario.catalogue import Kind

@@ -12,10 +12,11 @@ from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results, load_results
 from harness.analysis.claims.judging import Evidence, Finding, judge
 from harness.analysis.claims.names import check_names
-from harness.analysis.fairness import Comparison
+from harness.analysis.comparison.pair import Comparison
+from harness.analysis.content import Content, Count, Number, Verdict
 from harness.analysis.number_format import MISSING
 from harness.analysis.tables.files import write_table
-from harness.analysis.tables.parts import PARITY, UNCERTIFIED, marked
+from harness.analysis.tables.parts import PARITY
 from harness.analysis.tables.table import Section, Table, print_table, print_warnings
 from harness.scenario import catalogue
 from harness.scenario.claims import Claim, Expectation, Ledger
@@ -56,35 +57,34 @@ def write_claims(results: Path, ledger: str, console: Console) -> tuple[str, ...
 
 def claims_table(name: str, ledger: Ledger, findings: Sequence[Finding]) -> Table:
     """Build the table: a section with all outcomes, then one for each claim with its evidence and what is missing."""
-    outcomes = pd.DataFrame(
-        [
-            (finding.claim.name, _outcome(finding), _expected(finding.claim.expect), _counted(finding))
-            for finding in findings
-        ],
-        columns=["claim", "outcome", "expected ratio", "evidence"],
+    outcomes = tuple(
+        (finding.claim.name, _outcome(finding), _expected(finding.claim.expect), _counted(finding))
+        for finding in findings
     )
+    columns = ("claim", "outcome", "expected ratio", "evidence")
     rows = [row for finding in findings for row in _data_rows(finding)]
-    sections = (Section(f"Outcomes; source: {ledger.source}", outcomes), *map(_section, findings))
+    sections = (Section(f"Outcomes; source: {ledger.source}", columns, outcomes), *map(_section, findings))
     return Table(name, ledger.title, sections, pd.DataFrame(rows), DEFINITIONS)
 
 
 def _section(finding: Finding) -> Section:
     claim = finding.claim
     shown = _where_shown(finding.evidence)
-    rows = [
+    rows: list[dict[str, Content]] = [
         {
             "cell": evidence.names[0],
             "baseline": evidence.names[1],
             **{title: _both(getattr(evidence, name)) for title, name in shown.items()},
             "model, data": f"{evidence.scenario.model} {evidence.scenario.preset}, {evidence.scenario.data_name}",
-            "of": evidence.bounded.of or claim.quantity,
-            "n": str(evidence.bounded.pairs),
-            "ratio": marked(*evidence.bounded[:3]),
+            "of": evidence.of or claim.quantity,
+            "n": Count(evidence.ratio.number, evidence.pair),
+            "ratio": Number(evidence.ratio),
             "outcome": _outcome(evidence),
         }
         for evidence in finding.evidence
     ]
-    frame = pd.DataFrame(rows or {"evidence": [MISSING]}, dtype=object)
+    columns = tuple(rows[0]) if rows else ("evidence",)
+    cells = tuple(tuple(row.values()) for row in rows) or ((MISSING,),)
     notes = [f"Says: {claim.says}.", f"Read as: {claim.reading}."]
     notes += [
         f"Missing: {missing.what}" + (f"; measure with: {missing.command}" if missing.command else "")
@@ -92,7 +92,7 @@ def _section(finding: Finding) -> Section:
     ]
     notes += dict.fromkeys(_parity_lines(finding.evidence))
     notes += [f"Records: {record}" for record in _records(finding.evidence)]
-    return Section(f"{claim.name}: {_outcome(finding)}", frame, tuple(notes))
+    return Section(f"{claim.name}: {_outcome(finding)}", columns, cells, tuple(notes))
 
 
 def _where_shown(evidence: Sequence[Evidence]) -> dict[str, str]:
@@ -110,8 +110,8 @@ def _both(of_pair: tuple[str, str]) -> str:
     return cell if cell == baseline else f"{cell}, baseline {baseline}"
 
 
-def _outcome(found: Finding | Evidence) -> str:
-    return found.outcome if found.certified else f"{found.outcome} {UNCERTIFIED}"
+def _outcome(found: Finding | Evidence) -> Verdict:
+    return Verdict(found.outcome, found.certified)
 
 
 def _parity_lines(evidence: Iterable[Evidence]) -> Iterable[str]:
@@ -131,7 +131,7 @@ def _warnings(findings: Sequence[Finding]) -> tuple[str, ...]:
     pairs = [pair for entries in compared for entry in entries.values() for pair in (entry.cell, entry.baseline)]
     cells = tuple(dict.fromkeys(cell for cell in pairs if cell))
     alone = {cell: Comparison(cell, cell, ()) for cell in cells}
-    groups = Results(cells, (), ()).groups_across_chips()
+    groups = Results(cells, (), ()).groups(across=True)
     lines = [
         f"{group.title}: {line}" if len(groups) > 1 else line
         for group in groups
@@ -172,11 +172,11 @@ def _data_rows(finding: Finding) -> list[dict[str, object]]:
             "model": evidence.scenario.model,
             "preset": evidence.scenario.preset,
             "data": evidence.scenario.data_name,
-            "of": evidence.bounded.of or None,
-            "ratio": evidence.bounded.ratio,
-            "ratio_low": evidence.bounded.low,
-            "ratio_high": evidence.bounded.high,
-            "pairs": evidence.bounded.pairs,
+            "of": evidence.of or None,
+            "ratio": evidence.ratio.value,
+            "ratio_low": evidence.ratio.low,
+            "ratio_high": evidence.ratio.high,
+            "pairs": evidence.ratio.number,
             "evidence": evidence.outcome,
             "records": " ".join(map(str, evidence.records)),
             "host": evidence.hosts[0],

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell
+from harness.analysis.content import columns_of
 from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
@@ -22,10 +23,10 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.tables.parts import estimate, estimate_columns
+from harness.analysis.quantities.speed import Activity, activity_rate
 
 AXES_INCHES = 2.3
-ACTIVITIES = ("training", "inference")
+ACTIVITIES: tuple[Activity, ...] = ("training", "inference")
 
 
 def illustrate(subject: Subject) -> Drawn:
@@ -62,7 +63,8 @@ def scaling_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
             series[_all_but_batch_size(shown.cell, activity)].append((size, shown))
         for members in series.values():
             in_order = sorted(members, key=lambda member: member[0])
-            known = [(size, shown, rates) for size, shown in in_order if (rates := _rates(shown.cell, activity))]
+            measured = [(size, shown, activity_rate(shown.cell, activity)) for size, shown in in_order]
+            known = [each for each in measured if each[2].values]
             if len({size for size, _, _ in known}) > 1:
                 rows += [
                     {
@@ -70,11 +72,11 @@ def scaling_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
                         "series": known[0][1].label,
                         **shown.columns,
                         "batch_size": size,
-                        "launches": len(rates),
-                        COLUMN: column_text(rates),
-                        **estimate_columns("samples_per_s", estimate(rates.values())),
+                        "launches": len(rate.values),
+                        COLUMN: column_text(rate.values),
+                        **columns_of("samples_per_s", rate.median),
                     }
-                    for size, shown, rates in known
+                    for size, shown, rate in known
                 ]
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["activity", "cell"])
 
@@ -122,17 +124,3 @@ def _all_but_batch_size(cell: Cell, activity: str) -> str:
     content = cell.scenario.model_dump(mode="json", exclude={"idle_s", "time_limit_s", "data_root"})
     del content[activity]["batch_size"]
     return json.dumps([cell.host, content], sort_keys=True)
-
-
-def _rates(cell: Cell, activity: str) -> dict[int, float]:
-    """Samples a second by launch number."""
-    rates = {}
-    for launch, summary in cell.summaries.items():
-        metrics = {metric.name: metric.value for metric in summary.metrics}
-        if activity == "inference":
-            rate = metrics["inference_rate_samples_per_s"]
-        else:
-            rate = summary.training_samples / total_s if (total_s := metrics["training_s"]) else None
-        if rate is not None:
-            rates[launch] = rate
-    return rates

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from harness.analysis.content import columns_of
 from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
@@ -22,17 +23,14 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.metrics import EnergyUse
 from harness.analysis.number_format import readable_unit
-from harness.analysis.summaries import Summary
-from harness.analysis.tables.parts import estimate, estimate_columns
+from harness.analysis.quantities.energy import INFERENCE_PAIR, energy_of, timed_activities, times_and_energies
 
 AXES_INCHES = 2.7
 MARGIN = 2.0
 """Factor between the outermost points and the edges of the axes."""
 
 MOST_LINES = 6
-INFERENCE = "inference step"
 POWER_STEPS = ((1, 2, 5), (1, 3), (1,))
 
 
@@ -71,25 +69,19 @@ def illustrate(subject: Subject) -> Drawn:
 
 def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
     """A row for each cell and activity that has both: seconds and joules of an epoch or of an inference step."""
-    rows: list[dict[str, object]] = []
-    for shown in cells:
-        pairs: dict[str, dict[int, tuple[float, float]]] = {}
-        for launch, summary in shown.cell.summaries.items():
-            for activity, time_s, energy_j in _launch_pairs(summary):
-                pairs.setdefault(activity, {})[launch] = (time_s, energy_j)
-        for activity, values in pairs.items():
-            times_s, energies_j = zip(*values.values(), strict=True)
-            rows.append(
-                {
-                    "activity": activity,
-                    **shown.columns,
-                    "launches": len(values),
-                    COLUMN: column_text(values),
-                    **estimate_columns("time_s", estimate(times_s)),
-                    **estimate_columns("energy_j", estimate(energies_j)),
-                }
-            )
-    rows.sort(key=lambda row: row["activity"] == INFERENCE)
+    rows: list[dict[str, object]] = [
+        {
+            "activity": found.activity,
+            **shown.columns,
+            "launches": len(found.time.values),
+            COLUMN: column_text(found.time.values),
+            **columns_of("time_s", found.time.median),
+            **columns_of("energy_j", found.energy.median),
+        }
+        for shown in cells
+        for found in times_and_energies(shown.cell)
+    ]
+    rows.sort(key=lambda row: row["activity"] == INFERENCE_PAIR)
     return pd.DataFrame(rows, columns=list(rows[0]) if rows else ["activity", "cell"])
 
 
@@ -120,33 +112,11 @@ def power_lines(least_w: float, most_w: float) -> list[float]:
     return found
 
 
-def _launch_pairs(summary: Summary) -> list[tuple[str, float, float]]:
-    times_s = {metric.name: metric.value for metric in summary.metrics}
-    pairs = []
-    for use, (activity, time_name) in _uses(summary):
-        time_s = times_s.get(time_name)
-        if time_s is not None and use.energy_j is not None:
-            pairs.append((activity, time_s, use.energy_j))
-    return pairs
-
-
-def _uses(summary: Summary) -> list[tuple[EnergyUse, tuple[str, str]]]:
-    """Energy of epochs and of inference, each with its name here and that of the time it takes."""
-    one_stage = any(metric.name == "epoch_s" for metric in summary.metrics)
-    found = []
-    for use in summary.energy_uses:
-        stage = use.activity.removeprefix("training ")
-        if use.unit == "step":
-            found.append((use, (INFERENCE, "inference_step_s")))
-        elif use.unit == "epoch":
-            found.append((use, ("epoch", "epoch_s") if one_stage else (f"epoch ({stage})", f"epoch_{stage}_s")))
-    return found
-
-
 def _reasons(shown: ShownCell, activity: str | None = None) -> list[str]:
-    found = [summary.no_energy for summary in shown.cell.summaries.values() if summary.no_energy]
-    for summary in shown.cell.summaries.values():
-        found += [reason for use, (name, _) in _uses(summary) if activity in (None, name) for reason in use.reasons]
+    energy = energy_of(shown.cell)
+    found = [*energy.reasons_for_none]
+    for of_energy, (name, _) in timed_activities(shown.cell).items():
+        found += energy.reasons(of_energy) if activity in (None, name) else ()
     return list(dict.fromkeys(found)) or ["no window was recorded"]
 
 

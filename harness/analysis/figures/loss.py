@@ -1,7 +1,5 @@
 """Loss by epoch of all cells that trained the same model on the same data."""
 
-from math import isfinite
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -11,8 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.typing import LineStyleType
 
-from harness.analysis.cells import Cell
-from harness.analysis.figures.launch_marks import column_text, marks_of_cells, note
+from harness.analysis.figures.launch_marks import marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -25,7 +22,7 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.results.record import Record
+from harness.analysis.quantities.losses import losses_of, not_finite, trained
 
 AXES_INCHES = 2.3
 MOST_MARKERS = 10
@@ -37,7 +34,7 @@ LOG_FROM = 10.0
 def illustrate(subject: Subject) -> Drawn:
     """The loss curves of a subject."""
     name = f"loss-{subject.stem}"
-    cells = subject.shown(_trained)
+    cells = subject.shown(trained)
     if not cells:
         yield NotDrawn(name, "no cell has a completed training")
         return
@@ -93,10 +90,6 @@ def _parts_of(data: pd.DataFrame) -> list[str]:
     return [part for part in PARTS if data[f"{part}_loss_median"].notna().any()]
 
 
-def _trained(cell: Cell) -> bool:
-    return any(record.measurements.training for record in cell.launches)
-
-
 def _launches(data: pd.DataFrame, shown: ShownCell) -> int:
     return int(data.loc[data["cell"] == shown.label, "launches"].max())
 
@@ -118,44 +111,13 @@ def _draw_cell(axes: Axes, rows: pd.DataFrame, shown: ShownCell) -> None:
 
 
 def _cell_data(shown: ShownCell) -> pd.DataFrame:
-    rows = [row for record in shown.cell.launches for row in _launch_rows(record)]
-    frame = pd.DataFrame(rows, columns=["launch", "stage", "epoch", "training_loss", "validation_loss"])
-    frame["validation_loss"] = frame["validation_loss"].astype(float)
-    summary = (
-        frame.groupby(["stage", "epoch"], sort=False)
-        .agg(
-            launches=("launch", "nunique"),
-            launch_numbers=("launch", column_text),
-            training_loss_median=("training_loss", "median"),
-            training_loss_min=("training_loss", "min"),
-            training_loss_max=("training_loss", "max"),
-            validation_loss_median=("validation_loss", "median"),
-            validation_loss_min=("validation_loss", "min"),
-            validation_loss_max=("validation_loss", "max"),
-        )
-        .reset_index()
-    )
-    for name, value in shown.columns.items():
-        summary[name] = value
-    return summary
+    return losses_of(shown.cell).assign(**shown.columns)
 
 
 def _blown_up(shown: ShownCell) -> str | None:
     """The launches in which a loss is infinite or NaN."""
-    found = [
-        record.launch
-        for record in shown.cell.launches
-        if not all(loss is None or isfinite(loss) for row in _launch_rows(record) for loss in row[3:])
-    ]
+    found = not_finite(shown.cell)
     return f"the loss of {shown.label} in launch {', '.join(map(str, found))}" if found else None
-
-
-def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float | None]]:
-    epochs = [(stage.name, epoch) for stage in record.measurements.training for epoch in stage.epochs]
-    return [
-        (record.launch, name, number, float(np.mean(epoch.loss)), epoch.validation_loss)
-        for number, (name, epoch) in enumerate(epochs, start=1)
-    ]
 
 
 def _stage_starts(data: pd.DataFrame) -> list[int]:

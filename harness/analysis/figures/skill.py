@@ -1,6 +1,6 @@
 """RMSE and ACC by lead time of the model, persistence and climatology."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
+from harness.analysis.content import columns_of, not_finite_text
 from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
@@ -25,8 +26,15 @@ from harness.analysis.figures.style import (
     printable,
 )
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.tables.parts import estimate, estimate_columns
-from harness.analysis.tables.skill import REFERENCES, CellScores, ScoreKey
+from harness.analysis.quantities.skill import (
+    MODEL,
+    REFERENCES,
+    CellScores,
+    reference_of,
+    scores_of,
+    with_other_reference,
+)
+from harness.analysis.summaries import ScoreKey
 from harness.results.forecast import spread
 
 MOST_VARIABLES = 6
@@ -41,7 +49,7 @@ CHARACTERS_OF_A_NOTE = 36
 def illustrate(subject: Subject) -> Drawn:
     """The skill of a subject."""
     name = f"skill-{subject.stem}"
-    found = {shown: CellScores(shown.cell) for shown in subject.shown(lambda cell: cell.launches)}
+    found = {shown: scores_of(shown.cell) for shown in subject.shown(lambda cell: cell.launches)}
     scores = {shown: entry for shown, entry in found.items() if entry.launches}
     if not scores:
         yield NotDrawn(name, "no launch was scored")
@@ -55,7 +63,8 @@ def illustrate(subject: Subject) -> Drawn:
     )
     if len(chosen) < len(variables):
         caption += f" {len(chosen)} of {len(variables)} variables; the skill table has all."
-    if others := _with_other_references(scores, chosen):
+    different = with_other_reference(tuple(scores.values()), "persistence", _keys(scores, chosen))
+    if others := [shown.label for shown, entry in scores.items() if entry in different]:
         caption += f" Persistence of {', '.join(others)} differs from that shown: other data."
     if blown_up := _blown_up(scores, chosen):
         caption += f" Without a point, as it is not finite: {'; '.join(blown_up)}."
@@ -69,10 +78,20 @@ def skill_data(scores: dict[ShownCell, CellScores], variables: list[str]) -> pd.
     rows: list[dict[str, object]] = []
     for shown, entry in scores.items():
         rows += [_row(shown.columns, entry, "model", key) for key in entry.keys if key.variable in variables]
+    keys = _keys(scores, variables)
     for reference in REFERENCES:
-        shown_scores = _reference_scores(scores.values(), reference, variables)
-        rows += [_row({"cell": reference}, entry, reference, key) for key, entry in shown_scores.items()]
+        shown_scores = {key: reference_of(scores.values(), reference, key) for key in keys}
+        rows += [
+            _row({"cell": reference}, scores_of(found.cell), reference, key)
+            for key, found in shown_scores.items()
+            if found
+        ]
     return pd.DataFrame(rows)
+
+
+def _keys(scores: Mapping[ShownCell, CellScores], variables: Sequence[str]) -> list[ScoreKey]:
+    """What any of the cells scored of some variables, in the order of the cells."""
+    return list(dict.fromkeys(key for entry in scores.values() for key in entry.keys if key.variable in variables))
 
 
 def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
@@ -145,53 +164,24 @@ def _name_missing_points(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCe
 
 def _blown_up(scores: Mapping[ShownCell, CellScores], variables: Sequence[str]) -> list[str]:
     return [
-        f"{key.variable} at {key.lead_h:g} h of {shown.label}, {wrong}"
+        f"{key.variable} at {key.lead_h:g} h of {shown.label}, {not_finite_text(wrong)}"
         for shown, entry in scores.items()
         for key in entry.keys
-        if key.variable in variables and (wrong := entry.not_finite("model", key))
+        if key.variable in variables and (wrong := entry.not_finite(MODEL, key))
     ]
 
 
 def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key: ScoreKey) -> dict[str, object]:
-    rmse, acc = scores.rmse(forecaster, key), scores.acc(forecaster, key)
+    rmse, wrong = scores.rmse(forecaster, key), scores.not_finite(forecaster, key)
     return {
         **columns,
         "forecaster": forecaster,
         "variable": key.variable,
         "units": key.units,
         "lead_h": key.lead_h,
-        "launches": len(rmse),
-        COLUMN: column_text(rmse),
-        **estimate_columns("rmse", estimate(rmse.values())),
-        **estimate_columns("acc", estimate(acc.values())),
-        "not_finite": scores.not_finite(forecaster, key),
+        "launches": len(rmse.values),
+        COLUMN: column_text(rmse.values),
+        **columns_of("rmse", rmse.median),
+        **columns_of("acc", scores.acc(forecaster, key).median),
+        "not_finite": not_finite_text(wrong) if wrong else "",
     }
-
-
-def _reference_scores(
-    scores: Iterable[CellScores], reference: str, variables: Sequence[str]
-) -> dict[ScoreKey, CellScores]:
-    """By variable and lead time the first scores that hold the reference."""
-    found: dict[ScoreKey, CellScores] = {}
-    for entry in scores:
-        for key in entry.keys:
-            if key.variable in variables and entry.rmse(reference, key):
-                found.setdefault(key, entry)
-    return found
-
-
-def _with_other_references(scores: Mapping[ShownCell, CellScores], variables: Sequence[str]) -> list[str]:
-    shown_scores = _reference_scores(scores.values(), "persistence", variables)
-
-    def values(entry: CellScores, key: ScoreKey) -> set[float]:
-        return set(entry.rmse("persistence", key).values())
-
-    return [
-        shown.label
-        for shown, entry in scores.items()
-        if any(
-            values(entry, key) != values(first, key)
-            for key, first in shown_scores.items()
-            if entry.rmse("persistence", key)
-        )
-    ]

@@ -1,6 +1,5 @@
 """Time of an epoch and of an inference step as bars, with what did not run as rows that say why."""
 
-from collections.abc import Mapping
 from math import sqrt
 from textwrap import wrap
 
@@ -10,12 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell
+from harness.analysis.content import columns_of
 from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
-from harness.analysis.metrics import Metric
 from harness.analysis.number_format import MISSING, readable_unit
-from harness.analysis.tables.parts import estimate, estimate_columns, why_not
+from harness.analysis.quantities.quantity import Measured
+from harness.analysis.quantities.speed import INFERENCE_STEP, epoch_times, speed_of
+from harness.analysis.tables.parts import why_not
 
 ROW_INCHES = 0.3
 PANEL_INCHES = 0.9
@@ -50,12 +51,12 @@ def speed_data(subject: Subject, cells: tuple[ShownCell, ...]) -> pd.DataFrame:
     quantities = dict.fromkeys(title for found in values.values() for title in found) or {"epoch": None}
     rows: list[dict[str, object]] = []
     for quantity in quantities:
-        rows += [_row(quantity, shown, found.get(quantity, {})) for shown, found in values.items()]
+        rows += [_row(quantity, shown, found.get(quantity)) for shown, found in values.items()]
         rows += [
             {"quantity": quantity, "cell": label, "chip": entry.chip, "launches": 0, COLUMN: "", "reason": entry.reason}
             for label, entry in subject.absent
         ]
-    columns = [*_row("", cells[0], {}), "reason"] if cells else ["quantity", "cell", "chip", "median_s", "reason"]
+    columns = [*_row("", cells[0], None), "reason"] if cells else ["quantity", "cell", "chip", "median_s", "reason"]
     return pd.DataFrame(rows, columns=list(dict.fromkeys(columns)))
 
 
@@ -135,33 +136,21 @@ def _write_reason(axes: Axes, position: int, reason: str) -> None:
     )
 
 
-def _times(cell: Cell) -> dict[str, dict[int, Metric]]:
-    """By quantity and launch number."""
-    found: dict[str, dict[int, Metric]] = {}
-    for launch, summary in cell.summaries.items():
-        for metric in summary.metrics:
-            if metric.title.startswith("epoch") or metric.name == "inference_step_s":
-                found.setdefault(_title(metric), {})[launch] = metric
-    return found
+def _times(cell: Cell) -> dict[str, Measured]:
+    step = speed_of(cell).get(INFERENCE_STEP)
+    epochs = {found.title.replace("epoch", "time per epoch"): found for found in epoch_times(cell)}
+    return epochs | ({"inference step": step} if step else {})
 
 
-def _title(metric: Metric) -> str:
-    return "inference step" if metric.name == "inference_step_s" else metric.title.replace("epoch", "time per epoch")
-
-
-def _row(quantity: str, shown: ShownCell, metrics: Mapping[int, Metric]) -> dict[str, object]:
-    values = {launch: metric.value for launch, metric in metrics.items() if metric.value is not None}
-    known = list(values.values())
-    reasons = dict.fromkeys(metric.reason for metric in metrics.values() if metric.reason) or {
-        "not part of its training": None
-    }
-    reason = "; ".join(reasons) if shown.cell.launches else why_not(shown.cell)
+def _row(quantity: str, shown: ShownCell, measured: Measured | None) -> dict[str, object]:
+    reason = (measured.reason if measured else None) or "not part of its training"
+    values = measured.values if measured else {}
     return {
         "quantity": quantity,
         **shown.columns,
-        "launches": len(known),
+        "launches": len(values),
         COLUMN: column_text(values),
-        **estimate_columns("median_s", estimate(known)),
-        "launch_values_s": " ".join(f"{value:.6g}" for value in known),
-        "reason": None if known else reason,
+        **columns_of("median_s", measured.median if measured else None),
+        "launch_values_s": " ".join(f"{value:.6g}" for value in values.values()),
+        "reason": None if values else reason if shown.cell.launches else why_not(shown.cell),
     }

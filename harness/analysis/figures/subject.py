@@ -3,14 +3,14 @@
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from harness.analysis.cells import Cell, Group
+from harness.analysis.cells import Cell, Group, by_subject
 from harness.analysis.figures.style import Look, looks
 from harness.scenario.labels import label
 from harness.scenario.scenario import Absent
@@ -76,19 +76,21 @@ class Subject:
     def shown(self, wanted: Callable[[Cell], object] = lambda cell: True) -> tuple[ShownCell, ...]:
         """The cells for which `wanted` holds, in order of group and cell."""
         pairs = [(group, cell) for group in self.groups for cell in group.cells if wanted(cell)]
-        machines = [f"{group.chip} {group.host}" for group, _ in pairs]
+        machines = [f"{cell.scenario.chip} {cell.host}" for _, cell in pairs]
         found = looks(machines, [(cell.label, _twins(group, cell).index(cell)) for group, cell in pairs])
-        labels = [self._label(_label_in_group(group, cell), group.chip, group.host) for group, cell in pairs]
+        labels = [self._label(_label_in_group(group, cell), cell.scenario.chip, cell.host) for group, cell in pairs]
         stems = _stems({(cell.key, cell.host): label for (_, cell), label in zip(pairs, labels, strict=True)})
         return tuple(
-            ShownCell(cell, label, self._label(cell.label, group.chip, group.host), stem, look)
-            for (group, cell), label, stem, look in zip(pairs, labels, stems, found, strict=True)
+            ShownCell(cell, label, self._label(cell.label, cell.scenario.chip, cell.host), stem, look)
+            for (_, cell), label, stem, look in zip(pairs, labels, stems, found, strict=True)
         )
 
     def _label(self, label: str, chip: str, host: str | None) -> str:
-        hosts = {group.host for group in self.groups if group.chip == chip and group.host}
+        cells = [cell for group in self.groups for cell in group.cells]
+        chips = {cell.scenario.chip for cell in cells} | {each.chip for group in self.groups for each in group.absent}
+        hosts = {cell.host for cell in cells if cell.scenario.chip == chip}
         parts = [label]
-        parts += [chip] if len({group.chip for group in self.groups}) > 1 else []
+        parts += [chip] if len(chips) > 1 else []
         if host and len(hosts) > 1:
             alike = [other for other in hosts if other[:HOST_CHARACTERS] == host[:HOST_CHARACTERS]]
             parts.append(f"host {host[:HOST_CHARACTERS] if len(alike) == 1 else host}")
@@ -120,11 +122,9 @@ Illustrator = Callable[[Subject], Drawn]
 
 def subjects(groups: Sequence[Group]) -> tuple[Subject, ...]:
     """The groups by model, preset and data, in their order."""
-    found: dict[tuple[str, str, str], list[Group]] = defaultdict(list)
-    for group in groups:
-        found[group.model, group.preset, group.data_name].append(group)
+    found = {(of[0].model, of[0].preset, of[0].data_name): of for of in by_subject(groups)}
     stems = _stems({names: "-".join(names) for names in found})
-    return tuple(Subject(*names, tuple(found[names]), stem) for names, stem in zip(found, stems, strict=True))
+    return tuple(Subject(*names, found[names], stem) for names, stem in zip(found, stems, strict=True))
 
 
 def file_stem(name: str) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.analysis.cells import Group
 from harness.analysis.figures import batch_size as scaling
-from harness.analysis.figures import energy, forecast, loss, power, skill, speed
+from harness.analysis.figures import energy, forecast, ladder, loss, power, skill, speed
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen
@@ -20,7 +20,7 @@ from harness.files import write_atomically
 from harness.text import csv_file, one_line
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
-    module.illustrate for module in (speed, loss, skill, energy, scaling, power, forecast)
+    module.illustrate for module in (speed, loss, skill, energy, scaling, ladder, power, forecast)
 )
 UNDRAWABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What drawing raises on numbers that it cannot bear; one figure less is no reason to draw none."""

@@ -6,7 +6,7 @@ from typing import Any
 from harness.analysis.cautions import SAME_ENVIRONMENT, words
 from harness.analysis.cells import Cell
 from harness.analysis.figures.subject import Subject
-from harness.analysis.html_report.views import Entry, TableView
+from harness.analysis.html.views import Entry, TableView
 from harness.analysis.reading import StoredRecord
 from harness.frameworks.base import FrameworkDescription
 
@@ -25,7 +25,7 @@ def environment_view(subject: Subject, anchors: Mapping[Cell, str]) -> TableView
     for group in subject.groups:
         for cell in group.cells:
             if cell.launches:
-                name = f"{group.chip}, host {group.host}"
+                name = f"{cell.scenario.chip}, host {cell.host}"
                 machines.setdefault(name, []).extend(cell.launches)
                 hrefs.setdefault(name, f"#{anchors[cell]}")
     if not machines:

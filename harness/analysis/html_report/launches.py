@@ -1,13 +1,18 @@
 """The launches of a cell with their own values, each linked to its record."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from math import sqrt
 from os.path import relpath
 from pathlib import Path
 from urllib.parse import quote
 
 from harness.analysis.cells import Cell
-from harness.analysis.html_report.views import Entry, TableView
-from harness.analysis.number_format import MISSING, readable_unit, with_interval
+from harness.analysis.content import Content, Heading, Number, Row
+from harness.analysis.html.views import TableView, table_view
+from harness.analysis.number_format import MISSING, readable_unit
+from harness.analysis.quantities.quantity import Quantity, median_over
+from harness.analysis.quantities.speed import of_launch
 from harness.analysis.reading import StoredRecord
 from harness.analysis.tables.parts import status_text
 
@@ -17,40 +22,41 @@ def launches_view(title: str, cell: Cell, folder: Path) -> TableView:
 
     Links are relative to `folder`.
     """
-    records = (*cell.launches, *cell.failed_attempts)
-    hrefs = [_href(record, folder) for record in records]
-    rows = [
-        _row("record", [f"{record.launch:02d}-{record.attempt}" for record in records], hrefs),
-        _row("status", [status_text(record) for record in records], hrefs),
-        _row("started", [record.started_at for record in records], hrefs),
+    records = cell.records
+    rows: list[Row] = [
+        ("record", *(f"{record.launch:02d}-{record.attempt}" for record in records)),
+        ("status", *(status_text(record) for record in records)),
+        ("started", *(record.started_at for record in records)),
+        *_quantities(cell),
     ]
-    for name, values in _quantities(records).items():
-        rows.append(_row(name, values, hrefs))
     columns = ("quantity", *(f"launch {record.launch}" for record in records))
-    return TableView(title, columns, tuple(rows))
+    links = [None, *(_href(record, folder) for record in records)]
+    view = table_view(title, columns, rows)
+    linked = (tuple(replace(entry, href=link) for entry, link in zip(row, links, strict=True)) for row in view.rows)
+    return replace(view, rows=tuple(linked))
 
 
-def _quantities(records: tuple[StoredRecord, ...]) -> dict[str, list[str]]:
-    found: dict[tuple[str, str], dict[int, float]] = {}
-    for number, record in enumerate(records):
+def _quantities(cell: Cell) -> Iterable[Row]:
+    """Each quantity that a record of the cell has, in a unit that suits all of them."""
+    found: dict[tuple[str, str], dict[int, Quantity]] = {}
+    for number, record in enumerate(cell.records):
         for metric in record.summary.metrics:
-            if metric.value is not None:
-                found.setdefault((metric.title, metric.unit), {})[number] = metric.value
+            found.setdefault((metric.title, metric.unit), {})[number] = of_launch(metric, record.launch, cell)
         for use in record.summary.energy_uses:
-            if use.energy_j is not None:
-                found.setdefault((f"energy, {use.activity}", f"J per {use.unit}"), {})[number] = use.energy_j
-    shown = {}
-    for (title, unit), values in found.items():
-        divisor, unit_name = readable_unit(unit, sqrt(min(values.values()) * max(values.values())))
-        shown[f"{title}, {unit_name}"] = [
-            with_interval(values[number] / divisor, None, None) if number in values else MISSING
-            for number in range(len(records))
+            energy = {} if use.energy_j is None else {record.launch: use.energy_j}
+            of = (f"energy, {use.activity}", f"J per {use.unit}")
+            found.setdefault(of, {})[number] = median_over(energy, of[1], cell)
+    for (title, unit), quantities in found.items():
+        values = [each.value for each in quantities.values() if each.value is not None]
+        if not values:
+            continue
+        divisor, unit_name = readable_unit(unit, sqrt(min(values) * max(values)))
+        known = {number: each for number, each in quantities.items() if each.value is not None}
+        shown: list[Content] = [
+            Number(known[number], divisor, starred=False) if number in known else MISSING
+            for number in range(len(cell.records))
         ]
-    return shown
-
-
-def _row(title: str, texts: list[str], hrefs: list[str]) -> tuple[Entry, ...]:
-    return (Entry(title), *(Entry(text, href) for text, href in zip(texts, hrefs, strict=True)))
+        yield (Heading(title, unit_name), *shown)
 
 
 def _href(record: StoredRecord, folder: Path) -> str:

@@ -1,9 +1,8 @@
 """The page: warnings, machines, tables, figures and the records of all, in one file."""
 
-import base64
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -13,16 +12,20 @@ from rich.text import Text
 from harness import __version__
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Cell, Group, Results
-from harness.analysis.fairness import BaselineName, Comparison
+from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.pair import Comparison
+from harness.analysis.comparison.parity import with_parity
+from harness.analysis.content import Sources
 from harness.analysis.figures import illustrations
 from harness.analysis.figures.subject import NotDrawn, subjects
 from harness.analysis.figures.writing import CANNOT, UNDRAWABLE
+from harness.analysis.html import renderer
+from harness.analysis.html.views import Link, TableView, table_view
 from harness.analysis.html_report.environment import environment_view
 from harness.analysis.html_report.launches import launches_view
 from harness.analysis.html_report.svg import inline_svg
-from harness.analysis.html_report.views import TableView, section_view
-from harness.analysis.parity import with_parity
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
+from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.energy import energy_table
 from harness.analysis.tables.parts import failure_lines
 from harness.analysis.tables.skill import skill_table
@@ -31,7 +34,6 @@ from harness.analysis.tables.table import Table, make_folder, print_warnings
 from harness.files import write_atomically
 
 FILE_NAME = "report.html"
-TEMPLATES = Path(__file__).with_name("templates")
 TableBuilder = Callable[[str, Sequence[Group], Mapping[Cell, Comparison]], Table]
 TABLES: tuple[TableBuilder, ...] = (speed_table, skill_table, energy_table)
 
@@ -101,47 +103,27 @@ def write_report(
 
 def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
     """The page as HTML that loads nothing: style, script and figures are inside, and its policy forbids the rest."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    script, style = (TEMPLATES.joinpath(name).read_text("utf-8") for name in ("sort.js", "style.css"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return (
-        environment.get_template("report.html")
-        .render(
-            suites=suites,
-            problems=problems,
-            version=__version__,
-            script=Markup(script),
-            style=Markup(style),
-            script_source=f"'sha256-{digest}'",
-        )
-        .lstrip()
-    )
+    return renderer.render("report.html", suites=suites, problems=problems, version=__version__)
 
 
 def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: str) -> SuiteView:
     name = found.suites[0]
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
-    groups = found.groups()
+    groups = found.groups(across=baseline.across)
     anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
     group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]
+    builders: tuple[TableBuilder, ...] = (*TABLES, partial(ablation_table, certificates=found.certificates))
+    tables = [
+        _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
+        for number, build in enumerate(builders)
+    ]
     drawn = list(_figures(groups, anchors, prefix))
     machines = [environment_view(subject, anchors) for subject in subjects(groups)]
     return SuiteView(
         name=name,
         warnings=tuple(_warnings(groups, comparisons, group_anchors)),
         machines=tuple(view for view in machines if view),
-        tables=tuple(
-            _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
-            for number, build in enumerate(TABLES)
-        ),
+        tables=tuple(view for view in tables if view.tables),
         figures=tuple(view for view in drawn if isinstance(view, FigureView)),
         not_drawn=tuple(view for view in drawn if isinstance(view, NotDrawn)),
         records=tuple(
@@ -185,11 +167,20 @@ def _tables(
     """The tables are built group by group, because labels of cells are unique in their group alone."""
     built = [build(suite, [group], _concerning(group, comparisons)) for group in groups]
     views = tuple(
-        section_view(section, group, anchors, group_anchor)
-        for table, group, group_anchor in zip(built, groups, group_anchors, strict=True)
+        table_view(section.title, section.columns, section.rows, section.notes, _links(anchors, group_anchor))
+        for table, group_anchor in zip(built, group_anchors, strict=True)
         for section in table.sections
     )
     return TablesView(anchor, built[0].title, views, built[0].definitions)
+
+
+def _links(anchors: Mapping[Cell, str], group_anchor: str) -> Link:
+    """Numbers of one cell lead to its records, those of several or of none to those of the group."""
+
+    def link(sources: Sources) -> str:
+        return f"#{anchors[sources[0]] if len(sources) == 1 else group_anchor}"
+
+    return link
 
 
 def _concerning(group: Group, comparisons: Mapping[Cell, Comparison]) -> dict[Cell, Comparison]:
@@ -198,8 +189,12 @@ def _concerning(group: Group, comparisons: Mapping[Cell, Comparison]) -> dict[Ce
     return {cell: comparisons[cell] for cell in (*group.cells, *baselines)}
 
 
+def _label_with_chip(group: Group, cell: Cell) -> str:
+    return group.label(cell) if group.across else f"{group.label(cell)} on {cell.scenario.chip}"
+
+
 def _figures(groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str) -> Iterator[FigureView | NotDrawn]:
-    labels = {cell: f"{group.label(cell)} on {group.chip}" for group in groups for cell in group.cells}
+    labels = {cell: _label_with_chip(group, cell) for group in groups for cell in group.cells}
     for number, item in enumerate(illustrations(groups)):
         if isinstance(item, NotDrawn):
             yield item

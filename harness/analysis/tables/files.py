@@ -1,19 +1,14 @@
 """A table as files: Markdown, CSV, HTML and LaTeX."""
 
-import html
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from harness.analysis.html.renderer import render
+from harness.analysis.html.views import table_view
 from harness.analysis.tables.latex import to_latex
 from harness.analysis.tables.table import Section, Table, make_folder
 from harness.files import write_atomically
 from harness.text import csv_file, markdown, markdown_cell
-
-STYLE = (
-    "body{font:14px/1.4 sans-serif;margin:2em;max-width:75em}table{border-collapse:collapse;margin:1em 0}"
-    "th,td{padding:.2em .8em .2em 0;text-align:left;vertical-align:top;font-variant-numeric:tabular-nums}"
-    "thead th{border-bottom:1px solid;border-top:2px solid}tbody tr:last-child td{border-bottom:2px solid}"
-)
 
 
 def write_table(table: Table, warnings: Sequence[str], folder: Path) -> tuple[Path, ...]:
@@ -48,22 +43,12 @@ def to_markdown(table: Table, warnings: Iterable[str]) -> str:
 
 def to_html(table: Table, warnings: Iterable[str]) -> str:
     """The table as a page that needs nothing else."""
-    parts = [
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(table.title)}</title>',
-        f"<style>{STYLE}</style></head><body>",
-        f"<h1>{html.escape(table.title)}</h1>",
-    ]
-    for section in table.sections:
-        parts += [f"<h2>{html.escape(section.title)}</h2>", _html_rows(section), _html_list(section.notes)]
-    parts.append(_html_list(table.definitions))
-    listed = _html_list(warnings)
-    if listed:
-        parts += ["<h2>Warnings</h2>", listed]
-    return "\n".join([*parts, "</body></html>"]) + "\n"
+    views = [table_view(each.title, each.columns, each.rows, each.notes) for each in table.sections]
+    return render("tables.html", table=table, tables=views, warnings=tuple(warnings))
 
 
 def _markdown_rows(section: Section) -> str:
-    lines = [_escaped(section.rows.columns), *map(_escaped, section.texts)]
+    lines = [_escaped(section.names), *map(_escaped, section.texts)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rule = [":" + "-" * (width + 1) for width in widths]
     padded = [[f" {cell:<{width}} " for cell, width in zip(line, widths, strict=True)] for line in lines]
@@ -77,14 +62,3 @@ def _escaped(cells: Iterable[object]) -> list[str]:
 def _list(lines: Iterable[str]) -> list[str]:
     listed = "\n".join(f"- {markdown(line)}" for line in lines)
     return [listed] if listed else []
-
-
-def _html_rows(section: Section) -> str:
-    head = "".join(f"<th>{html.escape(str(name))}</th>" for name in section.rows.columns)
-    body = "\n".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in section.texts)
-    return f"<table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table>"
-
-
-def _html_list(lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
-    return f"<ul>{items}</ul>" if items else ""

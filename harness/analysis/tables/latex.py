@@ -1,13 +1,12 @@
 """A table as LaTeX: floats with booktabs rules and siunitx numbers, to be read with \\input into a paper."""
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
+from harness.analysis.content import UNCERTIFIED, Content, Count, Heading, Number, Row, Verdict
 from harness.analysis.number_format import MISSING
-from harness.analysis.tables.parts import PARITY, UNCERTIFIED
+from harness.analysis.tables.parts import PARITY
 from harness.analysis.tables.table import Section, Table
 from harness.text import one_line
 
@@ -15,7 +14,6 @@ PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40
 LONG_TEXT = 34
 LONG_TEXT_WIDTH = "5.5cm"
-NUMBER = re.compile(r"([+-]?\d+(?:\.\d+)?)(?: \[([+-]?\d+(?:\.\d+)?), ([+-]?\d+(?:\.\d+)?)\])?( \*)?")
 UNITS = {
     "s": r"\second",
     "ms": r"\milli\second",
@@ -51,15 +49,6 @@ SPECIAL = {
 }
 
 
-class Number(NamedTuple):
-    """A value in a cell, the bounds of its interval, and whether it is marked for having none."""
-
-    value: str
-    low: str | None
-    high: str | None
-    marked: bool
-
-
 def to_latex(table: Table, warnings: Iterable[str]) -> str:
     """The table as floats of at most 40 rows, each as wide as the text at most; needs the packages of PREAMBLE.
 
@@ -92,13 +81,12 @@ def _character(character: str) -> str:
 
 
 def _floats(section: Section) -> list[str]:
-    rows = section.texts
-    names = [str(name) for name in section.rows.columns]
-    kinds = [_kind([row[place] for row in rows]) for place in range(len(names))]
+    rows = section.rows
+    kinds = [_kind([row[place] for row in rows]) for place in range(len(section.columns))]
     found = []
     for first in range(0, max(len(rows), 1), ROWS_PER_FLOAT):
         held = rows[first : first + ROWS_PER_FLOAT]
-        notes = [PARITY] if any(UNCERTIFIED in cell for row in held for cell in row) else []
+        notes = [PARITY] if any(_is_marked(content) for row in held for content in row) else []
         notes += section.notes if first + ROWS_PER_FLOAT >= len(rows) else ()
         found += [
             r"\begin{table*}",
@@ -106,7 +94,7 @@ def _floats(section: Section) -> list[str]:
             r"\smallskip\centering\footnotesize",
             rf"\sbox0{{\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
             r"\toprule",
-            _head(names, kinds),
+            _head(section.columns, kinds),
             r"\midrule",
             *_body(held, kinds),
             r"\bottomrule",
@@ -118,61 +106,72 @@ def _floats(section: Section) -> list[str]:
     return found
 
 
-def _kind(cells: Sequence[str]) -> str:
+def _is_marked(content: Content) -> bool:
+    return isinstance(content, Verdict) and not content.certified
+
+
+def _kind(cells: Sequence[Content]) -> str:
     """The column's type: numbers with intervals, text, or long text that is wrapped."""
-    numbers = [number for cell in cells if (number := _number(cell))]
-    if numbers and any(number.low for number in numbers):
+    numbers = [found for cell in cells if isinstance(cell, Number) and (found := cell.digits) and _has_a_point(cell)]
+    if any(number.low is not None for number in numbers):
         values = [number.value.lstrip("+-").partition(".") for number in numbers]
         sign = "+" if any(number.value[0] in "+-" for number in numbers) else ""
         whole, decimals = max(len(value[0]) for value in values), max(len(value[2]) for value in values)
         return rf"S[table-format={sign}{whole}.{decimals}]@{{\,}}l"
-    if max(map(len, cells), default=0) > LONG_TEXT:
+    if max((len(str(cell)) for cell in cells), default=0) > LONG_TEXT:
         return rf">{{\raggedright\arraybackslash}}p{{{LONG_TEXT_WIDTH}}}"
     return "l"
 
 
-def _number(cell: str) -> Number | None:
-    match = NUMBER.fullmatch(cell)
-    return Number(match[1], match[2], match[3], bool(match[4])) if match else None
+def _has_a_point(number: Number) -> bool:
+    """Whether it can stand in a column that is aligned at the point: without a power of ten."""
+    return (found := number.digits) is not None and "e" not in "".join(filter(None, found))
 
 
-def _head(names: Sequence[str], kinds: Sequence[str]) -> str:
+def _head(columns: Row, kinds: Sequence[str]) -> str:
     cells = [
-        rf"\multicolumn{{2}}{{c}}{{{_title(name)}}}" if kind[0] == "S" else _title(name)
-        for name, kind in zip(names, kinds, strict=True)
+        rf"\multicolumn{{2}}{{c}}{{{_text(name)}}}" if kind[0] == "S" else _text(name)
+        for name, kind in zip(columns, kinds, strict=True)
     ]
     return " & ".join(cells) + r" \\"
 
 
-def _body(rows: Sequence[Sequence[str]], kinds: Sequence[str]) -> list[str]:
+def _body(rows: Sequence[Row], kinds: Sequence[str]) -> list[str]:
     """Rows, a rule of white before each new value of the first column, which is printed once."""
     lines = []
     above: str | None = None
     for row in rows:
-        if above is not None and row[0] != above:
+        here = str(row[0])
+        if above is not None and here != above:
             lines.append(r"\addlinespace")
-        first = "" if row[0] == above and kinds[0][0] != "S" else _cell(row[0], kinds[0])
+        first = "" if here == above and kinds[0][0] != "S" else _cell(row[0], kinds[0])
         lines.append(" & ".join([first, *map(_cell, row[1:], kinds[1:])]) + r" \\")
-        above = row[0]
+        above = here
     return lines
 
 
-def _cell(text: str, kind: str) -> str:
+def _cell(content: Content, kind: str) -> str:
     if kind[0] != "S":
-        number = _number(text)
-        return rf"\num{{{number.value}}}" if number and not (number.low or number.marked) else _title(text)
-    number = _number(text)
-    if number is None:
+        return _text(content)
+    if isinstance(content, Count):
+        return f"{content} & "
+    found = content.digits if isinstance(content, Number) else None
+    if found is None or not isinstance(content, Number) or not _has_a_point(content):
+        text = str(content)
         long = f"p{{{LONG_TEXT_WIDTH}}}" if len(text) > LONG_TEXT else "l"
-        return rf"\multicolumn{{2}}{{{long}}}{{{escape(text)}}}"
-    if number.low is None:
-        return f"{number.value} & {'*' if number.marked else ''}"
-    return rf"{number.value} & [\num{{{number.low}}}, \num{{{number.high}}}]"
+        return rf"\multicolumn{{2}}{{{long}}}{{{_text(content)}}}"
+    if found.low is None:
+        return f"{found.value} & {content.mark}"
+    return rf"{found.value} & [\num{{{found.low}}}, \num{{{found.high}}}]"
 
 
-def _title(text: str) -> str:
-    """Text, whose unit after the last comma is set as one."""
-    words, comma, unit = text.rpartition(", ")
-    if comma and unit in UNITS:
-        return rf"{escape(words)}, \unit{{{UNITS[unit]}}}"
-    return escape(text)
+def _text(content: Content) -> str:
+    """Content in running text: numbers and units as siunitx sets them."""
+    if isinstance(content, Number) and (found := content.digits):
+        bounds = "" if found.low is None else rf" [\num{{{found.low}}}, \num{{{found.high}}}]"
+        return rf"\num{{{found.value}}}{bounds}{f' {content.mark}' if content.mark else ''}"
+    if isinstance(content, Count):
+        return rf"\num{{{content}}}"
+    if isinstance(content, Heading) and content.unit in UNITS:
+        return rf"{escape(content.name)}, \unit{{{UNITS[content.unit]}}}"
+    return escape(str(content))

@@ -1,12 +1,15 @@
-"""What all tables share: estimates as text and columns, titles of groups, and what did not run."""
+"""What all tables share: titles of groups, ratios with their verdicts, and what did not run."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 
 from harness.analysis.cells import Cell, Group
-from harness.analysis.fairness import Comparison, setting_differences
-from harness.analysis.number_format import MISSING, with_interval
-from harness.analysis.statistics import Deviation, Estimate, Ratio, summarise
+from harness.analysis.comparison.differences import setting_differences
+from harness.analysis.comparison.pair import Comparison
+from harness.analysis.content import UNCERTIFIED, Content, Count, Number, Verdict, Words
+from harness.analysis.number_format import MISSING
+from harness.analysis.quantities.quantity import Quantity
 from harness.results.record import Record
 from harness.scenario.execution import Precision
 from harness.scenario.labels import labels, precision_label, shared
@@ -18,8 +21,6 @@ INTERVALS = (
     "statistics with 6 and more, which assume no distribution (94 to 96 %); without interval where n < 3 (marked *)."
 )
 
-
-UNCERTIFIED = "†"
 PARITY = (
     f"{UNCERTIFIED}: no parity certificate (crosscast parity) says that the two networks are the same one, for the "
     "reason given with the tables."
@@ -45,66 +46,21 @@ def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
     return "; ".join(parts)
 
 
-def estimate(values: Iterable[float]) -> Estimate | None:
-    """The summary of one value a launch; None where there is none."""
-    known = list(values)
-    return summarise(known) if known else None
-
-
-def estimate_text(found: Estimate | None, divisor: float = 1.0) -> str:
-    """Median and interval, divided to a readable unit; marked with * where there are too few launches for one."""
-    return marked(found.median, found.low, found.high, divisor) if found else MISSING
-
-
-def marked(value: float, low: float | None, high: float | None, divisor: float = 1.0) -> str:
-    """A value with its interval, all divided, or with * where it has none."""
-    if low is None or high is None:
-        return f"{with_interval(value / divisor, None, None)} *"
-    return with_interval(value / divisor, low / divisor, high / divisor)
-
-
-def deviation_text(found: Deviation | None, *, percent: bool = False) -> str:
-    """A signed deviation and its interval to two decimals of a percent or four; marked with * where it has none."""
-    if found is None:
-        return MISSING
-    factor, decimals = (100.0, 2) if percent else (1.0, 4)
-    low, high = (None if bound is None else bound * factor for bound in (found.low, found.high))
-    text = with_interval(found.mean * factor, low, high, sign=True, max_decimals=decimals)
-    return text if low is not None else f"{text} *"
-
-
-def estimate_columns(name: str, found: Estimate | None) -> dict[str, object]:
-    """Median and bounds of the 95 % interval as columns of a file."""
-    return {
-        name: found.median if found else None,
-        f"{name}_low95": found.low if found else None,
-        f"{name}_high95": found.high if found else None,
-    }
-
-
-def ratio_columns(name: str, found: Ratio | None, verdict: str | None) -> dict[str, object]:
-    """Ratio to the baseline, bounds of its 95 % interval, pairs and verdict as columns of a file."""
-    return {
-        f"{name}_ratio": found.ratio if found else None,
-        f"{name}_ratio_low95": found.low if found else None,
-        f"{name}_ratio_high95": found.high if found else None,
-        f"{name}_ratio_pairs": found.pairs if found else None,
-        f"{name}_verdict": verdict,
-    }
-
-
-def ratio_cells(
-    comparison: Comparison, found: Ratio | None, verdict: str | None, *, has_value: bool
-) -> tuple[str, str]:
-    """Ratio and verdict as text: of the baseline itself, of a refused comparison, and of one that there is."""
+def ratio_cells(comparison: Comparison, found: Quantity | None, *, has_value: bool) -> tuple[Content, Content]:
+    """Ratio and verdict: of the baseline itself, of a refused comparison, and of one that there is."""
+    sources = (comparison.cell,)
     if comparison.is_baseline:
-        return "1" if has_value else MISSING, "baseline"
+        return Count(1, sources) if has_value else MISSING, "baseline"
     if comparison.refusal:
         return "refused", "see below"
-    if found is None:
+    if found is None or found.value is None:
         return MISSING, MISSING
-    certified = comparison.parity is None or comparison.parity.certified
-    return marked(found.ratio, found.low, found.high), f"{verdict or MISSING}{'' if certified else f' {UNCERTIFIED}'}"
+    return Number(replace(found, sources=sources)), Verdict(found.verdict or MISSING, comparison.certified, sources)
+
+
+def label_of(group: Group, cell: Cell) -> Words:
+    """The cell's label in the group."""
+    return Words(group.label(cell), (cell,))
 
 
 def parity_lines(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
@@ -171,11 +127,6 @@ def baseline_columns(comparison: Comparison) -> dict[str, object]:
         "parity_certified": comparison.parity.certified if comparison.parity else None,
         "parity": comparison.parity.text if comparison.parity else None,
     }
-
-
-def launches_text(numbers: Sequence[int]) -> str:
-    """Numbers of launches in words."""
-    return f"launch{'es' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
 def failure_lines(group: Group) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from harness.analysis.cells import Cell
+from harness.analysis.content import Row
 from harness.errors import UserError
 from harness.text import one_line
 
@@ -21,16 +23,26 @@ WORD_WIDTH = 24
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a table under its own title: cells of text for people, and notes below them."""
+    """A part of a table under its own title: columns, rows of typed cells, and notes below them.
+
+    `cell` is the one that all rows without cells of their own are about; None where there is no such cell.
+    """
 
     title: str
-    rows: pd.DataFrame
+    columns: Row
+    rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    cell: Cell | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The columns as plain text."""
+        return [str(name) for name in self.columns]
 
     @property
     def texts(self) -> list[list[str]]:
-        """The cells, row by row."""
-        return [[str(cell) for cell in row] for row in self.rows.to_numpy(dtype=object).tolist()]
+        """The rows as plain text."""
+        return [[str(content) for content in row] for row in self.rows]
 
 
 @dataclass(frozen=True)
@@ -78,7 +90,7 @@ def make_folder(folder: Path) -> None:
 
 
 def _rich_table(section: Section, terminal_width: int) -> RichTable:
-    names = [str(name) for name in section.rows.columns]
+    names = section.names
     rows = [[one_line(text) for text in row] for row in section.texts]
     between = 2 * len(names) - 1
     widths = _column_widths(list(zip(names, *rows, strict=True)), terminal_width - between)

@@ -7,10 +7,11 @@ from rich.text import Text
 
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
-from harness.analysis.fairness import BaselineName
-from harness.analysis.parity import with_parity
+from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
+from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.energy import energy_table
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.skill import skill_table
@@ -25,7 +26,7 @@ def write_tables(
     """Print the tables of one suite or of all and write them, with `figures` the loss curves too.
 
     Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
-    default is the PyTorch cell of the same chip and host. A baseline that names a chip puts all chips into one table.
+    default is the PyTorch cell of the same chip and host. One that names a chip or a host puts all into one table.
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
     where no cell bears the name of the suite or the baseline, and where a file cannot be written.
     """
@@ -56,13 +57,15 @@ def _report_suite(
     """Write first, then print, also what cannot be written; raises UserError then. Written files are added to paths."""
     suite = folder.name
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
-    groups = found.groups_across_chips() if baseline.chip else found.groups()
+    groups = found.groups(across=baseline.across)
     warnings = [
         f"{group.title}: {line}" if len(groups) > 1 else line
         for group in groups
         for line in cautions(group, comparisons)
     ]
     tables = [build(suite, groups, comparisons) for build in (speed_table, skill_table, energy_table)]
+    ablation = ablation_table(suite, groups, comparisons, found.certificates)
+    tables += [ablation] if ablation.sections else []
     try:
         for table in tables:
             paths += write_table(table, [*found.problems, *warnings], folder / "tables")

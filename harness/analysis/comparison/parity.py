@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.analysis.cells import Cell
-from harness.analysis.fairness import Comparison, ParityNote
+from harness.analysis.comparison.pair import Comparison, ParityNote
 from harness.frameworks.base import FrameworkDescription
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.execution import EAGER, Clock, Execution, Loading
