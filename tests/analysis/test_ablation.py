@@ -22,6 +22,7 @@ from harness.analysis.tables.table import print_table
 from harness.results.record import Energy, Memory, Phase, PhaseEnergy
 from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Precision, Recompute
 from harness.scenario.scenario import Absent
+from harness.scenario.schema import InferenceConfig
 
 BF16 = Execution(precision=Precision(autocast="bf16"))
 BLOCKS = Execution(recompute=Recompute(unit="blocks"))
@@ -170,10 +171,8 @@ def test_cells_that_differ_in_more_than_their_execution_are_of_no_study(results)
 def test_what_did_not_run_is_a_row_with_its_reason(results):
     add(results, "base", made(0.5))
     add(results, "graph", made(0.25))
-    scenario = make_scenario()
-    results.add(
-        make_failure("pytorch", 0, scenario=scenario, cell=f"{scenario.cell}-blocks", reason="killed", order=999)
-    )
+    scenario = make_scenario(inference=InferenceConfig(max_steps=999))
+    results.add(make_failure("pytorch", 0, scenario=scenario, attempt="blocks.0", reason="killed", order=999))
     absent = Absent(
         model="fourcastnet",
         preset="tiny",

@@ -171,7 +171,7 @@ class TestNames:
         cells = cells_run_as(results, {"graph": GRAPH, "blocks": BLOCKS, "two": ACCUMULATED})
         found = self.compare("pytorch", cells, "port")
         assert found.baseline is None
-        names = ("pytorch-eager+accumulation=2", "pytorch-eager+recompute.unit=blocks", "pytorch-graph")
+        names = ("pytorch-eager-accumulation-2", "pytorch-eager-recompute-blocks", "pytorch-graph")
         assert found.refusal == (f"baseline pytorch is the name of several cells: choose from {', '.join(names)}",)
         for name, expected in zip(names, ("two", "blocks", "graph"), strict=True):
             assert self.compare(name, cells, "port").baseline is cells[expected]
@@ -210,10 +210,8 @@ class TestNames:
         ("text", "expected"),
         [
             ("dddd:cpu/pytorch", "no records of host 'dddd'; choose from: aaaabbbbcccc"),
-            ("pytorch-graph+recompute.units=blocks", "unknown setting of an execution 'recompute.units'; did you mean"),
-            ("pytorch-eager+graph", "says twice how it is run: keep one of eager and graph"),
-            ("pytorch-compilation.mode=graph", "say eager or graph in place of compilation.mode=graph"),
-            ("pytorch-eager+recompute.unit=blocks", "no records of such a cell"),
+            ("pytorch-graph-recompute-block", "unknown execution 'graph-recompute-block'; choose from: eager, graph"),
+            ("pytorch-graph", "no records of such a cell; did you mean 'cpu/pytorch-eager'"),
         ],
     )
     def test_bad_names(self, results, text, expected):
