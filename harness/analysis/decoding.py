@@ -6,6 +6,7 @@ wrong with it.
 """
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache, reduce
 from operator import or_
 from pathlib import Path
@@ -63,6 +64,8 @@ def _type(annotation: Any) -> Any:
     """The same type with structures in the place of models."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation if annotation in KEPT_MODELS or _has_rules(annotation) else _derived(annotation)
+    if is_dataclass(annotation):
+        return _of_dataclass(annotation)
     origin, of = get_origin(annotation), get_args(annotation)
     if origin is None or origin is Literal:
         return annotation
@@ -81,6 +84,18 @@ def _has_rules(model: type[BaseModel]) -> bool:
 @cache
 def _derived(model: type[BaseModel]) -> type[msgspec.Struct]:
     return _structure(model, {name: _type(hint) for name, hint in get_type_hints(model, include_extras=True).items()})
+
+
+@cache
+def _of_dataclass(kind: type[Any]) -> type[msgspec.Struct]:
+    hints = get_type_hints(kind)
+    return msgspec.defstruct(
+        kind.__name__,
+        [(field.name, _type(hints[field.name])) for field in fields(kind)],
+        kw_only=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
 
 
 def _structure(model: type[BaseModel], types: Mapping[str, Any]) -> type[msgspec.Struct]:

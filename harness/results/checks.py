@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
-from harness.results.record import Energy, Measurements, Phase, Record
+from harness.results.record import Energy, Measurements, Phase, Record, StageSummary
 
 MOST_INTEGER = 2**63 - 1
 MOST_FLOAT = 1e39
@@ -21,6 +21,7 @@ MOST_FLOAT = 1e39
 MOST_LAUNCH = 10**6
 MOST_LEAD_H = 1e7
 YEARS = (1970, 2200)
+MEMORY = ("process_rss_bytes", "device_bytes", "device_reserved_bytes", "driver_peak_bytes")
 
 
 def check_numbers(value: Any, where: str = "") -> None:
@@ -59,6 +60,9 @@ def check_record(record: Record) -> None:
     check_numbers(record.load, "load")
     _check_once(_Same(record.scenario), "scenario")
     _check_once(_Same(record.environment), "environment")
+    check_numbers(record.ranks, "ranks")
+    if record.steps:
+        _within("steps.rows", record.steps.rows, 1, MOST_INTEGER)
     _check_measurements(record.measurements)
     _check_energy(record.energy)
 
@@ -95,20 +99,26 @@ def _check_measurements(measured: Measurements) -> None:
     if measured.framework:
         _check_once(_Same(measured.framework), "measurements.framework")
     if measured.memory:
-        for name in ("process_rss_bytes", "device_bytes"):
+        for name in MEMORY:
             _within(f"measurements.memory.{name}", getattr(measured.memory, name) or 0, 0, MOST_INTEGER)
+    check_numbers(measured.compilations, "measurements.compilations")
     for stage in measured.training:
-        _within(f"{stage.name}: samples_per_epoch", stage.samples_per_epoch, 0, MOST_INTEGER)
-        for epoch in stage.epochs:
-            for loss in (*epoch.loss, epoch.validation_loss or 0.0):
-                if MOST_FLOAT < abs(loss) < math.inf:
-                    raise ValueError(f"{stage.name}: a loss of {loss:g}")
+        _check_stage(stage)
     if measured.inference:
         _within("inference.batch_size", measured.inference.batch_size, 0, MOST_INTEGER)
     if measured.skill:
         _check_leads(tuple([score.lead_h for score in measured.skill.scores]))
     for phase in measured.phases:
         _check_phase(phase)
+
+
+def _check_stage(stage: StageSummary) -> None:
+    _within(f"{stage.name}: samples_per_epoch", stage.samples_per_epoch, 0, MOST_INTEGER)
+    for epoch in stage.epochs:
+        _within(f"{stage.name}: steps", epoch.steps, 1, MOST_INTEGER)
+        for loss in (epoch.mean_loss, epoch.last_loss, epoch.validation_loss or 0.0):
+            if MOST_FLOAT < abs(loss) < math.inf:
+                raise ValueError(f"{stage.name}: a loss of {loss:g}")
 
 
 @lru_cache(maxsize=2**8)

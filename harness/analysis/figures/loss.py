@@ -153,7 +153,7 @@ def _blown_up(shown: ShownCell) -> str | None:
 def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float | None]]:
     epochs = [(stage.name, epoch) for stage in record.measurements.training for epoch in stage.epochs]
     return [
-        (record.launch, name, number, float(np.mean(epoch.loss)), epoch.validation_loss)
+        (record.launch, name, number, epoch.mean_loss, epoch.validation_loss)
         for number, (name, epoch) in enumerate(epochs, start=1)
     ]
 
