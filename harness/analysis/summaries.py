@@ -111,8 +111,6 @@ def _check(found: Summary) -> None:
                 raise ValueError(f"energy or power of {use.activity} of {value:g}")
         if use.net_energy_j and not SMALLEST <= abs(use.net_energy_j) <= LARGEST:
             raise ValueError(f"net energy of {use.activity} of {use.net_energy_j:g} J")
-        if not all(isinstance(text, str) for text in (*use.reasons, *use.scopes)):
-            raise TypeError(f"reasons or scopes of {use.activity} are no text")
     if found.numerics and not 1 <= found.numerics.matmul_bits <= MOST_BITS:
         raise ValueError(f"a matrix product that kept {found.numerics.matmul_bits} bits")
     if found.scores:

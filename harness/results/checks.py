@@ -115,7 +115,8 @@ def _check_measurements(measured: Measurements) -> None:
 def _check_stage(stage: StageSummary) -> None:
     _within(f"{stage.name}: samples_per_epoch", stage.samples_per_epoch, 0, MOST_INTEGER)
     for epoch in stage.epochs:
-        _within(f"{stage.name}: steps", epoch.steps, 1, MOST_INTEGER)
+        if not 1 <= epoch.steps <= MOST_INTEGER:
+            raise ValueError(f"{stage.name}: {_short(epoch.steps)} steps in an epoch")
         for loss in (epoch.mean_loss, epoch.last_loss, epoch.validation_loss or 0.0):
             if MOST_FLOAT < abs(loss) < math.inf:
                 raise ValueError(f"{stage.name}: a loss of {loss:g}")
@@ -131,8 +132,8 @@ def _check_leads(leads_h: tuple[float, ...]) -> None:
 def _check_phase(phase: Phase) -> None:
     if not 0 <= phase.t0_ns <= phase.t1_ns <= MOST_INTEGER:
         raise ValueError(f"phase {phase.name}: begins or ends at no time, or ends before it begins")
-    for name in ("steps", "samples"):
-        _within(f"phase {phase.name}: {name}", getattr(phase, name), 0, MOST_INTEGER)
+    if not (0 <= phase.steps <= MOST_INTEGER and 0 <= phase.samples <= MOST_INTEGER):
+        raise ValueError(f"phase {phase.name}: {_short(phase.steps)} steps of {_short(phase.samples)} samples")
 
 
 def _check_energy(energy: Energy) -> None:

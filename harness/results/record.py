@@ -6,6 +6,7 @@ The types of its parts are in the modules beside this one and may be imported fr
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 from pydantic import Field, ValidationError
 
 from collectors.regular_files import read_regular
@@ -124,7 +125,7 @@ class Record(Frozen):
 
 
 def save(record: Record, folder: Path) -> Path:
-    """Write record.json into the folder of the launch, paths shortened; raises what `write_atomically` raises."""
+    """Write record.json, one line, into the folder of the launch, paths shortened; raises what `write_atomically` raises."""
     path = folder / FILE_NAME
     root, reason, measured = record.scenario.data_root, record.reason, record.measurements
     discreet: dict[str, Any] = {
@@ -134,7 +135,8 @@ def save(record: Record, folder: Path) -> Path:
     if measured.data is not None:
         told = {name: tuple(map(without_folders, getattr(measured.data, name))) for name in ("remarks", "cautions")}
         discreet["measurements"] = measured.model_copy(update={"data": measured.data.model_copy(update=told)})
-    write_atomically(path, record.model_copy(update=discreet).model_dump_json(indent=1) + "\n")
+    content = msgspec.json.format(record.model_copy(update=discreet).model_dump_json().encode(), indent=0)
+    write_atomically(path, content + b"\n")
     return path
 
 

@@ -43,7 +43,7 @@ def _write(folder: Path, template: dict[str, Any], launch: int, night: int, rand
         "started_at": f"2026-01-{night + 1:02d}T00:00:00+00:00",
         "measurements": _measurements(launch, random).summary().model_dump(mode="json"),
     }
-    (place / "record.json").write_text(json.dumps(content, indent=1) + "\n")
+    (place / "record.json").write_text(json.dumps(content) + "\n")
 
 
 def _measurements(launch: int, random: np.random.Generator) -> Any:
