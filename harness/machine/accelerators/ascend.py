@@ -8,6 +8,7 @@ from typing import Literal
 from collectors.vendors.ascend.npu_smi_inventory import take_inventory
 from collectors.vendors.ascend.npu_smi_text import parse_board
 from collectors.vendors.ascend.visible_ascend import NpuChip, visible_npus
+from collectors.vendors.command import absence
 from harness.machine.accelerators.told import number, output_of, version_in
 from harness.results.devices import Accelerator, Device, DeviceState
 
@@ -23,7 +24,7 @@ def describe(environ: Mapping[str, str], devices: int) -> Accelerator:
     """Driver, firmware, CANN, its kernels and the chips of the first `devices` logical devices."""
     missing: list[str] = []
     chips, driver = _chips(environ, devices, missing)
-    boards = {chip.card: _ask("board", chip.card, missing) for chip in chips}
+    boards = {card: _ask("board", card, missing) for card in {chip.card for chip in chips}}
     found = tuple(_device(index, chip, boards[chip.card], missing) for index, chip in enumerate(chips))
     homes = _homes(environ)
     root = Path(environ.get("ASCEND_DRIVER_PATH", str(ROOT / "driver")))
@@ -60,6 +61,9 @@ def states(environ: Mapping[str, str], devices: int, when: Literal["before", "af
 
 def _chips(environ: Mapping[str, str], devices: int, missing: list[str]) -> tuple[list[NpuChip], str | None]:
     """The job's chips in its order, as far as that is known, and the driver's version."""
+    if reason := absence(PROGRAM):
+        missing.append(reason)
+        return [], None
     inventory = take_inventory()
     if isinstance(inventory, str):
         missing.append(inventory)

@@ -23,6 +23,12 @@ THROTTLE_REASONS = {
 
 VIOLATIONS = {"power cap": "NVML_PERF_POLICY_POWER", "temperature": "NVML_PERF_POLICY_THERMAL"}
 
+SM, MEMORY = 1, 2
+"""NVML_CLOCK_SM and NVML_CLOCK_MEM."""
+
+UNCORRECTED, OF_ALL_ITS_LIFE, OF_THE_CHIP = 1, 1, 0
+"""NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_AGGREGATE_ECC and NVML_TEMPERATURE_GPU."""
+
 ValueT = TypeVar("ValueT")
 
 
@@ -109,8 +115,8 @@ def _device(asked: _Asked, index: int, handle: Any) -> Device:
         index=index,
         name=asked("name", "nvmlDeviceGetName", handle, then=str),
         memory_bytes=asked("memory", "nvmlDeviceGetMemoryInfo", handle, then=lambda told: int(told.total)),
-        clock_mhz_max=asked("clocks", "nvmlDeviceGetMaxClockInfo", handle, 1, then=float),
-        memory_clock_mhz_max=asked("memory clocks", "nvmlDeviceGetMaxClockInfo", handle, 2, then=float),
+        clock_mhz_max=asked("clocks", "nvmlDeviceGetMaxClockInfo", handle, SM, then=float),
+        memory_clock_mhz_max=asked("memory clocks", "nvmlDeviceGetMaxClockInfo", handle, MEMORY, then=float),
         power_cap_w=asked("power cap", "nvmlDeviceGetEnforcedPowerLimit", handle, then=lambda told: told / 1000),
         ecc=enabled("ECC", "nvmlDeviceGetEccMode"),
         persistence=enabled("persistence", "nvmlDeviceGetPersistenceMode"),
@@ -133,12 +139,12 @@ def _state(asked: _Asked, pynvml: Any, index: int, handle: Any, when: Literal["b
     return DeviceState(
         index=index,
         when=when,
-        clock_mhz=asked("clock", "nvmlDeviceGetClockInfo", handle, 1, then=float),
-        memory_clock_mhz=asked("memory clock", "nvmlDeviceGetClockInfo", handle, 2, then=float),
-        temperature_c=asked("temperature", "nvmlDeviceGetTemperature", handle, 0, then=float),
+        clock_mhz=asked("clock", "nvmlDeviceGetClockInfo", handle, SM, then=float),
+        memory_clock_mhz=asked("memory clock", "nvmlDeviceGetClockInfo", handle, MEMORY, then=float),
+        temperature_c=asked("temperature", "nvmlDeviceGetTemperature", handle, OF_THE_CHIP, then=float),
         throttle_reasons=asked("throttling", "nvmlDeviceGetCurrentClocksThrottleReasons", handle, then=reasons),
         throttled_s=throttled_s or None,
-        ecc_errors=asked("ECC errors", "nvmlDeviceGetTotalEccErrors", handle, 1, 1, then=int),
+        ecc_errors=asked("ECC errors", "nvmlDeviceGetTotalEccErrors", handle, UNCORRECTED, OF_ALL_ITS_LIFE, then=int),
     )
 
 
