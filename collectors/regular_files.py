@@ -51,7 +51,7 @@ def _open(path: Path, most_bytes: int) -> tuple[int, int]:
     name = str(path)
     if "\0" in name:
         raise OSError(errno.EINVAL, "a NUL in the name", name)
-    _check(os.stat(name), path, most_bytes)
+    _check(path.stat(), path, most_bytes)
     descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)

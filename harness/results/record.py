@@ -125,7 +125,10 @@ class Record(Frozen):
 
 
 def save(record: Record, folder: Path) -> Path:
-    """Write record.json, one line, into the folder of the launch, paths shortened; raises what `write_atomically` raises."""
+    """Write record.json, in one line, into the folder of the launch, paths shortened.
+
+    Raises what `write_atomically` raises.
+    """
     path = folder / FILE_NAME
     root, reason, measured = record.scenario.data_root, record.reason, record.measurements
     discreet: dict[str, Any] = {
