@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from pydantic import BaseModel
 
-from harness.results.record import Energy, Measurements, Phase, Record, StageSummary
+from harness.results.record import Energy, Load, Measurements, Phase, Record, StageSummary
 
 MOST_INTEGER = 2**63 - 1
 MOST_FLOAT = 1e39
@@ -21,6 +22,7 @@ MOST_FLOAT = 1e39
 MOST_LAUNCH = 10**6
 MOST_LEAD_H = 1e7
 YEARS = (1970, 2200)
+LEAD_H = attrgetter("lead_h")
 MEMORY = ("process_rss_bytes", "device_bytes", "device_reserved_bytes", "driver_peak_bytes")
 
 
@@ -57,10 +59,11 @@ def check_record(record: Record) -> None:
     _within("order", record.order, 0, MOST_INTEGER)
     _within("duration_s", record.duration_s, 0, MOST_FLOAT)
     _check_started(record.started_at)
-    check_numbers(record.load, "load")
+    _check_load(record.load)
     _check_once(_Same(record.scenario), "scenario")
     _check_once(_Same(record.environment), "environment")
-    check_numbers(record.ranks, "ranks")
+    for rank in record.ranks:
+        _check_once(_Same(rank), "ranks")
     if record.steps:
         _within("steps.rows", record.steps.rows, 1, MOST_INTEGER)
     _check_measurements(record.measurements)
@@ -85,6 +88,14 @@ def _check_once(same: _Same, where: str) -> None:
     check_numbers(same.value, where)
 
 
+def _check_load(load: Load) -> None:
+    for name in ("load_average_1min", "cpu_count", "foreign_cores", "cores"):
+        if not -MOST_FLOAT <= (getattr(load, name) or 0) <= MOST_FLOAT:
+            raise ValueError(f"load.{name}: {_short(getattr(load, name))}")
+    if load.devices or load.device_states:
+        check_numbers(load, "load")
+
+
 def _check_started(started_at: str) -> None:
     try:
         year = datetime.fromisoformat(started_at).year
@@ -100,14 +111,16 @@ def _check_measurements(measured: Measurements) -> None:
         _check_once(_Same(measured.framework), "measurements.framework")
     if measured.memory:
         for name in MEMORY:
-            _within(f"measurements.memory.{name}", getattr(measured.memory, name) or 0, 0, MOST_INTEGER)
-    check_numbers(measured.compilations, "measurements.compilations")
+            if not 0 <= (getattr(measured.memory, name) or 0) <= MOST_INTEGER:
+                raise ValueError(f"measurements.memory.{name}: {_short(getattr(measured.memory, name))}")
+    if measured.compilations:
+        check_numbers(measured.compilations, "measurements.compilations")
     for stage in measured.training:
         _check_stage(stage)
     if measured.inference:
         _within("inference.batch_size", measured.inference.batch_size, 0, MOST_INTEGER)
     if measured.skill:
-        _check_leads(tuple([score.lead_h for score in measured.skill.scores]))
+        _check_leads(tuple(map(LEAD_H, measured.skill.scores)))
     for phase in measured.phases:
         _check_phase(phase)
 
@@ -138,7 +151,8 @@ def _check_phase(phase: Phase) -> None:
 
 def _check_energy(energy: Energy) -> None:
     for name in ("idle", "sampling", "calibrations"):
-        check_numbers(getattr(energy, name), f"energy.{name}")
+        if value := getattr(energy, name):
+            check_numbers(value, f"energy.{name}")
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:
