@@ -15,9 +15,6 @@ from harness.results.series import Latency, TrainingStage
 ModelT = TypeVar("ModelT", bound=Frozen)
 Content = Mapping[str, Any]
 
-UNRECORDED = {"second_opinion": None, "shared_device": False}
-"""What the first windows did not hold: no sensor had a second opinion then, and a shared device made none valid."""
-
 OLD_DEVICE_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "name": ("name", str),
     "memory_bytes": ("memory_bytes", int),
@@ -38,12 +35,15 @@ def upgrade(content: Content) -> dict[str, Any]:
 
 
 def from_1_to_2(content: Content) -> dict[str, Any]:
-    """Schema 2 added idle phases, net energy and how the sampler did, all of which may be absent."""
-    return {**content, "schema_version": 2}
+    """Schema 2 added second opinions to windows, and idle phases, net energy and the sampler's pace, which may lack."""
+    found = {**content, "schema_version": 2}
+    if isinstance(content.get("energy"), Mapping):
+        found["energy"] = _energy(content["energy"])
+    return found
 
 
 def from_2_to_3(content: Content) -> dict[str, Any]:
-    """Schema 3 keeps summaries of steps, the fields of a window, of the accelerator and of ranks by type.
+    """Schema 3 keeps summaries of steps, the accelerator by type, and ranks.
 
     Raises ValueError where steps cannot be summed up.
     """
@@ -51,8 +51,6 @@ def from_2_to_3(content: Content) -> dict[str, Any]:
     scenario, measured, environment = (content.get(name) for name in ("scenario", "measurements", "environment"))
     if isinstance(measured, Mapping):
         found["measurements"] = _measurements(measured)
-    if isinstance(content.get("energy"), Mapping):
-        found["energy"] = _energy(content["energy"])
     if isinstance(environment, Mapping):
         found["environment"] = {**environment, "accelerator": _accelerator(environment.get("accelerator"))}
     if isinstance(measured, Mapping) and isinstance(environment, Mapping) and isinstance(scenario, Mapping):
@@ -108,9 +106,9 @@ def _phase(phase: Any) -> Any:
         return phase
     devices = window.get("devices")
     if isinstance(devices, list):
-        devices = [{**UNRECORDED, **device} if isinstance(device, Mapping) else device for device in devices]
+        devices = [{**device, "second_opinion": None} if isinstance(device, Mapping) else device for device in devices]
         window = {**window, "devices": devices}
-    return {**phase, "window": {**UNRECORDED, **window}}
+    return {**phase, "window": {**window, "second_opinion": None}}
 
 
 def _accelerator(told: Any) -> Any:

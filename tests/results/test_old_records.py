@@ -84,8 +84,8 @@ def test_the_rest_is_kept(path):
     assert rank.device_name == old["measurements"]["framework"]["device_name"]
 
 
-def old_window(**changes):
-    """A window as the first collectors left it: what came later is not there."""
+def old_window(version):
+    """A window as the collectors of a schema left it."""
     shared = {
         "source": "counter",
         "energy_j": 100.0,
@@ -102,15 +102,17 @@ def old_window(**changes):
         "counter_vs_integral": 1.01,
         "over_cap": None,
         "low_power_at_high_use": None,
+        "shared_device": False,
         "reasons": [],
+        **({} if version == 1 else {"second_opinion": 1.02}),
     }
     window = {"t0_ns": 0, "t1_ns": 10**10, "duration_s": 10.0, "collector": "nvml", "scope_partial": False}
     devices = [{**shared, "sensor": "GPU-1", "scope": "card", "kind": "instant"}]
-    return {**shared, **window, "sampler_died": False, "valid": True, "devices": devices, **changes}
+    return {**shared, **window, "sampler_died": False, "valid": True, "devices": devices}
 
 
-def with_energy(version=2, **window):
-    phases = [{"phase": "training", "window": old_window(**window)}]
+def with_energy(version):
+    phases = [{"phase": "training", "window": old_window(version)}]
     content = content_of(COMPLETED[0]) | {"schema_version": version}
     return content | {"energy": {"collector": "nvml", "reason": None, "phases": phases}}
 
@@ -122,7 +124,9 @@ def test_energies_of_old_windows_are_read_by_type(tmp_path, version):
     (entry,) = load(path).energy.phases
     assert isinstance(entry.window, WindowEnergy)
     assert (entry.window.energy_j, entry.window.devices[0].integral_j) == (100.0, 99.0)
-    assert (entry.window.second_opinion, entry.net_energy_j) == (None, None)
+    opinion = None if version == 1 else 1.02
+    assert (entry.window.second_opinion, entry.window.devices[0].second_opinion) == (opinion, opinion)
+    assert entry.net_energy_j is None
 
 
 def test_boards_of_old_records_are_devices():
