@@ -46,11 +46,11 @@ def powered(framework="pytorch", launch=0, model="fourcastnet"):
 
 
 def places(content, above=()):
-    """The way to everything in a content, to the first two of a list."""
+    """The way to everything in a content, to the first of a list."""
     is_list = isinstance(content, list)
     if not is_list and not isinstance(content, dict):
         return
-    for name, value in list(enumerate(content))[:2] if is_list else content.items():
+    for name, value in list(enumerate(content))[:1] if is_list else content.items():
         yield (*above, name)
         yield from places(value, (*above, name))
 
