@@ -60,7 +60,7 @@ def _instance(model: type[BaseModel], content: bytes) -> BaseModel:
 
 def _type(annotation: Any) -> Any:
     """The same type with structures in the place of models and dataclasses."""
-    if is_dataclass(annotation):
+    if isinstance(annotation, type) and is_dataclass(annotation):
         return _structure(annotation, frozenset(field.name for field in fields(annotation)))
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         stays = annotation in KEPT_MODELS or _has_rules(annotation)

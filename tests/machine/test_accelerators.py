@@ -12,6 +12,7 @@ import pytest
 from harness.machine import accelerators
 from harness.machine.accelerators import ascend, hygon_amd
 from harness.machine.accelerators.told import number, version_in
+from harness.machine.speed_variables import speed_variables
 from harness.results.devices import Accelerator, Device
 from tests.shared import REPOSITORY, shared_path
 
@@ -311,3 +312,16 @@ def test_versions_in_files(tmp_path, text, version):
 def test_numbers_in_texts():
     assert [number(text) for text in ("1400 MHz", " 65536", "46.5")] == [1400, 65536, 46.5]
     assert [number(text) for text in ("N/A", "", None)] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("TASK_QUEUE_ENABLE", "ASCEND_LAUNCH_BLOCKING", "CPU_AFFINITY_CONF", "PYTORCH_NPU_ALLOC_CONF"),
+        *("COMBINED_ENABLE", "TORCH_NPU_USE_COMPATIBLE_IMPL", "MS_ALLOC_CONF", "GLOG_v", "PYTORCH_CUDA_ALLOC_CONF"),
+        *("CUDA_LAUNCH_BLOCKING", "CUDA_MODULE_LOADING", "HSA_ENABLE_SDMA", "HIP_LAUNCH_BLOCKING"),
+        *("MIOPEN_FIND_MODE", "ROCBLAS_LAYER", "PYTORCH_HIP_ALLOC_CONF", "ACL_OP_COMPILER_CACHE_DIR"),
+    ],
+)
+def test_variables_of_allocators_and_queues_are_recorded(name):
+    assert speed_variables({name: "1", "EDITOR": "vi"}) == {name: "1"}
