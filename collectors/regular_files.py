@@ -27,16 +27,8 @@ def open_regular(path: Path, most_bytes: int) -> BinaryIO:
 
     Raises OSError, with the reason as its `strerror`, where it cannot be opened, is larger, or is of another kind.
     """
-    if "\0" in str(path):
-        raise OSError(errno.EINVAL, "a NUL in the name", str(path))
-    _check(path.stat(), path, most_bytes)
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    try:
-        _check(os.fstat(descriptor), path, most_bytes)
-        return os.fdopen(descriptor, "rb")
-    except BaseException:
-        os.close(descriptor)
-        raise
+    descriptor, _ = _open(path, most_bytes)
+    return os.fdopen(descriptor, "rb")
 
 
 def read_regular(path: Path, most_bytes: int) -> bytes:
@@ -44,8 +36,30 @@ def read_regular(path: Path, most_bytes: int) -> bytes:
 
     Files of /proc, which give no size and may have no end, are empty here.
     """
-    with open_regular(path, most_bytes) as file:
-        return file.read(os.fstat(file.fileno()).st_size)
+    descriptor, size = _open(path, most_bytes)
+    try:
+        content = os.read(descriptor, size)
+        while len(content) < size and (more := os.read(descriptor, size - len(content))):
+            content += more
+        return content
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path, most_bytes: int) -> tuple[int, int]:
+    """The descriptor of a regular file and its size in bytes."""
+    name = str(path)
+    if "\0" in name:
+        raise OSError(errno.EINVAL, "a NUL in the name", name)
+    _check(path.stat(), path, most_bytes)
+    descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(descriptor)
+        _check(status, path, most_bytes)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor, status.st_size
 
 
 def kind_of(path: Path) -> str | None:
@@ -61,7 +75,8 @@ def kind_of(path: Path) -> str | None:
 
 
 def _check(status: os.stat_result, path: Path, most_bytes: int) -> None:
-    if kind := _kind(status.st_mode):
+    if not stat.S_ISREG(status.st_mode):
+        kind = _kind(status.st_mode)
         raise OSError(errno.EINVAL, f"{kind}, not a regular file", str(path))
     if status.st_size > most_bytes:
         raise OSError(errno.EFBIG, f"{_size(status.st_size)}, but at most {_size(most_bytes)} are read here", str(path))

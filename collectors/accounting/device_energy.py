@@ -60,17 +60,18 @@ class QualityLimits:
         return max(1.0, 5 * (sensor.update_period_s or 0.0), 5 * (period_s or 0.0))
 
 
-@dataclass(frozen=True)
-class DeviceEnergy:
-    """Energy of one sensor in a window. Fields are those of `WindowEnergy`; `reasons` make the window invalid.
+@dataclass(frozen=True, kw_only=True)
+class EnergyReading:
+    """Energy in a window and the evidence for it, of one sensor or of all devices of a job.
 
-    `second_opinion` is the power by a sensor that checks this one over its own, where both are known; of several the
-    one farthest from 1.
+    `energy_j` is `counter_j` or `integral_j` by `source` ("counter", "integral"); None, never 0, where it is not known.
+    `counter_vs_integral` is their ratio. `n_samples` and `n_unique` count the reads and the different values among
+    them. `max_gap_s` is the longest time without a sample and `coverage` the part of the window that samples cover.
+    `over_cap` and `low_power_at_high_use` are None where the cap or the utilisation is not known. `second_opinion` is
+    the power by a sensor that checks this one over its own, where both are known; of several the one farthest from 1.
+    `reasons` say what speaks against the energy.
     """
 
-    sensor: str
-    scope: str
-    kind: str
     source: str | None
     energy_j: float | None
     mean_power_w: float | None
@@ -79,7 +80,7 @@ class DeviceEnergy:
     integral_j: float | None
     n_samples: int
     n_unique: int
-    max_gap_s: float
+    max_gap_s: float | None
     coverage: float
     bracketed: bool
     missing_fraction: float | None
@@ -89,6 +90,15 @@ class DeviceEnergy:
     second_opinion: float | None
     shared_device: bool
     reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceEnergy(EnergyReading):
+    """The reading of one sensor; `reasons` make the window invalid."""
+
+    sensor: str
+    scope: str
+    kind: str
 
 
 class SensorAccount:
@@ -266,7 +276,7 @@ class SensorAccount:
             yield f"its energy counter {fault}"
         elif not evidence.bracketed:
             yield "no samples on both sides of the window"
-        if fault is None and evidence.max_gap_s > self._max_gap_s:
+        if fault is None and (evidence.max_gap_s or 0.0) > self._max_gap_s:
             yield f"no sample for {evidence.max_gap_s:.3g} s, at most {self._max_gap_s:g} s are bridged"
         if (least_s := limits.min_window_of(self._sensor)) > duration_s:
             yield f"window of {duration_s:.3g} s is shorter than {least_s:g} s"

@@ -8,7 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from collectors.accounting.device_energy import DeviceEnergy, QualityLimits, ReadingT, SensorAccount, ratio
+from collectors.accounting.device_energy import (
+    DeviceEnergy,
+    EnergyReading,
+    QualityLimits,
+    ReadingT,
+    SensorAccount,
+    ratio,
+)
 from collectors.accounting.energy_curve import NS_PER_S, peak_power_w
 from collectors.base import HOST_SCOPES, Sensor
 from collectors.occupancy.occupants import Stranger
@@ -18,43 +25,22 @@ from collectors.sampling.log_lines import told
 WorstT = TypeVar("WorstT", float, bool)
 
 
-@dataclass(frozen=True)
-class WindowEnergy:
+@dataclass(frozen=True, kw_only=True)
+class WindowEnergy(EnergyReading):
     """Gross energy of the job's devices between `t0_ns` and `t1_ns` on the monotonic clock.
 
-    `energy_j` is `counter_j` or `integral_j` by `source` ("counter", "integral", "mixed" over devices), summed over
-    devices; None, never 0, where any device has none. `peak_power_w` is the peak of the sum. `counter_vs_integral` is
-    their ratio. `second_opinion` is the power by sensors that check others over theirs, the ratio farthest from 1.
-    Evidence is that of the worst device: fewest samples, longest gap, lowest coverage. `over_cap` and
-    `low_power_at_high_use` are None where the cap or the utilisation is not known. `valid` is the verdict and
-    `reasons` say why not.
+    Energies are summed over devices, None where any device has none; `source` is "mixed" where theirs differ.
+    `peak_power_w` is the peak of the sum. Evidence is that of the worst device: fewest samples, longest gap, lowest
+    coverage. `valid` is the verdict and `reasons` say why not.
     """
 
     t0_ns: int
     t1_ns: int
     duration_s: float
     collector: str | None
-    source: str | None
-    energy_j: float | None
-    mean_power_w: float | None
-    peak_power_w: float | None
-    counter_j: float | None
-    integral_j: float | None
-    n_samples: int
-    n_unique: int
-    max_gap_s: float | None
-    coverage: float
-    bracketed: bool
-    missing_fraction: float | None
-    counter_vs_integral: float | None
-    over_cap: bool | None
-    low_power_at_high_use: bool | None
-    second_opinion: float | None
-    shared_device: bool
     scope_partial: bool
     sampler_died: bool
     valid: bool
-    reasons: tuple[str, ...]
     devices: tuple[DeviceEnergy, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -142,7 +128,7 @@ class EnergyAccount:
             integral_j=integral_j,
             n_samples=min((device.n_samples for device in devices), default=0),
             n_unique=min((device.n_unique for device in devices), default=0),
-            max_gap_s=max((device.max_gap_s for device in devices), default=None),
+            max_gap_s=_worst([device.max_gap_s for device in devices]),
             coverage=min((device.coverage for device in devices), default=0.0),
             bracketed=bracketed,
             missing_fraction=_worst([device.missing_fraction for device in devices]),

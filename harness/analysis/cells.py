@@ -205,7 +205,7 @@ def load_results(results: Path) -> Results:
         problem = record if isinstance(record, UserError) else _problem(path, record)
         if isinstance(record, UserError) or problem:
             problems.append(str(problem))
-        else:
+        elif record.purpose == "measurement":
             found.append(record)
     found, doubles = without_doubles(_by_identity(found))
     problems += doubles

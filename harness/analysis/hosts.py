@@ -24,7 +24,7 @@ class HostKind(NamedTuple):
 
 def kind_of(environment: Environment) -> HostKind:
     """The kind of the host that an environment describes."""
-    names = sorted(value for name, value in environment.accelerator.items() if name.endswith("_name"))
+    names = sorted(device.name or "" for device in environment.accelerator.devices)
     return HostKind(environment.cpu_name, environment.cpu_count, tuple(names))
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import PrivateAttr
 
@@ -60,11 +60,8 @@ class StoredRecord(Record):
         return super().__getattr__(name)  # type: ignore[misc]
 
 
-class _Read(NamedTuple):
-    """A file that was read: the fields of its record but those that stay in the file."""
-
-    fields: dict[str, Any]
-    summary: Summary
+_Read = tuple[dict[str, Any], Summary]
+"""What a file holds: the fields of its record but those that stay in the file, and its summary."""
 
 
 def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
@@ -94,7 +91,7 @@ def _child(paths: Sequence[Path]) -> Iterator[children.Child | None]:
 
 
 def _start(paths: Sequence[Path]) -> children.Child:
-    command = children.python_module("harness.analysis.reading_child")
+    command = children.python_module("harness.analysis.reading")
     with tempfile.TemporaryFile() as names:
         names.write(b"\0".join(map(os.fsencode, paths)))
         names.seek(0)
@@ -116,7 +113,7 @@ def _read_all(paths: Sequence[Path]) -> list[_Read | str]:
     for path in paths:
         try:
             record = decoding.load(path)
-            found.append(_Read({name: getattr(record, name) for name in KEPT}, summarise_record(record)))
+            found.append(({name: getattr(record, name) for name in KEPT}, summarise_record(record)))
         except UserError as error:
             found.append(str(error))
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -128,8 +125,9 @@ def _read_all(paths: Sequence[Path]) -> list[_Read | str]:
 def _stored(path: Path, found: _Read | str) -> StoredRecord | UserError:
     if isinstance(found, str):
         return UserError(found)
-    record = StoredRecord.model_construct(**found.fields)
-    record._path, record._summary = path, found.summary
+    fields, summary = found
+    record = StoredRecord.model_construct(**fields)
+    record._path, record._summary = path, summary
     return record
 
 
@@ -162,3 +160,7 @@ def answer() -> None:
     with without_collecting():
         paths = [Path(os.fsdecode(name)) for name in sys.stdin.buffer.read().split(b"\0")]
         sys.stdout.buffer.write(pickle.dumps(_read_all(paths), pickle.HIGHEST_PROTOCOL))
+
+
+if __name__ == "__main__":
+    answer()

@@ -2,6 +2,7 @@
 
 from functools import lru_cache
 from math import isfinite
+from operator import attrgetter
 from typing import NamedTuple
 
 from harness.analysis.quantities.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
@@ -17,6 +18,10 @@ LARGEST_ERROR = 1e39
 
 MOST_BITS = 53
 """Of the significand of a product, the leading one counted: those of float64."""
+
+
+SCORED = attrgetter("forecaster", "variable", "units", "lead_h")
+RMSE, ACC = attrgetter("rmse"), attrgetter("acc")
 
 
 class ScoreKey(NamedTuple):
@@ -111,16 +116,23 @@ def _check(found: Summary) -> None:
                 raise ValueError(f"energy or power of {use.activity} of {value:g}")
         if use.net_energy_j and not SMALLEST <= abs(use.net_energy_j) <= LARGEST:
             raise ValueError(f"net energy of {use.activity} of {use.net_energy_j:g} J")
-        if not all(isinstance(text, str) for text in (*use.reasons, *use.scopes)):
-            raise TypeError(f"reasons or scopes of {use.activity} are no text")
     if found.numerics and not 1 <= found.numerics.matmul_bits <= MOST_BITS:
         raise ValueError(f"a matrix product that kept {found.numerics.matmul_bits} bits")
     if found.scores:
-        for (forecaster, key), rmse, acc in zip(*found.scores[1:], strict=True):
-            if rmse < 0 or (isfinite(rmse) and rmse and not SMALLEST <= rmse <= LARGEST_ERROR):
-                raise ValueError(f"RMSE of {forecaster} of {rmse:g} {key.units}")
-            if acc and not SMALLEST <= abs(acc) <= LARGEST:
-                raise ValueError(f"ACC of {forecaster} of {acc:g}")
+        _check_scores(found.scores)
+
+
+def _check_scores(scores: Scores) -> None:
+    largest = max(scores.rmse, default=1.0)
+    known = [abs(acc) for acc in scores.acc if acc]
+    ordinary = isfinite(sum(scores.rmse)) and min(scores.rmse, default=1.0) >= SMALLEST and largest <= LARGEST_ERROR
+    if ordinary and min(known, default=1.0) >= SMALLEST and max(known, default=1.0) <= LARGEST:
+        return
+    for (forecaster, key), rmse, acc in zip(scores.places, scores.rmse, scores.acc, strict=True):
+        if rmse < 0 or (isfinite(rmse) and rmse and not SMALLEST <= rmse <= LARGEST_ERROR):
+            raise ValueError(f"RMSE of {forecaster} of {rmse:g} {key.units}")
+        if acc and not SMALLEST <= abs(acc) <= LARGEST:
+            raise ValueError(f"ACC of {forecaster} of {acc:g}")
 
 
 def _fingerprints(measured: Measurements) -> LaunchFingerprints | None:
@@ -132,8 +144,8 @@ def _scores(skill: Skill) -> Scores:
     definition = (
         f"Weights: {skill.weights}. RMSE: {skill.rmse_order}. ACC: {skill.acc}. Climatology: {skill.climatology}."
     )
-    places = _places(tuple((each.forecaster, each.variable, each.units, each.lead_h) for each in skill.scores))
-    rmse, acc = tuple(each.rmse for each in skill.scores), tuple(each.acc for each in skill.scores)
+    places = _places(tuple(map(SCORED, skill.scores)))
+    rmse, acc = tuple(map(RMSE, skill.scores)), tuple(map(ACC, skill.scores))
     return Scores(definition, places, rmse, acc)
 
 

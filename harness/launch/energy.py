@@ -12,12 +12,12 @@ from collectors.sampling.jitter import jitter
 from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness.calibration import store
 from harness.launch.plan import PowerPlan
+from harness.results.measurements import MeasuredParts
 from harness.results.record import (
     AppliedCalibration,
     DeviceProcesses,
     Energy,
     Idle,
-    Measurements,
     OtherProcess,
     PhaseEnergy,
     Sampling,
@@ -39,7 +39,7 @@ def power_plan(sampler: SamplerProcess, idle_s: float) -> PowerPlan:
 def account(
     folder: Path,
     outcome: SamplerOutcome,
-    measurements: Measurements,
+    measurements: MeasuredParts,
     chip: str,
     results: Path,
     chip_cap_w: float | None = None,
@@ -68,13 +68,13 @@ def account(
     return Energy(
         collector=outcome.collector,
         reason=outcome.reason,
-        idle=Idle.model_validate(idle.to_dict()),
+        idle=Idle(before_w=idle.before_w, after_w=idle.after_w, power_w=idle.power_w, reasons=idle.reasons),
         calibrations=calibrations,
         sampling=_sampling(log),
         phases=tuple(
             PhaseEnergy(
                 phase=name,
-                window=window.to_dict(),
+                window=window,
                 net_energy_j=idle.net_energy_j(window),
                 net_reason=idle.why_no_net(window),
             )

@@ -161,7 +161,7 @@ def _too_much(needs: Sequence[MemoryNeed], limit_bytes: int, whose: str) -> list
 
 def _device_bytes(chip: ChipConfig, environment: Environment) -> int | None:
     """Memory of the largest device that the driver tells of, else what the chip's file says."""
-    told = [int(value) for name, value in environment.accelerator.items() if name.endswith("_memory_bytes")]
+    told = [device.memory_bytes for device in environment.accelerator.devices if device.memory_bytes]
     if told:
         return max(told)
     return None if chip.memory_gib.value is None else int(chip.memory_gib.value * GIB)

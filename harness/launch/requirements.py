@@ -18,7 +18,7 @@ COPIES_OF_A_PARAMETER = 4
 """Weight, gradient and both moments of Adam, all there when the optimiser steps."""
 
 BYTES_OF_A_STEP, BYTES_OF_A_SCORE, BYTES_OF_A_RECORD = 3 * 20, 120, 4_000
-"""Of record.json, less than any that a launch has left: three numbers a step, scores, the rest."""
+"""Of measurements.json, which is there until the steps are a table: three numbers a step, scores, the rest at least."""
 
 
 @dataclass(frozen=True)

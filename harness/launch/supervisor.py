@@ -11,8 +11,6 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import ValidationError
-
 from collectors.occupancy.occupant_watch import OccupantWatch
 from collectors.occupancy.occupants import Occupancy
 from collectors.sampling.process import SamplerOutcome, SamplerProcess
@@ -25,9 +23,22 @@ from harness.launch.made import is_made
 from harness.launch.plan import LaunchPlan
 from harness.launch.turns import turn
 from harness.launch.worker_process import Ending, Progress, run_worker
-from harness.machine import environment
+from harness.machine import accelerators, environment
 from harness.processes import worker_environment
-from harness.results.record import FILE_NAME, Energy, Environment, Load, Measurements, Record, save
+from harness.results import steps
+from harness.results.record import (
+    FILE_NAME,
+    Energy,
+    Environment,
+    Load,
+    MeasuredParts,
+    Measurements,
+    Rank,
+    Record,
+    WorkerMeasurements,
+    save,
+)
+from harness.scenario.scenario import Scenario
 
 
 class Watcher(Protocol):
@@ -84,6 +95,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     plan.write(folder)
     started = datetime.now(timezone.utc)
     load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
+    states = accelerators.states(chip.visible_devices, "before", DEVICES_PER_LAUNCH)
     child_environment = worker_environment(os.environ)
     sampler = SamplerProcess.start(folder / "power.jsonl", chip.power_collectors, child_environment)
     occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, child_environment)
@@ -101,7 +113,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     finally:
         outcome, occupancy = sampler.stop(), occupants.stop(DEVICES_PER_LAUNCH)
     foreign_cores = meter.foreign_cores()
-    measurements, problem = _read_measurements(folder)
+    measured, measurements, problem = _read_measurements(folder)
     if ending.status == "completed" and (problem or measurements.skill is None):
         ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
     record = Record(
@@ -123,8 +135,11 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
             foreign=foreign_cores > foreign_cores_allowed(meter.cores),
             cores=meter.cores,
             devices=device_processes(occupancy),
+            device_states=(*states, *accelerators.states(chip.visible_devices, "after", DEVICES_PER_LAUNCH)),
         ),
+        ranks=_ranks(plan.scenario, captured, measurements),
         measurements=measurements,
+        steps=steps.save(measured, folder),
         energy=_account(folder, outcome, measurements, plan.scenario.chip, results, chip.power_cap_w.value, occupancy),
     )
     save(record, folder)
@@ -136,20 +151,30 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     return record
 
 
-def _read_measurements(folder: Path) -> tuple[Measurements, str | None]:
+def _read_measurements(folder: Path) -> tuple[WorkerMeasurements, Measurements, str | None]:
+    """What the worker left, its summary for the record, and why there is nothing where it cannot be used."""
     path = folder / "measurements.json"
     if not path.exists():
-        return Measurements(), None
+        return WorkerMeasurements(), Measurements(), None
     try:
-        return Measurements.model_validate_json(path.read_bytes()), None
-    except (OSError, ValidationError) as error:
-        return Measurements(), f"the worker's measurements cannot be read: {str(error).splitlines()[0]}"
+        measured = WorkerMeasurements.model_validate_json(path.read_bytes())
+        return measured, measured.summary(), None
+    except (OSError, ArithmeticError, ValueError) as error:
+        problem = f"the worker's measurements cannot be read: {str(error).splitlines()[0]}"
+        return WorkerMeasurements(), Measurements(), problem
+
+
+def _ranks(scenario: Scenario, environment: Environment, measurements: Measurements) -> tuple[Rank, ...]:
+    """The only rank of a launch on one device."""
+    name = measurements.framework.device_name if measurements.framework else None
+    device = None if scenario.device.lower() == "cpu" else 0
+    return (Rank(rank=0, host=environment.host, device=device, device_name=name),)
 
 
 def _account(
     folder: Path,
     outcome: SamplerOutcome,
-    measurements: Measurements,
+    measurements: MeasuredParts,
     chip: str,
     results: Path,
     cap_w: float | None,

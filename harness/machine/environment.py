@@ -15,6 +15,7 @@ import psutil
 import harness
 from collectors import children
 from harness.errors import UserError
+from harness.machine import accelerators
 from harness.machine import identity as machine
 from harness.machine.speed_variables import speed_variables
 from harness.results.record import Environment
@@ -48,7 +49,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
         visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         variables=speed_variables(os.environ, apart=THREAD_VARIABLES),
-        accelerator=_nvidia(),
+        accelerator=accelerators.describe(visible_devices_variable),
     )
 
 
@@ -108,24 +109,3 @@ def _container() -> str | None:
 def _packages() -> str:
     listed = sorted({f"{found.name}=={found.version}" for found in distributions()})
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
-
-
-def _nvidia() -> dict[str, str]:
-    import pynvml
-
-    found: dict[str, str] = {}
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return found
-    with contextlib.suppress(pynvml.NVMLError):
-        found["driver"] = pynvml.nvmlSystemGetDriverVersion()
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            device = pynvml.nvmlDeviceGetHandleByIndex(index)
-            found[f"gpu{index}_name"] = pynvml.nvmlDeviceGetName(device)
-            found[f"gpu{index}_memory_bytes"] = str(pynvml.nvmlDeviceGetMemoryInfo(device).total)
-            found[f"gpu{index}_sm_mhz_max"] = str(pynvml.nvmlDeviceGetMaxClockInfo(device, pynvml.NVML_CLOCK_SM))
-            found[f"gpu{index}_power_cap_mw"] = str(pynvml.nvmlDeviceGetEnforcedPowerLimit(device))
-    with contextlib.suppress(pynvml.NVMLError):
-        pynvml.nvmlShutdown()
-    return found

@@ -7,12 +7,13 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 from pydantic import BaseModel
 
-from harness.results.record import Energy, Measurements, Phase, Record
+from harness.results.record import Energy, Load, Measurements, Phase, Record, StageSummary
 
 MOST_INTEGER = 2**63 - 1
 MOST_FLOAT = 1e39
@@ -21,6 +22,8 @@ MOST_FLOAT = 1e39
 MOST_LAUNCH = 10**6
 MOST_LEAD_H = 1e7
 YEARS = (1970, 2200)
+LEAD_H = attrgetter("lead_h")
+MEMORY = ("process_rss_bytes", "device_bytes", "device_reserved_bytes", "driver_peak_bytes")
 
 
 def check_numbers(value: Any, where: str = "") -> None:
@@ -56,9 +59,13 @@ def check_record(record: Record) -> None:
     _within("order", record.order, 0, MOST_INTEGER)
     _within("duration_s", record.duration_s, 0, MOST_FLOAT)
     _check_started(record.started_at)
-    check_numbers(record.load, "load")
+    _check_load(record.load)
     _check_once(_Same(record.scenario), "scenario")
     _check_once(_Same(record.environment), "environment")
+    for rank in record.ranks:
+        _check_once(_Same(rank), "ranks")
+    if record.steps:
+        _within("steps.rows", record.steps.rows, 1, MOST_INTEGER)
     _check_measurements(record.measurements)
     _check_energy(record.energy)
 
@@ -81,6 +88,14 @@ def _check_once(same: _Same, where: str) -> None:
     check_numbers(same.value, where)
 
 
+def _check_load(load: Load) -> None:
+    for name in ("load_average_1min", "cpu_count", "foreign_cores", "cores"):
+        if not -MOST_FLOAT <= (getattr(load, name) or 0) <= MOST_FLOAT:
+            raise ValueError(f"load.{name}: {_short(getattr(load, name))}")
+    if load.devices or load.device_states:
+        check_numbers(load, "load")
+
+
 def _check_started(started_at: str) -> None:
     try:
         year = datetime.fromisoformat(started_at).year
@@ -95,20 +110,29 @@ def _check_measurements(measured: Measurements) -> None:
     if measured.framework:
         _check_once(_Same(measured.framework), "measurements.framework")
     if measured.memory:
-        for name in ("process_rss_bytes", "device_bytes"):
-            _within(f"measurements.memory.{name}", getattr(measured.memory, name) or 0, 0, MOST_INTEGER)
+        for name in MEMORY:
+            if not 0 <= (getattr(measured.memory, name) or 0) <= MOST_INTEGER:
+                raise ValueError(f"measurements.memory.{name}: {_short(getattr(measured.memory, name))}")
+    if measured.compilations:
+        check_numbers(measured.compilations, "measurements.compilations")
     for stage in measured.training:
-        _within(f"{stage.name}: samples_per_epoch", stage.samples_per_epoch, 0, MOST_INTEGER)
-        for epoch in stage.epochs:
-            for loss in (*epoch.loss, epoch.validation_loss or 0.0):
-                if MOST_FLOAT < abs(loss) < math.inf:
-                    raise ValueError(f"{stage.name}: a loss of {loss:g}")
+        _check_stage(stage)
     if measured.inference:
         _within("inference.batch_size", measured.inference.batch_size, 0, MOST_INTEGER)
     if measured.skill:
-        _check_leads(tuple([score.lead_h for score in measured.skill.scores]))
+        _check_leads(tuple(map(LEAD_H, measured.skill.scores)))
     for phase in measured.phases:
         _check_phase(phase)
+
+
+def _check_stage(stage: StageSummary) -> None:
+    _within(f"{stage.name}: samples_per_epoch", stage.samples_per_epoch, 0, MOST_INTEGER)
+    for epoch in stage.epochs:
+        if not 1 <= epoch.steps <= MOST_INTEGER:
+            raise ValueError(f"{stage.name}: {_short(epoch.steps)} steps in an epoch")
+        for loss in (epoch.mean_loss, epoch.last_loss, epoch.validation_loss or 0.0):
+            if MOST_FLOAT < abs(loss) < math.inf:
+                raise ValueError(f"{stage.name}: a loss of {loss:g}")
 
 
 @lru_cache(maxsize=2**8)
@@ -121,13 +145,14 @@ def _check_leads(leads_h: tuple[float, ...]) -> None:
 def _check_phase(phase: Phase) -> None:
     if not 0 <= phase.t0_ns <= phase.t1_ns <= MOST_INTEGER:
         raise ValueError(f"phase {phase.name}: begins or ends at no time, or ends before it begins")
-    for name in ("steps", "samples"):
-        _within(f"phase {phase.name}: {name}", getattr(phase, name), 0, MOST_INTEGER)
+    if not (0 <= phase.steps <= MOST_INTEGER and 0 <= phase.samples <= MOST_INTEGER):
+        raise ValueError(f"phase {phase.name}: {_short(phase.steps)} steps of {_short(phase.samples)} samples")
 
 
 def _check_energy(energy: Energy) -> None:
     for name in ("idle", "sampling", "calibrations"):
-        check_numbers(getattr(energy, name), f"energy.{name}")
+        if value := getattr(energy, name):
+            check_numbers(value, f"energy.{name}")
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

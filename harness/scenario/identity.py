@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticUndefined, to_jsonable_python
@@ -22,21 +22,6 @@ VERSION = 2
 DIGITS = 8
 WORDING = frozenset({"description"})
 """Fields that say something to people and change no measurement, wherever they are."""
-
-
-class Digested(NamedTuple):
-    """A setting of a network that said how it is run, and so belongs to the execution: its group, field and default."""
-
-    group: str
-    field: str
-    default: object
-
-
-MOVED = {
-    "spectral": Digested("operators", "spectral", "auto"),
-    "segment_sum": Digested("operators", "segment_sum", "auto"),
-    "pieces": Digested("recompute", "ranges", 1),
-}
 
 
 def away(value: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
@@ -53,11 +38,8 @@ def away(value: BaseModel, without: Collection[str] = ()) -> dict[str, Any]:
 
 
 def away_of_network(architecture_name: str, network: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of a network's hyperparameters; all that are given where the architecture is not installed here.
-
-    Those that say how a network is run are left out: see `away_of_execution`.
-    """
-    given = {name: value for name, value in network.items() if name not in MOVED}
+    """The same of a network's hyperparameters; all that are given where the architecture is not installed here."""
+    given = dict(network)
     kind = _network_type(architecture_name)
     if kind is None:
         return given
@@ -66,18 +48,6 @@ def away_of_network(architecture_name: str, network: Mapping[str, Any]) -> dict[
     except ValidationError:
         defaults = {name: _plain(default) for name, default in _defaults(kind) if default is not PydanticUndefined}
         return {name: value for name, value in given.items() if name not in defaults or value != defaults[name]}
-
-
-def away_of_execution(execution: BaseModel, network: Mapping[str, Any]) -> dict[str, Any]:
-    """What an execution sets away from its defaults, with what old records hold of it among the hyperparameters."""
-    found = away(execution)
-    for name, moved in MOVED.items():
-        if name in network and network[name] != moved.default:
-            group = found.setdefault(moved.group, {})
-            group.setdefault(moved.field, network[name])
-            if moved.field == "ranges":
-                group.setdefault("unit", "ranges")
-    return found
 
 
 def digest(content: Mapping[str, Any]) -> str:

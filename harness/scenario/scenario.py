@@ -1,16 +1,15 @@
 """The cells of a bench as values: what is compared, all that defines it, what cannot run, and what a user selects."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeInt
 
 from harness.data.config import DataConfig
 from harness.frozen import Frozen
 from harness.scenario import identity
-from harness.scenario.execution import StoredExecution
+from harness.scenario.execution import Execution, StoredExecution
 from harness.scenario.schema import Design, FrameworkName, InferenceConfig, TrainingConfig
 
 NOT_MEASURED = frozenset({"suite", "variant", "idle_s", "time_limit_s", "data_root"})
@@ -23,7 +22,7 @@ class Cell(Frozen):
     model: str
     preset: str
     framework: FrameworkName
-    execution: StoredExecution
+    execution: Execution
     chip: str
     data_name: str
 
@@ -67,14 +66,6 @@ class Scenario(Cell):
     weights: StartingWeights | None = Field(default=None, description="None: drawn from the seed of the launch")
     variant: Variant | None = Field(default=None, description="None in a suite without axes and ladder")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _without_the_old_precision(cls, content: Any) -> Any:
-        """Scenarios whose execution was a word had `precision: fp32` beside it, the only one that there was."""
-        if isinstance(content, Mapping) and isinstance(content.get("execution"), str):
-            return {name: value for name, value in content.items() if (name, value) != ("precision", "fp32")}
-        return content
-
     @property
     def cell(self) -> str:
         """A readable name that no other cell shares: whatever changes a measurement changes the digest at its end.
@@ -83,7 +74,7 @@ class Scenario(Cell):
         """
         apart = {"execution", "network", "weights"}
         content = identity.away(self, without=NOT_MEASURED | apart)
-        content["execution"] = identity.away_of_execution(self.execution, self.network)
+        content["execution"] = identity.away(self.execution)
         content["network"] = identity.away_of_network(self.architecture, self.network)
         if self.weights is not None:
             content["weights"] = self.weights.fingerprint
@@ -92,8 +83,9 @@ class Scenario(Cell):
 
 
 class Absent(Cell):
-    """A cell that cannot exist or cannot run here, and why."""
+    """A cell that cannot exist or cannot run here, and why; the execution of one that an old bench noted is a word."""
 
+    execution: StoredExecution
     reason: str
 
 

@@ -23,7 +23,7 @@ from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
 from harness.models.sources import sources_digest
 from harness.results import forecast
-from harness.results.record import Definitions, Fingerprints, Measurements, Memory, Startup
+from harness.results.record import Definitions, Fingerprints, Memory, Startup, WorkerMeasurements
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.scenario.scenario import Scenario
@@ -90,7 +90,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     framework.synchronise()
     built_s = perf_counter()
 
-    measured = Measurements(
+    measured = WorkerMeasurements(
         framework=description,
         numerics=numerics,
         sources=sources_digest(subject.package, scenario.framework),
@@ -165,7 +165,7 @@ def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) 
             time.sleep(plan.power.idle_s)
 
 
-def write_measurements(folder: Path, measured: Measurements, reporter: Reporter) -> None:
+def write_measurements(folder: Path, measured: WorkerMeasurements, reporter: Reporter) -> None:
     """Write what has been measured so far."""
     measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
     write_atomically(folder / "measurements.json", measured.model_dump_json())

@@ -4,7 +4,7 @@ import io
 
 import pandas as pd
 import yaml
-from made_records import make_measurements, make_record, make_scenario, make_skill
+from made_records import make_measurements, make_record, make_scenario, make_skill, make_window
 from rich.console import Console
 
 from harness.analysis.claims.writing import write_claims
@@ -57,14 +57,7 @@ def add(
         measured = make_measurements(
             launch=launch, step_s=0.5 * factor * (1 + NOISE[launch]), phases=(phase,), skill=make_skill(factor)
         )
-        window = {
-            "valid": True,
-            "reasons": [],
-            "energy_j": energy_j,
-            "duration_s": 10.0,
-            "peak_power_w": 1.0,
-            "devices": [{"scope": scope} for scope in scopes],
-        }
+        window = make_window(energy_j, 10.0, peak_power_w=1.0, scopes=scopes)
         entries = (PhaseEnergy(phase="inference", window=window),) if energy_j else ()
         energy = Energy(collector="nvml", reason=None if energy_j else "no sensor here", phases=entries)
         record = make_record(

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from collectors.accounting.device_energy import DeviceEnergy
+from collectors.accounting.energy import WindowEnergy
 from harness.data.config import RossbyConfig
 from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.porting.parity.certificate import Certificate, Level
@@ -15,13 +17,14 @@ from harness.results.record import (
     Fingerprints,
     Latency,
     Load,
-    Measurements,
     Memory,
+    Rank,
     Record,
     Skill,
     SkillScore,
     Startup,
     TrainingStage,
+    WorkerMeasurements,
     save,
 )
 from harness.scenario.execution import EAGER, GRAPH
@@ -124,7 +127,47 @@ def make_measurements(*, step_s=0.5, launch=0, rmse=1.0, **changes):
         "skill": make_skill(rmse),
         "memory": Memory(process_rss_bytes=512 * 2**20, device_bytes=None),
     }
-    return Measurements(**content | changes)
+    return WorkerMeasurements(**content | changes)
+
+
+def make_window(energy_j=100.0, duration_s=10.0, *, peak_power_w=None, reasons=(), scopes=("card",), **changes):
+    """Energy of a window, valid unless there are reasons, by one sensor of each scope that share it."""
+    evidence = {
+        "source": None if energy_j is None else "integral",
+        "energy_j": energy_j,
+        "mean_power_w": energy_j and energy_j / duration_s,
+        "peak_power_w": peak_power_w if peak_power_w is not None else energy_j and 3 * energy_j / duration_s,
+        "counter_j": None,
+        "integral_j": energy_j,
+        "n_samples": 100,
+        "n_unique": 90,
+        "max_gap_s": 0.1,
+        "coverage": 1.0,
+        "bracketed": True,
+        "missing_fraction": 0.0,
+        "counter_vs_integral": None,
+        "over_cap": None,
+        "low_power_at_high_use": None,
+        "second_opinion": None,
+        "shared_device": False,
+        "reasons": tuple(reasons),
+    }
+    devices = [
+        DeviceEnergy(**evidence, sensor=f"sensor{number}", scope=scope, kind="instant")
+        for number, scope in enumerate(scopes)
+    ]
+    content = {
+        **evidence,
+        "t0_ns": 0,
+        "t1_ns": int(duration_s * 1e9),
+        "duration_s": duration_s,
+        "collector": "nvml",
+        "scope_partial": False,
+        "sampler_died": False,
+        "valid": not reasons,
+        "devices": tuple(devices),
+    }
+    return WindowEnergy(**content | changes)
 
 
 def make_environment(**changes):
@@ -153,6 +196,7 @@ def make_environment(**changes):
 def make_record(framework="pytorch", launch=0, *, scenario=None, host="aaaabbbbcccc", foreign=False, **changes):
     """A completed record of a launch, of a cell that `framework` or `scenario` names."""
     scenario = scenario or make_scenario(framework, "eager" if framework == "pytorch" else "graph")
+    measured = changes.pop("measurements", None) or make_measurements(launch=launch)
     content = {
         "scenario": scenario,
         "cell": scenario.cell,
@@ -166,7 +210,8 @@ def make_record(framework="pytorch", launch=0, *, scenario=None, host="aaaabbbbc
         "reason": None,
         "environment": make_environment(host=host),
         "load": Load(load_average_1min=0.1, cpu_count=2, foreign_cores=0.5 if foreign else 0.0, foreign=foreign),
-        "measurements": make_measurements(launch=launch),
+        "ranks": (Rank(rank=0, host=host, device=None, device_name="some CPU"),),
+        "measurements": measured.summary() if isinstance(measured, WorkerMeasurements) else measured,
         "energy": Energy(collector=None, reason="no sensor: rapl: no powercap tree"),
     }
     return Record(**content | changes)
@@ -175,7 +220,7 @@ def make_record(framework="pytorch", launch=0, *, scenario=None, host="aaaabbbbc
 def make_failure(framework="mindspore", launch=0, *, reason="killed: out of memory", **changes):
     """A record of a launch that did not complete."""
     content = {"status": "out_of_memory", "reason": reason, "attempt": f"{framework}{launch}-failed"}
-    return make_record(framework, launch, measurements=Measurements(), **content | changes)
+    return make_record(framework, launch, measurements=WorkerMeasurements(), **content | changes)
 
 
 def make_certificate(verdict="passed", *, sources=SOURCES, version="2.9", **changes):

@@ -16,7 +16,7 @@ from harness.analysis.figures.subject import Illustration
 from harness.analysis.reading import read_records
 from harness.errors import UserError
 from harness.results.forecast import Forecast
-from harness.results.record import Measurements, load
+from harness.results.record import WorkerMeasurements, load
 
 
 def scored(rmse, **changes):
@@ -59,7 +59,7 @@ def test_what_a_worker_leaves_is_read(results):
     """A validation loss that overflows while the training goes on."""
     stage = make_stage(make_epoch(validation_loss=inf), make_epoch(validation_loss=nan, loss=(inf, 0.2)))
     written = make_measurements(training=(stage,)).model_dump_json()
-    epochs = Measurements.model_validate_json(written).training[0].epochs
+    epochs = WorkerMeasurements.model_validate_json(written).training[0].epochs
     assert (epochs[0].validation_loss, epochs[1].loss) == (inf, (inf, 0.2))
     with pytest.raises(msgspec.MsgspecError):
         msgspec.json.decode('{"x": NaN}')

@@ -115,7 +115,8 @@ def test_absent_cells_of_no_suite_are_named(results):
         ("{", "not JSON"),
         ("", "not JSON"),
         ("[]", "damaged"),
-        ('{"schema_version": 3}', "schema version 3"),
+        ('{"schema_version": 4}', "schema version 4"),
+        ('{"schema_version": 2}', "scenario: Field required"),
         ('{"schema_version": 1}', "scenario: Field required"),
     ],
 )

@@ -9,10 +9,17 @@ from reports import read, run
 
 from harness.analysis.cells import load_results
 from harness.machine import identity as machine
+from harness.results.record import Accelerator, Device
 from tests.made_machine import IN_A_CONTAINER, UUID, make_machine
 from tests.shared import shared_path
 
 A, B = "a" * 12, "b" * 12
+
+
+def boards(*names, driver=None):
+    """NVIDIA boards of these names."""
+    devices = tuple(Device(index=index, name=name) for index, name in enumerate(names))
+    return Accelerator(vendor="nvidia", driver=driver, devices=devices)
 
 
 def launches_of(results):
@@ -42,24 +49,22 @@ def test_frameworks_on_two_hosts_of_one_kind_are_compared(results):
     [
         {"cpu_name": "another CPU"},
         {"cpu_count": 3},
-        {"accelerator": {"gpu0_name": "A100"}},
-        {"accelerator": {"gpu0_name": "A100", "gpu1_name": "A100"}},
+        {"accelerator": boards("A100")},
+        {"accelerator": boards("A100", "A100")},
     ],
 )
 def test_hosts_of_other_kinds_stay_apart(results, changes):
     results.add(
-        make_record("pytorch", 0, environment=make_environment(host=A, accelerator={"gpu0_name": "H200"})),
-        make_record(
-            "pytorch", 1, environment=make_environment(host=B, **{"accelerator": {"gpu0_name": "H200"}} | changes)
-        ),
+        make_record("pytorch", 0, environment=make_environment(host=A, accelerator=boards("H200"))),
+        make_record("pytorch", 1, environment=make_environment(host=B, **{"accelerator": boards("H200")} | changes)),
     )
     assert launches_of(results) == {("pytorch eager", A): [0], ("pytorch eager", B): [1]}
 
 
 def test_clocks_and_drivers_make_no_other_kind(results):
     results.add(
-        make_record("pytorch", 0, environment=make_environment(host=A, accelerator={"gpu0_name": "A", "driver": "1"})),
-        make_record("pytorch", 1, environment=make_environment(host=B, accelerator={"gpu0_name": "A", "driver": "2"})),
+        make_record("pytorch", 0, environment=make_environment(host=A, accelerator=boards("A", driver="1"))),
+        make_record("pytorch", 1, environment=make_environment(host=B, accelerator=boards("A", driver="2"))),
     )
     assert launches_of(results) == {("pytorch eager", f"{A}, {B}"): [0, 1]}
 

@@ -2,7 +2,7 @@
 
 import pytest
 from drawing import one
-from made_records import make_measurements, make_record, make_scenario
+from made_records import make_measurements, make_record, make_scenario, make_window
 
 from harness.analysis.figures import batch_size as scaling
 from harness.analysis.figures import energy, loss, skill, speed
@@ -18,7 +18,7 @@ BIG = make_scenario(
 def measured(launch, *, valid=True):
     """A launch with an inference window, and the energy of that."""
     phase = Phase(name="inference", t0_ns=0, t1_ns=1, steps=4, samples=8)
-    window = {"valid": valid, "reasons": [], "energy_j": 100.0, "peak_power_w": 30.0, "duration_s": 5.0}
+    window = make_window(100.0, 5.0, peak_power_w=30.0, reasons=() if valid else ("not valid",))
     energies = Energy(collector="nvml", reason=None, phases=(PhaseEnergy(phase="inference", window=window),))
     return {"measurements": make_measurements(launch=launch, phases=(phase,)), "energy": energies}
 

@@ -1,5 +1,5 @@
 import pytest
-from made_records import make_epoch, make_failure, make_measurements, make_record, make_stage
+from made_records import make_epoch, make_failure, make_measurements, make_record, make_stage, make_window
 
 from harness.analysis.quantities.metrics import energy_uses, launch_metrics, steady_state_problems
 from harness.results.record import Energy, Latency, Memory, Phase, PhaseEnergy
@@ -89,13 +89,7 @@ def test_uncounted_device_memory_is_none_and_not_0():
 class TestEnergy:
     @staticmethod
     def window(energy_j, duration_s, reasons=()):
-        return {
-            "energy_j": energy_j,
-            "peak_power_w": energy_j and 3 * energy_j / duration_s,
-            "duration_s": duration_s,
-            "valid": not reasons,
-            "reasons": list(reasons),
-        }
+        return make_window(energy_j, duration_s, reasons=reasons)
 
     def record(self, *windows, inference):
         names = [f"train pretrain {number}" for number in range(len(windows))]

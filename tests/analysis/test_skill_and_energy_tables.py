@@ -8,6 +8,7 @@ from made_records import (
     make_record,
     make_skill,
     make_stage,
+    make_window,
 )
 from reports import add_pair, read, run
 
@@ -144,16 +145,6 @@ class TestSkill:
         assert lines == [f"- {expected}: other data."]
 
 
-def made_window(energy_j, *, duration_s, peak_power_w=None, reasons=()):
-    return {
-        "valid": not reasons,
-        "reasons": list(reasons),
-        "energy_j": energy_j,
-        "peak_power_w": peak_power_w,
-        "duration_s": duration_s,
-    }
-
-
 class TestEnergy:
     def test_no_sensor_is_a_reason_and_never_0(self, results):
         add_pair(results, launches=range(3))
@@ -166,13 +157,13 @@ class TestEnergy:
     def test_valid_and_invalid_windows(self, results):
         for launch in range(3):
             windows = [
-                made_window(100.0 + launch, duration_s=10.0, peak_power_w=20.0 + launch),
-                made_window(9.0, duration_s=1.0, reasons=["window of 1 s is too short"]),
+                make_window(100.0 + launch, duration_s=10.0, peak_power_w=20.0 + launch),
+                make_window(9.0, duration_s=1.0, reasons=["window of 1 s is too short"]),
             ]
             names = ("train pretrain 0", "inference")
             phases = tuple(Phase(name=name, t0_ns=0, t1_ns=1, steps=2, samples=8) for name in names)
             entries = tuple(
-                PhaseEnergy(phase=name, window=window, net_energy_j=window["energy_j"] - 40)
+                PhaseEnergy(phase=name, window=window, net_energy_j=window.energy_j - 40)
                 for name, window in zip(names, windows, strict=True)
             )
             measured = make_measurements(launch=launch, phases=phases, training=(make_stage(make_epoch()),))
@@ -195,10 +186,11 @@ class TestEnergy:
         """Five launches of each framework whose inference windows hold `joules`, a percent more each launch."""
         for launch in range(5):
             for name, energy_j, scope in zip(("pytorch", "mindspore"), joules, scopes, strict=True):
-                window = made_window(energy_j * (1 + 0.01 * launch), duration_s=10.0, peak_power_w=30.0)
-                window["devices"] = [{"scope": scope}]
+                window = make_window(
+                    energy_j * (1 + 0.01 * launch), duration_s=10.0, peak_power_w=30.0, scopes=(scope,)
+                )
                 phases = (Phase(name="inference", t0_ns=0, t1_ns=1, steps=4, samples=8),)
-                entry = PhaseEnergy(phase="inference", window=window, net_energy_j=window["energy_j"] / 2)
+                entry = PhaseEnergy(phase="inference", window=window, net_energy_j=window.energy_j / 2)
                 results.add(
                     make_record(
                         name,
@@ -290,7 +282,7 @@ class TestEnergy:
         phases = tuple(Phase(name=name, t0_ns=0, t1_ns=1, steps=2, samples=8) for name in names)
         entries = tuple(
             PhaseEnergy(
-                phase=name, window=made_window(energy_j, duration_s=10.0, peak_power_w=130.0), net_energy_j=net_j
+                phase=name, window=make_window(energy_j, duration_s=10.0, peak_power_w=130.0), net_energy_j=net_j
             )
             for name, energy_j, net_j in zip(names, (800.0, 1200.0), (recorded, 200.0), strict=True)
         )

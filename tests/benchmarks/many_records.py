@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from harness.results.record import Energy, Epoch, Latency, Phase, PhaseEnergy, Skill, SkillScore
-from tests.analysis.made_records import make_measurements, make_record, make_scenario, make_skill, make_stage
+from tests.analysis.made_records import (
+    make_measurements,
+    make_record,
+    make_scenario,
+    make_skill,
+    make_stage,
+    make_window,
+)
 
 EPOCHS, STEPS, INFERENCE_STEPS = 12, 21, 100
 VARIABLES, LEADS_H = ("u", "v", "z", "t"), (6.0, 12.0, 24.0, 48.0)
@@ -41,9 +48,9 @@ def _write(folder: Path, template: dict[str, Any], launch: int, night: int, rand
         "launch": launch,
         "attempt": f"{template['cell']}-{name}",
         "started_at": f"2026-01-{night + 1:02d}T00:00:00+00:00",
-        "measurements": _measurements(launch, random).model_dump(mode="json"),
+        "measurements": _measurements(launch, random).summary().model_dump(mode="json"),
     }
-    (place / "record.json").write_text(json.dumps(content, indent=1) + "\n")
+    (place / "record.json").write_text(json.dumps(content) + "\n")
 
 
 def _measurements(launch: int, random: np.random.Generator) -> Any:
@@ -89,6 +96,6 @@ def _phase_names() -> tuple[str, ...]:
 
 
 def _energy() -> Energy:
-    window = {"valid": True, "reasons": [], "energy_j": 100.0, "peak_power_w": 20.0, "duration_s": 10.0, "devices": []}
+    window = make_window(100.0, 10.0, peak_power_w=20.0)
     phases = tuple(PhaseEnergy(phase=name, window=window, net_energy_j=60.0) for name in _phase_names())
     return Energy(collector="nvml", reason=None, phases=phases)

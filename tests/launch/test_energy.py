@@ -94,7 +94,7 @@ def test_phases_get_their_energy_gross_and_net(bench):
     assert energy["idle"]["power_w"] == pytest.approx(50)
     assert inference["net_energy_j"] == pytest.approx(0, abs=1e-6)
     steps = next(phase["steps"] for phase in phases if phase["name"] == "inference")
-    assert steps > len(record["measurements"]["inference"]["step_s"])
+    assert steps > record["measurements"]["inference"]["timed_steps"]["count"]
     first = windows["train pretrain 0"]["window"]
     assert first["valid"] == (first["duration_s"] >= 5)
     assert energy["calibrations"] == []
@@ -133,7 +133,7 @@ def test_the_record_names_the_calibration_and_its_delay_is_taken_off(bench, tmp_
 def test_a_sampler_that_is_killed_costs_the_energy_and_not_the_times(bench):
     record, _, _ = bench("mortal")
     assert record["status"] == "completed"
-    assert record["measurements"]["inference"]["step_s"]
+    assert record["measurements"]["inference"]["timed_steps"]
     assert record["measurements"]["skill"]["scores"]
     assert "sampler died: killed by SIGKILL" in record["energy"]["reason"]
     windows = {entry["phase"]: entry["window"] for entry in record["energy"]["phases"]}
@@ -176,6 +176,6 @@ def test_another_jobs_process_on_the_device_costs_the_energy_and_marks_the_times
     assert (inference["valid"], inference["shared_device"]) == (False, True)
     told = f"shared device: process {os.getpid()} of another job (before, during, after)"
     assert inference["reasons"] == [told]
-    assert record["measurements"]["inference"]["step_s"]
+    assert record["measurements"]["inference"]["timed_steps"]
     assert "1 process of another job with 20 GiB on the device beside launch 0" in " ".join(shown.split())
     assert record["load"]["cores"] == len(os.sched_getaffinity(0))

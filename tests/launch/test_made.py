@@ -97,7 +97,7 @@ class TestDamaged:
             lambda text: text.replace('"duration_s": 10.0', '"duration_s": "long"'),
             lambda text: json.dumps({"status": "completed"}),
             lambda text: text.replace("2026-01-01T00:00:00+00:00", "yesterday"),
-            lambda text: text.replace('"step_s": [', '"step_s": ["x", '),
+            lambda text: text.replace('"first_step_s": ', '"first_step_s": "x", "was": '),
         ],
     )
     def test_a_record_that_says_completed_does_not_count_and_is_named(self, results, damage):
@@ -114,7 +114,7 @@ class TestDamaged:
 
     def test_one_of_a_newer_version_stays(self, results):
         path = results.add(on("a" * 12))
-        path.write_text(path.read_text().replace('"schema_version": 2', '"schema_version": 9'))
+        path.write_text(path.read_text().replace('"schema_version": 3', '"schema_version": 9'))
         (unusable,) = MadeLaunches(results.path, HERE).unusable(plan(), results.path)
         assert unusable.set_aside() is None
         assert path.exists()

@@ -38,7 +38,7 @@ def test_a_launch_that_ends_well_says_nothing(run):
     record, folder, told = run(COMPLETE)
     assert (record.status, record.reason) == ("completed", None)
     assert told[3] == ("step 3", 0.3)
-    assert sorted(path.name for path in folder.iterdir()) == ["log.txt", "record.json"]
+    assert sorted(path.name for path in folder.iterdir()) == ["log.txt", "record.json", "steps.parquet"]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from harness.errors import UserError
 from harness.models import aigoms, fourcastnet, graphcast
 from harness.models.executing import check_execution
+from harness.results.upgrade import moved_to_execution
 from harness.scenario.execution import Execution, Operators, Recompute
-from harness.scenario.moved_settings import moved_to_execution
 
 
 def ranges(number):

@@ -15,7 +15,8 @@ from harness.launch.made import MadeLaunches, is_made
 from harness.launch.plan import LaunchPlan
 from harness.models.fourcastnet import Network
 from harness.results import record as records
-from harness.scenario import identity
+from harness.results.upgrade import upgrade_scenario
+from harness.scenario import catalogue, identity
 from harness.scenario.execution import GRAPH, Compilation, Execution, Precision, Recompute
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import InferenceConfig, OptimiserConfig, Stage, TrainingConfig
@@ -159,7 +160,7 @@ def test_a_new_field_that_is_set_names_another_cell(wider_network):
 
 @pytest.mark.parametrize(("old_name", "content"), OLD, ids=[name for name, _ in OLD])
 def test_scenarios_of_version_1_have_the_names_of_now(old_name, content):
-    scenario = Scenario.model_validate(content)
+    scenario = Scenario.model_validate(upgrade_scenario(content))
     assert scenario.cell == OF_VERSION_1[old_name.rsplit(".", 1)[1]]
     assert scenario.execution.is_graph == ("compiled" in old_name)
     assert Scenario.model_validate_json(scenario.model_dump_json()) == scenario
@@ -167,25 +168,26 @@ def test_scenarios_of_version_1_have_the_names_of_now(old_name, content):
 
 @pytest.mark.parametrize("word", ["graph", "fast", ""])
 def test_a_word_that_old_records_never_had_is_refused(word):
-    with pytest.raises(ValueError, match="is no execution; old files have eager or compiled"):
-        Scenario.model_validate({**OLD[0][1], "execution": word})
+    with pytest.raises(ValueError, match="execution"):
+        Scenario.model_validate(upgrade_scenario({**OLD[0][1], "execution": word}))
 
 
 def test_a_precision_that_old_records_never_had_is_refused():
     with pytest.raises(ValueError, match="precision"):
-        Scenario.model_validate({**OLD[0][1], "precision": "fp16"})
+        Scenario.model_validate(upgrade_scenario({**OLD[0][1], "precision": "fp16"}))
 
 
-def test_how_a_network_was_run_counts_as_execution_wherever_a_record_has_it():
-    of_old = PLAIN.model_copy(update={"network": {**PLAIN.network, "spectral": "fft", "pieces": 8}})
+def test_how_a_network_was_run_was_among_its_hyperparameters_and_is_its_execution():
+    plain = PLAIN.model_dump(mode="json") | {"execution": "eager", "precision": "fp32"}
+    said = {"spectral": "fft", "segment_sum": "auto", "pieces": 8}
+    of_old = Scenario.model_validate(upgrade_scenario({**plain, "network": {**PLAIN.network, **said}}))
     of_new = run(
         Execution.model_validate({"operators": {"spectral": "fft"}, "recompute": {"unit": "ranges", "ranges": 8}})
     )
     assert of_old.cell == of_new.cell != PLAIN.cell
-    plain = PLAIN.model_copy(
-        update={"network": {**PLAIN.network, "spectral": "auto", "segment_sum": "auto", "pieces": 1}}
-    )
-    assert plain.cell == PLAIN.cell
+    usual = {"spectral": "auto", "segment_sum": "auto", "pieces": 1}
+    of_old = Scenario.model_validate(upgrade_scenario({**plain, "network": {**PLAIN.network, **usual}}))
+    assert of_old.cell == PLAIN.cell
 
 
 def test_a_network_of_an_architecture_that_is_not_installed_has_a_name():
@@ -219,7 +221,7 @@ class TestARecordOfVersion1:
         (old,) = [content for name, content in OLD if name.endswith("1ec27b32")]
         same = {name: value for name, value in old.items() if name not in ("execution", "precision")}
         scenario = Scenario.model_validate({**same, "execution": {"compilation": {"mode": "graph"}}, "idle_s": 10.0})
-        return LaunchPlan(scenario=scenario, launch=0, order=0, bench="b", attempt="new")
+        return LaunchPlan(scenario=scenario, chip=catalogue.chip("cpu"), launch=0, order=0, bench="b", attempt="new")
 
     def test_tables_have_it_under_the_name_of_now(self, results):
         found = load_results(results)

@@ -2,7 +2,6 @@
 
 from math import isfinite
 
-import numpy as np
 import pandas as pd
 
 from harness.analysis.cells import Cell
@@ -51,6 +50,6 @@ def not_finite(cell: Cell) -> tuple[int, ...]:
 def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float | None]]:
     epochs = [(stage.name, epoch) for stage in record.measurements.training for epoch in stage.epochs]
     return [
-        (record.launch, name, number, float(np.mean(epoch.loss)), epoch.validation_loss)
+        (record.launch, name, number, epoch.mean_loss, epoch.validation_loss)
         for number, (name, epoch) in enumerate(epochs, start=1)
     ]

@@ -1,11 +1,12 @@
 """The numbers that one launch contributes, computed from its record."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import truediv
 from statistics import median
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
-from harness.results.record import Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
+from collectors.accounting.energy import WindowEnergy
+from harness.results.record import Idle, LatencySummary, Phase, PhaseEnergy, Record, StageSummary
 
 EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]
@@ -128,14 +129,13 @@ def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
     return tuple(uses)
 
 
-def _of_stage(stage: TrainingStage, epochs_s: Sequence[float], stage_name: str) -> list[Metric]:
+def _of_stage(stage: StageSummary, epochs_s: Sequence[float], stage_name: str) -> list[Metric]:
     part = f"_{stage_name}" if stage_name else ""
     of = f" ({stage_name})" if stage_name else ""
     epochs, times_s = _without_compilation(stage.epochs), _without_compilation(epochs_s)
-    steps_s = [step_s for epoch in stage.epochs for step_s in epoch.step_s]
-    steady_s = [] if stage.steady_from_step is None else sorted(steps_s[stage.steady_from_step :])
-    step_s, iqr_s = (median(steady_s), _iqr(steady_s)) if steady_s else (None, None)
-    share = sum(sum(epoch.data_s) for epoch in epochs) / sum(times_s)
+    steady = stage.steady_steps
+    step_s, iqr_s = (steady.median_s, steady.iqr_s) if steady else (None, None)
+    share = sum(epoch.data_total_s for epoch in epochs) / sum(times_s)
     rate = stage.samples_per_epoch * len(epochs) / sum(times_s)
     return [
         _metric(f"epoch{part}_s", f"epoch{of}", "s", "cost", median(times_s)),
@@ -154,11 +154,11 @@ def _of_missing_stage(reason: str) -> list[Metric]:
     ]
 
 
-def _of_inference(latency: Latency | None) -> list[Metric]:
-    steps_s = sorted(latency.step_s) if latency else ()
+def _of_inference(latency: LatencySummary | None) -> list[Metric]:
     first_s = latency.first_step_s if latency else None
-    rate = latency.batch_size * len(steps_s) / sum(steps_s) if latency and steps_s else None
-    step_s, iqr_s = (median(steps_s), _iqr(steps_s)) if steps_s else (None, None)
+    timed = latency.timed_steps if latency else None
+    rate = latency.batch_size * timed.count / timed.total_s if latency and timed else None
+    step_s, iqr_s = (timed.median_s, timed.iqr_s) if timed else (None, None)
     return [
         _metric("inference_step_s", "infer step", "s", "cost", step_s, NO_INFERENCE),
         _metric("inference_step_iqr_s", "infer step, IQR", "s", "detail", iqr_s, NO_INFERENCE),
@@ -175,17 +175,6 @@ def _without_compilation(epochs: Sequence[T]) -> Sequence[T]:
     return epochs[1:] or epochs
 
 
-def _iqr(ordered: Sequence[float]) -> float:
-    return _quantile(ordered, 0.75) - _quantile(ordered, 0.25)
-
-
-def _quantile(ordered: Sequence[float], fraction: float) -> float:
-    place = fraction * (len(ordered) - 1)
-    below = int(place)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
-
-
 class RecordedWindow(NamedTuple):
     """The energy of a phase beside what was done in it."""
 
@@ -195,12 +184,12 @@ class RecordedWindow(NamedTuple):
     @property
     def valid(self) -> bool:
         """Whether its energy stands and there is work to divide it by."""
-        return bool(self.energy.window["valid"] and self.phase.steps)
+        return bool(self.energy.window.valid and self.phase.steps)
 
     @property
     def reasons(self) -> Sequence[str]:
         """Why it is not valid."""
-        reasons: Sequence[str] = self.energy.window["reasons"]
+        reasons: Sequence[str] = self.energy.window.reasons
         return reasons if self.phase.steps else (*reasons, f"{self.phase.name}: a phase without a step")
 
 
@@ -218,7 +207,7 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
         if idle and idle.power_w is not None:
             reasons += [f"no net energy: {each.energy.net_reason}" for each in valid if each.energy.net_reason]
-    energies_j = [window["energy_j"] for window in measured]
+    energies_j = [_known(window.energy_j) for window in measured]
     if energies_j and min(energies_j) < 0:
         raise ValueError(f"energy of {activity} of {min(energies_j):g} J")
     energy_j = sum(energies_j)
@@ -233,23 +222,21 @@ def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindo
         net_energy_j=median(net_energies_j) if net_energies_j else None,
         step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,
-        mean_power_w=energy_j / sum([window["duration_s"] for window in measured]) if valid else None,
-        peak_power_w=float(max([window["peak_power_w"] for window in measured])) if valid else None,
+        mean_power_w=energy_j / sum([window.duration_s for window in measured]) if valid else None,
+        peak_power_w=max([_known(window.peak_power_w) for window in measured]) if valid else None,
         reasons=tuple(dict.fromkeys(reasons)),
         scopes=_scopes(measured),
     )
 
 
-def _idle_above_work(
-    windows: Sequence[Mapping[str, Any]], net_energies_j: Sequence[float], idle: Idle | None
-) -> str | None:
+def _idle_above_work(windows: Sequence[WindowEnergy], net_energies_j: Sequence[float], idle: Idle | None) -> str | None:
     """In how many valid windows the power at rest is above that of the work; None where in none.
 
     A median of the others alone would be too high. Records of earlier versions hold net energies below 0.
     """
     if idle is None or idle.power_w is None:
         return "the recorded one is below 0" if min(net_energies_j, default=0.0) < 0 else None
-    powers_w = [window["energy_j"] / window["duration_s"] for window in windows if window["duration_s"]]
+    powers_w = [_known(window.energy_j) / window.duration_s for window in windows if window.duration_s]
     below_w = [power_w for power_w in powers_w if idle.power_w > power_w * (1 + ROUNDING)]
     if not below_w:
         return None
@@ -259,5 +246,12 @@ def _idle_above_work(
     )
 
 
-def _scopes(windows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    return tuple(sorted({device["scope"] for window in windows for device in window.get("devices", ())}))
+def _scopes(windows: Sequence[WindowEnergy]) -> tuple[str, ...]:
+    return tuple(sorted({device.scope for window in windows for device in window.devices}))
+
+
+def _known(value: float | None) -> float:
+    """An energy or power of a valid window; raises TypeError where there is none, which no valid window lacks."""
+    if value is None:
+        raise TypeError("a valid window without an energy or a power")
+    return value
