@@ -25,7 +25,7 @@ from harness.machine import environment
 from harness.results.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution
-from harness.scenario.labels import labels
+from harness.scenario.labels import label, labels
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Absent, Cell, Selection
 from harness.scenario.schema import ChipConfig
@@ -137,7 +137,9 @@ def _say_what_does_not_count(
             f"{apart} launches that hosts of another kind have made stand in their own tables and are made here, too"
         )
     for plan in missing:
-        name = f"launch {plan.launch} of {plan.scenario.model} {plan.scenario.framework}"
+        name = (
+            f"launch {plan.launch} of {plan.scenario.model} {plan.scenario.framework} {label(plan.scenario.execution)}"
+        )
         lines += [f"{name} is made again: {each.problem}" for each in unusable[plan.attempt]]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
