@@ -9,8 +9,8 @@ from small import small_scenario
 
 from harness.porting.parity.check import run_child
 from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial, answer_path
-from harness.scenario.execution import EAGER
 from harness.porting.parity.judging import Judged, diagnose, judge
+from harness.scenario.execution import EAGER
 
 BATCH_SIZE, STEPS = 3, 4
 
