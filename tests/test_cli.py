@@ -262,7 +262,7 @@ class TestList:
         assert "no DCU" in shown
 
     def test_imports_nothing_slow(self):
-        code = "import sys; from harness.scenario.overview import overview; overview(); print(*sys.modules)"
+        code = "import sys; from harness.commands.overview import overview; overview(); print(*sys.modules)"
         loaded = set(self.run("-c", code).split())
         assert not loaded & {"torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib"}
 

@@ -55,7 +55,7 @@ class Cell:
         places = [record.environment for record in self.records]
         return any(place.host == environment.host or kind_of(place) == kind_of(environment) for place in places)
 
-    @property
+    @cached_property
     def label(self) -> str:
         """Framework and execution, shared by cells that differ in other settings."""
         return f"{self.scenario.framework} {label(self.scenario.execution)}"

@@ -24,7 +24,7 @@ from harness.machine import environment
 from harness.results.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution
-from harness.scenario.labels import labels
+from harness.scenario.labels import label, labels
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Absent, Cell, Selection
 
@@ -133,7 +133,8 @@ def _say_what_does_not_count(
             f"{apart} launches that hosts of another kind have made stand in their own tables and are made here, too"
         )
     for plan in missing:
-        name = f"launch {plan.launch} of {plan.scenario.model} {plan.scenario.framework}"
+        cell = plan.scenario
+        name = f"launch {plan.launch} of {cell.model} {cell.framework} {label(cell.execution)}"
         lines += [f"{name} is made again: {each.problem}" for each in unusable[plan.attempt]]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)

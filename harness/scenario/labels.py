@@ -27,7 +27,7 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "world.parallel": lambda kind: kind.replace("_", " "),
     "clock.window": lambda steps: f"window of {steps}",
 }
-"""What is said of a setting away from its default; of one that is not here, its name and value."""
+"""What is said of a setting away from its default; without words here its name and value. Ranges say their unit."""
 
 
 def labels(executions: Iterable[Execution]) -> dict[Execution, str]:

@@ -152,7 +152,7 @@ def test_a_bench_makes_damaged_launches_again_and_refuses_a_clock_that_is_behind
     done = crosscast("bench", "--suite", suite)
     assert done.returncode == 0, done.stderr
     said = " ".join(done.stdout.split())
-    assert f"launch 0 of micro-model pytorch is made again: {damaged.relative_to(tmp_path)}: damaged: " in said
+    assert f"launch 0 of micro-model pytorch eager is made again: {damaged.relative_to(tmp_path)}: damaged: " in said
     assert "record.json is kept as record.damaged.json" in said
     (made,) = records(tmp_path / "results")
     assert (made["launch"], made["status"]) == (0, "completed")

@@ -14,12 +14,14 @@ from harness.data.config import RossbyConfig, Splits
 from harness.launch.made import MadeLaunches, is_made
 from harness.launch.plan import LaunchPlan
 from harness.models.fourcastnet import Network
+from harness.porting.parity import certificate
 from harness.results import record as records
 from harness.results.upgrade import upgrade_scenario
 from harness.scenario import catalogue, identity
 from harness.scenario.execution import GRAPH, Compilation, Execution, Precision, Recompute
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import InferenceConfig, OptimiserConfig, Stage, TrainingConfig
+from tests.analysis.made_records import ResultsFolder, make_certificate, make_record
 
 HERE = Path(__file__).parent
 OLD = [(each["cell"], each["scenario"]) for each in json.loads((HERE / "version_1_scenarios.json").read_text())]
@@ -256,3 +258,32 @@ class TestARecordOfVersion1:
         assert found.scenario.execution == GRAPH
         assert found.scenario.execution.recompute == Recompute()
         assert (found.measurements.numerics.policy, found.measurements.numerics.policy_bits) == ("ieee", 24)
+
+
+def test_certificates_of_before_are_of_graphs_where_they_say_compiled(tmp_path):
+    content = make_certificate().model_dump(mode="json")
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps({**content, "execution": "compiled"}))
+    found = certificate.load(path)
+    assert found.execution == GRAPH
+    assert found.name == "fourcastnet-tiny.mindspore-graph.cpu"
+
+
+def test_lists_of_absent_cells_of_before_are_read(tmp_path):
+    entry = {name: OLD[1][1][name] for name in ("model", "preset", "framework", "execution", "chip", "data_name")}
+    (tmp_path / "smoke").mkdir()
+    (tmp_path / "smoke/absent.json").write_text(json.dumps([{**entry, "reason": "mindspore not installed"}]))
+    ((suite, absent),) = load_results(tmp_path).absent
+    assert (suite, absent.framework, absent.execution) == ("smoke", "mindspore", GRAPH)
+
+
+def test_an_absent_cell_hides_only_behind_records_of_its_own_execution(tmp_path):
+    results = ResultsFolder(tmp_path / "results")
+    results.add(make_record("mindspore"))
+    results.add_absent(execution="graph", reason="once")
+    assert [group.absent for group in load_results(results.path).groups()] == [()]
+    lowered = Execution.model_validate({"compilation": {"mode": "graph"}, "precision": {"autocast": "bf16"}})
+    results.add_absent(execution=lowered, reason="no bfloat16")
+    (group,) = load_results(results.path).groups()
+    assert [group.label_of_absent(entry) for entry in group.absent] == ["mindspore graph, bf16"]
+    assert [group.label(cell) for cell in group.cells] == ["mindspore graph"]

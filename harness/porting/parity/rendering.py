@@ -6,6 +6,7 @@ from rich.table import Table
 
 from harness import text
 from harness.porting.parity.certificate import Certificate, Finding, Level
+from harness.scenario.labels import label
 
 COLUMNS = ("level", "", "compared", "depart", "nearest to its tolerance", "deviation", "allowed")
 
@@ -28,7 +29,9 @@ def table(certificate: Certificate) -> Table:
 def title(certificate: Certificate) -> str:
     """What was compared with what."""
     port, reference = certificate.port, certificate.reference
-    how = f"{port.framework} {port.version} {port.execution} {certificate.precision} on {port.device_name}"
+    how = (
+        f"{port.framework} {port.version} {label(certificate.execution)} {certificate.precision} on {port.device_name}"
+    )
     name = f", port {certificate.port_name}" if certificate.port_name else ""
     return (
         f"{certificate.model} {certificate.preset} in {how}{name}, against PyTorch {reference.version} in float64: "

@@ -8,8 +8,9 @@ import pytest
 from small import small_scenario
 
 from harness.porting.parity.check import run_child
-from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial
+from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial, answer_path
 from harness.porting.parity.judging import Judged, diagnose, judge
+from harness.scenario.execution import EAGER
 
 BATCH_SIZE, STEPS = 3, 4
 
@@ -28,21 +29,21 @@ class Outcome:
 def compare(tmp_path_factory):
     """compare(model, trials, execution): an outcome for each trial, in their order."""
 
-    def run(model, trials, execution="eager"):
+    def run(model, trials, execution=EAGER):
         folder = tmp_path_factory.mktemp(model)
         plan = ParityPlan(scenario=small_scenario(model), trials=tuple(trials), batch_size=BATCH_SIZE, steps=STEPS)
         plan.write(folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
             run_child("reference", folder)
-            run_child("candidate", folder, execution)
+            run_child("candidate", folder, execution.model_dump_json())
         return [_outcome(folder, execution, number, trial) for number, trial in enumerate(plan.trials)]
 
     return run
 
 
 def _outcome(folder, execution, number, trial):
-    answer = Answer.model_validate_json((folder / f"{execution}-{number}.json").read_bytes())
+    answer = Answer.model_validate_json(answer_path(folder, execution, number).read_bytes())
     reference = Reference.model_validate_json((folder / f"reference-{trial.seed}.json").read_bytes())
     judged = judge(answer, reference)
     return Outcome(trial, answer, judged, diagnose(judged, reference.calls))

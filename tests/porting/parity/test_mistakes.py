@@ -4,6 +4,7 @@ import pytest
 from mistakes import MISTAKES
 
 from harness.porting.parity.exchange import Trial
+from harness.scenario.execution import GRAPH
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,7 @@ def test_right_ports_raise_no_alarm(compare, model):
 
 @pytest.mark.parametrize("model", COMPILED)
 def test_compiled_graphs_are_watched_too(compare, model):
-    right, *wrong = compare(model, trials(COMPILED[model]), "graph")
+    right, *wrong = compare(model, trials(COMPILED[model]), GRAPH)
     assert right.diagnosis is None
     assert {each.quantity.kind for each in right.judged} >= {"activation", "gradient", "loss of a step", "update"}
     for outcome, name in zip(wrong, COMPILED[model][1:], strict=True):
