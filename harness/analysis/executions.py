@@ -36,7 +36,7 @@ def value_of(execution: Execution, name: str) -> Any:
 
 def unequal(ours: Execution, theirs: Execution) -> tuple[Unequal, ...]:
     """The settings in which two executions differ."""
-    if ours == theirs:
+    if ours is theirs or ours == theirs:
         return ()
     values = ((name, value_of(ours, name), value_of(theirs, name)) for name in setting_names())
     return tuple(Unequal(*found) for found in values if found[1] != found[2])

@@ -81,7 +81,8 @@ def bench(
 @click.option("--suite", help="Only this suite; default: all that have records.")
 @click.option(
     "--baseline",
-    help="Cell to compare with, such as pytorch or, across chips, a100/pytorch; default: PyTorch on the same chip.",
+    help="Cell to compare with, such as pytorch or, across chips and hosts, a100/pytorch or HOST:a100/pytorch-graph; "
+    "default: PyTorch on the same chip.",
 )
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:

@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from drawn_text import clipped, drawn_texts
 from made_executions import add_cell, cells_run_as, group_of
-from made_records import make_certificate, make_failure, make_measurements, make_scenario, make_skill
+from made_records import make_certificate, make_failure, make_measurements, make_record, make_scenario, make_skill
+from pages import Page
+from reports import run
 from rich.console import Console
 from scipy import stats
 
@@ -16,6 +18,7 @@ from harness.analysis.comparison.effects import result_of
 from harness.analysis.figures import ladder
 from harness.analysis.figures.subject import Subject
 from harness.analysis.figures.writing import write
+from harness.analysis.html_report import write_report
 from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.table import print_table
@@ -249,3 +252,23 @@ class TestLadder:
         assert {"pytorch eager", "mindspore", "graph", "precision.autocast bf16", "x 0.4000"} <= set(texts)
         assert clipped(drawn.figure) == []
         assert all(path.stat().st_size for path in write(drawn, tmp_path))
+
+
+def test_tables_figures_and_the_report_show_an_ablation_where_there_is_one_and_not_else(results):
+    for launch in range(5):
+        for execution, step_s in (("eager", 0.5), ("compiled", 0.25)):
+            scenario = make_scenario("pytorch", execution)
+            attempt = f"{execution}{launch}"
+            results.add(make_record("pytorch", launch, scenario=scenario, attempt=attempt, **made(step_s)(launch)))
+        results.add(make_record("mindspore", launch))
+    run(results)
+    written = {path.name for path in (results.path / "smoke" / "tables").iterdir()}
+    assert {"ablation.csv", "ablation.tex"} <= written
+    write_report(results.path, suite=None, baseline=None, output=None, console=Console(file=io.StringIO()))
+    page = Page((results.path / "report.html").read_text())
+    table = page.table("One at a time: fourcastnet tiny")
+    brings = table.rows[0][-1]
+    assert brings[0] == "faster: epoch, train step, infer step"
+    cells = {each.within[-1]: each.caption for each in page.tables if each.within}
+    number = table.rows[0][table.columns.index("train step")]
+    assert "compiled" in cells[number[1][1:]] or "graph" in cells[number[1][1:]]

@@ -1,6 +1,6 @@
 import pytest
 
-from harness.analysis.number_format import readable_unit, with_interval
+from harness.analysis.number_format import digits, readable_unit
 
 
 @pytest.mark.parametrize(
@@ -20,11 +20,11 @@ from harness.analysis.number_format import readable_unit, with_interval
     ],
 )
 def test_digits_follow_the_interval(numbers, expected):
-    assert with_interval(*numbers) == expected
+    assert str(digits(*numbers)) == expected
 
 
 def test_signs_but_no_negative_zero():
-    assert with_interval(0.02, -0.01, 0.9, sign=True, max_decimals=1) == "+0.0 [+0.0, +0.9]"
+    assert str(digits(0.02, -0.01, 0.9, sign=True, max_decimals=1)) == "+0.0 [+0.0, +0.9]"
 
 
 @pytest.mark.parametrize(

@@ -130,10 +130,8 @@ class TestLatex:
         assert r" & \multicolumn{2}{l}{refused} \\" in found
 
     def test_signs_have_room(self):
-        found = to_latex(
-            made_table([[number(1.2, -0.1, 2.5, signed=True)], [number(-0.3, -0.5, -0.1, signed=True)]], ["deviation"]),
-            (),
-        )
+        rows = [[number(*values, signed=True, max_decimals=1)] for values in ((1.2, -0.1, 2.5), (-0.3, -0.5, -0.1))]
+        found = to_latex(made_table(rows, ["deviation"]), ())
         assert "S[table-format=+1.1]" in found
 
     def test_long_tables_go_on_in_floats_with_every_row(self):

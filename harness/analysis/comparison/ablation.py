@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.analysis.cells import Cell, Group
-from harness.analysis.comparison.differences import differences
+from harness.analysis.comparison.differences import differences, likeness
 from harness.analysis.comparison.kinds import PORT, Kind, ablation
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.parity import with_parity
@@ -64,7 +64,7 @@ class Ladder:
 def studies(group: Group, certificates: Sequence[Certificate]) -> tuple[Study, ...]:
     """The ablations of a group, one for each base that has a cell, or an absent one, beside it."""
     found = []
-    for cells in _by_place(group.cells):
+    for cells in _by_likeness(group.cells):
         bases: dict[Cell, list[Cell]] = {}
         for cell in sorted(cells, key=lambda each: (not each.launches, len(each.scenario.execution.settings()))):
             base = next((base for base in bases if _varies(cell, base)), None)
@@ -97,6 +97,19 @@ def ladders(group: Group, certificates: Sequence[Certificate]) -> tuple[Ladder, 
 def name_of_settings(settings: Iterable[Unequal]) -> str:
     """What is changed, in words: `graph`, `precision.autocast bf16`."""
     return " + ".join(str(ours) if name == MODE else f"{name} {ours}" for name, ours, _ in settings)
+
+
+def _by_likeness(cells: Sequence[Cell]) -> list[list[Cell]]:
+    """The cells of each place that differ in their execution at most, as far as their settings say."""
+    found: list[list[Cell]] = []
+    for of_place in _by_place(cells):
+        if all(execution_of(cell.scenario) == execution_of(of_place[0].scenario) for cell in of_place):
+            continue
+        alike: dict[str, list[Cell]] = defaultdict(list)
+        for cell in of_place:
+            alike[likeness(cell)].append(cell)
+        found += alike.values()
+    return found
 
 
 def _by_place(cells: Sequence[Cell], *, with_framework: bool = True) -> list[list[Cell]]:

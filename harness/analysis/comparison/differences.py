@@ -1,5 +1,6 @@
 """What of two cells does not agree, in words."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -38,6 +39,11 @@ def differences(cell: Cell, baseline: Cell, kind: Kind | None = None) -> tuple[s
     found += [_line(facet, *values) for facet, values in _unequal_facets(cell, baseline, kind)]
     found += [_line(*each) for each in _unequal_executions(cell, baseline, kind)]
     return (*found, *of_launches, *(() if kind.allows_bits else _unequal_bits(cell, baseline, pairs)))
+
+
+def likeness(cell: Cell) -> str:
+    """The settings that cells of every kind of comparison share; cells of unequal ones are never compared."""
+    return json.dumps(_settings(cell, False), sort_keys=True)
 
 
 def setting_differences(cell: Cell, other: Cell) -> tuple[tuple[str, Any, Any], ...]:

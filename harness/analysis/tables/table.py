@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,7 @@ class Section:
         """The columns as plain text."""
         return [str(name) for name in self.columns]
 
-    @property
+    @cached_property
     def texts(self) -> list[list[str]]:
         """The rows as plain text."""
         return [[str(content) for content in row] for row in self.rows]
