@@ -75,7 +75,8 @@ def tokens_block(rows: int, width: int, hidden: int, modes: int) -> Block:
     """The block of harness.models.layers: rows of tokens, a token MLP and a mixer of `modes` real and imaginary parts.
 
     Kept: the inputs of both LayerNorms and of both dense layers, and of GELU; of the mixer, the modes that go into both
-    of its layers and into the soft shrinkage.
+    of its layers and into the soft shrinkage. While GELU runs back, its slope and what it gives stand in for one of the
+    two rows of the hidden layer, and the slope of the skip waits.
     """
     inside = Kept(products=rows * (width + 2 * hidden), others=rows * (width + 4) + 3 * modes * width)
-    return Block(Kept(others=rows * width), inside, rows * (2 * hidden + 2 * width))
+    return Block(Kept(others=rows * width), inside, rows * (hidden + width))
