@@ -56,10 +56,13 @@ class Activations:
             return found
         return reduce(add, (block.inside for block in self.blocks), found)
 
-    def peak_bytes(self, *, steps: int, recomputes: bool, low: bool) -> int:
-        """The most that is there at once in a backward pass over a rollout of `steps`."""
-        kept = steps * self.kept(recomputes=recomputes).bytes(low=low)
-        anew = recomputes or self.recomputes
+    def peak_bytes(self, *, steps: int, recomputes: bool, offloads: bool, low: bool) -> int:
+        """The most that is there at once in a backward pass over a rollout of `steps`.
+
+        Where what is kept is offloaded, a block at a time is there.
+        """
+        kept = 0 if offloads else steps * self.kept(recomputes=recomputes).bytes(low=low)
+        anew = recomputes or offloads or self.recomputes
         of_blocks = (
             (block.inside.bytes(low=low) if anew else 0) + FLOAT32_BYTES * block.working for block in self.blocks
         )
