@@ -15,10 +15,11 @@ from domains import make_domain
 from drive import DEVICES, domain_of, train
 from saving_cases import COUNTED, SIZES, fields
 
+from harness.errors import UserError
 from harness.frameworks import open_framework
 from harness.models import architecture
 from harness.models.parameters import draw
-from harness.scenario.execution import EAGER, GRAPH, Execution
+from harness.scenario.execution import EAGER, GRAPH, Execution, Recompute
 from harness.scenario.schema import OptimiserConfig
 from harness.worker.process_memory import forget_peak, peak_bytes
 
@@ -33,14 +34,23 @@ def trained(framework, case, arrays):
 
 
 def in_double(execution, case, arrays):
+    """Offloading is refused on a CPU, where it changes as little as on a device."""
     import torch
 
-    from harness.frameworks.pytorch.trainer import open_device
+    from harness.frameworks.pytorch.trainer import PyTorch
 
-    framework = open_device("cpu", execution, dtype=torch.float64)
+    framework = PyTorch("cpu", None, execution, torch.float64)
     found = trained(framework, case, arrays)
     slopes = {f"gradients/{name}": p.grad.numpy().copy() for name, p in framework.module.named_parameters()}
     return {f"double/{name}": values for name, values in {**found, **slopes}.items()}
+
+
+def refusal(execution):
+    try:
+        open_framework("pytorch", "cpu", execution)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def counted(name, recompute):
@@ -90,6 +100,10 @@ def main(name, execution, cases, answers):
         found = trained(open_framework(name, DEVICES[name], how), case, arrays)
         if name == "pytorch":
             found |= in_double(how, case, arrays)
+        if name == "pytorch" and path.stem == "aigoms-plain":
+            offloaded = Execution(recompute=Recompute(unit="offload"))
+            found |= {f"offloaded/{key}": values for key, values in in_double(offloaded, case, arrays).items()}
+            found["refused"] = np.array(refusal(offloaded))
         np.savez(Path(answers) / f"{path.stem}.npz", **found)
 
 

@@ -59,6 +59,13 @@ def test_the_frameworks_lose_the_same(answers, within, key, name):
     within(BETWEEN, np.abs(found / expected - 1).max(), "loss with recomputing or micro-batches, MindSpore, PyTorch")
 
 
+def test_offloading_changes_nothing_and_is_refused_where_there_is_nowhere_to_move_to(answers):
+    found = answers["pytorch", "eager"]["aigoms-plain"]
+    for key in (key for key in found if key.startswith("double/")):
+        assert np.array_equal(found[f"offloaded/{key}"], found[key]), key
+    assert str(found["refused"]) == ("recompute.unit offload: a CPU has no memory but the host's; use unit: blocks")
+
+
 def counted(name):
     """What is counted for a training step of one of COUNTED, and what its activations keep."""
     model, recompute = COUNTED[name]
