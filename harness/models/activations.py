@@ -56,10 +56,13 @@ class Activations:
             return found
         return reduce(add, (block.inside for block in self.blocks), found)
 
-    def peak_bytes(self, *, steps: int, recomputes: bool, low: bool) -> int:
-        """The most that is there at once in a backward pass over a rollout of `steps`."""
-        kept = steps * self.kept(recomputes=recomputes).bytes(low=low)
-        anew = recomputes or self.recomputes
+    def peak_bytes(self, *, steps: int, recomputes: bool, offloads: bool, low: bool) -> int:
+        """The most that is there at once in a backward pass over a rollout of `steps`.
+
+        Where what is kept is offloaded, a block at a time is there.
+        """
+        kept = 0 if offloads else steps * self.kept(recomputes=recomputes).bytes(low=low)
+        anew = recomputes or offloads or self.recomputes
         of_blocks = (
             (block.inside.bytes(low=low) if anew else 0) + FLOAT32_BYTES * block.working for block in self.blocks
         )
@@ -75,7 +78,8 @@ def tokens_block(rows: int, width: int, hidden: int, modes: int) -> Block:
     """The block of harness.models.layers: rows of tokens, a token MLP and a mixer of `modes` real and imaginary parts.
 
     Kept: the inputs of both LayerNorms and of both dense layers, and of GELU; of the mixer, the modes that go into both
-    of its layers and into the soft shrinkage.
+    of its layers and into the soft shrinkage. While GELU runs back, its slope and what it gives stand in for one of the
+    two rows of the hidden layer, and the slope of the skip waits.
     """
     inside = Kept(products=rows * (width + 2 * hidden), others=rows * (width + 4) + 3 * modes * width)
-    return Block(Kept(others=rows * width), inside, rows * (2 * hidden + 2 * width))
+    return Block(Kept(others=rows * width), inside, rows * (hidden + width))

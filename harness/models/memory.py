@@ -59,7 +59,7 @@ def step_memory(
     parameter_bytes = FLOAT32_BYTES * count(package.parameters(network, domain))
     inputs = domain.inputs(package.input_spec(network))
     fields = training.batch_size * (inputs + steps * domain.outputs) + domain.outputs
-    recomputes = execution.recompute.unit == "blocks"
+    recomputes, offloads = (execution.recompute.unit == unit for unit in ("blocks", "offload"))
     devices, parallel = execution.world.devices, execution.world.parallel
     of_weights, of_moments = (
         devices if parallel == "sharded" else 1,
@@ -71,7 +71,7 @@ def step_memory(
         gradients=parameter_bytes // of_weights,
         optimiser=2 * parameter_bytes // of_moments,
         batch=FLOAT32_BYTES * fields * math.prod(domain.grid),
-        activations=kept.peak_bytes(steps=steps, recomputes=recomputes, low=low),
+        activations=kept.peak_bytes(steps=steps, recomputes=recomputes, offloads=offloads, low=low),
     )
 
 

@@ -55,9 +55,12 @@ class Precision(Frozen):
 
 
 class Recompute(Frozen):
-    """What a backward pass computes anew instead of keeping: nothing, each block, or each of n ranges of the grid."""
+    """What a backward pass computes anew instead of keeping: nothing, each block, or each of n ranges of the grid.
 
-    unit: Literal["none", "blocks", "ranges"] = "none"
+    `offload` computes nothing anew: what is kept waits in the memory of the host (PyTorch on a CUDA device or an NPU).
+    """
+
+    unit: Literal["none", "blocks", "ranges", "offload"] = "none"
     ranges: PositiveInt = Field(default=1, description="number of ranges of grid points; GraphCast alone has them")
 
     @model_validator(mode="after")

@@ -5,7 +5,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.models import aigoms, fourcastnet, graphcast
-from harness.models.executing import check_execution
+from harness.models.executing import blocks_of, check_execution
 from harness.results.upgrade import moved_to_execution
 from harness.scenario.execution import Execution, Operators, Recompute
 
@@ -34,6 +34,16 @@ def test_a_batch_that_micro_batches_do_not_divide_is_refused_with_what_would(par
     with pytest.raises(UserError, match=message):
         check_execution(fourcastnet, (32, 64), Execution(accumulation=parts), batch)
     check_execution(fourcastnet, (32, 64), Execution(accumulation=batch), batch)
+
+
+def test_blocks_are_refused_where_a_port_names_none():
+    class Port:
+        pass
+
+    with pytest.raises(UserError, match=r"^recompute.unit blocks: Port has no function blocks\(network\)"):
+        blocks_of(Port(), None)
+    Port.blocks = staticmethod(lambda network: [network])
+    assert blocks_of(Port(), 3) == [3]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
 from harness.frameworks.pytorch import precision
 from harness.frameworks.pytorch.accumulation import micro_batches
+from harness.frameworks.pytorch.offload import check_offload, kept_on_host
 from harness.frameworks.pytorch.recompute import recompute_blocks
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
@@ -26,7 +27,8 @@ EXTENSIONS = {"npu": "torch_npu"}
 def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype = torch.float32) -> "PyTorch":
     """Open a device by its PyTorch name: cpu, cuda or npu. Networks and what is put there get the type `dtype`.
 
-    Products of float32 keep all of it (precision). Raises UserError where PyTorch does not see the device.
+    Products of float32 keep all of it (precision). Raises UserError where PyTorch does not see the device, or the
+    execution asks it for what it has not.
     """
     if device in EXTENSIONS:
         importlib.import_module(EXTENSIONS[device])
@@ -35,6 +37,7 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
         raise UserError(
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
+    check_offload(device, execution)
     precision.keep_float32(torch)
     return PyTorch(device, backend, execution, dtype)
 
@@ -147,7 +150,8 @@ class PyTorch:
         self._optimiser.zero_grad()
         total = torch.zeros((), device=self._device, dtype=self._dtype)
         for batch in micro_batches(self._execution.accumulation, x, targets, forcings, extras, self._loss_size):
-            loss = batch.total(self._rollout(batch.x, batch.targets, batch.forcings, batch.extras))
+            with kept_on_host(self._execution, self._device.type):
+                loss = batch.total(self._rollout(batch.x, batch.targets, batch.forcings, batch.extras))
             loss.backward()
             total += loss.detach()
         self._fill_gradients()

@@ -64,15 +64,25 @@ class _Counted:
         return total((embedding, self.mlp(edges * self.samples), sent, self.rows(receivers), self.mlp(receivers)))
 
     def working(self, rows: int) -> int:
-        """Gradients of an MLP over rows while it runs back."""
-        return 3 * rows * self.width
+        """Gradients of an MLP over rows while it runs back: of what its LayerNorm gives and is given."""
+        return 2 * rows * self.width
+
+    def working_of_messages(self, edges: int, receivers: int, *, waiting: int = 0) -> int:
+        """Gradients of messages over edges, by when the update of the receivers has given back what it kept.
+
+        `waiting` are rows of gradients that a skip holds meanwhile.
+        """
+        given_back = total((self.rows(receivers), self.mlp(receivers)))
+        of_edges = self.working(edges) + waiting * self.width - given_back.products - given_back.others
+        return max(self.working(receivers), of_edges)
 
     def message_steps(self) -> tuple[Block, ...]:
         """The processor: edges and nodes in, messages inside; the edges are those of one sample in the first step."""
         edges = self.in_mesh * self.samples
-        inside, working = self.messages(self.in_mesh, self.mesh, embedded=False), self.working(edges)
+        inside = self.messages(self.in_mesh, self.mesh, embedded=False)
+        working = self.working_of_messages(edges, self.mesh, waiting=edges)
         given = [self.in_mesh, *[edges] * (self.steps - 1)]
-        return tuple(Block(self.rows(count + self.mesh), inside, working + edges * self.width) for count in given)
+        return tuple(Block(self.rows(count + self.mesh), inside, working) for count in given)
 
     def group(self, steps: tuple[Block, ...]) -> Block:
         """Steps that are computed anew together, then each for itself."""
@@ -91,10 +101,10 @@ class _Counted:
         sent, received = self.to_mesh * self.samples, self.to_grid * self.samples
         blocks = (
             Block(of_grid, self.mlp(self.grid), self.working(self.grid)),
-            Block(self.rows(self.grid + self.nodes), encoder, self.working(sent)),
+            Block(self.rows(self.grid + self.nodes), encoder, self.working_of_messages(sent, self.mesh)),
             *self.message_steps(),
             Block(Kept(), self.mlp(self.grid), self.working(self.grid)),
-            Block(self.rows(self.grid + self.mesh), decoder, self.working(received)),
+            Block(self.rows(self.grid + self.mesh), decoder, self.working_of_messages(received, self.grid)),
             Block(self.rows(self.grid), self.mlp(self.grid, norm=False), self.working(self.grid)),
         )
         return Activations(self.outside() + self.mlp(self.in_mesh), blocks, 3 * self.fields)
@@ -117,9 +127,9 @@ class _Counted:
         )
         steps = self.message_steps()
         blocks = (
-            Block(Kept(), sending, self.working(sent * self.samples)),
+            Block(Kept(), sending, self.working_of_messages(sent * self.samples, 0)),
             *(self.group(steps[at : at + size]) for at in range(0, len(steps), size)),
-            Block(self.rows(self.mesh), receiving, self.working(received * self.samples)),
+            Block(self.rows(self.mesh), receiving, self.working_of_messages(received * self.samples, points)),
         )
         update = total((self.rows(self.mesh), self.mlp(self.mesh)))
         return Activations(self.outside() + update, blocks, 3 * self.fields, recomputes=True)

@@ -1,0 +1,98 @@
+"""Recomputing and micro-batches change no loss and no gradient, and memory is as it was counted."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from children import CHILDREN, answers_of
+from domains import make_domain
+from saving_cases import CASES, CHANGED, COUNTED, SIZES, STEPS, plain
+
+from harness.models import architecture
+from harness.models.memory import step_memory
+from harness.scenario.execution import Execution
+from harness.scenario.schema import Stage, TrainingConfig
+
+pytestmark = pytest.mark.slow
+
+DOUBLE, LOSS, BETWEEN = 1e-10, 2e-6, 5e-6
+"""Largest deviations: in float64 over the largest value of a parameter; of a loss, relative, in float32."""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """What is freed goes back to the system at once, so that the resident memory tells what is used."""
+    folder = tmp_path_factory.mktemp("saving")
+    for name, case in CASES.items():
+        np.savez(folder / f"{name}.npz", **case.arrays)
+        (folder / f"{name}.json").write_text(json.dumps({**asdict(case), "arrays": None}))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MALLOC_MMAP_THRESHOLD_", "65536")
+        patch.setenv("MALLOC_TRIM_THRESHOLD_", "65536")
+        return answers_of(Path(__file__).with_name("drive_saving.py"), folder, [*CASES, "counted"])
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_in_double_precision_the_gradients_are_those_of_the_plain_step(answers, name):
+    found, expected = (answers["pytorch", "eager"][each] for each in (name, plain(name)))
+    slopes = [key for key in expected if key.startswith("double/gradients/")]
+    assert len(slopes) > 10
+    for key in (*slopes, "double/losses"):
+        assert np.abs(found[key] - expected[key]).max() <= DOUBLE * np.abs(expected[key]).max(), key
+
+
+@pytest.mark.parametrize("key", CHILDREN, ids="-".join)
+@pytest.mark.parametrize("name", CHANGED)
+def test_every_framework_loses_what_it_loses_in_a_plain_step(answers, within, key, name):
+    found, expected = (answers[key][each]["losses"] for each in (name, plain(name)))
+    assert found.shape == (STEPS,)
+    assert expected[-1] < expected[0]
+    within(LOSS, np.abs(found / expected - 1).max(), "loss with recomputing or micro-batches, plain")
+
+
+@pytest.mark.parametrize("key", CHILDREN[1:], ids="-".join)
+@pytest.mark.parametrize("name", CASES)
+def test_the_frameworks_lose_the_same(answers, within, key, name):
+    found, expected = (answers[each][name]["losses"] for each in (key, ("pytorch", "eager")))
+    within(BETWEEN, np.abs(found / expected - 1).max(), "loss with recomputing or micro-batches, MindSpore, PyTorch")
+
+
+def test_offloading_changes_nothing_and_is_refused_where_there_is_nowhere_to_move_to(answers):
+    found = answers["pytorch", "eager"]["aigoms-plain"]
+    for key in (key for key in found if key.startswith("double/")):
+        assert np.array_equal(found[f"offloaded/{key}"], found[key]), key
+    assert str(found["refused"]) == ("recompute.unit offload: a CPU has no memory but the host's; use unit: blocks")
+
+
+def counted(name):
+    """What is counted for a training step of one of COUNTED, and what its activations keep."""
+    model, recompute = COUNTED[name]
+    grid, channels, samples, network = SIZES[model]
+    package, domain = architecture(model), make_domain(grid, channels)
+    network, execution = package.Network(**network), Execution.model_validate({"recompute": recompute})
+    training = TrainingConfig(batch_size=samples, stages=(Stage(name="train", epochs=1, learning_rate=1e-3),))
+    kept = package.activations(network, domain, samples, execution)
+    recomputes = execution.recompute.unit == "blocks"
+    return step_memory(package, network, domain, training, execution), kept.kept(recomputes=recomputes).bytes(low=False)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_what_autograd_keeps_is_what_was_counted(answers, name):
+    assert answers["pytorch", "eager"]["counted"][name][0] == pytest.approx(counted(name)[1], rel=0.03)
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_training_step_grows_the_process_by_what_was_counted(answers, name):
+    """Beside weights and batch, which are there before."""
+    needed = counted(name)[0]
+    expected = needed.gradients + needed.optimiser + needed.activations
+    assert answers["pytorch", "eager"]["counted"][name][1] == pytest.approx(expected, rel=0.2)
+
+
+def test_recomputing_blocks_keeps_a_fraction(answers):
+    found = answers["pytorch", "eager"]["counted"]
+    for model in SIZES:
+        assert found[f"{model}-blocks"][0] < 0.3 * found[f"{model}-none"][0]
+        assert found[f"{model}-blocks"][1] < 0.8 * found[f"{model}-none"][1]
