@@ -1,6 +1,7 @@
 """The record of one launch: the contract between measuring and everything that is made of measurements."""
 
 from pathlib import Path
+from statistics import median
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -9,7 +10,7 @@ from collectors.regular_files import read_regular
 from harness.data.reading import DataReading
 from harness.errors import UserError
 from harness.files import write_atomically
-from harness.frameworks.base import FrameworkDescription, Numerics
+from harness.frameworks.base import Compile, FrameworkDescription, Numerics
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
 from harness.privacy import without_folders
@@ -95,11 +96,27 @@ class Epoch(Frozen):
     loss: tuple[float, ...]
     validation_loss: float | None
     validation_s: float | None
+    first_calls: tuple[int, ...] = Field(default=(), description="steps that compiled a graph, counted from 0")
 
     @property
     def epoch_s(self) -> float:
         """Data and steps; validation is not part of it."""
         return sum(self.data_s) + sum(self.step_s)
+
+    @property
+    def compiled_step_s(self) -> tuple[float, ...]:
+        """The steps that ran compiled graphs and compiled none."""
+        return tuple(s for step, s in enumerate(self.step_s) if step not in self.first_calls)
+
+    @property
+    def compile_s(self) -> float | None:
+        """What its first calls took beyond its median step; None where no step is left to tell that."""
+        if not self.first_calls:
+            return 0.0
+        others = self.compiled_step_s
+        if not others:
+            return None
+        return sum(max(0.0, self.step_s[step] - median(others)) for step in self.first_calls)
 
 
 class TrainingStage(Frozen):
@@ -281,6 +298,7 @@ class Measurements(Frozen):
     parameters: int | None = None
     startup: Startup | None = None
     training: tuple[TrainingStage, ...] = ()
+    compiles: tuple[Compile, ...] = Field(default=(), description="the calls that compiled a graph, in their order")
     no_training: str | None = Field(default=None, description="why there is no training, where none was asked for")
     inference: Latency | None = None
     skill: Skill | None = None

@@ -65,9 +65,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     """Build, train and infer; what has been measured is on disk after each part."""
     scenario, seed = plan.scenario, plan.seed
     reporter.tell("starting")
-    framework = open_framework(
-        scenario.framework, scenario.device, GRAPH if scenario.execution == "compiled" else EAGER
-    )
+    execution = GRAPH if scenario.execution == "compiled" else EAGER
+    framework = open_framework(scenario.framework, scenario.device, execution)
     description = framework.describe()
     catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
     imported_s = perf_counter()
@@ -77,6 +76,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     reporter.tell("reading data")
     from harness.data.normalisation import NORMALISATION
     from harness.runners import inference, training
+    from harness.runners.first_calls import watched, with_first_calls
 
     subject = prepare(scenario)
     windows, domain = subject.windows, subject.domain
@@ -116,12 +116,15 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     write_measurements(folder, measured, reporter)
 
     rest(framework, plan, "idle before", reporter)
+    framework, calls = watched(framework, execution.is_graph)
     extras = partial(subject.training_extras, scenario.training.batch_size)
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
+    trained = training.train(framework, windows, scenario.training, extras, seed, reporter)
     measured = measured.model_copy(
         update={
-            "training": training.train(framework, windows, scenario.training, extras, seed, reporter),
+            "training": with_first_calls(trained, calls.training_steps),
+            "compiles": calls.compiles,
             "no_training": no_training(scenario),
         }
     )
@@ -136,7 +139,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
         device_bytes=framework.peak_memory_bytes(),
     )
-    write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
+    found = {"skill": skill, "memory": memory, "compiles": calls.compiles}
+    write_measurements(folder, measured.model_copy(update=found), reporter)
 
 
 def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":

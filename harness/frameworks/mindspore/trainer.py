@@ -15,8 +15,8 @@ from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, Switches
-from harness.frameworks.mindspore import precision
+from harness.frameworks.base import Array, FrameworkDescription, Graphs, Switches
+from harness.frameworks.mindspore import compilation, precision
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -39,7 +39,7 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
     refused = precision.keep_float32() if device == "Ascend" else ()
-    ms.set_context(mode=ms.GRAPH_MODE if execution.is_graph else ms.PYNATIVE_MODE)
+    compilation.prepare(execution.compilation, device)
     if device == "CPU" and not execution.is_graph:
         ms.runtime.launch_blocking()
     ms.runtime.synchronize()
@@ -205,6 +205,7 @@ class MindSpore:
             execution="compiled" if self._execution.is_graph else "eager",
             threads=ms.get_context("runtime_num_threads"),
             packages={"mindspore": ms.__version__},
+            compilation=compilation.described(),
         )
 
     def switches(self) -> Switches:
@@ -220,6 +221,7 @@ class MindSpore:
         self.network: nn.Cell = source.build(network, domain)
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
+        self._compiled: list[nn.Cell] = [self.network, self._one_ahead]
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
 
@@ -244,6 +246,7 @@ class MindSpore:
         rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps)
         self._train_step = TrainStep(rollout, optimiser)
         self._train_step.set_train()
+        self._compiled.append(self._train_step)
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
@@ -288,6 +291,10 @@ class MindSpore:
     def synchronise(self) -> None:
         """Wait until the device has finished."""
         ms.runtime.synchronize()
+
+    def graphs(self) -> Graphs:
+        """The graphs compiled so far; none where nothing is compiled."""
+        return compilation.graphs(self._compiled, self._execution.compilation, self._device)
 
     def peak_memory_bytes(self) -> int | None:
         """Peak memory allocated on the device since the start, None on a CPU, where MindSpore keeps no count."""

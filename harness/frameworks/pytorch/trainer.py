@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, Switches
-from harness.frameworks.pytorch import precision
+from harness.frameworks.base import Array, FrameworkDescription, Graphs, Switches
+from harness.frameworks.pytorch import compilation, precision
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -34,11 +34,12 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
     precision.keep_float32(torch)
+    compilation.prepare(execution.compilation, device)
     return PyTorch(device, backend, execution, dtype)
 
 
 class PyTorch:
-    """A network in PyTorch; eager, or its forward passes through torch.compile.
+    """A network in PyTorch; eager, or its forward passes or whole losses as graphs (compilation).
 
     A parameter that a step does not use has a gradient of 0 in it, so that Adam's moments fade as in MindSpore, whose
     graphs give every parameter a gradient.
@@ -65,6 +66,7 @@ class PyTorch:
             execution="compiled" if self._execution.is_graph else "eager",
             threads=torch.get_num_threads(),
             packages=packages,
+            compilation=compilation.described(self._execution.compilation),
         )
 
     def switches(self) -> Switches:
@@ -79,7 +81,11 @@ class PyTorch:
         source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
         with self._device:
             self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
-        self._forward = torch.compile(self.module) if self._execution.is_graph else self.module
+        how = self._execution.compilation
+        self._forward = compilation.compiled(self.module, how, scope="forward")
+        self._loss_of_rollout = compilation.compiled(self._rollout, how, scope="step")
+        self._loss_ahead = compilation.compiled(self._one_ahead, how, scope="step")
+        self._predict = compilation.compiled(self._forward, how, scope="step")
         self._loss = source.loss
         self._loss_weights = self.put(architecture.loss_weights(network, domain))
         self._mask = self.put(domain.mask.astype(np.float32))
@@ -141,7 +147,8 @@ class PyTorch:
         for group in self._optimiser.param_groups:
             group["lr"] = next(self._learning_rates)
         self._optimiser.zero_grad()
-        loss = self._rollout(x, targets, forcings, extras)
+        compilation.begin_step(self._execution.compilation)
+        loss = self._loss_of_rollout(x, targets, forcings, tuple(extras))
         loss.backward()
         self._fill_gradients()
         if self._clip_norm is not None:
@@ -152,26 +159,32 @@ class PyTorch:
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
         with torch.no_grad():
-            return self._one_ahead(x, target, ())
+            loss: Tensor = self._loss_ahead(x, target, ())
+            return loss
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
         self.module.zero_grad()
-        loss = self._one_ahead(x, target, extras)
+        loss = self._loss_ahead(x, target, tuple(extras))
         loss.backward()
         self._fill_gradients()
         return loss.item(), {name: self.get(p.grad) for name, p in self.module.named_parameters()}
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
+        compilation.begin_step(self._execution.compilation)
         with torch.no_grad():
-            prediction: Tensor = self._forward(x)
+            prediction: Tensor = self._predict(x)
             return prediction
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""
         if self._backend is not None:
             self._backend.synchronize()
+
+    def graphs(self) -> Graphs:
+        """The graphs compiled so far; none where nothing is compiled."""
+        return compilation.graphs(self._execution.compilation)
 
     def peak_memory_bytes(self) -> int | None:
         """Peak memory allocated on the device since the start, None on a CPU."""

@@ -1,0 +1,30 @@
+"""Where a framework keeps what it compiles: a folder that its own variable names, or a new one for this process.
+
+Launches are alike only if they all compile: without a folder named in the environment each process starts with an empty
+one, and all that it compiles is cold. A folder that is named is kept; from the second launch on it is warm.
+"""
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+from harness.errors import UserError
+
+
+def use_folder(variable: str) -> Path:
+    """The folder that the environment's `variable` names; a new one, removed at the end, where it names none.
+
+    Raises UserError where no folder can be made.
+    """
+    if named := os.environ.get(variable):
+        return Path(named)
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="crosscast-compiled-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"no folder for compiled code can be made ({error.strerror}); set TMPDIR to one that can be written"
+        ) from None
+    atexit.register(folder.cleanup)
+    os.environ[variable] = folder.name
+    return Path(folder.name)
