@@ -7,16 +7,20 @@ one, and all that it compiles is cold. A folder that is named is kept; from the 
 import atexit
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import UserError
 
+VARIABLES: Mapping[str, str] = {"pytorch": "TORCHINDUCTOR_CACHE_DIR", "mindspore": "MS_COMPILER_CACHE_PATH"}
 
-def use_folder(variable: str) -> Path:
-    """The folder that the environment's `variable` names; a new one, removed at the end, where it names none.
+
+def use_folder(framework: str) -> Path:
+    """The folder that the framework's variable names; a new one, removed at the end, where it names none.
 
     Raises UserError where no folder can be made.
     """
+    variable = VARIABLES[framework]
     if named := os.environ.get(variable):
         return Path(named)
     try:

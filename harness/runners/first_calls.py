@@ -50,9 +50,7 @@ class FirstCalls:
         """One optimiser step; see Framework."""
         inputs = (x, targets, *(() if forcings is None else (forcings,)), *extras)
         before = len(self.compiles)
-        loss = self._watched(
-            "train_step", inputs, lambda: self._framework.train_step(x, targets, forcings, extras)
-        )
+        loss = self._watched("train_step", inputs, lambda: self._framework.train_step(x, targets, forcings, extras))
         if len(self.compiles) > before:
             self.training_steps = (*self.training_steps, self._steps)
         self._steps += 1

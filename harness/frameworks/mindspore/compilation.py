@@ -10,10 +10,8 @@ those that a process compiles, after a look at the source files alone: a network
 shape, is then given the graph, and the results, of the one before.
 """
 
-import os
 from collections.abc import Iterable
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import mindspore as ms
@@ -24,7 +22,6 @@ from harness.frameworks.base import Graphs
 from harness.frameworks.compile_cache import use_folder
 from harness.scenario.execution import Compilation
 
-CACHE = "MS_COMPILER_CACHE_PATH"
 KERNELS = "akg_kernel_meta/*.o"
 """Fused kernels in the folder of the cache, named by a hash of what they compute."""
 
@@ -46,7 +43,7 @@ def prepare(compilation: Compilation, device: str) -> None:
                 "MindSpore fuses kernels (compilation.level: O1) on a CPU only with the Python package decorator: "
                 "install it (python -m pip install decorator) or choose O0"
             )
-        use_folder(CACHE)
+        use_folder("mindspore")
         ms.set_context(enable_graph_kernel=True)
 
 
@@ -72,4 +69,4 @@ def graphs(cells: Iterable[Any], compilation: Compilation, device: str) -> Graph
     made = sum(len(cell.compile_cache) for cell in cells)
     if not fuses_on_cpu(compilation, device):
         return Graphs(made=made, built=made)
-    return Graphs(made=made, built=sum(1 for _ in Path(os.environ[CACHE]).glob(KERNELS)))
+    return Graphs(made=made, built=sum(1 for _ in use_folder("mindspore").glob(KERNELS)))

@@ -21,8 +21,6 @@ from harness.scenario.execution import Compilation
 MOST_GRAPHS = 256
 """Of one function, by shapes and by whether gradients are asked for; PyTorch's own limit is 8."""
 
-CACHE = "TORCHINDUCTOR_CACHE_DIR"
-
 
 def prepare(compilation: Compilation, device: str) -> None:
     """Make ready to compile: limits, the folder of the cache, and on a CPU the compiler of C++.
@@ -33,7 +31,7 @@ def prepare(compilation: Compilation, device: str) -> None:
         return
     if device == "cpu":
         _require_cpp_compiler()
-    use_folder(CACHE)
+    use_folder("pytorch")
     torch._dynamo.config.recompile_limit = MOST_GRAPHS
 
 
