@@ -5,7 +5,7 @@ from operator import truediv
 from statistics import median
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from harness.results.record import Idle, Latency, Phase, PhaseEnergy, Record, TrainingStage
+from harness.results.record import Idle, Latency, Measurements, Phase, PhaseEnergy, Record, TrainingStage
 
 EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]
@@ -18,6 +18,7 @@ ROUNDING = 1e-9
 NO_TRAINING = "no training measured"
 NO_INFERENCE = "no inference measured"
 NOT_STEADY = "steady state never reached"
+NO_COMPILATION = "not told apart"
 
 
 class Metric(NamedTuple):
@@ -65,11 +66,12 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     """Speed and memory of a launch, in the order in which tables show them.
 
     Epochs and steps of each training stage stand apart where there are several, because their work differs. The first
-    epoch of a stage, which holds the compilation, does not count where there are more. Raises nothing.
+    epoch of a stage, which holds the compilation, does not count where there are more, nor do compilations inside the
+    others. Raises nothing.
     """
     measured = record.measurements
     several = len(measured.training) > 1
-    epochs_s = [[epoch.epoch_s for epoch in stage.epochs] for stage in measured.training]
+    epochs_s = [[epoch.epoch_s - (epoch.compile_s or 0.0) for epoch in stage.epochs] for stage in measured.training]
     stages = [
         metric
         for stage, times_s in zip(measured.training, epochs_s, strict=True)
@@ -77,7 +79,9 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     ]
     no_training = f"not trained ({measured.no_training})" if measured.no_training else NO_TRAINING
     missing = [] if measured.training else _of_missing_stage(no_training)
-    total_s = sum(map(sum, epochs_s))
+    total_s = sum(epoch.epoch_s for stage in measured.training for epoch in stage.epochs)
+    compile_s = _compile_s(measured)
+    run_s = None if compile_s is None else total_s - compile_s
     memory = measured.memory
     process_bytes, device_bytes = (memory.process_rss_bytes, memory.device_bytes) if memory else (None, None)
     no_count = "the framework keeps no count" if memory else "not measured"
@@ -87,6 +91,8 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
         *stages,
         *missing,
         _metric("training_s", "training, total", "s", "cost", total_s if measured.training else None, no_training),
+        _metric("training_compile_s", "training, compiling", "s", "detail", compile_s, NO_COMPILATION),
+        _metric("training_run_s", "training without compiling", "s", "detail", run_s, NO_COMPILATION),
         *_of_inference(measured.inference),
         _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes, no_peak),
         _metric("device_bytes", "device memory", "bytes", "size", device_bytes, no_count),
@@ -132,8 +138,9 @@ def _of_stage(stage: TrainingStage, epochs_s: Sequence[float], stage_name: str) 
     part = f"_{stage_name}" if stage_name else ""
     of = f" ({stage_name})" if stage_name else ""
     epochs, times_s = _without_compilation(stage.epochs), _without_compilation(epochs_s)
-    steps_s = [step_s for epoch in stage.epochs for step_s in epoch.step_s]
-    steady_s = [] if stage.steady_from_step is None else sorted(steps_s[stage.steady_from_step :])
+    steps = [(s, number in epoch.first_calls) for epoch in stage.epochs for number, s in enumerate(epoch.step_s)]
+    begin = len(steps) if stage.steady_from_step is None else stage.steady_from_step
+    steady_s = sorted(s for s, compiles in steps[begin:] if not compiles)
     step_s, iqr_s = (median(steady_s), _iqr(steady_s)) if steady_s else (None, None)
     share = sum(sum(epoch.data_s) for epoch in epochs) / sum(times_s)
     rate = stage.samples_per_epoch * len(epochs) / sum(times_s)
@@ -145,6 +152,18 @@ def _of_stage(stage: TrainingStage, epochs_s: Sequence[float], stage_name: str) 
         _metric(f"data_share{part}_fraction", f"data share{of}", "fraction", "plain", share),
         _metric(f"train_rate{part}_samples_per_s", f"train rate{of}", "samples/s", "rate", rate),
     ]
+
+
+def _compile_s(measured: Measurements) -> float | None:
+    """What the training's compilations took beyond the steps that they came with; None where they are not told apart.
+
+    The framework of an older record compiled, and nobody noted when.
+    """
+    compiles = measured.framework is not None and measured.framework.execution != "eager"
+    if not measured.training or (compiles and not measured.compiles):
+        return None
+    parts = [epoch.compile_s for stage in measured.training for epoch in stage.epochs]
+    return None if None in parts else sum(filter(None, parts))
 
 
 def _of_missing_stage(reason: str) -> list[Metric]:

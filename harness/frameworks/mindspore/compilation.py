@@ -10,6 +10,7 @@ those that a process compiles, after a look at the source files alone: a network
 shape, is then given the graph, and the results, of the one before.
 """
 
+import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any
@@ -21,6 +22,9 @@ from harness.errors import UserError
 from harness.frameworks.base import Graphs
 from harness.frameworks.compile_cache import use_folder
 from harness.scenario.execution import Compilation
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""How threads of OpenMP wait, on which the speed of fused kernels depends."""
 
 KERNELS = "akg_kernel_meta/*.o"
 """Fused kernels in the folder of the cache, named by a hash of what they compute."""
@@ -57,10 +61,12 @@ def described() -> dict[str, str]:
     if ms.get_context("mode") == ms.PYNATIVE_MODE:
         return {}
     level = (context.get_jit_config() or {}).get("jit_level", "not set")
+    fused = ms.get_context("enable_graph_kernel")
     return {
         "jit_level": level,
-        "enable_graph_kernel": str(ms.get_context("enable_graph_kernel")),
+        "enable_graph_kernel": str(fused),
         "enable_compile_cache": str(ms.get_context("enable_compile_cache")),
+        **({name: os.environ.get(name, "not set") for name in WAITING} if fused else {}),
     }
 
 
