@@ -46,7 +46,7 @@ class Graphs(Frozen):
 class Compile(Frozen):
     """A call that compiled a graph before it ran it: `s` seconds for both.
 
-    `warm` says whether all its code came out of a cache of earlier processes; None where that is not known.
+    `warm` says whether all its code came out of a cache, of earlier processes or graphs; None where nobody knows.
     """
 
     what: str = Field(description="train_step, evaluate or predict")

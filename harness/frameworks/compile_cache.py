@@ -1,7 +1,9 @@
 """Where a framework keeps what it compiles: a folder that its own variable names, or a new one for this process.
 
 Launches are alike only if they all compile: without a folder named in the environment each process starts with an empty
-one, and all that it compiles is cold. A folder that is named is kept; from the second launch on it is warm.
+one, and all that it compiles is cold. A folder that is named is kept; from the second launch on it is warm. A process
+that is killed while it compiles may leave half a library there, which torch.compile then fails to load ("file too
+short"): such a folder is to be emptied.
 """
 
 import atexit

@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.launch.local import launch
+from harness.launch.plan import LaunchPlan
+from harness.scenario import catalogue
+from tests.analysis.made_records import make_environment, make_scenario
 from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow
@@ -116,6 +120,16 @@ def test_a_network_that_cannot_be_compiled_ends_in_one_line(pytorch, mindspore):
 def test_what_compiling_needs_is_named(pytorch, mindspore):
     assert "needs a C++ compiler on a CPU and finds none (no-such-compiler)" in pytorch["without"]
     assert "only with the Python package decorator" in mindspore["without"]
+
+
+def test_a_launch_without_a_compiler_fails_before_it_reads_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    plan = LaunchPlan(scenario=make_scenario(execution="compiled"), launch=0, order=0, bench="b", attempt="0123abcd")
+    chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
+    record = launch(plan, tmp_path, chip, make_environment(), lambda *said: None)
+    assert record.status == "failed"
+    assert record.reason.startswith("torch.compile needs a C++ compiler on a CPU and finds none (no-such-compiler): ")
+    assert record.measurements.framework is None
 
 
 @pytest.mark.skipif(find_spec("decorator") is None, reason="fusion of kernels on a CPU needs the package decorator")

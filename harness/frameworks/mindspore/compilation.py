@@ -35,6 +35,8 @@ def prepare(compilation: Compilation, device: str) -> None:
 
     Raises UserError where fusion lacks a package.
     """
+    if ms.get_context("enable_graph_kernel"):
+        ms.set_context(enable_graph_kernel=False)
     if compilation.mode == "eager":
         ms.set_context(mode=ms.PYNATIVE_MODE)
         return
