@@ -3,8 +3,8 @@
 Graphs are whole (a part that cannot be compiled is an error, nothing falls back to eager in silence) and static: each
 shape has its own, as in MindSpore, so that the first call of a shape, and no other, compiles.
 
-The graph of a step holds the rollout, the loss and all gradients. The update stays the optimiser's one fused kernel,
-which torch.compile would take apart again, and which keeps its corrections in double precision.
+The graph of a step holds the rollout, the loss and all gradients. The update stays the optimiser's one fused kernel:
+torch.compile does not trace into fused optimisers, and the others correct their moments in float32 once compiled.
 """
 
 import shutil
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.errors import UserError
 from harness.frameworks.base import Graphs
@@ -32,7 +33,8 @@ def prepare(compilation: Compilation, device: str) -> None:
     if device == "cpu":
         _require_cpp_compiler()
     use_folder("pytorch")
-    torch._dynamo.config.recompile_limit = MOST_GRAPHS
+    limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
+    setattr(torch._dynamo.config, limit, MOST_GRAPHS)
 
 
 def _require_cpp_compiler() -> None:
@@ -59,6 +61,11 @@ def begin_step(compilation: Compilation) -> None:
     """Tell CUDA graphs (options: reduce-overhead) that what the graphs of the step before gave is done with."""
     if compilation.options == "reduce-overhead":
         torch.compiler.cudagraph_mark_step_begin()
+
+
+def kept(value: Tensor, compilation: Compilation) -> Tensor:
+    """The result of a step, in memory that the CUDA graphs of the next step leave alone."""
+    return value.clone() if compilation.options == "reduce-overhead" else value
 
 
 def described(compilation: Compilation) -> dict[str, str]:

@@ -154,7 +154,7 @@ class PyTorch:
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
         self._optimiser.step()
-        return loss.detach()
+        return compilation.kept(loss.detach(), self._execution.compilation)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
@@ -174,8 +174,7 @@ class PyTorch:
         """The state (B, C, H, W) one step later."""
         compilation.begin_step(self._execution.compilation)
         with torch.no_grad():
-            prediction: Tensor = self._predict(x)
-            return prediction
+            return compilation.kept(self._predict(x), self._execution.compilation)
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""
