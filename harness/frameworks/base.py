@@ -33,6 +33,32 @@ class FrameworkDescription(Frozen):
     execution: str = Field(description="eager or graph, as the framework itself tells it; compiled in old records")
     threads: int | None
     packages: dict[str, str]
+    compilation: dict[str, str] = Field(
+        default_factory=dict, description="what the framework says of its graphs; empty where there are none"
+    )
+
+
+class Graphs(Frozen):
+    """Graphs that a process has compiled so far, and how much of their code it had to make.
+
+    `made` counts graphs. `built` counts what no cache held, in units of the framework: it stands still while a graph
+    is compiled from cached code alone.
+    """
+
+    made: int
+    built: int
+
+
+class Compile(Frozen):
+    """A call that compiled a graph before it ran it: `s` seconds for both.
+
+    `warm` says whether all its code came out of a cache, of earlier processes or graphs; None where nobody knows.
+    """
+
+    what: str = Field(description="train_step, evaluate or predict")
+    shape: str = Field(description="shapes of the inputs, such as 8x4x32x64 1x8x4x32x64")
+    s: float
+    warm: bool | None
 
 
 class Switches(Frozen):
@@ -141,3 +167,6 @@ class Framework(Protocol):
 
     def peak_memory(self) -> PeakMemory:
         """Peak memory of the device since the start, as the framework counts it."""
+
+    def graphs(self) -> Graphs:
+        """The graphs compiled so far; none where nothing is compiled."""

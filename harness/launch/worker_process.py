@@ -16,9 +16,11 @@ from typing import cast, get_args
 from collectors import children
 from harness import stopping
 from harness.launch import leftovers
+from harness.launch.compile_environment import compiling
 from harness.launch.plan import LaunchPlan
 from harness.launch.worker_log import WorkerLog
 from harness.results.record import Status
+from harness.scenario.execution import EAGER, GRAPH
 
 Progress = Callable[[str, float], None]
 
@@ -50,14 +52,20 @@ def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], prog
     said that it is done.
     """
     kills_before = _oom_kills()
-    with stopping.held(), WorkerLog(folder / "log.txt") as log:
+    scenario = plan.scenario
+    execution = GRAPH if scenario.execution == "compiled" else EAGER
+    with (
+        stopping.held(),
+        compiling(scenario.framework, scenario.device, execution, environment) as worker_environment,
+        WorkerLog(folder / "log.txt") as log,
+    ):
         read_end, write_end = os.pipe()
         with os.fdopen(read_end, "rb", buffering=0) as pipe:
             try:
                 plan.model_copy(update={"progress_fd": write_end}).write(folder)
                 worker = children.start(
                     children.python_module(MODULE, folder.absolute()),
-                    env=environment,
+                    env=worker_environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log.descriptor,
                     stderr=log.descriptor,

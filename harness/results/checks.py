@@ -113,8 +113,8 @@ def _check_measurements(measured: Measurements) -> None:
         for name in MEMORY:
             if not 0 <= (getattr(measured.memory, name) or 0) <= MOST_INTEGER:
                 raise ValueError(f"measurements.memory.{name}: {_short(getattr(measured.memory, name))}")
-    if measured.compilations:
-        check_numbers(measured.compilations, "measurements.compilations")
+    if measured.compiles:
+        check_numbers(measured.compiles, "measurements.compiles")
     for stage in measured.training:
         _check_stage(stage)
     if measured.inference:

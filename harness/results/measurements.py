@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.data.reading import DataReading
-from harness.frameworks.base import FrameworkDescription, Numerics
+from harness.frameworks.base import Compile, FrameworkDescription, Numerics
 from harness.frozen import Frozen
 from harness.models.domain import InputSpec
 from harness.results.phases import Phase
@@ -44,18 +44,6 @@ class Startup(Frozen):
     compile_s: float | None = None
 
 
-class Compile(Frozen):
-    """A first call that compiles: `what` is compiled for inputs of a `shape`, in `s` seconds.
-
-    `warm` says whether a cache of an earlier launch served it, None where that is not known.
-    """
-
-    what: str
-    shape: str
-    s: float
-    warm: bool | None
-
-
 class StepTimes(Frozen):
     """The times of `count` steps in seconds: sum, median and distance of the quartiles (linear between ranks)."""
 
@@ -68,7 +56,8 @@ class StepTimes(Frozen):
 class EpochSummary(Frozen):
     """One epoch. The step series are in steps.parquet; the fields are those of `harness.results.series.Epoch`.
 
-    `mean_loss` is the mean over its steps, `last_loss` that of the last step.
+    `mean_loss` is the mean over its steps, `last_loss` that of the last step. `compile_s` is what first calls took
+    beyond the median step, None where no other step tells that.
     """
 
     steps: int
@@ -80,6 +69,8 @@ class EpochSummary(Frozen):
     validation_s: float | None
     wait_total_s: float | None = None
     window: int = 1
+    first_calls: tuple[int, ...] = ()
+    compile_s: float | None = 0.0
 
     @property
     def epoch_s(self) -> float:
@@ -102,7 +93,6 @@ class StageSummary(Frozen):
     steady_from_step: int | None
     first_step_s: float
     steady_steps: StepTimes | None
-    compile_s: float | None = None
     skipped_steps: int | None = None
     loss_scale: float | None = None
 
@@ -170,7 +160,7 @@ class MeasuredParts(Frozen):
     definitions: Definitions | None = None
     parameters: int | None = None
     startup: Startup | None = None
-    compilations: tuple[Compile, ...] = ()
+    compiles: tuple[Compile, ...] = Field(default=(), description="the calls that compiled a graph, in their order")
     no_training: str | None = Field(default=None, description="why there is no training, where none was asked for")
     skill: Skill | None = None
     memory: Memory | None = None

@@ -32,6 +32,17 @@ class Epoch(Frozen):
     validation_s: float | None
     wait_s: tuple[float, ...] | None = None
     window: int = 1
+    first_calls: tuple[int, ...] = Field(default=(), description="steps that compiled a graph, counted from 0")
+
+    @property
+    def compile_s(self) -> float | None:
+        """What its first calls took beyond its median step; None where no step is left to tell that."""
+        if not self.first_calls:
+            return 0.0
+        others = [s for step, s in enumerate(self.step_s) if step not in self.first_calls]
+        if not others:
+            return None
+        return fsum(max(0.0, self.step_s[step] - median(others)) for step in self.first_calls)
 
     def summary(self) -> EpochSummary:
         """What the record keeps. Raises ValueError for an epoch without a step or with series of unlike lengths."""
@@ -48,15 +59,16 @@ class Epoch(Frozen):
             validation_s=self.validation_s,
             wait_total_s=None if self.wait_s is None else fsum(self.wait_s),
             window=self.window,
+            first_calls=self.first_calls,
+            compile_s=self.compile_s,
         )
 
 
 class TrainingStage(Frozen):
     """The epochs of a stage; the first step of the first epoch holds the compilation.
 
-    `compile_s` is the time of first calls of each shape, None where that is not told apart. `skipped_steps` counts
-    those whose gradients overflowed and that changed nothing, `loss_scale` is the scale at the end; both None without
-    loss scaling.
+    `skipped_steps` counts those whose gradients overflowed and that changed nothing, `loss_scale` is the scale at the
+    end; both None without loss scaling.
     """
 
     name: str
@@ -65,7 +77,6 @@ class TrainingStage(Frozen):
     samples_per_epoch: int
     epochs: tuple[Epoch, ...]
     steady_from_step: int | None = Field(description="first step of the steady state, None if it was never reached")
-    compile_s: float | None = None
     skipped_steps: int | None = None
     loss_scale: float | None = None
 
@@ -73,8 +84,9 @@ class TrainingStage(Frozen):
         """What the record keeps. Raises ValueError for a stage without an epoch, and what `Epoch.summary` raises."""
         if not self.epochs:
             raise ValueError(f"stage {self.name!r} has no epoch")
-        steps_s = [step_s for epoch in self.epochs for step_s in epoch.step_s]
-        steady = () if self.steady_from_step is None else steps_s[self.steady_from_step :]
+        steps = [(s, step in epoch.first_calls) for epoch in self.epochs for step, s in enumerate(epoch.step_s)]
+        begin = len(steps) if self.steady_from_step is None else self.steady_from_step
+        steady = [s for s, compiles in steps[begin:] if not compiles]
         return StageSummary(
             name=self.name,
             rollout_steps=self.rollout_steps,
@@ -82,9 +94,8 @@ class TrainingStage(Frozen):
             samples_per_epoch=self.samples_per_epoch,
             epochs=tuple(epoch.summary() for epoch in self.epochs),
             steady_from_step=self.steady_from_step,
-            first_step_s=steps_s[0],
+            first_step_s=steps[0][0],
             steady_steps=step_times(steady),
-            compile_s=self.compile_s,
             skipped_steps=self.skipped_steps,
             loss_scale=self.loss_scale,
         )

@@ -76,6 +76,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     reporter.tell("reading data")
     from harness.data.normalisation import NORMALISATION
     from harness.runners import inference, training
+    from harness.runners.first_calls import watched, with_first_calls
 
     subject = prepare(scenario)
     check_execution(subject.package, subject.domain.grid, execution, scenario.training.batch_size)
@@ -118,12 +119,15 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     write_measurements(folder, measured, reporter)
 
     rest(framework, plan, "idle before", reporter)
+    framework, calls = watched(framework, execution.is_graph)
     extras = partial(subject.training_extras, scenario.training.batch_size)
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
+    trained = training.train(framework, windows, scenario.training, extras, seed, reporter)
     measured = measured.model_copy(
         update={
-            "training": training.train(framework, windows, scenario.training, extras, seed, reporter),
+            "training": with_first_calls(trained, calls.training_steps),
+            "compiles": calls.compiles,
             "no_training": no_training(scenario),
         }
     )
@@ -138,7 +142,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
         device_bytes=framework.peak_memory().allocated_bytes,
     )
-    write_measurements(folder, measured.model_copy(update={"skill": skill, "memory": memory}), reporter)
+    found = {"skill": skill, "memory": memory, "compiles": calls.compiles}
+    write_measurements(folder, measured.model_copy(update=found), reporter)
 
 
 def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":

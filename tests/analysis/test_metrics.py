@@ -2,6 +2,7 @@ import pytest
 from made_records import make_epoch, make_failure, make_measurements, make_record, make_stage, make_window
 
 from harness.analysis.quantities.metrics import energy_uses, launch_metrics, steady_state_problems
+from harness.frameworks.base import Compile
 from harness.results.record import Energy, Latency, Memory, Phase, PhaseEnergy
 
 
@@ -36,6 +37,24 @@ class TestTraining:
         assert values["train_step_s"] == 4.0
         assert values["train_step_iqr_s"] == 8.0 - 4.0
         assert values["first_step_s"] == 20.0
+
+    def test_a_compilation_in_a_later_epoch_is_told_apart(self):
+        first = EPOCHS[0].model_copy(update={"first_calls": (0,)})
+        inside = make_epoch(step_s=(30.0, 3.0, 3.0), data_s=(1.0,) * 3).model_copy(update={"first_calls": (0,)})
+        compiles = tuple(Compile(what="train_step", shape="8", s=s, warm=False) for s in (20.0, 30.0))
+        stage = make_stage(first, inside, EPOCHS[1], steady_from_step=1)
+        values = values_of(training=(stage,), compiles=compiles)
+        assert values["epoch_s"] == (12.0 + 7.0) / 2
+        assert values["train_step_s"] == 3.0
+        assert (values["training_s"], values["training_compile_s"]) == (23.0 + 39.0 + 7.0, 19.0 + 27.0)
+        assert values["training_run_s"] == 23.0 + 39.0 + 7.0 - 46.0
+
+    def test_eager_compiles_nothing_and_older_records_of_graphs_do_not_say(self):
+        eager = metrics_of(training=(make_stage(*EPOCHS),))
+        assert (eager["training_compile_s"].value, eager["training_run_s"].value) == (0.0, 59.0)
+        description = make_measurements().framework.model_copy(update={"execution": "compiled"})
+        older = metrics_of(training=(make_stage(*EPOCHS),), framework=description)["training_compile_s"]
+        assert (older.value, older.reason) == (None, "not told apart")
 
     def test_no_steady_state_is_no_value(self):
         metric = metrics_of(training=(make_stage(*EPOCHS, steady_from_step=None),))["train_step_s"]

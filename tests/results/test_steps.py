@@ -39,7 +39,6 @@ MEASURED = WorkerMeasurements(
             steady_from_step=1,
             skipped_steps=3,
             loss_scale=1024.0,
-            compile_s=8.0,
         ),
     ),
     inference=Latency(batch_size=2, first_step_s=7.0, warmup_steps=4, steady=True, step_s=(0.5, 0.75, 2.0)),
@@ -62,7 +61,7 @@ def test_summary_by_hand():
     assert stage.first_step_s == 9.0
     assert (stage.steady_steps.count, stage.steady_steps.total_s, stage.steady_steps.median_s) == (4, 8.5, 1.75)
     assert stage.steady_steps.iqr_s == pytest.approx(2.5 - 1.375)
-    assert (stage.skipped_steps, stage.loss_scale, stage.compile_s) == (3, 1024.0, 8.0)
+    assert (stage.skipped_steps, stage.loss_scale) == (3, 1024.0)
     timed = MEASURED.summary().inference.timed_steps
     assert (timed.count, timed.total_s, timed.median_s) == (3, 3.25, 0.75)
 

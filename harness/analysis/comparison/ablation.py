@@ -103,7 +103,7 @@ def _by_likeness(cells: Sequence[Cell]) -> list[list[Cell]]:
     """The cells of each place that differ in their execution at most, as far as their settings say."""
     found: list[list[Cell]] = []
     for of_place in _by_place(cells):
-        if all(execution_of(cell.scenario) == execution_of(of_place[0].scenario) for cell in of_place):
+        if all(cell.scenario.execution == of_place[0].scenario.execution for cell in of_place):
             continue
         alike: dict[str, list[Cell]] = defaultdict(list)
         for cell in of_place:

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Literal, NamedTuple, TypeVar
 
 from collectors.accounting.energy import WindowEnergy
-from harness.results.record import Idle, LatencySummary, Phase, PhaseEnergy, Record, StageSummary
+from harness.results.record import Idle, LatencySummary, Measurements, Phase, PhaseEnergy, Record, StageSummary
 
 EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]
@@ -19,6 +19,7 @@ ROUNDING = 1e-9
 NO_TRAINING = "no training measured"
 NO_INFERENCE = "no inference measured"
 NOT_STEADY = "steady state never reached"
+NO_COMPILATION = "not told apart"
 
 
 class Metric(NamedTuple):
@@ -66,11 +67,12 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     """Speed and memory of a launch, in the order in which tables show them.
 
     Epochs and steps of each training stage stand apart where there are several, because their work differs. The first
-    epoch of a stage, which holds the compilation, does not count where there are more. Raises nothing.
+    epoch of a stage, which holds the compilation, does not count where there are more, nor do compilations inside the
+    others. Raises nothing.
     """
     measured = record.measurements
     several = len(measured.training) > 1
-    epochs_s = [[epoch.epoch_s for epoch in stage.epochs] for stage in measured.training]
+    epochs_s = [[epoch.epoch_s - (epoch.compile_s or 0.0) for epoch in stage.epochs] for stage in measured.training]
     stages = [
         metric
         for stage, times_s in zip(measured.training, epochs_s, strict=True)
@@ -78,7 +80,9 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     ]
     no_training = f"not trained ({measured.no_training})" if measured.no_training else NO_TRAINING
     missing = [] if measured.training else _of_missing_stage(no_training)
-    total_s = sum(map(sum, epochs_s))
+    total_s = sum(epoch.epoch_s for stage in measured.training for epoch in stage.epochs)
+    compile_s = _compile_s(measured)
+    run_s = None if compile_s is None else total_s - compile_s
     memory = measured.memory
     process_bytes, device_bytes = (memory.process_rss_bytes, memory.device_bytes) if memory else (None, None)
     no_count = "the framework keeps no count" if memory else "not measured"
@@ -88,6 +92,8 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
         *stages,
         *missing,
         _metric("training_s", "training, total", "s", "cost", total_s if measured.training else None, no_training),
+        _metric("training_compile_s", "training, compiling", "s", "detail", compile_s, NO_COMPILATION),
+        _metric("training_run_s", "training without compiling", "s", "detail", run_s, NO_COMPILATION),
         *_of_inference(measured.inference),
         _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes, no_peak),
         _metric("device_bytes", "device memory", "bytes", "size", device_bytes, no_count),
@@ -145,6 +151,18 @@ def _of_stage(stage: StageSummary, epochs_s: Sequence[float], stage_name: str) -
         _metric(f"data_share{part}_fraction", f"data share{of}", "fraction", "plain", share),
         _metric(f"train_rate{part}_samples_per_s", f"train rate{of}", "samples/s", "rate", rate),
     ]
+
+
+def _compile_s(measured: Measurements) -> float | None:
+    """What the training's compilations took beyond the steps that they came with; None where they are not told apart.
+
+    The framework of an older record compiled, and nobody noted when.
+    """
+    compiles = measured.framework is not None and measured.framework.execution != "eager"
+    if not measured.training or (compiles and not measured.compiles):
+        return None
+    parts = [epoch.compile_s for stage in measured.training for epoch in stage.epochs]
+    return None if None in parts else sum(filter(None, parts))
 
 
 def _of_missing_stage(reason: str) -> list[Metric]:

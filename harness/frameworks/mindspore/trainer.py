@@ -15,8 +15,8 @@ from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
-from harness.frameworks.mindspore import precision
+from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
+from harness.frameworks.mindspore import compilation, precision
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
 from harness.frameworks.mindspore.recompute import recompute_blocks
 from harness.models.domain import Domain, InputLayout
@@ -41,7 +41,7 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
     refused = precision.keep_float32() if device == "Ascend" else ()
-    ms.set_context(mode=ms.GRAPH_MODE if execution.is_graph else ms.PYNATIVE_MODE)
+    compilation.prepare(execution.compilation, device)
     if device == "CPU" and not execution.is_graph:
         ms.runtime.launch_blocking()
     ms.runtime.synchronize()
@@ -101,7 +101,7 @@ class Rollout(nn.Cell):
     def loss_of(self, state: Tensor, target: Tensor, shares: Tensor | None, step: int) -> Tensor:
         """The loss of a step, by its share."""
         loss = self.loss(state, target, self.weights)
-        return loss * shares[step] if self.shared else loss
+        return loss * shares[step] if self.shared else loss  # type: ignore[index]
 
     def next_input(self, x: Tensor, state: Tensor, forcings: tuple[Tensor, ...]) -> Tensor:
         """The new state, the older ones, the forcings of the next step and the static fields of x."""
@@ -218,6 +218,7 @@ class MindSpore:
             execution="graph" if ms.get_context("mode") == ms.GRAPH_MODE else "eager",
             threads=ms.get_context("runtime_num_threads"),
             packages={"mindspore": ms.__version__},
+            compilation=compilation.described(),
         )
 
     def switches(self) -> Switches:
@@ -236,6 +237,7 @@ class MindSpore:
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._loss_size = getattr(source, "loss_size", None)
+        self._compiled: list[nn.Cell] = [self.network, self._one_ahead]
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
 
@@ -261,6 +263,7 @@ class MindSpore:
         rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=parts > 1)
         self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size)
         self._train_step.set_train()
+        self._compiled.append(self._train_step)
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
@@ -311,3 +314,7 @@ class MindSpore:
         if self._device == "CPU":
             return PeakMemory(None, None)
         return PeakMemory(int(ms.runtime.max_memory_allocated()), int(ms.runtime.max_memory_reserved()))
+
+    def graphs(self) -> Graphs:
+        """The graphs compiled so far; none where nothing is compiled."""
+        return compilation.graphs(self._compiled, self._execution.compilation, self._device)

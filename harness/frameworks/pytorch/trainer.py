@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import UserError
-from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
-from harness.frameworks.pytorch import precision
+from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
+from harness.frameworks.pytorch import compilation, precision
 from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
 from harness.frameworks.pytorch.recompute import recompute_blocks
@@ -39,11 +39,12 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
         )
     check_offload(device, execution)
     precision.keep_float32(torch)
+    compilation.prepare(execution.compilation, device)
     return PyTorch(device, backend, execution, dtype)
 
 
 class PyTorch:
-    """A network in PyTorch; eager, or its forward passes through torch.compile.
+    """A network in PyTorch; eager, or its forward passes or whole losses as graphs (compilation).
 
     A parameter that a step does not use has a gradient of 0 in it, so that Adam's moments fade as in MindSpore, whose
     graphs give every parameter a gradient.
@@ -70,6 +71,7 @@ class PyTorch:
             execution=self._execution.compilation.mode,
             threads=torch.get_num_threads(),
             packages=packages,
+            compilation=compilation.described(self._execution.compilation),
         )
 
     def switches(self) -> Switches:
@@ -86,7 +88,11 @@ class PyTorch:
             self.module: torch.nn.Module = source.build(network, domain, self._execution).to(self._device, self._dtype)
         if self._execution.recompute.unit == "blocks":
             recompute_blocks(source, self.module)
-        self._forward = torch.compile(self.module) if self._execution.is_graph else self.module
+        how = self._execution.compilation
+        self._forward = compilation.compiled(self.module, how, scope="forward")
+        self._loss_of_rollout = compilation.compiled(self._rollout, how, scope="step")
+        self._loss_ahead = compilation.compiled(self._one_ahead, how, scope="step")
+        self._predict = compilation.compiled(self._forward, how, scope="step")
         self._loss, self._loss_size = source.loss, getattr(source, "loss_size", None)
         self._loss_weights = self.put(architecture.loss_weights(network, domain))
         self._mask = self.put(domain.mask.astype(np.float32))
@@ -148,36 +154,38 @@ class PyTorch:
         for group in self._optimiser.param_groups:
             group["lr"] = next(self._learning_rates)
         self._optimiser.zero_grad()
+        compilation.begin_step(self._execution.compilation)
         total = torch.zeros((), device=self._device, dtype=self._dtype)
         for batch in micro_batches(self._execution.accumulation, x, targets, forcings, extras, self._loss_size):
             with kept_on_host(self._execution, self._device.type):
-                loss = batch.total(self._rollout(batch.x, batch.targets, batch.forcings, batch.extras))
+                loss = batch.total(self._loss_of_rollout(batch.x, batch.targets, batch.forcings, tuple(batch.extras)))
             loss.backward()
             total += loss.detach()
         self._fill_gradients()
         if self._clip_norm is not None:
             torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
         self._optimiser.step()
-        return total
+        return compilation.kept(total, self._execution.compilation)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
         with torch.no_grad():
-            return self._one_ahead(x, target, ())
+            loss: Tensor = self._loss_ahead(x, target, ())
+            return loss
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
         self.module.zero_grad()
-        loss = self._one_ahead(x, target, extras)
+        loss = self._loss_ahead(x, target, tuple(extras))
         loss.backward()
         self._fill_gradients()
         return loss.item(), {name: self.get(p.grad) for name, p in self.module.named_parameters()}
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
+        compilation.begin_step(self._execution.compilation)
         with torch.no_grad():
-            prediction: Tensor = self._forward(x)
-            return prediction
+            return compilation.kept(self._predict(x), self._execution.compilation)
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""
@@ -189,6 +197,10 @@ class PyTorch:
         if self._backend is None:
             return PeakMemory(None, None)
         return PeakMemory(int(self._backend.max_memory_allocated()), int(self._backend.max_memory_reserved()))
+
+    def graphs(self) -> Graphs:
+        """The graphs compiled so far; none where nothing is compiled."""
+        return compilation.graphs(self._execution.compilation)
 
     def _fill_gradients(self) -> None:
         for parameter in self.module.parameters():

@@ -1,0 +1,80 @@
+"""MindSpore's graphs: kernel by kernel (O0) or with fused kernels (O1), and what it says of them.
+
+On a CPU, jit_level O1 alone fuses nothing in 2.10: fusion is `enable_graph_kernel`, whose kernels a child process of
+MindSpore's own code generator (AKG) builds. It needs the package `decorator`, without which MindSpore says no more than
+"Response is empty", and waiting threads that sleep: two pools of threads otherwise keep each other from working
+(harness.launch.compile_environment).
+
+MindSpore's cache of whole graphs (MS_COMPILER_CACHE_ENABLE) is turned off. In 2.10 it takes a graph by its number among
+those that a process compiles, after a look at the source files alone: a network of other sizes, or a batch of another
+shape, is then given the graph, and the results, of the one before.
+"""
+
+import os
+from collections.abc import Iterable
+from importlib.util import find_spec
+from typing import Any
+
+import mindspore as ms
+from mindspore import context
+
+from harness.errors import UserError
+from harness.frameworks.base import Graphs
+from harness.frameworks.compile_cache import use_folder
+from harness.scenario.execution import Compilation
+
+WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+"""How threads of OpenMP wait, on which the speed of fused kernels depends."""
+
+KERNELS = "akg_kernel_meta/*.o"
+"""Fused kernels in the folder of the cache, named by a hash of what they compute."""
+
+
+def prepare(compilation: Compilation, device: str) -> None:
+    """Set the mode, the level and the fusion of kernels for all that this process compiles.
+
+    Raises UserError where fusion lacks a package.
+    """
+    if ms.get_context("enable_graph_kernel"):
+        ms.set_context(enable_graph_kernel=False)
+    if compilation.mode == "eager":
+        ms.set_context(mode=ms.PYNATIVE_MODE)
+        return
+    ms.set_context(mode=ms.GRAPH_MODE, enable_compile_cache=False)
+    if compilation.level is not None:
+        ms.set_context(jit_config={"jit_level": compilation.level})
+    if fuses_on_cpu(compilation, device):
+        if find_spec("decorator") is None:
+            raise UserError(
+                "MindSpore fuses kernels (compilation.level: O1) on a CPU only with the Python package decorator: "
+                "install it (python -m pip install decorator) or choose O0"
+            )
+        use_folder("mindspore")
+        ms.set_context(enable_graph_kernel=True)
+
+
+def fuses_on_cpu(compilation: Compilation, device: str) -> bool:
+    """Whether kernels are fused by MindSpore's code generator for CPUs."""
+    return compilation.level == "O1" and device == "CPU"
+
+
+def described() -> dict[str, str]:
+    """Level, fusion and cache of graphs as MindSpore tells them at the moment; empty where nothing is compiled."""
+    if ms.get_context("mode") == ms.PYNATIVE_MODE:
+        return {}
+    level = (context.get_jit_config() or {}).get("jit_level", "not set")
+    fused = ms.get_context("enable_graph_kernel")
+    return {
+        "jit_level": level,
+        "enable_graph_kernel": str(fused),
+        "enable_compile_cache": str(ms.get_context("enable_compile_cache")),
+        **({name: os.environ.get(name, "not set") for name in WAITING} if fused else {}),
+    }
+
+
+def graphs(cells: Iterable[Any], compilation: Compilation, device: str) -> Graphs:
+    """The graphs that these Cells have compiled; built are all of them, or the fused kernels of a CPU."""
+    made = sum(len(cell.compile_cache) for cell in cells)
+    if not fuses_on_cpu(compilation, device):
+        return Graphs(made=made, built=made)
+    return Graphs(made=made, built=sum(1 for _ in use_folder("mindspore").glob(KERNELS)))
