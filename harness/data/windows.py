@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -178,11 +178,21 @@ class Windows:
         it they come in order. The remainder that fills no batch is left out, because a compiled graph is built anew
         for each shape. Raises UserError where the split is smaller than one batch.
         """
+        return (make() for make in self.batch_tasks(split, batch_size, epoch_seed=epoch_seed, lead=lead))
+
+    def batch_tasks(
+        self, split: SplitName, batch_size: int, *, epoch_seed: int | Sequence[int] | None = None, lead: int = 1
+    ) -> list[Callable[[], Batch]]:
+        """What makes each of the `batches`, in their order; several threads may call them at once.
+
+        Raises UserError where the split is smaller than one batch.
+        """
         count = self.batch_count(split, batch_size, lead=lead)
         starts = self.starts(split, lead)
         if epoch_seed is not None:
             starts = np.random.default_rng(epoch_seed).permutation(starts)
-        return (self._batch(starts[k * batch_size : (k + 1) * batch_size], lead) for k in range(count))
+        self._prepare()
+        return [partial(self._batch, starts[k * batch_size : (k + 1) * batch_size], lead) for k in range(count)]
 
     def rollouts(self, split: SplitName, leads: Sequence[int], batch_size: int) -> Iterator[Rollout]:
         """Every start of a split, in order, whose truth exists up to the longest of `leads` (in steps)."""
@@ -213,6 +223,14 @@ class Windows:
             return ()
         wanted = (steps[:, None] + np.array(offsets)).ravel()
         return (self._forcings.read(wanted).reshape(len(steps), -1, *self.source.mask.shape[1:]),)
+
+    def _prepare(self) -> None:
+        """Compute what all batches share, so that no two threads do."""
+        self.normalisation  # noqa: B018
+        if self._forcing_offsets:
+            self._forcings  # noqa: B018
+        if self.spec.statics and self.source.statics:
+            self._statics  # noqa: B018
 
     @cached_property
     def _forcings(self) -> ForcingReader:

@@ -95,6 +95,12 @@ class Epoch(Frozen):
     loss: tuple[float, ...]
     validation_loss: float | None
     validation_s: float | None
+    wait_s: tuple[float, ...] = Field(
+        default=(), description="part of data_s: what the loop waited for the batch on the host; () in older records"
+    )
+    window: int = Field(
+        default=1, description="steps that were timed together; above 1 step_s holds the mean of each window"
+    )
 
     @property
     def epoch_s(self) -> float:

@@ -65,9 +65,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     """Build, train and infer; what has been measured is on disk after each part."""
     scenario, seed = plan.scenario, plan.seed
     reporter.tell("starting")
-    framework = open_framework(
-        scenario.framework, scenario.device, GRAPH if scenario.execution == "compiled" else EAGER
-    )
+    execution = GRAPH if scenario.execution == "compiled" else EAGER
+    framework = open_framework(scenario.framework, scenario.device, execution)
     description = framework.describe()
     catalogue.check_device(scenario.chip, plan.device_name, description.device_name)
     imported_s = perf_counter()
@@ -121,7 +120,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
     measured = measured.model_copy(
         update={
-            "training": training.train(framework, windows, scenario.training, extras, seed, reporter),
+            "training": training.train(framework, windows, scenario.training, extras, seed, reporter, execution),
             "no_training": no_training(scenario),
         }
     )

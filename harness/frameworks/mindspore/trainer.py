@@ -247,8 +247,9 @@ class MindSpore:
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
-        """A host array to the device."""
-        return Tensor(array)
+        """A host array to the device: a Tensor stays on the host, from where every call of a graph copies it anew."""
+        tensor = Tensor(array)
+        return tensor if self._device == "CPU" else tensor.to(self._device)
 
     def get(self, value: Tensor | Parameter) -> Array:
         """A device value to the host; waits for it."""
