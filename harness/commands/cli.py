@@ -13,6 +13,7 @@ from harness.commands.mapping import mapping
 from harness.commands.operators import operators
 from harness.commands.options import Duration, PathName
 from harness.commands.parity import parity
+from harness.commands.prepare import prepare
 from harness.commands.traps import traps
 from harness.errors import UserError
 from harness.scenario.schema import MOST_LAUNCHES
@@ -289,6 +290,7 @@ cli.add_command(convert)
 cli.add_command(mapping)
 cli.add_command(operators)
 cli.add_command(parity)
+cli.add_command(prepare)
 cli.add_command(traps)
 
 

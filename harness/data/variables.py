@@ -64,7 +64,7 @@ class Variable:
         return replace(self, pieces=placed, findings=(*self.findings, *moved))
 
     def reads(self, out: Fields, steps: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Callable[[], None]]:
-        """Calls that write the sorted, distinct `steps` into the fields of this variable in `rows` of `out` (n, C, H, W).
+        """Calls that write the sorted, distinct `steps` into `rows` of `out` (n, C, H, W), each at its own positions.
 
         Of a Zarr store each call reads whole chunks of its own, so that several may run at once.
         """
