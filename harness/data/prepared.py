@@ -217,7 +217,7 @@ class PreparedSource:
 
 
 def digest_of(arrays: Mapping[Any, Any]) -> str:
-    """SHA-256 (hex) of the variables of xarray in a store but its large ones, with their names and attributes of time."""
+    """SHA-256 (hex) of names, values and units of the variables (of xarray) in a store, without the large ones."""
     digest = hashlib.sha256()
     for name in sorted(set(map(str, arrays)) - LARGE):
         values = np.ascontiguousarray(arrays[name].values)

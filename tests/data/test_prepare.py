@@ -265,7 +265,7 @@ class TestReadingBack:
         assert str(store) in str(error.value)
 
 
-@pytest.mark.parametrize(("name", "folder"), [("globcurrent_2002", "globcurrent_2002"), ("storm", "storm")])
+@pytest.mark.parametrize(("name", "folder"), [("globcurrent", "ocean/globcurrent_2002"), ("storm", "atmosphere")])
 def test_real_archives_come_back_bit_by_bit(tmp_path, name, folder):
     path, config = shared_path(f"data/{folder}"), catalogue.data(name)
     prepare(config, path, tmp_path / "store", Packing())
@@ -288,7 +288,6 @@ def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, 
     assert f"DATA={out} MAPPING={name}" in done.output
     again = CliRunner().invoke(cli, given)
     assert "0 steps were written now, 20 were there" in again.output
-    assert isinstance(ArchiveConfig.model_validate(CONFIG.model_dump()), ArchiveConfig)
     twice = CliRunner().invoke(
         cli, ["prepare", "--data", str(out), "--mapping", str(name), "--out", str(tmp_path / "b")]
     )
