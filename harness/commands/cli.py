@@ -52,6 +52,9 @@ def cli() -> None:
 )
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
+@click.option(
+    "--profile", is_flag=True, help="Make one launch a cell under the framework's profiler: a trace, for no table."
+)
 @results_option
 def bench(
     chip: str,
@@ -64,6 +67,7 @@ def bench(
     weights: Path | None,
     repeats: int | None,
     fresh: bool,
+    profile: bool,
     results: Path,
 ) -> None:
     """Train and run every model of a suite in every framework and compare them."""
@@ -72,8 +76,9 @@ def bench(
 
     console = PlainConsole()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
-    outcome = benches.bench(selection, results, console, fresh=fresh)
-    _write_tables(results, outcome.suite, None, console, figures=True)
+    outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile)
+    if not profile:
+        _write_tables(results, outcome.suite, None, console, figures=True)
     if outcome.failed:
         raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete{outcome.advice}")
 

@@ -292,6 +292,9 @@ class Measurements(Frozen):
     skill: Skill | None = None
     memory: Memory | None = None
     phases: tuple[Phase, ...] = ()
+    profile: str | None = Field(
+        default=None, description="trace file beside the record; the times of such a launch are those under a profiler"
+    )
 
 
 class Record(Frozen):
