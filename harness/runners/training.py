@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from harness.data.windows import Batch, Windows
 from harness.errors import UserError
-from harness.frameworks.base import Framework
+from harness.frameworks.base import Framework, Sinks
 from harness.results.record import Epoch, TrainingStage
 from harness.runners.clock import StepClock, StepTimes
 from harness.runners.prefetch import prefetched
@@ -118,6 +118,8 @@ def _train_epoch(run: _Run, rollout_steps: int, stage: int, epoch: int, name: st
         for step, make in enumerate(batches)
     ]
     clock = StepClock(framework, run.execution.clock.window, first_apart=epoch == 0)
+    if run.execution.loading.sink:
+        return _sink_epoch(run, tasks, clock, name)
     with prefetched(tasks, run.execution.loading) as ready:
         clock.asking()
         for (inputs, targets, forcings), drawn in ready:
@@ -132,6 +134,32 @@ def _train_epoch(run: _Run, rollout_steps: int, stage: int, epoch: int, name: st
             clock.asking()
         clock.ended()
     return clock.times
+
+
+def _sink_epoch(
+    run: _Run, tasks: Sequence[Callable[[], tuple[Batch, Sequence[NDArray[Any]]]]], clock: StepClock, name: str
+) -> StepTimes:
+    """An epoch whose batches the device takes from a queue of its own: waiting and copying are part of the steps."""
+    framework = run.framework
+    if not isinstance(framework, Sinks):
+        raise UserError(f"{framework.describe().name} has no dataset sink: leave loading.sink out")
+    inputs = [partial(_flat, task) for task in tasks]
+    steps = framework.sunk_steps(inputs, run.execution.loading.workers)
+    for _ in tasks:
+        clock.asking()
+        clock.waited()
+        clock.copied()
+        clock.stepped(next(steps))
+        run.on_step()
+        run.reporter.tell(name, steps=1)
+    clock.ended()
+    return clock.times
+
+
+def _flat(make: Callable[[], tuple[Batch, Sequence[NDArray[Any]]]]) -> tuple[NDArray[Any], ...]:
+    """What a step takes, in its order."""
+    (inputs, targets, forcings), drawn = make()
+    return (inputs, targets, *(() if forcings is None else (forcings,)), *drawn)
 
 
 def _with_extras(
