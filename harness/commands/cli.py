@@ -13,6 +13,7 @@ from harness.commands.mapping import mapping
 from harness.commands.operators import operators
 from harness.commands.options import Duration, PathName
 from harness.commands.parity import parity
+from harness.commands.prepare import prepare
 from harness.commands.traps import traps
 from harness.errors import UserError
 from harness.scenario.schema import MOST_LAUNCHES
@@ -51,6 +52,9 @@ def cli() -> None:
 )
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
+@click.option(
+    "--profile", is_flag=True, help="Make one launch a cell under the framework's profiler: a trace, for no table."
+)
 @results_option
 def bench(
     chip: str,
@@ -63,6 +67,7 @@ def bench(
     weights: Path | None,
     repeats: int | None,
     fresh: bool,
+    profile: bool,
     results: Path,
 ) -> None:
     """Train and run every model of a suite in every framework and compare them."""
@@ -71,8 +76,9 @@ def bench(
 
     console = PlainConsole()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
-    outcome = benches.bench(selection, results, console, fresh=fresh)
-    _write_tables(results, outcome.suite, None, console, figures=True)
+    outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile)
+    if not profile:
+        _write_tables(results, outcome.suite, None, console, figures=True)
     if outcome.failed:
         raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete{outcome.advice}")
 
@@ -290,6 +296,7 @@ cli.add_command(convert)
 cli.add_command(mapping)
 cli.add_command(operators)
 cli.add_command(parity)
+cli.add_command(prepare)
 cli.add_command(traps)
 
 

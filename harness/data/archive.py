@@ -17,6 +17,7 @@ from harness.data.layout import on_grid
 from harness.data.locations import Location
 from harness.data.reading import reading_of
 from harness.data.source import Progress, blocks, describe_for_digest, stream, unwatched
+from harness.data.threads import in_threads
 from harness.data.value_ranges import Extremes, cautions, plausible_range
 from harness.data.variables import Opener, Variable
 from harness.errors import UserError
@@ -86,11 +87,14 @@ class ArchiveSource:
         return self._static_fields
 
     def _read(self, variables: Sequence[Variable], count: int, indices: Indices) -> Fields:
-        steps, position = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
+        asked = np.asarray(indices, dtype=np.int64)
+        steps, position = np.unique(asked, return_inverse=True)
+        repeats = len(steps) < len(asked)
+        rows = np.arange(len(steps)) if repeats else np.argsort(asked)
         fields = np.empty((len(steps), count, len(self.latitude), len(self.longitude)), dtype=np.float32)
-        for variable in variables:
-            variable.read_into(fields, steps)
-        return fields[position]
+        reads = [read for variable in variables for read in variable.reads(fields, steps, rows)] if fields.size else []
+        in_threads(reads, fields.nbytes)
+        return fields[position] if repeats else fields
 
     def _channel_info(self) -> tuple[ChannelInfo, ...]:
         pieces = {position: variable.pieces[0] for variable in self._variables for position in variable.positions}

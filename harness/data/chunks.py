@@ -49,7 +49,7 @@ def absent_chunks(store: Location, name: str) -> AbsentChunks | None:
 
     Raises OSError or UserError where the store cannot be read.
     """
-    layout = _layout(store / name)
+    layout = layout_of(store / name)
     if layout is None:
         return None
     counts = [math.ceil(length / chunk) for length, chunk in zip(layout.shape, layout.chunk, strict=True)]
@@ -66,7 +66,7 @@ def absent_chunks(store: Location, name: str) -> AbsentChunks | None:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class Layout:
     """How the chunks of an array are named: `shape` of the array, `chunk` of what one file holds."""
 
     shape: tuple[int, ...]
@@ -76,6 +76,7 @@ class _Layout:
     sharding: Mapping[str, Any] | None
 
     def key(self, position: Iterable[Any]) -> str:
+        """The name of the chunk at a position, below the folder of the array."""
         parts = [self.prefix] * bool(self.prefix) + [str(int(index)) for index in position]
         return self.separator.join(parts) or "0"
 
@@ -93,7 +94,8 @@ class _Layout:
         return tuple(map(int, parts))
 
 
-def _layout(folder: Location) -> _Layout | None:
+def layout_of(folder: Location) -> Layout | None:
+    """How the chunks of the array in a folder are named; None where its metadata say that in an unknown way."""
     if (folder / "zarr.json").is_file():
         described = json.loads((folder / "zarr.json").read_bytes())
         grid = described.get("chunk_grid", {})
@@ -105,15 +107,15 @@ def _layout(folder: Location) -> _Layout | None:
         sharding = next((each for each in described.get("codecs", ()) if each["name"] == "sharding_indexed"), None)
         chunk = tuple(grid["configuration"]["chunk_shape"])
         inner = None if sharding is None else sharding["configuration"]
-        return _Layout(tuple(described["shape"]), chunk, prefix, separator, inner)
+        return Layout(tuple(described["shape"]), chunk, prefix, separator, inner)
     if (folder / ".zarray").is_file():
         described = json.loads((folder / ".zarray").read_bytes())
         separator = described.get("dimension_separator", ".")
-        return _Layout(tuple(described["shape"]), tuple(described["chunks"]), "", separator, None)
+        return Layout(tuple(described["shape"]), tuple(described["chunks"]), "", separator, None)
     return None
 
 
-def _within_shards(folder: Location, layout: _Layout, present: NDArray[np.bool_]) -> AbsentChunks | None:
+def _within_shards(folder: Location, layout: Layout, present: NDArray[np.bool_]) -> AbsentChunks | None:
     sharding = layout.sharding or {}
     inner = tuple(sharding["chunk_shape"])
     per_shard = tuple(whole // part for whole, part in zip(layout.chunk, inner, strict=True))

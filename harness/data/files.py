@@ -21,6 +21,7 @@ from harness.data.formats import HEAD_BYTES, foreign_format, is_grib
 from harness.data.grib import open_grib
 from harness.data.locations import Location, Remote, head
 from harness.data.missing import DECODING, Packing, checked_packing
+from harness.data.whole_fields import WholeFields, whole_fields
 from harness.errors import UserError
 
 _ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata")
@@ -78,7 +79,7 @@ class DataFile:
         coordinates = {other: self._coordinate(str(other)) for other in self._along(name, stored)}
         values = xr.Variable(
             stored.dims,
-            indexing.LazilyIndexedArray(_Unpacked(stored, *self._decoding(name))),
+            indexing.LazilyIndexedArray(_Unpacked(stored, *self._decoding(name), self._whole_fields(name))),
             {key: value for key, value in stored.attrs.items() if key not in DECODING},
         )
         return xr.DataArray(values, coords={k: v for k, v in coordinates.items() if v is not None}, name=name)
@@ -93,6 +94,20 @@ class DataFile:
             except (OSError, KeyError, TypeError, ValueError) as error:
                 raise unreadable(self.path, error) from error
         return self.absent[name]
+
+    def steps_per_chunk(self, name: str, dimension: str) -> int | None:
+        """Steps along a dimension of a variable that a chunk of a Zarr store holds; None for any other file."""
+        stored = self.raw.variables[name]
+        sizes = stored.encoding.get("chunks") if self.copy is None else None
+        return sizes[stored.dims.index(dimension)] if sizes and dimension in stored.dims else None
+
+    def _whole_fields(self, name: str) -> WholeFields | None:
+        if self.copy is not None or self.absent_chunks(name) is not None:
+            return None
+        try:
+            return whole_fields(self.path, name)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise unreadable(self.path, error) from error
 
     def _decoding(self, name: str, *, valid: bool = True) -> "tuple[Packing, AbsentChunks | None]":
         stored = self.raw.variables[name]
@@ -151,8 +166,12 @@ class DataFile:
 class _Unpacked(BackendArray):
     """A stored variable that is unpacked where it is read."""
 
-    def __init__(self, stored: xr.Variable, packing: Packing, absent: AbsentChunks | None) -> None:
+    def __init__(
+        self, stored: xr.Variable, packing: Packing, absent: AbsentChunks | None, fields: WholeFields | None = None
+    ) -> None:
         self._stored, self._packing, self._absent = stored, packing, absent
+        alike = fields is not None and (fields.dtype, fields.layout.shape) == (stored.dtype, stored.shape)
+        self._fields = fields if alike else None
         self.shape = stored.shape
         self.dtype = packing.unpack(np.zeros(1, dtype=packing.stored)).dtype
         if packing.is_numeric and self.dtype.kind != "f":
@@ -163,7 +182,7 @@ class _Unpacked(BackendArray):
 
     def read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         """The values that an outer key selects, of the stored type where nothing is masked or scaled."""
-        raw = np.asarray(self._stored[key].values)
+        raw = np.asarray(self._stored[key].values) if self._fields is None else self._fields.read(key)
         values = self._packing.unpack(raw)
         if self._absent is None or not self._packing.is_numeric:
             return values

@@ -32,7 +32,8 @@ class Piece:
     `arrays` are [time] x [level] x latitude x longitude; a later one fills what is NaN in those before. `times` is
     empty where the file does not say when, and `own_times` where it holds no dates of its own; `levels` is None where
     the variable has none. They are in `level_units`, None where those are not known; `findings` say what was done to
-    the coordinates, and `lost` names the chunks that a Zarr store lacks.
+    the coordinates, and `lost` names the chunks that a Zarr store lacks. A chunk of such a store holds
+    `steps_per_chunk` steps; of another file that is None.
     """
 
     path: Location
@@ -45,6 +46,7 @@ class Piece:
     findings: tuple[Finding, ...] = ()
     own_times: Times = field(default_factory=lambda: NO_TIMES)
     lost: str = ""
+    steps_per_chunk: int | None = None
 
     def read(self, steps: NDArray[np.int64], levels: Sequence[int] | None) -> NDArray[Any]:
         """Values (n, N, H, W) at these steps and positions of levels; N is 1 without levels.

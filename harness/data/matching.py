@@ -11,6 +11,7 @@ from harness.data.coordinates import dimension_of
 from harness.data.files import DataFile, find_files, open_lazily
 from harness.data.levels import plan_levels
 from harness.data.locations import Location
+from harness.data.prepared import description_of, mapping_json
 from harness.data.variables import has_levels, names_of, patterns_of
 from harness.data.vertical import read_levels
 from harness.errors import UserError
@@ -19,10 +20,16 @@ from harness.errors import UserError
 def match_mapping(path: Location, mappings: Mapping[str, DataConfig]) -> str:
     """The name of the mapping whose files, variables and levels are all under `path`.
 
-    Of several, the one that uses all that every other one uses, and more. Raises UserError where none fits, with the
-    reason for each, or no one of several stands out.
+    Of a prepared store, the one that it was made by. Of several, the one that uses all that every other one uses, and
+    more. Raises UserError where none fits, with the reason for each, or no one of several stands out.
     """
     archives = {name: config for name, config in sorted(mappings.items()) if isinstance(config, ArchiveConfig)}
+    prepared = description_of(path)
+    if prepared is not None:
+        made_by = [name for name, config in archives.items() if mapping_json(config) == prepared.mapping]
+        if not made_by:
+            raise UserError(f"{path}: prepared by a mapping that is not in scenarios/data: name it with MAPPING=")
+        return made_by[0]
     opened = lru_cache(maxsize=None)(open_lazily)
     reasons = {name: _why_not(config, path, opened) for name, config in archives.items()}
     fitting = [name for name, reason in reasons.items() if reason is None]

@@ -11,6 +11,7 @@ variable in float), the attribute is rounded to the variable's type instead.
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import netCDF4
@@ -55,7 +56,7 @@ class Packing:
 
     def unpack(self, raw: NDArray[Any]) -> NDArray[Any]:
         """Numbers of stored values (any shape), floating where there is anything to mask or scale, NaN for no data."""
-        if not self.is_numeric:
+        if not self.is_numeric or self._is_plain:
             return raw
         absent = self.missing(raw)
         values = self._scaled(raw)
@@ -133,6 +134,16 @@ class Packing:
                 if np.isfinite(value) and int(value) == value and limits.min <= value <= limits.max
             ]
 
+    @cached_property
+    def _is_plain(self) -> bool:
+        """Whether stored values are the numbers already: floating, not scaled, and no data but NaN."""
+        return (
+            self.stored.kind == "f"
+            and not self._is_packed
+            and (not self.valid or self._bounds() == (None, None))
+            and all(np.isnan(value) for value in self._fills())
+        )
+
     @property
     def _is_packed(self) -> bool:
         return "scale_factor" in self.attributes or "add_offset" in self.attributes
@@ -168,6 +179,8 @@ class Packing:
                 attributes[name] = fills[0]
                 break
         if not attributes:
+            return raw
+        if self.stored.kind == "f" and not self._is_packed:
             return raw
         dimensions = [f"d{k}" for k in range(raw.ndim)]
         with warnings.catch_warnings():

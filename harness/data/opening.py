@@ -1,5 +1,7 @@
 """From what a file in scenarios/data/ says to the source it describes."""
 
+from pathlib import Path
+
 from harness.data.config import ArchiveConfig, GeneratedConfig
 from harness.data.locations import Location
 from harness.data.source import Progress, Source, unwatched
@@ -13,7 +15,7 @@ def open_source(
     grid: tuple[int, int] | None = None,
     progress: Progress = unwatched,
 ) -> Source:
-    """Open the data that `config` describes.
+    """Open the data that `config` describes; of an archive, the files or the store that was prepared from them.
 
     `path` is the DATA folder or file of an archive, and `progress` is told how far it has been read, if it must be read
     whole; `grid` is (H, W) of generated data.
@@ -23,7 +25,11 @@ def open_source(
         if path is None:
             raise UserError("data of kind 'archive' need DATA=folder (or --data folder)")
         from harness.data.archive import ArchiveSource
+        from harness.data.prepared import PreparedSource, description_of
 
+        prepared = description_of(path)
+        if prepared is not None and isinstance(path, Path):
+            return PreparedSource(config, path, prepared)
         return ArchiveSource(config, path, progress)
     if grid is None:
         raise UserError(f"data of kind {config.kind!r} need a grid: the model's preset gives none")

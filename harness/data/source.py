@@ -73,7 +73,10 @@ class Source(Protocol):
         """SHA-256 (hex) of names, grid, times and values."""
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
-        """Fields (n, C, H, W) at these time indices, in the order given, in `units`; NaN outside the mask."""
+        """Fields (n, C, H, W) at these time indices, in the order given, in `units`; NaN outside the mask.
+
+        An array of the caller's own, which it may change.
+        """
 
     def read_forcings(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """Forcings (n, F, H, W) at these time indices; no NaN."""

@@ -1,7 +1,9 @@
 """The variables of an archive that a mapping names: found in its files, put in order of time, read step by step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -21,6 +23,9 @@ from harness.data.time_axis import check_against_own, count_on
 from harness.errors import UserError
 
 Fields = NDArray[np.float32]
+
+_READ_BYTES = 2**20
+"""Of the fields that are at least read together, where the chunks of a store are smaller."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +63,17 @@ class Variable:
         ]
         return replace(self, pieces=placed, findings=(*self.findings, *moved))
 
-    def read_into(self, out: Fields, steps: NDArray[np.int64]) -> None:
-        """Write the sorted, distinct `steps` of this variable into its fields of `out` (n, C, H, W)."""
+    def reads(self, out: Fields, steps: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Callable[[], None]]:
+        """Calls that write the sorted, distinct `steps` into `rows` of `out` (n, C, H, W), each at its own positions.
+
+        Of a Zarr store each call reads whole chunks of its own, so that several may run at once.
+        """
         begin = 0
         for piece, plan, conversions in zip(self.pieces, self.levels, self.conversions, strict=True):
             first, last = np.searchsorted(steps, (begin, begin + len(piece.times)))
-            if last > first:
-                out[first:last, list(self.positions)] = _read(piece, plan, steps[first:last] - begin, conversions)
+            within, to = steps[first:last] - begin, rows[first:last]
+            for part in _parts(within, piece.steps_per_chunk, out[0].nbytes // out.shape[1]):
+                yield partial(_read_into, out, to[part], self.positions, piece, plan, within[part], conversions)
             begin += len(piece.times)
 
     def read_static(self) -> Fields:
@@ -104,10 +113,7 @@ class Opener:
         config = self._config
         wanted = [field.level for _, field in members if field.level is not None]
         pieces = [
-            replace(
-                arrange(file, array, config, timed=timed, levels=wanted),
-                lost=lost_chunks(self._open(file).absent_chunks(str(array.name))),
-            )
+            self._with_chunks(arrange(file, array, config, timed=timed, levels=wanted))
             for file, array in self._holding(patterns, candidates, leveled)
         ]
         step_hours = None if config.time is None else config.time.step_hours
@@ -143,6 +149,11 @@ class Opener:
             raise UserError(f"{names_of(files)}: no variable {wanted}, only {', '.join(offered)}")
         level = self._config.dimensions.level
         return [each for each in held if has_levels(each[1], level) == leveled] or held
+
+    def _with_chunks(self, piece: Piece) -> Piece:
+        file, array = self._open(piece.path), piece.arrays[0]
+        together = file.steps_per_chunk(str(array.name), str(array.dims[0])) if len(array.dims) > 2 else None
+        return replace(piece, lost=lost_chunks(file.absent_chunks(str(array.name))), steps_per_chunk=together)
 
     def _open(self, file: Location) -> DataFile:
         if file not in self._opened:
@@ -188,9 +199,52 @@ def _units(piece: Piece, field: Channel) -> Finding:
     return Finding(piece.path, name, conversion=conversion, caution=caution)
 
 
+def _parts(steps: NDArray[np.int64], steps_per_chunk: int | None, step_bytes: int) -> Iterator[slice]:
+    """Parts of sorted steps whose chunks no other part reads; one part where the file has no such chunks."""
+    if not len(steps):
+        return
+    if steps_per_chunk is None:
+        yield slice(0, len(steps))
+        return
+    ends = [*(np.flatnonzero(np.diff(steps // steps_per_chunk)) + 1).tolist(), len(steps)]
+    begin = 0
+    for end in ends:
+        if (end - begin) * step_bytes >= _READ_BYTES or end == len(steps):
+            yield slice(begin, end)
+            begin = end
+
+
+def _read_into(
+    out: Fields,
+    rows: NDArray[np.int64],
+    positions: Sequence[int],
+    piece: Piece,
+    plan: LevelPlan | None,
+    steps: NDArray[np.int64],
+    conversions: Sequence[UnitConversion | None],
+) -> None:
+    values = _values(piece, plan, steps, conversions)
+    try:
+        for row, of_step in zip(rows, values, strict=True):
+            for position, field in zip(positions, of_step, strict=True):
+                out[row, position] = field
+    except ValueError:
+        raise _text(piece) from None
+
+
 def _read(
     piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64], conversions: Sequence[UnitConversion | None]
 ) -> Fields:
+    try:
+        return _values(piece, plan, steps, conversions).astype(np.float32, copy=False)
+    except ValueError:
+        raise _text(piece) from None
+
+
+def _values(
+    piece: Piece, plan: LevelPlan | None, steps: NDArray[np.int64], conversions: Sequence[UnitConversion | None]
+) -> NDArray[Any]:
+    """(n, L, H, W) in the units of the mapping, in the type of the file or float64."""
     values = piece.read(steps, None if plan is None else plan.read)
     try:
         values = values if plan is None else plan.apply(values)
@@ -200,10 +254,13 @@ def _read(
                 for name, default in (("factor", 1.0), ("offset", 0.0))
             )
             values = values.astype(np.float64) * factor + offset
-        read: Fields = values.astype(np.float32)
     except ValueError:
-        raise UserError(f"{piece.path}: holds text where numbers should be") from None
-    return read
+        raise _text(piece) from None
+    return values
+
+
+def _text(piece: Piece) -> UserError:
+    return UserError(f"{piece.path}: holds text where numbers should be")
 
 
 def _by_time(pieces: list[Piece]) -> list[Piece]:

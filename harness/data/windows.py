@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from harness.data.inputs import ForcingReader, forcing_normalisation, static_fie
 from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
 from harness.data.normalisation import Normalisation, change_deviation, training_normalisation
 from harness.data.source import Source
+from harness.data.threads import in_threads
 from harness.errors import UserError
 from harness.models.domain import STATE_ALONE, Domain, InputSpec
 
@@ -178,11 +179,21 @@ class Windows:
         it they come in order. The remainder that fills no batch is left out, because a compiled graph is built anew
         for each shape. Raises UserError where the split is smaller than one batch.
         """
+        return (make() for make in self.batch_tasks(split, batch_size, epoch_seed=epoch_seed, lead=lead))
+
+    def batch_tasks(
+        self, split: SplitName, batch_size: int, *, epoch_seed: int | Sequence[int] | None = None, lead: int = 1
+    ) -> list[Callable[[], Batch]]:
+        """What makes each of the `batches`, in their order; several threads may call them at once.
+
+        Raises UserError where the split is smaller than one batch.
+        """
         count = self.batch_count(split, batch_size, lead=lead)
         starts = self.starts(split, lead)
         if epoch_seed is not None:
             starts = np.random.default_rng(epoch_seed).permutation(starts)
-        return (self._batch(starts[k * batch_size : (k + 1) * batch_size], lead) for k in range(count))
+        self._prepare()
+        return [partial(self._batch, starts[k * batch_size : (k + 1) * batch_size], lead) for k in range(count)]
 
     def rollouts(self, split: SplitName, leads: Sequence[int], batch_size: int) -> Iterator[Rollout]:
         """Every start of a split, in order, whose truth exists up to the longest of `leads` (in steps)."""
@@ -195,8 +206,9 @@ class Windows:
 
     def normalise(self, fields: Fields) -> Fields:
         """(n, C, H, W) in the source's units to zero mean and unit variance; 0 at masked points."""
-        scaled = (fields - self.normalisation.mean_per_point) / self.normalisation.std_per_point
-        return np.ascontiguousarray(np.where(self.source.mask, scaled, np.float32(0)), dtype=np.float32)
+        own = np.array(fields, dtype=np.float32, order="C")
+        self._normalise_in_place(own)
+        return own
 
     def denormalise(self, fields: Fields) -> Fields:
         """The inverse of `normalise`: (n, C, H, W) in the source's units, NaN at masked points."""
@@ -213,6 +225,14 @@ class Windows:
             return ()
         wanted = (steps[:, None] + np.array(offsets)).ravel()
         return (self._forcings.read(wanted).reshape(len(steps), -1, *self.source.mask.shape[1:]),)
+
+    def _prepare(self) -> None:
+        """Compute what all batches share, so that no two threads do."""
+        self.normalisation, self._gaps  # noqa: B018
+        if self._forcing_offsets:
+            self._forcings  # noqa: B018
+        if self.spec.statics and self.source.statics:
+            self._statics  # noqa: B018
 
     @cached_property
     def _forcings(self) -> ForcingReader:
@@ -240,12 +260,34 @@ class Windows:
         steps = np.arange(self.ranges[split].start, self.ranges[split].stop, dtype=np.int64)
         return steps[self.source.valid_steps[steps]]
 
+    def _normalise_in_place(self, fields: Fields) -> None:
+        """Field by field, each while it is in the cache of a core."""
+        mean, std = self.normalisation.mean_per_point, self.normalisation.std_per_point
+
+        def scale(state: Fields) -> None:
+            for channel, field in enumerate(state):
+                field -= mean[channel]
+                field /= std[channel]
+                if (gaps := self._gaps[channel]) is not None:
+                    field[gaps] = 0
+
+        in_threads([partial(scale, state) for state in fields], fields.nbytes)
+
+    @cached_property
+    def _gaps(self) -> list[NDArray[np.bool_] | None]:
+        """Where each channel has no values, (H, W); None where it has them everywhere."""
+        return [None if mask.all() else ~mask for mask in self.source.mask]
+
     def _batch(self, starts: Indices, lead: int) -> Batch:
         """The fields of windows; without a lead, inputs alone."""
         older = self.spec.history - 1
         wanted = starts + np.arange(-older, lead + 1)[:, None]
         steps, position = np.unique(wanted, return_inverse=True)
-        fields = self.normalise(self.source.read(steps))[position.reshape(wanted.shape)]
+        if len(steps) == wanted.size:
+            steps, position = wanted.ravel(), np.arange(wanted.size)
+        read = self.source.read(steps)
+        self._normalise_in_place(read)
+        fields = (read if len(steps) == wanted.size else read[position]).reshape(*wanted.shape, *read.shape[1:])
         inputs, targets = fields[older], fields[older + 1 :]
         forcings = self.forcings_at((starts + np.arange(max(1, lead))[:, None]).ravel())
         statics = (self._statics,) if self.spec.statics and self.source.statics else ()

@@ -1,8 +1,8 @@
 """What a runner may ask of a framework."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,3 +170,14 @@ class Framework(Protocol):
 
     def graphs(self) -> Graphs:
         """The graphs compiled so far; none where nothing is compiled."""
+
+
+@runtime_checkable
+class Sinks(Protocol):
+    """A framework whose device takes its batches from a queue of its own."""
+
+    def sunk_steps(self, tasks: Sequence[Callable[[], tuple[NDArray[Any], ...]]], workers: int) -> Iterator[Any]:
+        """The loss of each of the next training steps, on the inputs of `train_step` that the tasks make in threads.
+
+        Raises UserError where the device has no such queue, and the error of a task as it is.
+        """

@@ -54,9 +54,12 @@ class Outcome:
         return f"{said}; run again to try {'the others' if reasons else 'them'}" if others else said
 
 
-def bench(selection: Selection, results: Path, console: Console, *, fresh: bool = False) -> Outcome:
+def bench(
+    selection: Selection, results: Path, console: Console, *, fresh: bool = False, profile: bool = False
+) -> Outcome:
     """Make every launch of the selection that has no completed record yet, or all of them if `fresh`.
 
+    With `profile` one launch of each cell is made under a profiler, whatever there is already.
     Raises UserError for a selection that does not hold, where nothing can run here, where results cannot be written, or
     where launches cannot succeed: one message then lists all that is wrong, and nothing has been launched or written.
     """
@@ -70,17 +73,28 @@ def bench(selection: Selection, results: Path, console: Console, *, fresh: bool 
     if selection.weights is not None:
         refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):
-        return _make_launches(selection, replace(found, matrix=started), weights_file, results, console, fresh=fresh)
+        on_these = replace(found, matrix=started)
+        return _make_launches(
+            selection, on_these, weights_file, results, console, fresh=fresh or profile, profile=profile
+        )
 
 
 def _make_launches(
-    selection: Selection, found: Survey, weights_file: str | None, results: Path, console: Console, *, fresh: bool
+    selection: Selection,
+    found: Survey,
+    weights_file: str | None,
+    results: Path,
+    console: Console,
+    *,
+    fresh: bool,
+    profile: bool,
 ) -> Outcome:
     """Make the launches that are missing of cells that start from `weights_file`, or from drawn weights."""
     matrix, chip = found.matrix, catalogue.chip(selection.chip)
     captured = environment.capture(chip.visible_devices)
     made = MadeLaunches(results, captured)
-    plans = interleave(matrix.cells, chip, matrix.launches, uuid4().hex[:8], weights_file)
+    launches = 1 if profile else matrix.launches
+    plans = interleave(matrix.cells, chip, launches, uuid4().hex[:8], weights_file, profile=profile)
     missing = plans if fresh else [plan for plan in plans if made.completed(plan) is None]
     too_new = [problem for plan in missing if (problem := made.clock_problem(plan))]
     impossible = problems_of(missing, found.archives, results, chip, captured)
@@ -104,7 +118,9 @@ def _make_launches(
                 continue
             records.append(record)
             progress.end(record)
-            if record.status == "completed":
+            if record.status == "completed" and record.measurements.profile:
+                progress.say(f"profile: {plan.folder(results) / record.measurements.profile}")
+            elif record.status == "completed":
                 for damaged in unusable[plan.attempt]:
                     if kept := damaged.set_aside():
                         progress.say(f"{damaged.path} is kept as {kept.name}")

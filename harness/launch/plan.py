@@ -48,6 +48,7 @@ class LaunchPlan(Frozen):
     power: PowerPlan = PowerPlan()
     weights_file: str | None = Field(default=None, description="safetensors with the weights that it starts from")
     progress_fd: int = -1
+    profile: bool = Field(default=False, description="made under a profiler, for its trace and for no table")
     owner: Owner | None = Field(default=None, description="the process that makes the launch")
 
     @property
@@ -75,7 +76,13 @@ class LaunchPlan(Frozen):
 
 
 def interleave(
-    cells: Sequence[Scenario], chip: ChipConfig, launches: int, bench: str, weights_file: str | None = None
+    cells: Sequence[Scenario],
+    chip: ChipConfig,
+    launches: int,
+    bench: str,
+    weights_file: str | None = None,
+    *,
+    profile: bool = False,
 ) -> list[LaunchPlan]:
     """All launches of all cells, A B B A ..., so that a drift of the machine falls on all cells alike."""
     pairs = [
@@ -90,6 +97,7 @@ def interleave(
             bench=bench,
             attempt=uuid4().hex[:8],
             weights_file=weights_file,
+            profile=profile,
         )
         for order, (cell, launch) in enumerate(pairs)
     ]

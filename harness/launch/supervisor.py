@@ -126,6 +126,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         started_at=started.isoformat(timespec="seconds"),
         duration_s=meter.elapsed_s,
         status=ending.status,
+        purpose="profile" if plan.profile else "measurement",
         reason=ending.reason,
         environment=captured,
         load=Load(

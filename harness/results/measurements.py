@@ -165,6 +165,7 @@ class MeasuredParts(Frozen):
     skill: Skill | None = None
     memory: Memory | None = None
     phases: tuple[Phase, ...] = ()
+    profile: str | None = Field(default=None, description="trace file of a profiler beside the record")
 
 
 class Measurements(MeasuredParts):

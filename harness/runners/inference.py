@@ -1,5 +1,6 @@
 """Inference: latency of a single step, and an autoregressive rollout scored by lead time."""
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
@@ -16,11 +17,17 @@ from harness.scenario.schema import InferenceConfig
 
 
 def latency(
-    framework: Framework, windows: Windows, config: InferenceConfig, reporter: Reporter, min_window_s: float = 0.0
+    framework: Framework,
+    windows: Windows,
+    config: InferenceConfig,
+    reporter: Reporter,
+    min_window_s: float = 0.0,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Latency:
     """Repeat one step from a state on the device until the times are steady, then `min_steps` times more.
 
-    The phase "inference" holds those and as many untimed repeats as fill `min_window_s`; "warm-up" what went before.
+    `on_step` is called after each of them, once its time has been taken. The phase "inference" holds those and as many
+    untimed repeats as fill `min_window_s`; "warm-up" what went before.
     """
     x = framework.put(next(windows.rollouts("test", (1,), config.batch_size)).inputs)
     framework.synchronise()
@@ -38,6 +45,7 @@ def latency(
             times_s.append(step())
             steady = steady_from(times_s, start=1)
             reporter.tell("inference", steps=1)
+            on_step()
         work.count(len(times_s), config.batch_size)
     first = len(times_s) if steady is None else steady
     with reporter.phase("inference") as work:
@@ -45,6 +53,7 @@ def latency(
         for _ in range(config.min_steps):
             times_s.append(step())
             reporter.tell("inference", steps=1)
+            on_step()
         repeats = 0
         while perf_counter() < until_s:
             step()

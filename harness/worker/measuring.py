@@ -7,6 +7,8 @@ descriptor that launch.json names. Everything it prints goes to its log.
 import os
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -122,25 +124,30 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     framework, calls = watched(framework, execution.is_graph)
     extras = partial(subject.training_extras, scenario.training.batch_size)
     rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
-    reporter.expect(training.total_steps(windows, scenario.training) + scenario.inference.min_steps + rollouts)
-    trained = training.train(framework, windows, scenario.training, extras, seed, reporter)
-    measured = measured.model_copy(
-        update={
-            "training": with_first_calls(trained, calls.training_steps),
-            "compiles": calls.compiles,
-            "no_training": no_training(scenario),
-        }
-    )
-    write_measurements(folder, measured, reporter)
-    latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s)
+    steps = training.total_steps(windows, scenario.training)
+    reporter.expect(steps + scenario.inference.min_steps + rollouts)
+    with profiling(plan, description.device, folder, steps or scenario.inference.min_steps) as (on_step, trace):
+        trained = training.train(framework, windows, scenario.training, extras, seed, reporter, execution, on_step)
+        measured = measured.model_copy(
+            update={
+                "training": with_first_calls(trained, calls.training_steps),
+                "compiles": calls.compiles,
+                "no_training": no_training(scenario),
+                "profile": trace,
+            }
+        )
+        write_measurements(folder, measured, reporter)
+        latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s, on_step)
     measured = measured.model_copy(update={"inference": latency})
     write_measurements(folder, measured, reporter)
     skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
+    on_device = framework.peak_memory()
     memory = Memory(
         process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
-        device_bytes=framework.peak_memory().allocated_bytes,
+        device_bytes=on_device.allocated_bytes,
+        device_reserved_bytes=on_device.reserved_bytes,
     )
     found = {"skill": skill, "memory": memory, "compiles": calls.compiles}
     write_measurements(folder, measured.model_copy(update=found), reporter)
@@ -151,6 +158,17 @@ def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np
     if plan.scenario.weights is None:
         return subject.initial_weights(plan.seed)
     return subject.weights_of(Path(plan.weights_file or ""), plan.scenario.weights.fingerprint)
+
+
+def profiling(
+    plan: LaunchPlan, device: str, folder: Path, steps: int
+) -> AbstractContextManager[tuple[Callable[[], None], str | None]]:
+    """The hook of a profiler and the name of its trace file; a hook that does nothing, and None, without one."""
+    if not plan.profile:
+        return nullcontext((lambda: None, None))
+    from harness.runners.profiling import profiled
+
+    return profiled(plan.scenario.framework, device, folder, steps)
 
 
 def no_training(scenario: Scenario) -> str | None:

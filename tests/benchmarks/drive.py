@@ -75,8 +75,8 @@ def overhead(framework, windows) -> dict[str, float]:
 
     def inside() -> tuple[float, float]:
         begun_s = perf_counter()
-        data_s, step_s, _ = training._train_epoch(run, 1, 0, 0, "epoch")
-        return sum(step_s) / len(batches), (perf_counter() - begun_s - sum(data_s)) / len(batches)
+        times = training._train_epoch(run, 1, 0, 0, "epoch")
+        return sum(times.step_s) / len(batches), (perf_counter() - begun_s - sum(times.data_s)) / len(batches)
 
     bare(), inside()
     ratios = []

@@ -18,7 +18,7 @@ from harness.frameworks import open_framework
 from harness.models.domain import plain_channels
 from harness.runners import inference, training
 from harness.runners.reporter import Reporter
-from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.execution import EAGER, GRAPH, Clock, Loading
 from harness.scenario.schema import InferenceConfig, OptimiserConfig, Stage, TrainingConfig
 
 STEPS, GRID, BATCH, SEED, SURE = 60, (4, 6), 4, 11, 30.0
@@ -50,15 +50,19 @@ class World:
         return self.height
 
 
+def losses_of(stages):
+    return [[loss for epoch in stage.epochs for loss in epoch.loss] for stage in stages]
+
+
 def main(framework_name, gain, forecast_path):
-    framework = open_framework(
-        framework_name, DEVICES[framework_name], GRAPH if framework_name == "mindspore" else EAGER
-    )
+    execution = GRAPH if framework_name == "mindspore" else EAGER
+    framework = open_framework(framework_name, DEVICES[framework_name], execution)
     windows = Windows(World(), Splits(train=0.6, validation=0.08, test=0.32), carry.input_spec(None))
     weight = np.zeros((1, 6), np.float32)
     weight[0, 4] = SURE
     framework.build(carry, carry.Network(), windows.domain)
-    framework.load({"weight": weight, "bias": np.zeros(1, np.float32)})
+    weights = {"weight": weight, "bias": np.zeros(1, np.float32)}
+    framework.load(weights)
     asked = []
 
     def extras(epoch, random):
@@ -71,14 +75,19 @@ def main(framework_name, gain, forecast_path):
     )
     config = TrainingConfig(batch_size=BATCH, optimiser=OptimiserConfig(clip_norm=1.0), stages=stages)
     trained = training.train(framework, windows, config, extras, SEED, Reporter())
+    asked_plainly = list(asked)
+    framework.load(weights)
+    ahead = execution.model_copy(update={"loading": Loading(prefetch=3, workers=2), "clock": Clock(window=4)})
+    overlapped = training.train(framework, windows, config, extras, SEED, Reporter(), ahead)
     skill = inference.rollout(framework, windows, InferenceConfig(lead_steps=(1, 2, 5)), Reporter(), forecast_path)
     print(
         json.dumps(
             {
-                "losses": [[loss for epoch in stage.epochs for loss in epoch.loss] for stage in trained],
+                "losses": losses_of(trained),
+                "losses_ahead": losses_of(overlapped),
                 "validation": [epoch.validation_loss for stage in trained for epoch in stage.epochs],
                 "rmse": [[score.forecaster, score.lead_h, score.rmse] for score in skill.scores],
-                "asked": asked,
+                "asked": asked_plainly,
             }
         )
     )

@@ -34,6 +34,7 @@ def drive(framework, gain, forecast_path):
 def test_forcings_of_the_right_time_make_every_lead_exact(framework, tmp_path):
     found = drive(framework, 1.0, tmp_path / "forecast.npz")
     assert max(map(max, found["losses"])) < 1e-10
+    assert found["losses_ahead"] == found["losses"]
     assert max(found["validation"]) < 1e-10
     rmse = {(forecaster, lead_h): value for forecaster, lead_h, value in found["rmse"]}
     for lead in (1, 2, 5):

@@ -5,7 +5,7 @@ separately compiled optimiser are several times slower.
 """
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
-from harness.frameworks.mindspore import compilation, precision
+from harness.frameworks.mindspore import compilation, precision, sink
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
 from harness.frameworks.mindspore.recompute import recompute_blocks
 from harness.models.domain import Domain, InputLayout
@@ -267,8 +267,9 @@ class MindSpore:
         self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
-        """A host array to the device."""
-        return Tensor(array)
+        """A host array to the device: a Tensor stays on the host, from where every call of a graph copies it anew."""
+        tensor = Tensor(array)
+        return tensor if self._device == "CPU" else tensor.to(self._device)
 
     def get(self, value: Tensor | Parameter) -> Array:
         """A device value to the host; waits for it."""
@@ -289,6 +290,12 @@ class MindSpore:
         settings = [Tensor(value, ms.float32) for value in next(self._settings)]
         further = extras if forcings is None else (forcings, *extras)
         return self._train_step(*settings, x, targets, *further)
+
+    def sunk_steps(self, tasks: Sequence[Callable[[], sink.Arrays]], workers: int) -> Iterator[Tensor]:
+        """The losses of `train_step` on what the tasks make, taken from a queue on the device (sink.py)."""
+        settings = [next(self._settings) for _ in tasks]
+        level = self._execution.compilation.level or "O0"
+        return sink.losses(self._train_step, tasks, settings, workers=workers, level=level)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""

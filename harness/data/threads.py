@@ -1,0 +1,33 @@
+"""Work on large fields in threads: decoders and NumPy let several run at once."""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+WORTH_BYTES = 8 * 2**20
+"""Of fields; below, starting threads costs more than they save."""
+
+_MOST_THREADS = 16
+
+
+def cores() -> int:
+    """Cores on which this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_threads(tasks: Sequence[Callable[[], None]], field_bytes: int) -> None:
+    """Do all tasks, in as many threads as there are cores where they are about `WORTH_BYTES` of fields or more.
+
+    Raises the error of the first task, in their order, that has one; no thread is left.
+    """
+    threads = min(len(tasks), cores(), _MOST_THREADS)
+    if threads < 2 or field_bytes < WORTH_BYTES:
+        for task in tasks:
+            task()
+        return
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="crosscast-fields")
+    try:
+        for done in [pool.submit(task) for task in tasks]:
+            done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

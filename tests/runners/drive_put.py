@@ -1,0 +1,41 @@
+"""Where `put` leaves an array: `drive_put.py FRAMEWORK` prints it as JSON, in a process, without an accelerator."""
+
+import json
+import sys
+
+import numpy as np
+
+ARRAY = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def pytorch():
+    import torch
+
+    from harness.frameworks.pytorch.trainer import PyTorch
+    from harness.scenario.execution import EAGER
+
+    put = {device: PyTorch(device, None, EAGER, torch.float32).put(ARRAY) for device in ("cpu", "meta")}
+    return {"cpu": put["cpu"].tolist(), "elsewhere": str(put["meta"].device)}
+
+
+def mindspore():
+    from harness.frameworks.mindspore import trainer
+    from harness.scenario.execution import GRAPH
+
+    class Recorded(trainer.Tensor):
+        def to(self, device):
+            return f"copied to {device}"
+
+    found = {"cpu": trainer.open_device("CPU", GRAPH).put(ARRAY).asnumpy().tolist()}
+    try:
+        trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
+    except RuntimeError as error:
+        found["error"] = str(error)
+    trainer.Tensor = Recorded
+    found["elsewhere"] = trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
+    found["stays"] = not isinstance(trainer.MindSpore("CPU", GRAPH).put(ARRAY), str)
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps({"pytorch": pytorch, "mindspore": mindspore}[sys.argv[1]]()))
