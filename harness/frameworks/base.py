@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,11 @@ from pydantic import Field
 
 from harness.frozen import Frozen
 from harness.models.domain import Domain
-from harness.scenario.schema import OptimiserConfig, Precision
+from harness.scenario.schema import OptimiserConfig
 
 Array = NDArray[np.float32]
+Policy = Literal["fp32", "tf32", "hf32"]
+"""What products of float32 are asked to keep."""
 
 
 class FrameworkDescription(Frozen):
@@ -43,7 +45,7 @@ class Numerics(Frozen):
     bfloat16.
     """
 
-    policy: Precision
+    policy: Policy
     policy_bits: int
     matmul_bits: int = Field(description="measured on the device, before training")
     switches: dict[str, str] = Field(description="set to what the policy asks for, then read back")
@@ -114,6 +116,20 @@ class Framework(Protocol):
 
     def predict(self, x: Any) -> Any:
         """The state (B, C, H, W) one step later."""
+
+    def low_precision_layers(self) -> tuple[str, ...] | None:
+        """Names of the layers that run in a lower format, the same in every framework: none in float32.
+
+        None where the framework's own lists of operators decide.
+        """
+
+    @property
+    def loss_scale(self) -> float | None:
+        """What the loss is multiplied with at present; None where it is not scaled."""
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """Training steps since `build` that were skipped for gradients beyond the format; None without a scale."""
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""

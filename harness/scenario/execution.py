@@ -13,6 +13,7 @@ from harness.frozen import Frozen, PositiveInt
 
 Spectral = Literal["auto", "dft", "fft"]
 SegmentSum = Literal["auto", "native", "gathered"]
+Matmul = Literal["ieee", "tf32", "hf32"]
 Autocast = Literal["none", "bf16", "fp16", "native-bf16", "native-fp16"]
 
 
@@ -42,7 +43,7 @@ class Compilation(Frozen):
 class Precision(Frozen):
     """The formats of numbers: of float32 matrix products, and of what runs in a lower one."""
 
-    matmul: Literal["ieee", "tf32", "hf32"] = Field(
+    matmul: Matmul = Field(
         default="ieee", description="what products of float32 keep: all 24 bits, 11 (NVIDIA) or 12 (Ascend)"
     )
     autocast: Autocast = Field(

@@ -13,7 +13,9 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Switches
-from harness.frameworks.pytorch import precision
+from harness.frameworks.pytorch import switches
+from harness.frameworks.pytorch.casting import Casting
+from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -24,7 +26,7 @@ EXTENSIONS = {"npu": "torch_npu"}
 def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype = torch.float32) -> "PyTorch":
     """Open a device by its PyTorch name: cpu, cuda or npu. Networks and what is put there get the type `dtype`.
 
-    Products of float32 keep all of it (precision). Raises UserError where PyTorch does not see the device.
+    Products of float32 keep what the execution says (switches). Raises UserError where PyTorch does not see the device.
     """
     if device in EXTENSIONS:
         importlib.import_module(EXTENSIONS[device])
@@ -33,7 +35,7 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
         raise UserError(
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
-    precision.keep_float32(torch)
+    switches.set_products(torch, execution.precision.matmul, device)
     return PyTorch(device, backend, execution, dtype)
 
 
@@ -69,7 +71,7 @@ class PyTorch:
 
     def switches(self) -> Switches:
         """The switches that decide the precision of products, read at the moment; `open_device` has set them."""
-        return precision.read(torch)
+        return switches.read(torch)
 
     def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
         """Make the network of these hyperparameters for a domain.
@@ -79,7 +81,10 @@ class PyTorch:
         source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
         with self._device:
             self.module: torch.nn.Module = source.build(network, domain).to(self._device, self._dtype)
-        self._forward = torch.compile(self.module) if self._execution.is_graph else self.module
+        autocast = self._execution.precision.autocast
+        self._casting = Casting(autocast, self._device.type, self.module)
+        self._scaling = Scaling(autocast, self._device.type)
+        self._forward = self._casting.forward(torch.compile(self.module) if self._execution.is_graph else self.module)
         self._loss = source.loss
         self._loss_weights = self.put(architecture.loss_weights(network, domain))
         self._mask = self.put(domain.mask.astype(np.float32))
@@ -113,6 +118,7 @@ class PyTorch:
             weight_decay=optimiser.weight_decay,
             fused=self._device.type in ("cpu", "cuda"),
         )
+        self._scaling.start(self._optimiser)
         self._clip_norm = optimiser.clip_norm
         self._learning_rates = iter(learning_rates.tolist())
 
@@ -142,11 +148,10 @@ class PyTorch:
             group["lr"] = next(self._learning_rates)
         self._optimiser.zero_grad()
         loss = self._rollout(x, targets, forcings, extras)
-        loss.backward()
+        with self._casting.backward():
+            self._scaling.scaled(loss).backward()
         self._fill_gradients()
-        if self._clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
-        self._optimiser.step()
+        self._scaling.update(self._optimiser, self.module, self._clip_norm)
         return loss.detach()
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
@@ -156,17 +161,36 @@ class PyTorch:
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
-        self.module.zero_grad()
-        loss = self._one_ahead(x, target, extras)
-        loss.backward()
-        self._fill_gradients()
-        return loss.item(), {name: self.get(p.grad) for name, p in self.module.named_parameters()}
+        for scale in self._scaling.trials():
+            self.module.zero_grad()
+            loss = self._one_ahead(x, target, extras)
+            with self._casting.backward():
+                (loss * scale).backward()
+            self._fill_gradients()
+            found = {name: self.get(p.grad) / scale for name, p in self.module.named_parameters()}
+            if all(np.isfinite(gradient).all() for gradient in found.values()):
+                break
+        return loss.item(), found
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
         with torch.no_grad():
             prediction: Tensor = self._forward(x)
             return prediction
+
+    def low_precision_layers(self) -> tuple[str, ...] | None:
+        """Names of the layers that run in the lower format; None where PyTorch's own lists decide."""
+        return self._casting.layers()
+
+    @property
+    def loss_scale(self) -> float | None:
+        """What the loss is multiplied with at present; None where it is not scaled."""
+        return self._scaling.loss_scale
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """Training steps that were skipped for their gradients; None where the loss is not scaled."""
+        return self._scaling.skipped_steps
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""

@@ -5,8 +5,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from harness.frameworks.mindspore import precision as mindspore_precision
-from harness.frameworks.pytorch import precision as pytorch_precision
+from harness.frameworks.mindspore import switches as mindspore_switches
+from harness.frameworks.pytorch import switches as pytorch_switches
 
 
 def pytorch_on_npu(**changes):
@@ -29,8 +29,8 @@ def pytorch_on_npu(**changes):
 
 def test_torch_npu():
     torch = pytorch_on_npu()
-    pytorch_precision.keep_float32(torch)
-    assert pytorch_precision.read(torch).model_dump() == {
+    pytorch_switches.keep_float32(torch)
+    assert pytorch_switches.read(torch).model_dump() == {
         "values": {
             "float32_matmul_precision": "highest",
             "backends.cuda.matmul.allow_tf32": "False",
@@ -52,8 +52,8 @@ def test_a_switch_that_raises_is_named():
 
     torch = pytorch_on_npu()
     torch.backends.cudnn = Contradicting()
-    pytorch_precision.keep_float32(torch)
-    found = pytorch_precision.read(torch)
+    pytorch_switches.keep_float32(torch)
+    found = pytorch_switches.read(torch)
     assert found.unread == ("backends.cudnn.allow_tf32: RuntimeError: a mix of the legacy and new APIs",)
     assert found.values["npu.matmul.allow_hf32"] == "False"
 
@@ -90,7 +90,7 @@ def ascend(monkeypatch):
 
 
 def test_mindspore_on_ascend(ascend):
-    found = mindspore_precision.read(mindspore_precision.keep_float32())
+    found = mindspore_switches.read(mindspore_switches.keep_float32())
     assert found.values == {
         "precision_mode": "must_keep_origin_dtype",
         "matmul_allow_hf32": "0",
@@ -103,7 +103,7 @@ def test_what_an_older_mindspore_lacks_or_refuses_is_named(ascend):
     ascend.state["matmul_allow_hf32"] = "1"
     del ascend.functions.conv_allow_hf32
     del ascend.compiled.AscendOpPrecisionConf
-    found = mindspore_precision.read(mindspore_precision.keep_float32())
+    found = mindspore_switches.read(mindspore_switches.keep_float32())
     assert found.values == {}
     assert (
         found.unread[0]

@@ -1,4 +1,4 @@
-"""PyTorch's switches for the precision of float32 products: all of float32, in the old words and in the new.
+"""PyTorch's switches for the precision of float32 products, in the old words and in the new.
 
 The old ones (allow_tf32, allow_hf32 of torch_npu) come first: from PyTorch 2.9 on, reading them raises where they
 disagree with the new (fp32_precision, for all back ends from one place).
@@ -8,16 +8,18 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from harness.errors import one_line
+from harness.errors import UserError, one_line
 from harness.frameworks.base import Switches
+from harness.scenario.execution import Matmul
 
-OLD = (
-    "backends.cuda.matmul.allow_tf32",
-    "backends.cudnn.allow_tf32",
-    "npu.matmul.allow_hf32",
-    "npu.conv.allow_hf32",
-    "npu.aclnn.allow_hf32",
-)
+DEVICES = {"tf32": "cuda", "hf32": "npu"}
+"""The devices that know a format, by PyTorch's names."""
+
+OLD_OF = {
+    "tf32": ("backends.cuda.matmul.allow_tf32", "backends.cudnn.allow_tf32"),
+    "hf32": ("npu.matmul.allow_hf32", "npu.conv.allow_hf32", "npu.aclnn.allow_hf32"),
+}
+OLD = (*OLD_OF["tf32"], *OLD_OF["hf32"])
 NEW = "backends.fp32_precision"
 READ = (
     *OLD,
@@ -30,10 +32,16 @@ READ = (
 """What is read back, where this PyTorch has it."""
 
 
-def keep_float32(torch: Any) -> None:
-    """Set every switch that this PyTorch has; what cannot be set shows in what is read back."""
-    torch.set_float32_matmul_precision("highest")
-    for name, value in (*((name, False) for name in OLD), (NEW, "ieee")):
+def set_products(torch: Any, matmul: Matmul, device: str) -> None:
+    """Set every switch that this PyTorch has; what cannot be set shows in what is read back.
+
+    Raises UserError where the device does not know the format.
+    """
+    if DEVICES.get(matmul, device) != device:
+        raise UserError(f"precision.matmul: {matmul} is a format of {DEVICES[matmul]} devices, not of {device}; use ieee")
+    allowed = OLD_OF.get(matmul, ())
+    torch.set_float32_matmul_precision("high" if matmul == "tf32" else "highest")
+    for name, value in (*((name, name in allowed) for name in OLD), (NEW, "tf32" if matmul == "tf32" else "ieee")):
         path, _, switch = name.rpartition(".")
         with suppress(AttributeError, RuntimeError):
             if _has(torch, name):
