@@ -22,7 +22,7 @@ def set_products(precision: Precision, device: str) -> tuple[str, ...]:
         devices = "Ascend" if precision.matmul == "hf32" else "NVIDIA's devices, on which MindSpore does not run"
         raise UserError(f"precision.matmul: {precision.matmul} is a format of {devices}, not of {device}; use ieee")
     if device == "CPU" and low_format(precision.autocast) == "bf16":
-        raise UserError(f"precision.autocast: {precision.autocast}: MindSpore has no bfloat16 on a CPU; use fp16")
+        raise UserError(f"precision.autocast: {precision.autocast}: MindSpore has no bfloat16 on a CPU; use {precision.autocast.replace('bf', 'fp')}")
     return _set(precision.matmul) if device == "Ascend" else ()
 
 
