@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +10,9 @@ from pydantic import Field
 
 from harness.frozen import Frozen
 from harness.models.domain import Domain
-from harness.scenario.schema import OptimiserConfig
+from harness.scenario.schema import OptimiserConfig, Precision
 
 Array = NDArray[np.float32]
-Policy = Literal["fp32", "tf32", "hf32"]
-"""What products of float32 are asked to keep."""
 
 
 class FrameworkDescription(Frozen):
@@ -45,7 +43,7 @@ class Numerics(Frozen):
     bfloat16.
     """
 
-    policy: Policy
+    policy: Precision
     policy_bits: int
     matmul_bits: int = Field(description="measured on the device, before training")
     switches: dict[str, str] = Field(description="set to what the policy asks for, then read back")

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Framework, Numerics, Policy
+from harness.frameworks.base import Framework, Numerics
 from harness.machine.overrides import dropped
-from harness.scenario.execution import Precision
+from harness.scenario.schema import Precision
 
-POLICY_BITS: Mapping[Policy, int] = {"fp32": 24, "tf32": 11, "hf32": 12}
+POLICY_BITS: Mapping[Precision, int] = {"fp32": 24}
 
 SHAPES = ((64, 64, 64), (256, 256, 256), (1024, 128, 512))
 """(m, k, n) of the products tried: libraries choose their kernels by size, and the networks' products are large."""
@@ -20,12 +20,7 @@ STEPS = np.arange(24)
 """The exponents k of the values 1 + 2^-k; float32 holds the last, 1 + 2^-23, and none beyond."""
 
 
-def policy_of(precision: Precision) -> Policy:
-    """What products of float32 are to keep, by the name of the format."""
-    return "fp32" if precision.matmul == "ieee" else precision.matmul
-
-
-def measure(framework: Framework, policy: Policy, environment: Mapping[str, str]) -> Numerics:
+def measure(framework: Framework, policy: Precision, environment: Mapping[str, str]) -> Numerics:
     """The numerics of an open device, and what was dropped from `environment`, that of this process.
 
     Raises UserError where the product is wrong even of values that any format holds.

@@ -5,11 +5,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from harness.errors import UserError
 from harness.frameworks.mindspore import switches as mindspore_switches
-from harness.frameworks.numerics import POLICY_BITS, policy_of
 from harness.frameworks.pytorch import switches as pytorch_switches
-from harness.scenario.execution import Precision
 
 
 def pytorch_on_npu(**changes):
@@ -32,7 +29,7 @@ def pytorch_on_npu(**changes):
 
 def test_torch_npu():
     torch = pytorch_on_npu()
-    pytorch_switches.set_products(torch, "ieee", "npu")
+    pytorch_switches.set_products(torch, "ieee")
     assert pytorch_switches.read(torch).model_dump() == {
         "values": {
             "float32_matmul_precision": "highest",
@@ -49,30 +46,16 @@ def test_torch_npu():
 
 def test_hf32_on_an_npu_and_tf32_on_cuda():
     torch = pytorch_on_npu()
-    pytorch_switches.set_products(torch, "hf32", "npu")
+    pytorch_switches.set_products(torch, "hf32")
     on_npu = pytorch_switches.read(torch).values
     torch.backends.fp32_precision = "none"
-    pytorch_switches.set_products(torch, "tf32", "cuda")
+    pytorch_switches.set_products(torch, "tf32")
     on_cuda = pytorch_switches.read(torch).values
     for name, found in on_npu.items():
         assert found == ("highest" if name == "float32_matmul_precision" else str("hf32" in name)), name
     assert on_cuda.pop("backends.fp32_precision") == "tf32"
     for name, found in on_cuda.items():
         assert found == ("high" if name == "float32_matmul_precision" else str("tf32" in name)), name
-
-
-@pytest.mark.parametrize(("matmul", "device"), [("tf32", "cpu"), ("tf32", "npu"), ("hf32", "cuda"), ("hf32", "cpu")])
-def test_a_format_that_the_device_does_not_know(matmul, device):
-    torch = pytorch_on_npu()
-    owner = {"tf32": "cuda", "hf32": "npu"}[matmul]
-    with pytest.raises(UserError, match=f"{matmul} is a format of {owner} devices, not of {device}; use ieee"):
-        pytorch_switches.set_products(torch, matmul, device)
-    assert pytorch_switches.read(torch).values["float32_matmul_precision"] == "medium"
-
-
-def test_bits_that_a_policy_asks_for():
-    formats = ("ieee", "tf32", "hf32")
-    assert [POLICY_BITS[policy_of(Precision(matmul=matmul))] for matmul in formats] == [24, 11, 12]
 
 
 def test_a_switch_that_raises_is_named():
@@ -83,7 +66,7 @@ def test_a_switch_that_raises_is_named():
 
     torch = pytorch_on_npu()
     torch.backends.cudnn = Contradicting()
-    pytorch_switches.set_products(torch, "ieee", "npu")
+    pytorch_switches.set_products(torch, "ieee")
     found = pytorch_switches.read(torch)
     assert found.unread == ("backends.cudnn.allow_tf32: RuntimeError: a mix of the legacy and new APIs",)
     assert found.values["npu.matmul.allow_hf32"] == "False"
@@ -121,7 +104,7 @@ def ascend(monkeypatch):
 
 
 def test_mindspore_on_ascend(ascend):
-    found = mindspore_switches.read(mindspore_switches.set_products(Precision(), "Ascend"))
+    found = mindspore_switches.read(mindspore_switches.set_products("ieee"))
     assert found.values == {
         "precision_mode": "must_keep_origin_dtype",
         "matmul_allow_hf32": "0",
@@ -131,7 +114,7 @@ def test_mindspore_on_ascend(ascend):
 
 
 def test_mindspore_with_hf32_on_ascend(ascend):
-    found = mindspore_switches.read(mindspore_switches.set_products(Precision(matmul="hf32"), "Ascend"))
+    found = mindspore_switches.read(mindspore_switches.set_products("hf32"))
     assert found.values == {
         "precision_mode": "must_keep_origin_dtype",
         "matmul_allow_hf32": "1",
@@ -139,26 +122,11 @@ def test_mindspore_with_hf32_on_ascend(ascend):
     }
 
 
-@pytest.mark.parametrize(
-    ("precision", "device", "reason"),
-    [
-        ({"matmul": "hf32"}, "CPU", "precision.matmul: hf32 is a format of Ascend, not of CPU; use ieee"),
-        ({"matmul": "tf32"}, "Ascend", "tf32 is a format of NVIDIA's devices, on which MindSpore does not run"),
-        ({"autocast": "bf16"}, "CPU", "precision.autocast: bf16: MindSpore has no bfloat16 on a CPU; use fp16"),
-        ({"autocast": "native-bf16"}, "CPU", "native-bf16: MindSpore has no bfloat16 on a CPU; use native-fp16"),
-    ],
-)
-def test_what_mindspore_cannot_do_there(ascend, precision, device, reason):
-    with pytest.raises(UserError, match=reason):
-        mindspore_switches.set_products(Precision(**precision), device)
-    assert set(ascend.state.values()) == {""}
-
-
 def test_what_an_older_mindspore_lacks_or_refuses_is_named(ascend):
     ascend.state["matmul_allow_hf32"] = "1"
     del ascend.functions.conv_allow_hf32
     del ascend.compiled.AscendOpPrecisionConf
-    found = mindspore_switches.read(mindspore_switches.set_products(Precision(), "Ascend"))
+    found = mindspore_switches.read(mindspore_switches.set_products("ieee"))
     assert found.values == {}
     assert (
         found.unread[0]

@@ -1,7 +1,7 @@
 """Dynamic scaling of the loss with the constants of the policy, as part of the one graph of a training step.
 
-A skipped step is no branch: with gradients and rate of 0 and both betas 1 the kernel of the optimiser leaves weights and
-moments as they are, to the last bit.
+A skipped step is no branch: with gradients and rate of 0 and both betas 1 the kernel of the optimiser leaves weights
+and moments as they are, to the last bit.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def _finite_part(factor: Tensor, gradient: Tensor) -> Tensor:
 
 
 def corrections(optimiser: OptimiserConfig, updates: int) -> NDArray[np.float64]:
-    """(updates, 3): what rate, epsilon and decay are multiplied with in update 1, 2 and so on, for want of a correction.
+    """(updates, 3): factors of rate, epsilon and decay in update 1, 2 and so on that stand in for a bias correction.
 
     The kernel has no bias correction and adds epsilon to the uncorrected root. With c = sqrt(1 - beta2^t) the rate is
     multiplied with c / (1 - beta1^t), epsilon with c and decay with (1 - beta1^t) / c. The betas are rounded as the

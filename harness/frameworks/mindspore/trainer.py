@@ -33,14 +33,14 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
     The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
     operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
     Products of float32 keep what the execution says (switches). Raises UserError where this build of MindSpore cannot
-    use the device, or the device not the precision.
+    use the device.
     """
     try:
         ms.set_device(device)
     except (RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
-    refused = switches.set_products(execution.precision, device)
+    refused = switches.set_products(execution.precision.matmul) if device == "Ascend" else ()
     ms.set_context(mode=ms.GRAPH_MODE if execution.is_graph else ms.PYNATIVE_MODE)
     if device == "CPU" and not execution.is_graph:
         ms.runtime.launch_blocking()

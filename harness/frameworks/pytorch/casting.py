@@ -97,7 +97,13 @@ class ByKinds(TorchFunctionMode):
         return run(func, *args, **(kwargs or {}))
 
     def _product(
-        self, func: Callable[..., Tensor], input: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **how: Any
+        self,
+        func: Callable[..., Tensor],
+        input: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *rest: Any,
+        **how: Any,
     ) -> Tensor:
         if input.dtype is not torch.float32 or (self._kept and _owner(weight) in self._kept):
             return func(input, weight, bias, *rest, **how)

@@ -37,7 +37,7 @@ class Scaling:
         return scaled
 
     def update(self, optimiser: Optimizer, module: nn.Module, clip_norm: float | None) -> None:
-        """One update by the gradients of the scaled loss, clipped after their scale is taken away, or a skipped step."""
+        """One update by the gradients of the scaled loss, clipped once the scale is taken away, or a skipped step."""
         self._scaler.unscale_(optimiser)
         if clip_norm is not None:
             nn.utils.clip_grad_norm_(module.parameters(), clip_norm)

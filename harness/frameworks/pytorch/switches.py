@@ -8,12 +8,9 @@ from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
-from harness.errors import UserError, one_line
+from harness.errors import one_line
 from harness.frameworks.base import Switches
 from harness.scenario.execution import Matmul
-
-DEVICES = {"tf32": "cuda", "hf32": "npu"}
-"""The devices that know a format, by PyTorch's names."""
 
 OLD_OF = {
     "tf32": ("backends.cuda.matmul.allow_tf32", "backends.cudnn.allow_tf32"),
@@ -32,13 +29,8 @@ READ = (
 """What is read back, where this PyTorch has it."""
 
 
-def set_products(torch: Any, matmul: Matmul, device: str) -> None:
-    """Set every switch that this PyTorch has; what cannot be set shows in what is read back.
-
-    Raises UserError where the device does not know the format.
-    """
-    if DEVICES.get(matmul, device) != device:
-        raise UserError(f"precision.matmul: {matmul} is a format of {DEVICES[matmul]} devices, not of {device}; use ieee")
+def set_products(torch: Any, matmul: Matmul) -> None:
+    """Set every switch that this PyTorch has; what cannot be set shows in what is read back."""
     allowed = OLD_OF.get(matmul, ())
     torch.set_float32_matmul_precision("high" if matmul == "tf32" else "highest")
     for name, value in (*((name, name in allowed) for name in OLD), (NEW, "tf32" if matmul == "tf32" else "ieee")):

@@ -35,7 +35,7 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
         raise UserError(
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
-    switches.set_products(torch, execution.precision.matmul, device)
+    switches.set_products(torch, execution.precision.matmul)
     return PyTorch(device, backend, execution, dtype)
 
 
