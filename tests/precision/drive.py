@@ -13,7 +13,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 
 from harness.frameworks import open_framework
-from harness.frameworks.policy import LossScaling
+from harness.frameworks.policy import LOSS_SCALING, LossScaling
 from harness.scenario.execution import Compilation, Execution, Precision
 from harness.scenario.schema import OptimiserConfig
 from tests.precision.worlds import NETWORKS, dense, world
@@ -98,12 +98,12 @@ def small_updates(framework):
 
 
 def answer(name, execution, autocast):
-    room = f"harness.frameworks.{name}"
+    scaling = importlib.import_module(f"harness.frameworks.{name}.loss_scaling")
+    scaling.LOSS_SCALING = LOSS_SCALING
     framework = opened(name, execution, autocast)
     found = product(framework)
     found["first_scale"] = np.array(framework.loss_scale or 0)
     found["small_updates"] = small_updates(framework)
-    scaling = importlib.import_module(f"{room}.loss_scaling")
     scaling.LOSS_SCALING = PLANTED
     every = np.arange(PLANTED_STEPS)
     found |= {f"planted/{key}": values for key, values in planted(framework, every).items()}

@@ -123,7 +123,7 @@ def test_clipped_training_is_that_of_float32(of, plain, run):
     float32 = plain("product/weights")
     moved = np.abs(float32[-1] - float32[0]).max()
     assert np.abs(of(run, "without/weights") - float32).max() < 8 * FORMATS[run[2]].rounding * moved
-    assert moved > 0.05
+    assert moved > 0.01
 
 
 @pytest.mark.parametrize("run", LOW_RUNS)
@@ -148,7 +148,7 @@ def test_both_frameworks_predict_and_differentiate_alike(of, plain, run, model):
         for name in gradients_of(model):
             found, right = of(run, name), of(first, name)
             assert found.dtype == np.float32
-            assert apart(found, right) < 4 * rounding, name
+            assert np.linalg.norm(found - right) <= 16 * rounding * np.linalg.norm(right), name
 
 
 def gradients_of(model):
@@ -162,8 +162,9 @@ def apart(found, right):
 
 @pytest.mark.parametrize("run", LOW_RUNS)
 def test_a_framework_s_own_lists(of, plain, run):
-    """They train, give float32, and are not the policy."""
-    assert np.abs(of(run, "native/losses") / plain("fourcastnet/0")[:4] - 1).max() < 16 * FORMATS[run[2]].rounding
+    """They train, lower something, and give float32."""
+    departure = np.abs(of(run, "native/losses") / plain("fourcastnet/0")[:4] - 1).max()
+    assert 1e-6 < departure < FORMATS[run[2]].rounding
     assert of(run, "native/prediction").dtype == np.float32
 
 
