@@ -162,6 +162,20 @@ class Framework(Protocol):
     def predict(self, x: Any) -> Any:
         """The state (B, C, H, W) one step later."""
 
+    def low_precision_layers(self) -> tuple[str, ...] | None:
+        """Names of the layers that run in a lower format, the same in every framework: none in float32.
+
+        None where the framework's own lists of operators decide.
+        """
+
+    @property
+    def loss_scale(self) -> float | None:
+        """What the loss is multiplied with at present; None where it is not scaled."""
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """Training steps since `build` that were skipped for gradients beyond the format; None without a scale."""
+
     def synchronise(self) -> None:
         """Wait until the device has finished."""
 

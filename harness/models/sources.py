@@ -29,6 +29,7 @@ def _files(package: ModuleType, framework: str, port: str | None) -> Iterator[Pa
     others = {f"{name}.py" for name in FRAMEWORK_NAMES if name != framework}
     for folder in (*map(Path, package.__path__), MODELS):
         yield from (path for path in sorted(folder.rglob("*.py")) if path.name not in others and _shared(path, folder))
+    yield FRAMEWORKS / "policy.py"
     yield from sorted((FRAMEWORKS / framework).rglob("*.py"))
     found = importlib.util.find_spec(port) if port else None
     if found and found.origin:

@@ -75,6 +75,7 @@ class _Run:
 
 def _train_stage(run: _Run, stage: Stage, index: int) -> TrainingStage:
     windows, batch_size = run.windows, run.config.batch_size
+    skipped_before = run.framework.skipped_steps
     steps = windows.batch_count("train", batch_size, lead=stage.rollout_steps)
     run.framework.start_stage(run.config.optimiser, learning_rates(stage, steps), stage.rollout_steps)
     epochs = []
@@ -104,6 +105,8 @@ def _train_stage(run: _Run, stage: Stage, index: int) -> TrainingStage:
         samples_per_epoch=steps * batch_size,
         epochs=tuple(epochs),
         steady_from_step=steady_from([s for epoch in epochs for s in epoch.step_s], start=1),
+        skipped_steps=_less(run.framework.skipped_steps, skipped_before),
+        loss_scale=run.framework.loss_scale,
     )
 
 
@@ -154,6 +157,10 @@ def _sink_epoch(
         run.reporter.tell(name, steps=1)
     clock.ended()
     return clock.times
+
+
+def _less(now: int | None, before: int | None) -> int | None:
+    return None if now is None or before is None else now - before
 
 
 def _flat(make: Callable[[], tuple[Batch, Sequence[NDArray[Any]]]]) -> tuple[NDArray[Any], ...]:

@@ -26,15 +26,18 @@ class Accumulated(nn.Cell):
     """Loss and gradients of a batch, from `parts` micro-batches.
 
     The loop over them is part of the graph and not unrolled, so that a graph is not larger for more micro-batches and
-    their memory is taken in turn. `rollout` is given, beside its inputs, the share of each of its losses.
+    their memory is taken in turn. `rollout` is given, beside its inputs, the share of each of its losses;
+    `function`, whose gradients are made, is the rollout or the rollout with its loss scaled.
     """
 
-    def __init__(self, rollout: Any, parameters: ms.ParameterTuple, parts: int, size: LossSize | None) -> None:
+    def __init__(
+        self, rollout: Any, function: nn.Cell, parameters: ms.ParameterTuple, parts: int, size: LossSize | None
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.parameters, self.parts, self.size = parameters, parts, size
         self.forced, self.steps = rollout.forced, rollout.steps
         self.totals = parameters.clone("accumulated", "zeros")
-        self.value_and_grad = ms.value_and_grad(rollout, None, parameters)
+        self.value_and_grad = ms.value_and_grad(function, None, parameters)
         self.map = ops.HyperMap()
 
     def construct(self, x: Tensor, targets: Tensor, *further: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
-from harness.frameworks.mindspore import compilation, precision, sink
+from harness.frameworks.mindspore import casting, compilation, sink, switches
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
+from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledUpdates, TimesScale, corrections
 from harness.frameworks.mindspore.recompute import recompute_blocks
+from harness.frameworks.policy import scales_loss
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -32,16 +34,16 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
 
     The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
     operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
-    Products of float32 keep all of it (precision). Raises UserError where this build of
-    MindSpore cannot use the device.
+    Products of float32 keep what the execution says (switches). Raises UserError where this build of MindSpore cannot
+    use the device.
     """
     try:
         ms.set_device(device)
     except (RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
-    refused = precision.keep_float32() if device == "Ascend" else ()
     compilation.prepare(execution.compilation, device)
+    refused = switches.set_products(execution.precision.matmul) if device == "Ascend" else ()
     if device == "CPU" and not execution.is_graph:
         ms.runtime.launch_blocking()
     ms.runtime.synchronize()
@@ -150,20 +152,30 @@ def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
 class TrainStep(nn.Cell):
     """Loss, gradients and one Adam or AdamW update.
 
-    The fused kernel has no bias correction and adds epsilon to the uncorrected root, so that with c = sqrt(1 - beta2^t)
-    the settings lr c / (1 - beta1^t), eps c and decay (1 - beta1^t) / c give the update of torch.optim.
+    The fused kernel gives the update of torch.optim with settings that stand in for its missing bias correction
+    (loss_scaling.corrections): `fused_settings`, or those of the optimiser where the loss is scaled.
     """
 
-    def __init__(self, loss: nn.Cell, optimiser: OptimiserConfig, parts: int = 1, size: LossSize | None = None) -> None:
+    def __init__(
+        self,
+        loss: nn.Cell,
+        optimiser: OptimiserConfig,
+        parts: int = 1,
+        size: LossSize | None = None,
+        scaling: ScaledUpdates | None = None,
+    ) -> None:
         super().__init__(auto_prefix=False)
         self.loss = loss
         self.parameters = ms.ParameterTuple(loss.trainable_params())
         self.first_moments = self.parameters.clone("first_moment", "zeros")
         self.second_moments = self.parameters.clone("second_moment", "zeros")
         self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
-        self.value_and_grad = ms.value_and_grad(loss, None, self.parameters)
+        self.scaling: Any = scaling
+        self.scales = scaling is not None
+        function = loss if scaling is None else Scaled(loss, scaling.scale)
+        self.value_and_grad = ms.value_and_grad(function, None, self.parameters)
         if parts > 1:
-            self.value_and_grad = Accumulated(loss, self.parameters, parts, size)
+            self.value_and_grad = Accumulated(loss, function, self.parameters, parts, size)
         self.update = ops.AdamWeightDecay()
         self.map = ops.HyperMap()
         self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
@@ -171,9 +183,14 @@ class TrainStep(nn.Cell):
     def construct(self, rate: Tensor, epsilon: Tensor, decay: Tensor, *inputs: Tensor) -> Tensor:
         """The loss before the update; `inputs` are those of the rollout."""
         loss, gradients = self.value_and_grad(*inputs)
+        beta1, beta2, finite = self.beta1, self.beta2, None
+        if self.scales:
+            loss, gradients, finite = self.scaling(loss, gradients)
         if self.clips:
             gradients = self.clip(gradients)
-        update = ops.partial(updated, self.update, rate, self.beta1, self.beta2, epsilon, decay)
+        if self.scales:
+            rate, epsilon, decay, beta1, beta2 = self.scaling.settings(finite, rate, epsilon, decay, beta1, beta2)
+        update = ops.partial(updated, self.update, rate, beta1, beta2, epsilon, decay)
         self.map(update, self.parameters, self.first_moments, self.second_moments, gradients)
         return loss
 
@@ -184,16 +201,15 @@ class TrainStep(nn.Cell):
         return self.map(ops.partial(scaled, factor), gradients)
 
 
-def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(steps, 3): rate, epsilon and decay for every step of the kernel in TrainStep.
+def settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(steps, 3): rate, epsilon and decay of every step."""
+    steps = len(learning_rates)
+    return np.stack([learning_rates, np.full(steps, optimiser.epsilon), np.full(steps, optimiser.weight_decay)], axis=1)
 
-    The betas are rounded as the kernel rounds them, so that the correction undoes exactly what it does.
-    """
-    step = np.arange(1, len(learning_rates) + 1)
-    first = 1 - float(np.float32(optimiser.beta1)) ** step
-    root = np.sqrt(1 - float(np.float32(optimiser.beta2)) ** step)
-    decay = optimiser.weight_decay * first / root
-    return np.stack([learning_rates * root / first, optimiser.epsilon * root, decay], axis=1)
+
+def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(steps, 3): rate, epsilon and decay for every step of the kernel in TrainStep, each step one update."""
+    return settings(optimiser, learning_rates) * corrections(optimiser, len(learning_rates))
 
 
 class MindSpore:
@@ -223,7 +239,7 @@ class MindSpore:
 
     def switches(self) -> Switches:
         """The switches that decide the precision of products, read at the moment; a CPU has none."""
-        return precision.read(self._refused) if self._device == "Ascend" else Switches(values={}, unread=())
+        return switches.read(self._refused) if self._device == "Ascend" else Switches(values={}, unread=())
 
     def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
         """Make the network of these hyperparameters for a domain.
@@ -231,9 +247,12 @@ class MindSpore:
         `port` offers another `build` and `loss` in place of those of the architecture.
         """
         source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
-        self.network: nn.Cell = source.build(network, domain, self._execution)
+        built: nn.Cell = source.build(network, domain, self._execution)
         if self._execution.recompute.unit == "blocks":
-            recompute_blocks(source, self.network)
+            recompute_blocks(source, built)
+        autocast = self._execution.precision.autocast
+        self.network, self._low_layers = casting.cast(built, autocast)
+        self._loss_scale = LossScale() if scales_loss(autocast) else None
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._loss_size = getattr(source, "loss_size", None)
@@ -261,10 +280,12 @@ class MindSpore:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
         parts = self._execution.accumulation
         rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=parts > 1)
-        self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size)
+        scale = self._loss_scale
+        scaling = None if scale is None else ScaledUpdates(scale, optimiser, len(learning_rates))
+        self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size, scaling)
         self._train_step.set_train()
         self._compiled.append(self._train_step)
-        self._settings = iter(fused_settings(optimiser, learning_rates).tolist())
+        self._settings = iter((settings if scaling else fused_settings)(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
         """A host array to the device: a Tensor stays on the host, from where every call of a graph copies it anew."""
@@ -304,13 +325,32 @@ class MindSpore:
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
         parameters = ms.ParameterTuple(self.network.trainable_params())
-        function = ms.value_and_grad(self._one_ahead, None, parameters)
-        loss, gradients = (ms.jit(function) if self._execution.is_graph else function)(x, target, *extras)
-        return float(loss.asnumpy()), {p.name: self.get(g) for p, g in zip(parameters, gradients, strict=True)}
+        function = ms.value_and_grad(TimesScale(self._one_ahead), None, parameters)
+        run = ms.jit(function) if self._execution.is_graph else function
+        for scale in (1.0,) if self._loss_scale is None else self._loss_scale.trials():
+            loss, gradients = run(Tensor(scale, ms.float32), x, target, *extras)
+            found = {p.name: self.get(g) / scale for p, g in zip(parameters, gradients, strict=True)}
+            if all(np.isfinite(gradient).all() for gradient in found.values()):
+                break
+        return float(loss.asnumpy()) / scale, found
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
         return self.network(x)
+
+    def low_precision_layers(self) -> tuple[str, ...] | None:
+        """Names of the layers that run in the lower format; None where MindSpore's own lists decide."""
+        return self._low_layers
+
+    @property
+    def loss_scale(self) -> float | None:
+        """What the loss is multiplied with at present; None where it is not scaled."""
+        return None if self._loss_scale is None else self._loss_scale.value()
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """Training steps that were skipped for their gradients; None where the loss is not scaled."""
+        return None if self._loss_scale is None else int(self._loss_scale.skipped.asnumpy())
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""

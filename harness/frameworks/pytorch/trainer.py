@@ -13,8 +13,10 @@ from torch import Tensor
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
-from harness.frameworks.pytorch import compilation, precision
+from harness.frameworks.pytorch import compilation, switches
 from harness.frameworks.pytorch.accumulation import micro_batches
+from harness.frameworks.pytorch.casting import Casting
+from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
 from harness.frameworks.pytorch.recompute import recompute_blocks
 from harness.models.domain import Domain
@@ -27,8 +29,8 @@ EXTENSIONS = {"npu": "torch_npu"}
 def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype = torch.float32) -> "PyTorch":
     """Open a device by its PyTorch name: cpu, cuda or npu. Networks and what is put there get the type `dtype`.
 
-    Products of float32 keep all of it (precision). Raises UserError where PyTorch does not see the device, or the
-    execution asks it for what it has not.
+    Products of float32 keep what the execution says (switches). Raises UserError where PyTorch does not see the device,
+    or the execution asks it for what it has not.
     """
     if device in EXTENSIONS:
         importlib.import_module(EXTENSIONS[device])
@@ -38,8 +40,8 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
             f"PyTorch {torch.__version__} sees no {device} device; check the driver and the visible devices"
         )
     check_offload(device, execution)
-    precision.keep_float32(torch)
     compilation.prepare(execution.compilation, device)
+    switches.set_products(torch, execution.precision.matmul)
     return PyTorch(device, backend, execution, dtype)
 
 
@@ -76,7 +78,7 @@ class PyTorch:
 
     def switches(self) -> Switches:
         """The switches that decide the precision of products, read at the moment; `open_device` has set them."""
-        return precision.read(torch)
+        return switches.read(torch)
 
     def build(self, architecture: ModuleType, network: Any, domain: Domain, port: ModuleType | None = None) -> None:
         """Make the network of these hyperparameters for a domain.
@@ -89,7 +91,10 @@ class PyTorch:
         if self._execution.recompute.unit == "blocks":
             recompute_blocks(source, self.module)
         how = self._execution.compilation
-        self._forward = compilation.compiled(self.module, how, scope="forward")
+        autocast = self._execution.precision.autocast
+        self._casting = Casting(autocast, self._device.type, self.module)
+        self._scaling = Scaling(autocast, self._device.type)
+        self._forward = self._casting.forward(compilation.compiled(self.module, how, scope="forward"))
         self._loss_of_rollout = compilation.compiled(self._rollout, how, scope="step")
         self._loss_ahead = compilation.compiled(self._one_ahead, how, scope="step")
         self._predict = compilation.compiled(self._forward, how, scope="step")
@@ -126,6 +131,7 @@ class PyTorch:
             weight_decay=optimiser.weight_decay,
             fused=self._device.type in ("cpu", "cuda"),
         )
+        self._scaling.start(self._optimiser)
         self._clip_norm = optimiser.clip_norm
         self._learning_rates = iter(learning_rates.tolist())
 
@@ -159,12 +165,11 @@ class PyTorch:
         for batch in micro_batches(self._execution.accumulation, x, targets, forcings, extras, self._loss_size):
             with kept_on_host(self._execution, self._device.type):
                 loss = batch.total(self._loss_of_rollout(batch.x, batch.targets, batch.forcings, tuple(batch.extras)))
-            loss.backward()
+            with self._casting.backward():
+                self._scaling.scaled(loss).backward()
             total += loss.detach()
         self._fill_gradients()
-        if self._clip_norm is not None:
-            torch.nn.utils.clip_grad_norm_(self.module.parameters(), self._clip_norm)
-        self._optimiser.step()
+        self._scaling.update(self._optimiser, self.module, self._clip_norm)
         return compilation.kept(total, self._execution.compilation)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
@@ -175,17 +180,36 @@ class PyTorch:
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
-        self.module.zero_grad()
-        loss = self._loss_ahead(x, target, tuple(extras))
-        loss.backward()
-        self._fill_gradients()
-        return loss.item(), {name: self.get(p.grad) for name, p in self.module.named_parameters()}
+        for scale in self._scaling.trials():
+            self.module.zero_grad()
+            loss = self._loss_ahead(x, target, tuple(extras))
+            with self._casting.backward():
+                (loss * scale).backward()
+            self._fill_gradients()
+            found = {name: self.get(p.grad) / scale for name, p in self.module.named_parameters()}
+            if all(np.isfinite(gradient).all() for gradient in found.values()):
+                break
+        return loss.item(), found
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
         compilation.begin_step(self._execution.compilation)
         with torch.no_grad():
             return compilation.kept(self._predict(x), self._execution.compilation)
+
+    def low_precision_layers(self) -> tuple[str, ...] | None:
+        """Names of the layers that run in the lower format; None where PyTorch's own lists decide."""
+        return self._casting.layers()
+
+    @property
+    def loss_scale(self) -> float | None:
+        """What the loss is multiplied with at present; None where it is not scaled."""
+        return self._scaling.loss_scale
+
+    @property
+    def skipped_steps(self) -> int | None:
+        """Training steps that were skipped for their gradients; None where the loss is not scaled."""
+        return self._scaling.skipped_steps
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""

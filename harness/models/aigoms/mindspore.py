@@ -27,6 +27,8 @@ def stack(network: Network, depth: int, width: int, transforms: dict[int, nn.Cel
 class PatchPrediction(nn.Cell):
     """A transposed convolution with kernel = stride = patch, as a matrix product over tokens."""
 
+    kind, products = "convolution", ("function",)
+
     def __init__(self, width: int, outputs: int, patch: int, token_grid: tuple[int, int]) -> None:
         super().__init__()
         self.weight, self.bias = empty(width, outputs, patch, patch), empty(outputs)

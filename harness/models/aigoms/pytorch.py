@@ -20,6 +20,8 @@ def stack(network: Network, depth: int, width: int, transforms: dict[int, nn.Mod
 class PatchPrediction(nn.Module):
     """A transposed convolution with kernel = stride = patch, as a matrix product over tokens."""
 
+    kind = "convolution"
+
     def __init__(self, width: int, outputs: int, patch: int) -> None:
         super().__init__()
         self.weight, self.bias = (

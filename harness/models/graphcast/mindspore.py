@@ -66,6 +66,8 @@ class Edges(nn.Cell):
 class MessageStep(nn.Cell):
     """Updates edges from their ends and receivers from their messages; what is added to each."""
 
+    kind, products = "dense", ("product", "linear")
+
     def __init__(self, network: Network) -> None:
         super().__init__()
         width = network.latent_size

@@ -7,6 +7,9 @@ Dense layers and GELU carry their gradients in closed form. On CPU the primitive
 derived from a composition, take several times longer; sums over tokens are products with a row of ones. Vectors are
 repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every value as long as the graph
 lives, which at 0.25 degrees is more than a gigabyte a block.
+
+A Cell that multiplies by the weight of a dense layer or a convolution names the attributes that do, (x, weight) or
+(x, weight, bias) to their product, as `products`, and what it is as `kind` (harness.frameworks.policy).
 """
 
 import math
@@ -45,6 +48,8 @@ class LinearFunction(nn.Cell):
 
 class Linear(nn.Cell):
     """A dense layer on (tokens, features) with the weight as (out, in)."""
+
+    kind, products = "dense", ("matmul", "function")
 
     def __init__(self, features: int, out: int, *, has_bias: bool = True) -> None:
         super().__init__()
@@ -112,6 +117,8 @@ class AFNO(nn.Cell):
     There is a transform for every number of tokens that may come.
     """
 
+    kind = "spectral"
+
     def __init__(self, width: int, blocks: int, threshold: float, transforms: Mapping[int, nn.Cell]) -> None:
         super().__init__()
         size = width // blocks
@@ -176,6 +183,8 @@ class Block(nn.Cell):
 
 class Convolution(nn.Cell):
     """Weight and bias of a convolution with kernel = stride = patch, applied to patches as a matrix product."""
+
+    kind, products = "convolution", ("function",)
 
     def __init__(self, channels: int, out: int, patch: int) -> None:
         super().__init__()

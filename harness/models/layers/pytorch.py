@@ -27,6 +27,7 @@ class AFNO(nn.Module):
     There is a transform for every number of tokens that may come.
     """
 
+    kind = "spectral"
     real_form: Tensor
 
     def __init__(self, width: int, blocks: int, threshold: float, transforms: Mapping[int, nn.Module]) -> None:

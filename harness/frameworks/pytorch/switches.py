@@ -1,4 +1,4 @@
-"""PyTorch's switches for the precision of float32 products: all of float32, in the old words and in the new.
+"""PyTorch's switches for the precision of float32 products, in the old words and in the new.
 
 The old ones (allow_tf32, allow_hf32 of torch_npu) come first: from PyTorch 2.9 on, reading them raises where they
 disagree with the new (fp32_precision, for all back ends from one place).
@@ -10,14 +10,13 @@ from typing import Any
 
 from harness.errors import one_line
 from harness.frameworks.base import Switches
+from harness.scenario.execution import Matmul
 
-OLD = (
-    "backends.cuda.matmul.allow_tf32",
-    "backends.cudnn.allow_tf32",
-    "npu.matmul.allow_hf32",
-    "npu.conv.allow_hf32",
-    "npu.aclnn.allow_hf32",
-)
+OLD_OF = {
+    "tf32": ("backends.cuda.matmul.allow_tf32", "backends.cudnn.allow_tf32"),
+    "hf32": ("npu.matmul.allow_hf32", "npu.conv.allow_hf32", "npu.aclnn.allow_hf32"),
+}
+OLD = (*OLD_OF["tf32"], *OLD_OF["hf32"])
 NEW = "backends.fp32_precision"
 READ = (
     *OLD,
@@ -30,10 +29,11 @@ READ = (
 """What is read back, where this PyTorch has it."""
 
 
-def keep_float32(torch: Any) -> None:
+def set_products(torch: Any, matmul: Matmul) -> None:
     """Set every switch that this PyTorch has; what cannot be set shows in what is read back."""
-    torch.set_float32_matmul_precision("highest")
-    for name, value in (*((name, False) for name in OLD), (NEW, "ieee")):
+    allowed = OLD_OF.get(matmul, ())
+    torch.set_float32_matmul_precision("high" if matmul == "tf32" else "highest")
+    for name, value in (*((name, name in allowed) for name in OLD), (NEW, "tf32" if matmul == "tf32" else "ieee")):
         path, _, switch = name.rpartition(".")
         with suppress(AttributeError, RuntimeError):
             if _has(torch, name):

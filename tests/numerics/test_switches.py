@@ -5,8 +5,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from harness.frameworks.mindspore import precision as mindspore_precision
-from harness.frameworks.pytorch import precision as pytorch_precision
+from harness.frameworks.mindspore import switches as mindspore_switches
+from harness.frameworks.pytorch import switches as pytorch_switches
 
 
 def pytorch_on_npu(**changes):
@@ -29,8 +29,8 @@ def pytorch_on_npu(**changes):
 
 def test_torch_npu():
     torch = pytorch_on_npu()
-    pytorch_precision.keep_float32(torch)
-    assert pytorch_precision.read(torch).model_dump() == {
+    pytorch_switches.set_products(torch, "ieee")
+    assert pytorch_switches.read(torch).model_dump() == {
         "values": {
             "float32_matmul_precision": "highest",
             "backends.cuda.matmul.allow_tf32": "False",
@@ -44,6 +44,20 @@ def test_torch_npu():
     assert not hasattr(torch.backends, "fp32_precision")
 
 
+def test_hf32_on_an_npu_and_tf32_on_cuda():
+    torch = pytorch_on_npu()
+    pytorch_switches.set_products(torch, "hf32")
+    on_npu = pytorch_switches.read(torch).values
+    torch.backends.fp32_precision = "none"
+    pytorch_switches.set_products(torch, "tf32")
+    on_cuda = pytorch_switches.read(torch).values
+    for name, found in on_npu.items():
+        assert found == ("highest" if name == "float32_matmul_precision" else str("hf32" in name)), name
+    assert on_cuda.pop("backends.fp32_precision") == "tf32"
+    for name, found in on_cuda.items():
+        assert found == ("high" if name == "float32_matmul_precision" else str("tf32" in name)), name
+
+
 def test_a_switch_that_raises_is_named():
     class Contradicting:
         @property
@@ -52,8 +66,8 @@ def test_a_switch_that_raises_is_named():
 
     torch = pytorch_on_npu()
     torch.backends.cudnn = Contradicting()
-    pytorch_precision.keep_float32(torch)
-    found = pytorch_precision.read(torch)
+    pytorch_switches.set_products(torch, "ieee")
+    found = pytorch_switches.read(torch)
     assert found.unread == ("backends.cudnn.allow_tf32: RuntimeError: a mix of the legacy and new APIs",)
     assert found.values["npu.matmul.allow_hf32"] == "False"
 
@@ -90,7 +104,7 @@ def ascend(monkeypatch):
 
 
 def test_mindspore_on_ascend(ascend):
-    found = mindspore_precision.read(mindspore_precision.keep_float32())
+    found = mindspore_switches.read(mindspore_switches.set_products("ieee"))
     assert found.values == {
         "precision_mode": "must_keep_origin_dtype",
         "matmul_allow_hf32": "0",
@@ -99,11 +113,20 @@ def test_mindspore_on_ascend(ascend):
     assert found.unread == ()
 
 
+def test_mindspore_with_hf32_on_ascend(ascend):
+    found = mindspore_switches.read(mindspore_switches.set_products("hf32"))
+    assert found.values == {
+        "precision_mode": "must_keep_origin_dtype",
+        "matmul_allow_hf32": "1",
+        "conv_allow_hf32": "1",
+    }
+
+
 def test_what_an_older_mindspore_lacks_or_refuses_is_named(ascend):
     ascend.state["matmul_allow_hf32"] = "1"
     del ascend.functions.conv_allow_hf32
     del ascend.compiled.AscendOpPrecisionConf
-    found = mindspore_precision.read(mindspore_precision.keep_float32())
+    found = mindspore_switches.read(mindspore_switches.set_products("ieee"))
     assert found.values == {}
     assert (
         found.unread[0]

@@ -1,4 +1,4 @@
-"""MindSpore's switches for the precision of float32 products on Ascend: all of float32, no HF32."""
+"""MindSpore's switches for the precision of float32 products, which Ascend alone has."""
 
 import importlib
 from collections.abc import Mapping
@@ -6,19 +6,18 @@ from typing import Any
 
 from harness.errors import one_line
 from harness.frameworks.base import Switches
+from harness.scenario.execution import Matmul
 
-SETTINGS: Mapping[str, str | bool] = {
-    "precision_mode": "must_keep_origin_dtype",
-    "matmul_allow_hf32": False,
-    "conv_allow_hf32": False,
-}
-"""Functions of mindspore.device_context.ascend.op_precision and their arguments."""
+SETTINGS = ("precision_mode", "matmul_allow_hf32", "conv_allow_hf32")
+"""Functions of mindspore.device_context.ascend.op_precision."""
 
 
-def keep_float32() -> tuple[str, ...]:
+def set_products(matmul: Matmul) -> tuple[str, ...]:
     """Set every switch; one line for each that this MindSpore lacks or refuses."""
     refused = []
-    for name, value in SETTINGS.items():
+    allows = matmul == "hf32"
+    settings: Mapping[str, str | bool] = dict(zip(SETTINGS, ("must_keep_origin_dtype", allows, allows), strict=True))
+    for name, value in settings.items():
         try:
             getattr(importlib.import_module("mindspore.device_context.ascend.op_precision"), name)(value)
         except (ImportError, AttributeError, NameError, TypeError, ValueError, RuntimeError) as error:
