@@ -63,6 +63,7 @@ def parity(
     to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
     """
     from harness.commands.options import refuse_unwritable
+    from harness.console import PlainConsole
     from harness.errors import UserError
     from harness.files import write_atomically
     from harness.porting.factories import refuse_absent
@@ -70,7 +71,7 @@ def parity(
     from harness.porting.parity.check import Settings, certify, scenarios_of
     from harness.porting.parity.rendering import markdown, remarks, table
     from harness.scenario.schema import Execution
-    from harness.terminal import PlainConsole, say
+    from harness.terminal import say
 
     both: tuple[Execution, ...] = ("eager", "compiled")
     chosen = tuple(each for each in both if execution in (each, "both"))

@@ -6,6 +6,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from harness.frozen import Frozen, PositiveInt
+from harness.scenario.limits import MOST_LAUNCHES
 
 FrameworkName = Literal["pytorch", "mindspore"]
 Execution = Literal["eager", "compiled"]
@@ -15,8 +16,6 @@ PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
 
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Without a dot: to find a module in a package, the package must be imported."""
-
-MOST_LAUNCHES = 10_000
 
 NetworkT = TypeVar("NetworkT", bound=BaseModel)
 
