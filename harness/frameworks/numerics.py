@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Framework, Numerics
-from harness.machine.overrides import dropped
+from harness.overrides import dropped
 from harness.scenario.schema import Precision
 
 POLICY_BITS: Mapping[Precision, int] = {"fp32": 24}

@@ -15,7 +15,7 @@ FRAMEWORK_NAMES = get_args(FrameworkName)
 
 
 def sources_digest(package: ModuleType, framework: str, port: str | None = None) -> str:
-    """SHA-256 (hex) of the sources of an architecture in a framework, of the layers and of what runs them in the framework.
+    """SHA-256 (hex) of the sources of an architecture in a framework, of the layers and of what runs them there.
 
     `port` is the module that stands in for the architecture's own, whose source then counts too.
     """
