@@ -14,6 +14,7 @@ from torch import Tensor
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Switches
 from harness.frameworks.pytorch import precision
+from harness.frameworks.pytorch.optimisers import optimiser_class
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -105,7 +106,7 @@ class PyTorch:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        kind = torch.optim.Adam if optimiser.name == "adam" else torch.optim.AdamW
+        kind: Any = optimiser_class(optimiser.name, compiled=self._execution.is_graph)
         self._optimiser = kind(
             self.module.parameters(),
             betas=(optimiser.beta1, optimiser.beta2),
