@@ -11,14 +11,17 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    """server(framework): the child in which that framework alone is imported, started when first asked for."""
+    """server(name): a child in which one framework is imported, started when first asked for.
+
+    MindSpore's device is set before anything else is done, so that not all that it is asked can be asked of one child.
+    """
     started, folder = {}, tmp_path_factory.mktemp("servers")
     path = (HERE.parents[1], *(HERE / name for name in ("convert", "parity", "operators", "traps")))
 
-    def of(framework):
-        if framework not in started:
-            started[framework] = Server(folder / f"{framework}.log", *path)
-        return started[framework]
+    def of(name):
+        if name not in started:
+            started[name] = Server(folder / f"{name}.log", *path)
+        return started[name]
 
     yield of
     for each in started.values():

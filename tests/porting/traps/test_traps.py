@@ -48,7 +48,7 @@ def run(*command):
 @pytest.fixture(scope="session")
 def facts_of(server):
     """facts_of(factory): what the child with MindSpore says of a network, all in one."""
-    return lambda factory: server("mindspore").ask_child("harness.porting.traps.mindspore", factory)
+    return lambda factory: server("mindspore, traps").ask_child("harness.porting.traps.mindspore", factory)
 
 
 @pytest.fixture(scope="module")
