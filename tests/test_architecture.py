@@ -17,7 +17,7 @@ from tests.shared import REPOSITORY
 FLOORS = (
     ("collectors",),
     ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console"),
-    ("files", "npz", "cache", "processes"),
+    ("files", "npz", "cache", "processes", "architectures"),
     ("models",),
     ("data",),
     ("scenario",),

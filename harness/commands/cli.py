@@ -21,7 +21,7 @@ COMMANDS = {
     "doctor": "doctor:doctor",
     "export": "export:export",
     "figures": "figures:figures",
-    "list": "overview:list_",
+    "list": "listing:list_",
     "mapping": "mapping:mapping",
     "operators": "operators:operators",
     "parity": "parity:parity",

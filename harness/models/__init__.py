@@ -22,9 +22,7 @@ and has modules `pytorch` and `mindspore`, imported only in a child process, eac
 x (B, inputs, H, W), its channels as `Domain` orders them, to the state (B, C, H, W) one step later.
 """
 
-import sys
-from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from types import ModuleType
 
 from harness.errors import UserError, nearest
@@ -37,14 +35,8 @@ def architecture(name: str) -> ModuleType:
 
     Raises UserError if no entry point has that name.
     """
-    found = _registered(tuple(sys.path))
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
     if name not in found:
         raise UserError(f"no architecture {name!r} is registered under {GROUP}; {nearest(name, found)}")
     module: ModuleType = found[name].load()
     return module
-
-
-@cache
-def _registered(path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    """The entry points of the group on a path, which is searched once: it takes as long as reading ten scenarios."""
-    return {entry.name: entry for entry in entry_points(group=GROUP)}
