@@ -13,11 +13,11 @@ from pydantic import Field, ValidationError
 from harness.data.config import ArchiveConfig, DataConfig
 from harness.errors import UserError, nearest, refuse
 from harness.frozen import Frozen
+from harness.machine.availability import cannot_run
 from harness.models import architecture
 from harness.scenario import catalogue
 from harness.scenario.names import folder_problem, named_problems
 from harness.scenario.schema import (
-    ChipConfig,
     Execution,
     FrameworkName,
     InferenceConfig,
@@ -236,23 +236,6 @@ def _remembering(find: "Callable[[str], _NamedData]") -> "Callable[[str], _Named
         return answer
 
     return ask
-
-
-def cannot_run(chip: ChipConfig, framework: FrameworkName) -> str | None:
-    """Why a framework cannot run on a chip in this Python, None if nothing speaks against it."""
-    from importlib.util import find_spec
-
-    entry = chip.frameworks.get(framework)
-    if entry is None:
-        return f"the chip's file says nothing of {framework}"
-    if entry.unavailable is not None:
-        return entry.unavailable
-    missing = [package for package in entry.packages if find_spec(package) is None]
-    if missing:
-        return f"{' and '.join(missing)} not installed; {entry.obtain}"
-    if chip.device_nodes is not None and not any(Path("/").glob(chip.device_nodes.lstrip("/"))):
-        return f"no {chip.title} here: {chip.device_nodes} does not exist"
-    return None
 
 
 def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequence[SuiteModel]:
