@@ -11,13 +11,13 @@ from typing import Any
 
 from collectors import children
 from harness.errors import UserError
-from harness.machine.overrides import without_overrides
+from harness.overrides import without_overrides
 
 
 def worker_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: that of this process, quiet logs and devices numbered as the driver does.
 
-    What would overrule the precision that a launch asks for is dropped (harness.machine.overrides).
+    What would overrule the precision that a launch asks for is dropped (harness.overrides).
     """
     defaults = {"GLOG_v": "3", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     return {**defaults, **without_overrides(inherited), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}

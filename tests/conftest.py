@@ -13,6 +13,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ["CROSSCAST_TURNS"] = f"tests of process {os.getpid()}"
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+"""Threads of several small networks beside each other would spend most of their time spinning for each other."""
+
 NO_SKIPS = "CROSSCAST_NO_SKIPS"
 """The environment variable that, set to 1, makes a run fail that skips a test, whatever the reason."""
 
@@ -38,7 +41,7 @@ class SkipsCounted:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=8, help="How often tests/launch/test_kills.py kills a bench.")
+    parser.addoption("--kills", type=int, default=5, help="How often tests/launch/test_kills.py kills a bench.")
 
 
 def pytest_configure(config: pytest.Config) -> None:

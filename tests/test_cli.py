@@ -12,6 +12,10 @@ import xarray as xr
 import yaml
 
 from harness.commands import cli
+from harness.commands.overview import overview
+from harness.errors import UserError
+from harness.machine.availability import cannot_run
+from harness.scenario import catalogue
 from tests.analysis.made_records import ResultsFolder, make_record
 from tests.shared import REPOSITORY
 
@@ -264,7 +268,42 @@ class TestList:
     def test_imports_nothing_slow(self):
         code = "import sys; from harness.commands.overview import overview; overview(); print(*sys.modules)"
         loaded = set(self.run("-c", code).split())
-        assert not loaded & {"torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib"}
+        assert not loaded & {"torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib", "pydantic"}
+
+    def test_help_imports_nothing_but_what_parses_a_command_line(self):
+        code = "import atexit, sys; atexit.register(lambda: print('modules', *sys.modules)); "
+        code += "from harness.commands.cli import main; sys.argv = ['crosscast', '--help']; main()"
+        shown, loaded = self.run("-c", code).split("modules", 1)
+        for name in cli.COMMANDS:
+            assert f"\n  {name} " in shown
+        assert "harness.commands.bench" in loaded.split()
+        assert not {"pydantic", "rich", "yaml", "numpy", "msgspec"} & set(loaded.split())
+
+    def test_shows_of_every_file_what_a_check_of_all_of_it_gives(self):
+        suites, models, data, chips = overview()
+        assert [*suites.columns[2].cells] == [str(catalogue.suite(name).launches) for name in catalogue.names("suites")]
+        presets = [each for name in catalogue.names("models") for each in catalogue.model(name).presets.values()]
+        assert [*models.columns[2].cells] == [f"{each.grid[0]}x{each.grid[1]}" for each in presets]
+        assert [*models.columns[3].cells] == [each.description for each in presets]
+        assert [*data.columns[1].cells] == [catalogue.data(name).kind for name in catalogue.names("data")]
+        checked = [catalogue.chip(name) for name in catalogue.names("chips")]
+        assert [*chips.columns[2].cells] == [cannot_run(chip, "mindspore") or "runs here" for chip in checked]
+
+    @pytest.mark.parametrize(
+        ("kind", "text", "message"),
+        [
+            ("suites", "launches: many\n", "own.yaml:1: models: required"),
+            ("chips", "title: x\nframeworks: {pytorch: {device: d, packages: [os.path]}}\n", "own.yaml:"),
+            ("chips", "title: x\nframeworks: {}\ndevice_nodes: /**/x\n", "own.yaml:"),
+            ("data", "description: [1]\n", "own.yaml:"),
+        ],
+    )
+    def test_a_file_that_does_not_fit_is_named(self, tmp_path, monkeypatch, kind, text, message):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "own.yaml").write_text(text)
+        monkeypatch.setattr("harness.commands.overview.ROOT", tmp_path)
+        with pytest.raises(UserError, match=message):
+            overview()
 
 
 class TestClaimsAndExport:

@@ -349,7 +349,7 @@ class TestDataOfItsOwn:
         suite.rename(tmp_path / "suites/mixed.yaml")
         for kind in ("models", "data", "chips"):
             (tmp_path / kind).mkdir()
-        monkeypatch.setattr(catalogue, "ROOT", tmp_path)
+        monkeypatch.setattr("harness.commands.overview.ROOT", tmp_path)
         (row,) = overview()[0].columns[1].cells
         assert row == f"fourcastnet tiny, {tmp_path}/second.yaml tiny on {tmp_path}/calm.yaml"
 

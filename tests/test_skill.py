@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from shared import shared_path
 
 from harness.errors import UserError
-from harness.runners.skill import Scorer, SkillTable, fourcastnet_weights, latitude_weights, longitude_weights
+from harness.models.cell_area import latitude_weights, longitude_weights
+from harness.runners.skill import Scorer, SkillTable, fourcastnet_weights
 
 DIMENSIONS = ("time", "channel", "latitude", "longitude")
 

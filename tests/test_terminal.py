@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from harness.terminal import PlainConsole
+from harness.console import PlainConsole
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LIST = [sys.executable, "-c", "from harness.commands.cli import main; main()", "list"]

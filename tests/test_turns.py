@@ -79,13 +79,13 @@ def test_users_take_turns_though_their_temporary_folders_differ(work, tmp_path):
     if os.getuid() != 0:
         pytest.skip("another user can only be tried as root")
     log, start = work
-    first = start(20)
+    first = start(8)
     wait_until(log.read_text)
     others = tmp_path / "others"
     others.mkdir()
     second = start(2, uid=65534, temp=str(others))
     assert (first.wait(120), second.wait(120)) == (0, 0)
-    assert len(turns_of(log)) == 22
+    assert len(turns_of(log)) == 10
 
 
 def test_files_folders_and_links_in_the_temporary_folder_change_nothing(work, tmp_path):

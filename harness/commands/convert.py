@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ from harness.errors import UserError, nearest
 if TYPE_CHECKING:
     from harness.porting.convert.convert import FileKind, Layout, Outcome, Request
 
-LIMIT_S = 6 * 3600.0
 ENDINGS: "dict[str, tuple[FileKind, Layout]]" = {
     ".pt": ("pytorch", "pytorch"),
     ".pth": ("pytorch", "pytorch"),
@@ -22,7 +20,6 @@ ENDINGS: "dict[str, tuple[FileKind, Layout]]" = {
     ".ckpt": ("ckpt", "mindspore"),
     ".safetensors": ("safetensors", "neutral"),
 }
-PICKLE, ZIP, MESSAGE = b"\x80", b"PK\x03\x04", b"\x0a"
 
 
 @click.command()
@@ -67,11 +64,14 @@ def convert(
     kind, of_target = _target(target, layout)
     if not dry_run and target.exists() and not force:
         raise UserError(f"{target}: exists; give --force to replace it, or another name")
-    source_kind = kind_of(source)
 
+    from harness.console import PlainConsole
     from harness.porting.convert.convert import Request
     from harness.porting.convert.rendering import summary, table
-    from harness.terminal import PlainConsole, say
+    from harness.porting.convert.running import kind_of, run_conversion
+    from harness.terminal import say
+
+    source_kind = kind_of(source)
 
     def asked(place: Path | None) -> Request:
         return Request(
@@ -102,25 +102,10 @@ def convert(
         say(target)
 
 
-def run_conversion(request: "Request") -> "Outcome":
-    """Convert here, or in a process with PyTorch where one side is its own; raises UserError as `convert_here`."""
-    from harness.porting.convert.convert import Outcome, convert_here
-    from harness.processes import ask_child
-
-    if "pytorch" not in (request.source_kind, request.target_kind):
-        return convert_here(request)
-    from importlib.util import find_spec
-
-    if find_spec("torch") is None:
-        raise UserError("PyTorch's files need PyTorch, which is not installed; run: make venv")
-    answer = ask_child("harness.porting.convert.pytorch", request.model_dump_json(), timeout_s=LIMIT_S)
-    if "reason" in answer:
-        raise UserError(str(answer["reason"]))
-    return Outcome.model_validate(answer)
-
-
 def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Outcome":
     """Write beside the target and give it its name at the end, so that there is no half of it."""
+    from harness.porting.convert.running import run_conversion
+
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
@@ -151,37 +136,3 @@ def _target(target: Path, layout: "Layout | None") -> "tuple[FileKind, Layout]":
     if target.suffix == ".ckpt" and layout == "pytorch":
         return "pytorch", "pytorch"
     raise UserError(f"{target}: {layout} is not written to {target.suffix}; name it .safetensors")
-
-
-def kind_of(source: Path) -> "FileKind":
-    """By the first bytes: FourCastNet's published backbone.ckpt is PyTorch's.
-
-    Raises UserError where there is no such file or it is none that is read.
-    """
-    if source.exists() and not source.is_file():
-        raise UserError(f"{source}: is no regular file")
-    try:
-        with source.open("rb") as file:
-            head, size = file.read(9), file.seek(0, os.SEEK_END)
-    except OSError as error:
-        reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise UserError(f"{source}: {reason}") from None
-    if (head[8:] == b"{" and int.from_bytes(head[:8], "little") < size) or source.suffix == ".safetensors":
-        return "safetensors"
-    if head.startswith(ZIP):
-        return "npz" if _holds_arrays(source) else "pytorch"
-    if head.startswith(PICKLE):
-        return "pytorch"
-    if head.startswith(MESSAGE):
-        return "ckpt"
-    raise UserError(
-        f"{source}: neither a file of PyTorch nor of MindSpore nor safetensors nor .npz, or its beginning is lost"
-    )
-
-
-def _holds_arrays(source: Path) -> bool:
-    try:
-        with zipfile.ZipFile(source) as archive:
-            return any(name.endswith(".npy") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
-        return source.suffix == ".npz"

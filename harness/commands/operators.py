@@ -39,6 +39,7 @@ def operators(
     frameworks on the same random inputs, compared with float64 and timed. `time` is MindSpore's over PyTorch's.
     """
     from harness.commands.options import refuse_unwritable
+    from harness.console import PlainConsole
     from harness.errors import UserError
     from harness.files import write_atomically
     from harness.launch.survey import matrix_of
@@ -48,7 +49,7 @@ def operators(
     from harness.porting.operators.survey import documented, run
     from harness.scenario.execution import EAGER, GRAPH
     from harness.scenario.scenario import Selection
-    from harness.terminal import PlainConsole, say
+    from harness.terminal import say
 
     if target_file:
         refuse_unwritable(target_file.parent, must_exist=True)

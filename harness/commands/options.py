@@ -1,7 +1,8 @@
-"""Types of the values that the command line takes, which refuse what no work can be done with."""
+"""Options that commands share, types of their values, and what refuses those that no work can be done with."""
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,22 @@ class PathName(click.Path):
         if not text.strip() or "\0" in text:
             self.fail("it must not be empty" if "\0" not in text else "it holds a NUL", param, ctx)
         return super().convert(value, param, ctx)
+
+
+results_option = click.option(
+    "--results",
+    type=PathName(file_okay=False),
+    default=Path("results"),
+    show_default=True,
+    help="Folder of records, tables and figures.",
+)
+
+
+def refuse_unusable(problems: Sequence[str]) -> None:
+    """Raise UserError where records could not be used, after all that the others allow has been written."""
+    if problems:
+        others = f" and {len(problems) - 1} more, named above" if len(problems) > 1 else ""
+        raise UserError(f"a record could not be used{others}: {problems[0]}")
 
 
 def refuse_unwritable(folder: Path, *, must_exist: bool = False) -> None:

@@ -63,6 +63,7 @@ def parity(
     to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
     """
     from harness.commands.options import refuse_unwritable
+    from harness.console import PlainConsole
     from harness.errors import UserError
     from harness.files import write_atomically
     from harness.porting.factories import refuse_absent
@@ -71,7 +72,7 @@ def parity(
     from harness.porting.parity.rendering import markdown, remarks, table
     from harness.scenario.execution import EAGER, GRAPH
     from harness.scenario.labels import label
-    from harness.terminal import PlainConsole, say
+    from harness.terminal import say
 
     chosen = tuple(each for each in (EAGER, GRAPH) if execution in (label(each), "both"))
     refuse_unwritable(results)

@@ -35,6 +35,7 @@ def prepare(root: str, mapping_name: str | None, out: Path, stored: str, normali
     those of the archive, bit by bit, and records say that they are the same data. After an ending, the same command
     goes on where it stopped; a folder that holds anything else is refused.
     """
+    from harness.console import PlainConsole
     from harness.data.config import ArchiveConfig
     from harness.data.locations import location
     from harness.data.matching import match_mapping
@@ -43,7 +44,7 @@ def prepare(root: str, mapping_name: str | None, out: Path, stored: str, normali
     from harness.errors import UserError
     from harness.launch.progress import ReadingProgress
     from harness.scenario import catalogue
-    from harness.terminal import PlainConsole, say
+    from harness.terminal import say
 
     data = location(root)
     if not data.exists():

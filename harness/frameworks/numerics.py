@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Framework, Numerics
-from harness.machine.overrides import dropped
+from harness.overrides import dropped
 from harness.scenario.execution import Matmul
 
 POLICY_BITS: Mapping[Matmul, int] = {"ieee": 24, "tf32": 11, "hf32": 12}

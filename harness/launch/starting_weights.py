@@ -25,7 +25,7 @@ LONGEST_FILE_NAME = 120
 def require_file(path: Path | None) -> None:
     """Raise UserError where a file of weights is named and is not there, or is none that is read."""
     if path is not None:
-        from harness.commands.convert import kind_of
+        from harness.porting.convert.running import kind_of
 
         kind_of(path)
 
@@ -60,10 +60,10 @@ def _prepare(path: Path, scenario: Scenario, prepared: Path, console: Console) -
     """Write the weights, as the network names them and in float32, and say what they are."""
     from safetensors.numpy import save_file
 
-    from harness.commands.convert import kind_of, run_conversion
     from harness.models.parameters import fingerprint
     from harness.porting.convert.convert import Request
     from harness.porting.convert.expected import Expected
+    from harness.porting.convert.running import kind_of, run_conversion
     from harness.porting.convert.safetensors_file import read_safetensors
 
     expected = Expected(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from harness.machine.overrides import OVERRIDING
+from harness.overrides import OVERRIDING
 from harness.privacy import keeps_paths
 
 PREFIXES = (
@@ -36,7 +36,7 @@ def speed_variables(environment: Mapping[str, str], apart: tuple[str, ...] = ())
     """The variables with one of PREFIXES, sorted by name, MOST at most, each value no longer than LONGEST.
 
     Left out are those named `apart`, lists of visible devices and what no launch inherits
-    (harness.machine.overrides). Private values are WITHHELD, except where the user asks for whole paths
+    (harness.overrides). Private values are WITHHELD, except where the user asks for whole paths
     (harness.privacy.KEEP).
     """
     names = sorted(

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, cast
 
 from pydantic import AfterValidator, BaseModel
 
@@ -13,13 +13,10 @@ from harness.architectures import architecture
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
 from harness.scenario.claims import Ledger
+from harness.scenario.folders import ROOT, Kind
 from harness.scenario.loading import load
 from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig
 from harness.scenario.weights import WeightNames
-
-ROOT = Path(__file__).resolve().parents[2] / "scenarios"
-
-Kind = Literal["chips", "models", "suites", "data", "claims", "weights"]
 
 
 class NamedPreset(NamedTuple):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field, field_validator, model_validator
 from harness.frozen import Frozen, PositiveInt
 from harness.scenario.axes import setting
 from harness.scenario.changes import NOTHING, ExecutionChange
+from harness.scenario.limits import MOST_LAUNCHES
 
 FrameworkName = Literal["pytorch", "mindspore"]
 Design = Literal["one_at_a_time", "full", "ladder"]
@@ -18,7 +19,6 @@ PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Without a dot: to find a module in a package, the package must be imported."""
 
-MOST_LAUNCHES = 10_000
 MOST_VARIANTS = 1_000
 """Executions that axes make of one model in one framework."""
 

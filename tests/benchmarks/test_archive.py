@@ -85,3 +85,4 @@ def test_first_launch_over_a_later_one(benchmark, tmp_path, monkeypatch, layout)
     for part in pairs[0][0]:
         cold_s, warm_s = (median(pair[number][part] for pair in pairs) for number in (0, 1))
         benchmark.extra_info[part] = {"first": cold_s, "later": warm_s, "first_over_later": cold_s / warm_s}
+    assert benchmark.extra_info["total_s"]["first_over_later"] > 1.5

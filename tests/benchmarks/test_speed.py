@@ -16,6 +16,10 @@ NETWORKS = {
 PYTORCH, MINDSPORE = ("pytorch", "eager"), ("mindspore", "compiled")
 
 
+SLOWEST = {"train_step_s": 1 / 3, "infer_step_s": 1 / 8}
+"""MindSpore's speed over PyTorch's below which something is wrong, such as pools of threads that fight."""
+
+
 def drive(measurement: str, framework: tuple[str, str], network: dict, spectral: str = "auto") -> dict[str, float]:
     """Run the child process and read what it measured."""
     command = [sys.executable, "-m", "tests.benchmarks.drive", measurement, *framework, json.dumps(network), spectral]
@@ -43,12 +47,16 @@ def test_mindspore_against_pytorch(benchmark, network):
             "mindspore_s": median(mindspore[name] for _, mindspore in pairs),
             "mindspore_speed_over_pytorch": median(pytorch[name] / mindspore[name] for pytorch, mindspore in pairs),
         }
+        assert benchmark.extra_info[name]["mindspore_speed_over_pytorch"] > SLOWEST[name]
 
 
 @pytest.mark.parametrize("framework", [PYTORCH, MINDSPORE], ids=["pytorch", "mindspore"])
 def test_overhead_of_the_runner(benchmark, framework):
     """A step inside the runner over the same step in a bare loop."""
-    benchmark.extra_info.update(benchmark.pedantic(lambda: drive("overhead", framework, NETWORKS["tiny"]), rounds=1))
+    found = benchmark.pedantic(lambda: drive("overhead", framework, NETWORKS["tiny"]), rounds=1)
+    benchmark.extra_info.update(found)
+    assert found["step_ratio"] < 1.2
+    assert found["loop_ratio"] < 1.5
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -67,7 +75,8 @@ def test_transform_by_matrix_against_fft_in_pytorch(benchmark, network):
 
     pairs = benchmark.pedantic(compare, rounds=1)
     for name in ("train_step_s", "infer_step_s"):
-        benchmark.extra_info[f"{name}_dft_over_fft"] = median(dft[name] / fft[name] for dft, fft in pairs)
+        ratio = benchmark.extra_info[f"{name}_dft_over_fft"] = median(dft[name] / fft[name] for dft, fft in pairs)
+        assert ratio < 2
 
 
 def test_list_against_the_start_of_python_and_its_libraries(benchmark):
@@ -84,4 +93,5 @@ def test_list_against_the_start_of_python_and_its_libraries(benchmark):
 
     ratios = [seconds([sys.executable, "-m", "harness", "list"]) / seconds(command) for _ in range(5)]
     benchmark.extra_info["list_over_imports"] = median(ratios)
+    assert median(ratios) < 3
     benchmark.pedantic(lambda: subprocess.run([sys.executable, "-m", "harness", "list"], **run), rounds=5)

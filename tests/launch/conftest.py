@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,27 +29,42 @@ MODEL = {
 }
 
 
+@dataclass(frozen=True)
+class Made:
+    """A bench that several tests read: its folder, suite and ending."""
+
+    folder: Path
+    suite: Path
+    done: "subprocess.CompletedProcess[str]"
+
+    @property
+    def results(self) -> Path:
+        """The folder of its records."""
+        return self.folder / "results"
+
+
+def write_micro(folder: Path, name: str = "micro", *, preset: dict | None = None, **changes) -> Path:
+    """Write a model and a suite of one cell into a folder; keywords change the suite or, with `preset`, the preset."""
+    model = json.loads(json.dumps(MODEL))
+    model["presets"]["micro"].update(preset or {})
+    model_path = folder / f"{name}-model.yaml"
+    model_path.write_text(yaml.safe_dump(model))
+    suite = {
+        "models": [{"model": str(model_path), "preset": "micro"}],
+        "frameworks": [{"framework": "pytorch"}],
+        "launches": 1,
+        "time_limit_s": 600,
+        **changes,
+    }
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(suite))
+    return path
+
+
 @pytest.fixture
 def write_suite(tmp_path: Path) -> Callable[..., Path]:
-    """Write a model and a suite of one cell into tmp_path; keywords change the suite or, with `preset`, the preset."""
-
-    def write(name: str = "micro", *, preset: dict | None = None, **changes) -> Path:
-        model = json.loads(json.dumps(MODEL))
-        model["presets"]["micro"].update(preset or {})
-        model_path = tmp_path / f"{name}-model.yaml"
-        model_path.write_text(yaml.safe_dump(model))
-        suite = {
-            "models": [{"model": str(model_path), "preset": "micro"}],
-            "frameworks": [{"framework": "pytorch"}],
-            "launches": 1,
-            "time_limit_s": 120,
-            **changes,
-        }
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(suite))
-        return path
-
-    return write
+    """`write_micro` into tmp_path."""
+    return partial(write_micro, tmp_path)
 
 
 def command(*arguments: object) -> list[str]:
@@ -55,22 +72,25 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "harness", *map(str, arguments)]
 
 
+def run_in(
+    folder: Path, *arguments: object, prefix: tuple[str, ...] = (), env: Mapping[str, str] | None = None, **options
+) -> "subprocess.CompletedProcess[str]":
+    """Run crosscast in a folder to its end, by default in the environment of the tests."""
+    return subprocess.run(
+        [*prefix, *command(*arguments)],
+        cwd=folder,
+        env={**(os.environ if env is None else env), "TMPDIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        **options,
+    )
+
+
 @pytest.fixture
 def crosscast(tmp_path: Path) -> Run:
     """Run crosscast to its end, with results in tmp_path/results unless told otherwise."""
-
-    def run(*arguments: object, prefix: tuple[str, ...] = (), **options) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [*prefix, *command(*arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "TMPDIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=900,
-            **options,
-        )
-
-    return run
+    return partial(run_in, tmp_path)
 
 
 def records(results: Path) -> list[dict]:

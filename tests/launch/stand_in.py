@@ -28,11 +28,28 @@ if "harness.worker" in sys.orig_argv:
     def tell(text, fraction=0.5):
         say({"text": text, "fraction": fraction})
 
-    def measure():
-        (folder / "measurements.json").write_bytes((Path(__file__).parent / "measurements.json").read_bytes())
+    def measure(**phases):
+        # Phases by name, each its begin and end on the monotonic clock in ns.
+        measured = json.loads((Path(__file__).parent / "measurements.json").read_bytes())
+        measured["phases"] = [
+            {"name": name.replace("_", " "), "t0_ns": begin, "t1_ns": end, "steps": 1, "samples": 1}
+            for name, (begin, end) in phases.items()
+        ]
+        (folder / "measurements.json").write_text(json.dumps(measured))
+
+    def rest(seconds):
+        begin = time.monotonic_ns()
+        time.sleep(seconds)
+        return begin, time.monotonic_ns()
 
     def end(status="completed", reason=None):
         say({"status": status, "reason": reason})
+
+    def wait_for(name):
+        # The file lies beside the results.
+        while not (folder.parents[3] / name).exists():
+            tell("waiting")
+            time.sleep(0.05)
 
     exec((Path(__file__).parent / "behaviour.py").read_text())
     sys.stdout.flush()

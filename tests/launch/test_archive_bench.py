@@ -10,7 +10,6 @@ import xarray as xr
 from harness.cache import cache_folder
 from harness.data.layout import Piece
 from harness.launch.survey import matrix_of
-from harness.results.forecast import Forecast
 from harness.scenario.scenario import Selection
 from harness.worker.subject import prepare
 from tests.launch.conftest import records
@@ -100,28 +99,3 @@ def test_bench_from_the_command_line(write_suite, store, crosscast, tmp_path):
     assert {"u10", "z500", "z50", "tcwv"} <= scored
     kinds = {path.name.split("-")[0] for path in cache_folder().iterdir()}
     assert kinds == {"scan", "normalisation", "climatology"}
-
-
-def test_a_bench_on_a_file_url_in_a_calendar_without_leap_days(write_suite, crosscast, tmp_path):
-    """Dates, climatology, the sun and the kept forecast are of that calendar, in the bench and in its launches."""
-    (tmp_path / "noleap").mkdir()
-    walk = 280.0 + np.random.default_rng(1).normal(size=(STEPS, ROWS, COLUMNS)).cumsum(axis=0).astype(np.float32)
-    xr.Dataset(
-        {"tas": (("time", "lat", "lon"), walk, {"units": "K"})},
-        coords={
-            "time": ("time", 0.25 * np.arange(STEPS), {"units": "days since 2020-02-20", "calendar": "noleap"}),
-            "lat": ("lat", np.linspace(-78.75, 78.75, ROWS), {"units": "degrees_north"}),
-            "lon": ("lon", np.arange(COLUMNS) * 360.0 / COLUMNS, {"units": "degrees_east"}),
-        },
-    ).to_netcdf(tmp_path / "noleap" / "a.nc")
-    drafted = crosscast("mapping", tmp_path / "noleap")
-    (tmp_path / "noleap.yaml").write_text(drafted.stdout)
-    url = (tmp_path / "noleap").as_uri()
-    done = crosscast("bench", "--suite", write_suite(), "--data", url, "--mapping", tmp_path / "noleap.yaml")
-    assert done.returncode == 0, done.stderr
-    (record,) = records(tmp_path / "results")
-    assert record["measurements"]["fingerprints"]["data"] == record["scenario"]["data_digest"]
-    (kept,) = (tmp_path / "results").rglob("forecast.npz")
-    valid_at = Forecast.load(kept).valid_at
-    assert valid_at.startswith("2020-03-0")
-    assert valid_at.endswith(" (noleap)")

@@ -1,10 +1,11 @@
-"""Benches with real workers: what they leave, what a second run does, and what each kind of death costs."""
+"""Benches: what those with real workers leave, what a second run does, and what each kind of death costs."""
 
 import os
 import resource
 import signal
 import subprocess
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import pairwise
 
@@ -12,27 +13,39 @@ import psutil
 import pytest
 import yaml
 
-from tests.launch.conftest import command, records
+from tests.launch.conftest import Made, command, records, run_in, write_micro
+from tests.launch.processes import wait_until
+from tests.launch.stand_in import COMPLETE, stand_in
 from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
 
-class TestCompleted:
-    @pytest.fixture
-    def bench(self, write_suite, crosscast, tmp_path):
-        suite = write_suite(
-            frameworks=[
-                {"framework": "pytorch"},
-                {"framework": "mindspore", "execution": {"compilation": {"mode": "graph"}}},
-            ]
-        )
-        done = crosscast("bench", "--suite", suite, "--repeats", 2)
-        assert done.returncode == 0, done.stderr
-        return suite, done, records(tmp_path / "results")
+BOTH = [
+    {"framework": "pytorch"},
+    {"framework": "mindspore", "execution": {"compilation": {"mode": "graph"}}},
+]
+SPAN = """
+wait_for("go")
+begin, end_ns = rest(0.3)
+measure()
+(folder.parents[3] / f"span-{plan['attempt']}").write_text(f"{begin} {end_ns}")
+end()
+"""
+FILLING = COMPLETE.replace("measure()", "(folder / 'forecast.npz').write_bytes(bytes(12_000))\nmeasure()")
+"""Leaves as much as a launch that keeps a forecast."""
 
-    def test_leaves_comparable_records_and_does_nothing_twice(self, bench, crosscast, tmp_path):
-        suite, done, made = bench
+
+class TestCompleted:
+    @pytest.fixture(scope="class")
+    def bench(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("both")
+        suite = write_micro(folder, frameworks=BOTH)
+        return Made(folder, suite, run_in(folder, "bench", "--suite", suite, "--repeats", 2))
+
+    def test_leaves_comparable_records_and_does_nothing_twice(self, bench):
+        suite, done, made = bench.suite, bench.done, records(bench.results)
+        assert done.returncode == 0, done.stderr
         assert [(r["scenario"]["framework"], r["launch"], r["status"]) for r in made] == [
             (framework, launch, "completed") for framework in ("mindspore", "pytorch") for launch in (0, 1)
         ]
@@ -63,37 +76,38 @@ class TestCompleted:
             assert inside_s <= (phases[1]["t1_ns"] - phases[1]["t0_ns"]) / 1e9
             assert record["energy"]["collector"] is not None or record["energy"]["reason"].startswith("no sensor")
         assert "pytorch" in done.stdout
-        assert (tmp_path / "results" / "micro" / "tables" / "speed.md").exists()
+        assert (bench.results / "micro" / "tables" / "speed.md").exists()
 
-        again = crosscast("bench", "--suite", suite, "--repeats", 2)
+        again = run_in(bench.folder, "bench", "--suite", suite, "--repeats", 2)
         assert again.returncode == 0, again.stderr
         assert "4 of 4 launches are done already" in again.stdout
-        assert records(tmp_path / "results") == made
+        assert records(bench.results) == made
 
 
-def test_benches_on_the_same_device_take_turns(write_suite, crosscast, tmp_path):
-    suite, chip = write_suite(), tmp_path / "own.yaml"
+def test_benches_on_the_same_device_take_turns(write_suite, tmp_path):
+    """The first launch of one waits until the other has said that it waits for it."""
+    suite, chip, said = write_suite(), tmp_path / "own.yaml", tmp_path / "said"
     content = yaml.safe_load((REPOSITORY / "scenarios/chips/cpu.yaml").read_text())
     del content["frameworks"]["mindspore"]
     chip.write_text(yaml.safe_dump(content))
-    first = subprocess.Popen(
-        command("bench", "--suite", suite, "--repeats", 3),
-        cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-        stdout=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 300
-    while not list(tmp_path.glob("results/*/*/*/launch.json")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    second = crosscast("bench", "--suite", suite, "--chip", chip, "--results", "others")
-    assert (first.wait(timeout=600), second.returncode) == (0, 0), second.stderr
-    assert "another bench is running on this device (CPU of this machine): waiting" in second.stdout
-    spans = [
-        (record["measurements"]["phases"][0]["t0_ns"], record["measurements"]["phases"][-1]["t1_ns"])
-        for record in records(tmp_path / "results") + records(tmp_path / "others")
-    ]
-    assert len(spans) == 4
-    assert all(end < start for (_, end), (start, _) in pairwise(sorted(spans)))
+    environment = stand_in(tmp_path / "stand_in", SPAN)
+
+    def start(*options: object) -> subprocess.Popen:
+        with said.open("a") as out:
+            return subprocess.Popen(
+                command("bench", "--suite", suite, *options), cwd=tmp_path, env=environment, stdout=out, stderr=out
+            )
+
+    first = start("--repeats", 3)
+    wait_until(lambda: list(tmp_path.glob("results/*/*/*/launch.json")))
+    second = start("--chip", chip, "--results", "others")
+    told = "another bench is running on this device (CPU of this machine): waiting"
+    wait_until(lambda: told in " ".join(said.read_text().split()))
+    (tmp_path / "go").touch()
+    assert (first.wait(timeout=600), second.wait(timeout=600)) == (0, 0), said.read_text()
+    spans = sorted(tuple(map(int, path.read_text().split())) for path in tmp_path.glob("span-*"))
+    assert len(spans) == len(records(tmp_path / "results") + records(tmp_path / "others")) == 4
+    assert all(end < start for (_, end), (start, _) in pairwise(spans))
 
 
 class TestLaunchThatDies:
@@ -111,11 +125,11 @@ class TestLaunchThatDies:
     def start(self, tmp_path):
         started = []
 
-        def run(*arguments: object) -> subprocess.Popen:
+        def run(*arguments: object, env: Mapping[str, str] = os.environ) -> subprocess.Popen:
             process = subprocess.Popen(
                 command(*arguments),
                 cwd=tmp_path,
-                env={**os.environ, "TMPDIR": str(tmp_path)},
+                env={**env, "TMPDIR": str(tmp_path)},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -129,9 +143,10 @@ class TestLaunchThatDies:
             process.communicate()
 
     def test_killed_worker_costs_its_launch_alone_and_is_made_up_for(self, write_suite, start, crosscast, tmp_path):
-        suite = write_suite()
-        bench = start("bench", "--suite", suite, "--repeats", 2)
+        suite, environment = write_suite(), stand_in(tmp_path / "stand_in", "wait_for('go')" + COMPLETE)
+        bench = start("bench", "--suite", suite, "--repeats", 2, env=environment)
         self.wait_for_worker(bench).send_signal(signal.SIGKILL)
+        (tmp_path / "go").touch()
         _, stderr = bench.communicate(timeout=600)
         assert bench.returncode == 2
         assert stderr == "crosscast: 1 of 2 launches did not complete; run again to try them\n"
@@ -139,7 +154,7 @@ class TestLaunchThatDies:
         assert (first["status"], second["status"]) == ("crashed", "completed")
         assert first["reason"].startswith("killed by SIGKILL")
 
-        assert crosscast("bench", "--suite", suite, "--repeats", 2).returncode == 0
+        assert crosscast("bench", "--suite", suite, "--repeats", 2, env=environment).returncode == 0
         statuses = [(r["launch"], r["status"]) for r in records(tmp_path / "results")]
         assert sorted(statuses) == [(0, "completed"), (0, "crashed"), (1, "completed")]
 
@@ -186,8 +201,7 @@ class TestLaunchThatDies:
 
 
 def test_two_benches_into_one_folder_lose_nothing_and_share_the_work(write_suite, tmp_path):
-    suite = write_suite()
-    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    suite, environment = write_suite(), stand_in(tmp_path / "stand_in", COMPLETE.replace("0.02", "0.1"))
     arguments = command("bench", "--suite", suite, "--repeats", 3)
     benches = [
         subprocess.Popen(arguments, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -201,7 +215,7 @@ def test_two_benches_into_one_folder_lose_nothing_and_share_the_work(write_suite
 
 
 def test_full_disk_is_one_line_and_leaves_earlier_records_alone(write_suite, crosscast, tmp_path):
-    suite = write_suite()
+    suite, environment = write_suite(), stand_in(tmp_path / "stand_in", FILLING)
     results = tmp_path / "small"
     results.mkdir()
     script = f'mount -t tmpfs -o size=56k none {results} && cp -r "$1"/. {results} && shift && "$@"; code=$?; '
@@ -209,14 +223,14 @@ def test_full_disk_is_one_line_and_leaves_earlier_records_alone(write_suite, cro
     probe = subprocess.run(["unshare", "-rm", "mount", "-t", "tmpfs", "none", str(results)], capture_output=True)
     if probe.returncode:
         pytest.skip(f"no private mounts here: {probe.stderr.decode().strip()}")
-    assert crosscast("bench", "--suite", suite).returncode == 0
+    assert crosscast("bench", "--suite", suite, env=environment).returncode == 0
     kept = sorted(p.relative_to(tmp_path / "results") for p in (tmp_path / "results").glob("*/*/*/record.json"))
     source = tmp_path / "earlier"
     (source / kept[0].parent).mkdir(parents=True)
     (tmp_path / "results" / kept[0]).rename(source / kept[0])
     done = crosscast(
         "bench", "--suite", suite, "--repeats", 4, "--results", results,
-        prefix=("unshare", "-rm", "sh", "-c", script, "sh", str(source)),
+        env=environment, prefix=("unshare", "-rm", "sh", "-c", script, "sh", str(source)),
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1

@@ -11,6 +11,7 @@ from collectors.samples import read_parquet
 from harness.calibration.store import Calibration, SensorCalibration, save
 from harness.machine.environment import host_digest
 from tests.launch.conftest import records
+from tests.launch.stand_in import stand_in
 
 pytestmark = pytest.mark.slow
 
@@ -46,6 +47,16 @@ class Mortal(Steady):
 '''
 
 
+WORKING = """
+tell("working")
+inference = rest(5.3)
+time.sleep(0.7)
+measure(inference=inference)
+end()
+"""
+"""Longer than the shortest window whose energy is told, with the samples after it that a delay asks for."""
+
+
 @pytest.fixture
 def bench(tmp_path, write_suite, crosscast, monkeypatch):
     """bench(collector): the record of one launch beside a made-up power tool, and its folder."""
@@ -59,13 +70,18 @@ def bench(tmp_path, write_suite, crosscast, monkeypatch):
     )
     monkeypatch.setenv("PYTHONPATH", str(lab))
 
-    def run(*collectors: str):
+    def run(*collectors: str, behaviour: str | None = None):
+        """A launch by a real worker, or by one that does so instead."""
         from harness.scenario.catalogue import ROOT
 
         chip = yaml.safe_load((ROOT / "chips" / "cpu.yaml").read_text()) | {"power_collectors": list(collectors)}
         path = tmp_path / "lab-cpu.yaml"
         path.write_text(yaml.safe_dump(chip))
-        done = crosscast("bench", "--chip", path, "--suite", write_suite(idle_s=1.0))
+        environment = dict(os.environ)
+        if behaviour is not None:
+            environment = stand_in(tmp_path / "stand_in", behaviour)
+            environment["PYTHONPATH"] += os.pathsep + str(lab)
+        done = crosscast("bench", "--chip", path, "--suite", write_suite(idle_s=1.0), env=environment)
         assert done.returncode == 0, done.stderr
         [record] = records(tmp_path / "results")
         [samples] = Path(tmp_path / "results").glob("*/*/*/power.parquet")
@@ -106,32 +122,8 @@ def test_phases_get_their_energy_gross_and_net(bench):
     assert "samples/J" in shown
 
 
-def test_the_record_names_the_calibration_and_its_delay_is_taken_off(bench, tmp_path):
-    found = SensorCalibration(
-        sensor="die", tool_version=None, driver_version=None, delay_s=0.4, window_s=0.2, update_period_s=0.05
-    )
-    made = Calibration(
-        chip="lab-cpu",
-        collector="steady",
-        host=host_digest(),
-        device_name="cpu",
-        framework="pytorch",
-        made_at="2026-01-01T00:00:00+00:00",
-        half_period_s=4.0,
-        sensors=(found,),
-    )
-    save(made, tmp_path / "results")
-    record, samples, _ = bench("steady")
-    [applied] = record["energy"]["calibrations"]
-    assert (applied["sensor"], applied["delay_s"], applied["file"]) == ("die", 0.4, made.file_name)
-    [window] = [e["window"] for e in record["energy"]["phases"] if e["phase"] == "inference"]
-    assert window["valid"], window["reasons"]
-    reads_ns = [reading.t0_ns - 500_000_000 for reading in read_parquet(samples).readings]
-    assert window["n_samples"] == sum(window["t0_ns"] <= t_ns <= window["t1_ns"] for t_ns in reads_ns)
-
-
 def test_a_sampler_that_is_killed_costs_the_energy_and_not_the_times(bench):
-    record, _, _ = bench("mortal")
+    record, _, _ = bench("mortal", behaviour=WORKING.replace("5.3", "4"))
     assert record["status"] == "completed"
     assert record["measurements"]["inference"]["timed_steps"]
     assert record["measurements"]["skill"]["scores"]
@@ -155,8 +147,22 @@ esac
 
 
 @pytest.mark.skipif(shutil.which("pgrep") is None, reason="no pgrep to find the worker with")
-def test_another_jobs_process_on_the_device_costs_the_energy_and_marks_the_times(bench, tmp_path, monkeypatch):
-    """The program lists the worker, too, which is the launch's own."""
+def test_a_calibration_is_applied_and_another_jobs_process_costs_the_energy(bench, tmp_path, monkeypatch):
+    """The program lists the worker, too, which is the launch's own. The calibration's delay is taken off all reads."""
+    found = SensorCalibration(
+        sensor="die", tool_version=None, driver_version=None, delay_s=0.4, window_s=0.2, update_period_s=0.05
+    )
+    made = Calibration(
+        chip="lab-cpu",
+        collector="steady",
+        host=host_digest(),
+        device_name="some CPU",
+        framework="pytorch",
+        made_at="2026-01-01T00:00:00+00:00",
+        half_period_s=4.0,
+        sensors=(found,),
+    )
+    save(made, tmp_path / "results")
     tools = tmp_path / "tools"
     tools.mkdir()
     row = f'echo "{os.getpid()}, GPU-aaaa-1111, 20480 MiB"'
@@ -164,7 +170,9 @@ def test_another_jobs_process_on_the_device_costs_the_energy_and_marks_the_times
     (tools / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", str(tools), prepend=os.pathsep)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    record, _, shown = bench("steady", "nvidia-smi")
+    record, samples, shown = bench("steady", "nvidia-smi", behaviour=WORKING)
+    [applied] = record["energy"]["calibrations"]
+    assert (applied["sensor"], applied["delay_s"], applied["file"]) == ("die", 0.4, made.file_name)
     devices = record["load"]["devices"]
     assert (devices["tool"], devices["looks_before"], devices["looks_after"]) == ("nvidia-smi", 1, 1)
     assert devices["looks_during"] >= 1
@@ -172,6 +180,8 @@ def test_another_jobs_process_on_the_device_costs_the_energy_and_marks_the_times
     assert (other["pid"], other["memory_bytes"], other["device"]) == (os.getpid(), 20 << 30, 0)
     assert other["seen"] == ["before", "during", "after"]
     inference = next(each["window"] for each in record["energy"]["phases"] if each["phase"] == "inference")
+    reads_ns = [reading.t0_ns - 500_000_000 for reading in read_parquet(samples).readings]
+    assert inference["n_samples"] == sum(inference["t0_ns"] <= t_ns <= inference["t1_ns"] for t_ns in reads_ns)
     assert inference["energy_j"] == pytest.approx(50 * inference["duration_s"], rel=1e-6)
     assert (inference["valid"], inference["shared_device"]) == (False, True)
     told = f"shared device: process {os.getpid()} of another job (before, during, after)"

@@ -22,8 +22,8 @@ from tests.launch.processes import running_with, wait_until
 from tests.launch.stand_in import COMPLETE, stand_in
 
 LAUNCHES = 3
-SECONDS = 5.0
-SLOW = COMPLETE.replace("0.02", "0.1")
+SECONDS = 4.0
+SLOW = COMPLETE.replace("0.02", "0.06")
 KILL_BEFORE = """
 import os
 import sys
@@ -106,7 +106,7 @@ def test_kills_at_random_times(bench, tmp_path, request):
 
 def test_kills_before_chosen_operations(bench, tmp_path, request):
     kept, kills = Counter(), request.config.getoption("--kills")
-    points = range(1, 200) if kills > 8 else range(2, 60, 7)
+    points = range(1, 200) if kills > 5 else range(2, 60, 9)
     for point in points:
         process = bench(KILL_BEFORE=str(point))
         if process.wait(300) != -signal.SIGKILL:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from datetime import datetime, timedelta, timezone
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from harness.machine import identity as machine
 from harness.scenario import catalogue
 from tests.analysis.made_records import ResultsFolder, make_environment, make_failure, make_record, make_scenario
 from tests.launch.conftest import records
+from tests.launch.stand_in import stand_in
 from tests.made_machine import UUID, make_machine
 from tests.shared import shared_path
 
@@ -142,9 +144,8 @@ def test_shared_cases_count_whole_on_their_kind_of_host():
     assert [made.completed(plan) is not None for plan in plans] == [True, True, True, False]
 
 
-@pytest.mark.slow
 def test_a_bench_makes_damaged_launches_again_and_refuses_a_clock_that_is_behind(write_suite, crosscast, tmp_path):
-    suite = write_suite(time_limit_s=600)
+    suite, crosscast = write_suite(), partial(crosscast, env=stand_in(tmp_path / "stand_in"))
     assert crosscast("bench", "--suite", suite).returncode == 0
     (damaged,) = (tmp_path / "results").glob("*/*/*/record.json")
     damaged.write_text(damaged.read_text().replace('"duration_s": ', '"duration_s": "long", "was": '))

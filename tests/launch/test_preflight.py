@@ -21,7 +21,7 @@ from harness.models.domain import InputSpec
 from harness.scenario import catalogue
 from harness.scenario.scenario import Selection
 from harness.scenario.schema import Stage
-from tests.launch.conftest import MODEL, records
+from tests.launch.conftest import MODEL
 from tests.shared import shared_path
 
 
@@ -232,15 +232,3 @@ class TestDisk:
         done = crosscast("bench", "--suite", write(), "--repeats", 9, "--results", small, prefix=mount)
         assert (done.returncode, done.stdout) == (2, "")
         assert f"{small}: 16.0 KiB of disk are free, and the records of 9 launches take at least" in done.stderr
-
-
-@pytest.mark.slow
-def test_without_validation_a_bench_runs_in_both_frameworks(write, crosscast, tmp_path):
-    frameworks = [{"framework": "pytorch"}, {"framework": "mindspore", "execution": {"compilation": {"mode": "graph"}}}]
-    suite = write(splits={"train": 0.7, "validation": 0.0, "test": 0.3}, frameworks=frameworks, time_limit_s=600)
-    done = crosscast("bench", "--suite", suite)
-    assert done.returncode == 0, done.stderr
-    for record in records(tmp_path / "results"):
-        epochs = record["measurements"]["training"][0]["epochs"]
-        assert {(epoch["validation_loss"], epoch["validation_s"]) for epoch in epochs} == {(None, None)}
-    assert (tmp_path / "results/own/figures/loss-own-model-micro-own-data.png").exists()

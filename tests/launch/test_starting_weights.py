@@ -11,13 +11,13 @@ from conftest import records
 from rich.console import Console
 from safetensors.numpy import save_file
 
-from harness.commands.convert import run_conversion
 from harness.errors import UserError
 from harness.launch.plan import interleave
 from harness.launch.starting_weights import require_file, started_from
 from harness.launch.survey import matrix_of
 from harness.models.parameters import fingerprint
 from harness.porting.convert.convert import Request
+from harness.porting.convert.running import run_conversion
 from harness.scenario.scenario import Selection, StartingWeights
 from harness.worker.subject import prepare
 

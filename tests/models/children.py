@@ -1,4 +1,7 @@
-"""The frameworks in child processes, each in its own: a folder of cases in, a folder of answers out."""
+"""The frameworks in child processes, each in its own: a folder of cases in, a folder of answers out.
+
+They run side by side, each with one thread, since their pools would fight for the cores.
+"""
 
 import os
 import subprocess
@@ -33,7 +36,7 @@ def _start(script, cases, framework, execution):
     with (out / "log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, script, framework, execution, cases, out],
-            env={**os.environ, "PYTHONPATH": path, "GLOG_v": "3"},
+            env={**os.environ, "PYTHONPATH": path, "GLOG_v": "3", "OMP_NUM_THREADS": "1"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from harness.machine import environment
-from harness.machine.overrides import DROPPED, OVERRIDING, dropped, without_overrides
 from harness.machine.speed_variables import LONGEST, MOST, WITHHELD, speed_variables
+from harness.overrides import DROPPED, OVERRIDING, dropped, without_overrides
 from harness.privacy import KEEP
 from harness.processes import worker_environment
 

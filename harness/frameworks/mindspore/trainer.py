@@ -4,6 +4,7 @@ Loss, gradients and optimiser are one Cell, so that a compiled training step is 
 separately compiled optimiser are several times slower.
 """
 
+import gc
 import importlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import ModuleType
@@ -34,9 +35,10 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
 
     The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
     operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
-    Products of float32 keep what the execution says (switches). Raises UserError where this build of MindSpore cannot
-    use the device.
+    Products of float32 keep what the execution says (switches). What the imports have made stays out of the garbage
+    collections that each compilation starts. Raises UserError where this build of MindSpore cannot use the device.
     """
+    gc.freeze()
     try:
         ms.set_device(device)
     except (RuntimeError, ValueError) as error:

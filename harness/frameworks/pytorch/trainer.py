@@ -18,6 +18,7 @@ from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.casting import Casting
 from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
+from harness.frameworks.pytorch.optimisers import optimiser_class
 from harness.frameworks.pytorch.recompute import recompute_blocks
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
@@ -123,7 +124,7 @@ class PyTorch:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        kind = torch.optim.Adam if optimiser.name == "adam" else torch.optim.AdamW
+        kind: Any = optimiser_class(optimiser.name, compiled=self._execution.is_graph)
         self._optimiser = kind(
             self.module.parameters(),
             betas=(optimiser.beta1, optimiser.beta2),

@@ -173,7 +173,7 @@ def loss_weights(network: Network, domain: Domain) -> "NDArray[np.float32]":
     """
     import numpy as np
 
-    from harness.runners.skill import latitude_weights, longitude_weights
+    from harness.models.cell_area import latitude_weights, longitude_weights
 
     names = [weight_name(channel, network.variable_weights) for channel in domain.channels]
     of_variable = np.array([1.0 if name is None else network.variable_weights[name] for name in names])

@@ -1,23 +1,31 @@
 import numpy as np
 import pytest
-from converting import HERE, child
+from converting import child, command
 from safetensors.numpy import save_file
+
+from harness.porting.convert import running
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
+def made(server, tmp_path_factory):
     """A checkpoint of each framework, trained for three steps, by framework: the folder it is in."""
-    folders = {}
-    for framework in ("pytorch", "mindspore"):
-        folders[framework] = tmp_path_factory.mktemp(framework)
-        done = child(HERE / "checkpoints.py", framework, "make", folders[framework])
-        assert done.returncode == 0, done.stderr
+    folders = {framework: tmp_path_factory.mktemp(framework) for framework in ("pytorch", "mindspore")}
+    for framework, folder in folders.items():
+        assert server(framework).ask_child("checkpoints", framework, "make", folder) == {}
     return folders
 
 
 @pytest.fixture
-def convert():
-    """convert(...): the finished command."""
+def convert(server, monkeypatch):
+    """convert(...): the finished command, run here; one child converts what needs PyTorch for all of them."""
+
+    monkeypatch.setattr(running, "ask_child", server("pytorch").ask_child)
+    return lambda *arguments: command("convert", *arguments)
+
+
+@pytest.fixture
+def convert_apart():
+    """convert_apart(...): the finished command in a process of its own, with a child of its own."""
     return lambda *arguments: child("-m", "harness", "convert", *arguments)
 
 

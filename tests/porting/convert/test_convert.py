@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from converting import HERE, OF_MODEL, child
+from converting import OF_MODEL, child
 from safetensors.numpy import load_file
 
 pytestmark = pytest.mark.slow
@@ -14,10 +14,16 @@ def ok(done):
     return done
 
 
-def loaded(framework, folder):
-    ok(child(HERE / "checkpoints.py", framework, "load", folder))
-    with np.load(folder / "loaded.npz") as weights:
-        return dict(weights), np.load(folder / "loaded.npy")
+@pytest.fixture
+def loaded(server):
+    """loaded(framework, folder): weights and forecast of the converted checkpoint there, as the framework loads it."""
+
+    def load(framework, folder):
+        assert server(framework).ask_child("checkpoints", framework, "load", folder) == {}
+        with np.load(folder / "loaded.npz") as weights:
+            return dict(weights), np.load(folder / "loaded.npy")
+
+    return load
 
 
 def made_by(framework, made):
@@ -31,8 +37,8 @@ def assert_same_bits(found, expected):
         assert found[name].tobytes() == values.tobytes(), name
 
 
-def test_pytorch_to_mindspore_gives_the_same_weights_and_forecast_there(made, convert, tmp_path):
-    done = ok(convert(made["pytorch"] / "source.tar", tmp_path / "converted.ckpt", *OF_MODEL))
+def test_pytorch_to_mindspore_gives_the_same_weights_and_forecast_there(made, convert_apart, loaded, tmp_path):
+    done = ok(convert_apart(made["pytorch"] / "source.tar", tmp_path / "converted.ckpt", *OF_MODEL))
     assert "module.pos_embed" in done.stdout
     weights, prediction = made_by("pytorch", made)
     found, forecast = loaded("mindspore", tmp_path)
@@ -40,7 +46,7 @@ def test_pytorch_to_mindspore_gives_the_same_weights_and_forecast_there(made, co
     np.testing.assert_allclose(forecast, prediction, rtol=0, atol=3e-6 * np.abs(prediction).max())
 
 
-def test_mindspore_to_pytorch_gives_the_same_weights_and_forecast_there(made, convert, tmp_path):
+def test_mindspore_to_pytorch_gives_the_same_weights_and_forecast_there(made, convert, loaded, tmp_path):
     ok(convert(made["mindspore"] / "source.ckpt", tmp_path / "converted.pt", *OF_MODEL))
     weights, prediction = made_by("mindspore", made)
     found, forecast = loaded("pytorch", tmp_path)
@@ -48,7 +54,7 @@ def test_mindspore_to_pytorch_gives_the_same_weights_and_forecast_there(made, co
     np.testing.assert_allclose(forecast, prediction, rtol=0, atol=3e-6 * np.abs(prediction).max())
 
 
-def test_a_step_after_a_round_trip_through_the_other_framework_is_the_step_without_it(made, convert, tmp_path):
+def test_a_step_after_a_round_trip_through_the_other_framework_is_the_step_without_it(made, convert, loaded, tmp_path):
     source = made["pytorch"] / "source.tar"
     (straight := tmp_path / "straight").mkdir()
     (around := tmp_path / "around").mkdir()
@@ -61,7 +67,7 @@ def test_a_step_after_a_round_trip_through_the_other_framework_is_the_step_witho
     assert (straight / "next.npy").read_bytes() == (around / "next.npy").read_bytes()
 
 
-def test_both_frameworks_go_on_alike_from_one_optimiser_state(made, convert, tmp_path):
+def test_both_frameworks_go_on_alike_from_one_optimiser_state(made, convert, loaded, tmp_path):
     ok(convert(made["pytorch"] / "source.tar", tmp_path / "converted.ckpt", *OF_MODEL))
     ok(convert(made["pytorch"] / "source.tar", tmp_path / "converted.pt", *OF_MODEL))
     moved = {}
@@ -146,8 +152,8 @@ def test_numbers_of_every_width_pass_through_mindspore_bit_for_bit(neutral, conv
     assert_same_bits(load_file(tmp_path / "back.safetensors"), load_file(neutral))
 
 
-def test_a_dry_run_writes_nothing(neutral, convert, tmp_path):
-    done = ok(convert(neutral, tmp_path / "there.ckpt", "--dry-run"))
+def test_a_dry_run_writes_nothing(neutral, convert_apart, tmp_path):
+    done = ok(convert_apart(neutral, tmp_path / "there.ckpt", "--dry-run"))
     assert "dense.weight" in done.stdout
     assert not (tmp_path / "there.ckpt").exists()
 

@@ -9,13 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from harness.commands.convert import kind_of
 from harness.errors import UserError
 from harness.porting.convert.about import shown
 from harness.porting.convert.ckpt_file import read_ckpt, write_ckpt
 from harness.porting.convert.convert import Request, convert_here
 from harness.porting.convert.dialects import to_mindspore
 from harness.porting.convert.expected import expected_network, shapes_of
+from harness.porting.convert.running import kind_of
 from harness.porting.convert.tensors import State, from_array, number
 from harness.scenario import catalogue
 

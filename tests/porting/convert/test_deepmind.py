@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 from safetensors.numpy import load_file
 
-from harness.commands.convert import kind_of
 from harness.errors import UserError
 from harness.porting.convert.convert import Request, convert_here
 from harness.porting.convert.expected import expected_network, shapes_of
+from harness.porting.convert.running import kind_of
 from harness.scenario import catalogue
 
 LEVELS = (50, 100, 150, 200, 250, 300, 400, 500, 600, 700, 850, 925, 1000)

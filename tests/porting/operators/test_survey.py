@@ -9,6 +9,7 @@ import pytest
 
 from harness.errors import UserError
 from harness.launch.survey import matrix_of
+from harness.porting.operators import survey
 from harness.porting.operators.calls import Request
 from harness.porting.operators.survey import documented, run
 from harness.scenario.execution import EAGER, GRAPH, Operators
@@ -31,6 +32,12 @@ def in_this_folder():
         patch.chdir(HERE)
         patch.setenv("PYTHONPATH", os.pathsep.join([str(HERE.parents[2]), str(HERE)]))
         yield
+
+
+@pytest.fixture
+def traced_together(server, monkeypatch):
+    """One child with PyTorch traces all networks of which nothing is run."""
+    monkeypatch.setattr(survey, "ask_child", server("pytorch").ask_child)
 
 
 @pytest.fixture(scope="module")
@@ -78,13 +85,13 @@ def test_a_gradient_operator_stands_as_the_gradient_that_was_compared(fast):
 @pytest.mark.parametrize(
     "request_", [request_of("graphcast"), request_of("aigoms"), request_of("aigoms", spectral="fft")], ids=str
 )
-def test_nothing_of_the_harness_networks_is_missing_from_the_map(request_):
+def test_nothing_of_the_harness_networks_is_missing_from_the_map(traced_together, request_):
     report = documented("model", request_, "Ascend")
     assert [row.operator for row in report.rows if row.kind == "missing"] == []
     assert {row.status for row in report.rows} == {"documented", "not run"}
 
 
-def test_a_fourier_transform_is_not_documented_for_gpus():
+def test_a_fourier_transform_is_not_documented_for_gpus(traced_together):
     report = documented("fourcastnet", request_of("fourcastnet", spectral="fft"), "GPU")
     missing = {row.operator for row in report.rows if row.kind == "missing"}
     assert {"aten._fft_r2c.default", "aten._fft_c2r.default"} <= missing
@@ -109,7 +116,7 @@ def test_an_operator_without_a_counterpart_is_missing_and_the_rest_is_run(in_thi
         ("networks:wrong_inputs", "the network fails on the example inputs"),
     ],
 )
-def test_mistakes_are_one_line(in_this_folder, factory, said):
+def test_mistakes_are_one_line(in_this_folder, traced_together, factory, said):
     with pytest.raises(UserError, match=said):
         documented("x", Request(factory=factory, seed=1), "GPU")
 

@@ -1,6 +1,5 @@
 """Traps are found in networks that have them, with the command, and none in those that have none."""
 
-import json
 import math
 import os
 import subprocess
@@ -32,11 +31,6 @@ EXPECTED = {
     "graphcast": [],
     "aigoms": [],
 }
-ALL = """
-import json, sys
-from harness.porting.traps.mindspore import facts
-print(json.dumps({name: json.loads(facts(f"trapped:{name}").model_dump_json()) for name in sys.argv[1:]}))
-"""
 PATH = os.pathsep.join([str(HERE.parents[2]), str(HERE), str(HERE.parent / "parity")])
 
 
@@ -51,13 +45,16 @@ def run(*command):
     )
 
 
+@pytest.fixture(scope="session")
+def facts_of(server):
+    """facts_of(factory): what the child with MindSpore says of a network, all in one."""
+    return lambda factory: server("mindspore, traps").ask_child("harness.porting.traps.mindspore", factory)
+
+
 @pytest.fixture(scope="module")
-def found():
-    """The rules that find something in each network, all built in one child."""
-    done = run("-c", ALL, *EXPECTED)
-    assert done.returncode == 0, done.stderr
-    networks = json.loads(done.stdout.splitlines()[-1])
-    return {name: findings(NetworkFacts.model_validate(told)) for name, told in networks.items()}
+def found(facts_of):
+    """The rules that find something in each network."""
+    return {name: findings(NetworkFacts.model_validate(facts_of(f"trapped:{name}"))) for name in EXPECTED}
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -87,10 +84,16 @@ def test_the_command_prints_the_fix_and_exits_with_2():
         ("trapped:failing", "no weights here"),
     ],
 )
-def test_mistakes_are_one_line(factory, said):
-    done = run("-m", "harness", "traps", factory)
+def test_mistakes_are_one_line(facts_of, factory, said):
+    mistake = facts_of(factory)["mistake"]
+    assert said in mistake
+    assert len(mistake.splitlines()) == 1
+
+
+def test_a_mistake_ends_the_command_with_2_and_one_line():
+    done = run("-m", "harness", "traps", "nowhere:x")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert "No module named 'nowhere'" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
