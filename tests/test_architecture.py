@@ -18,6 +18,7 @@ FLOORS = (
     ("collectors",),
     ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console"),
     ("files", "npz", "cache", "processes", "architectures"),
+    ("scenario types",),
     ("models",),
     ("data",),
     ("scenario",),
@@ -36,6 +37,9 @@ FLOORS = (
     ("__main__", "setup_venv"),
 )
 """The rooms from the ground up; those of one floor may know each other. `harness` is its __init__.py."""
+
+SCENARIO_TYPES = {"execution", "schema", "axes", "changes", "limits"}
+"""Modules of harness.scenario that are types alone and know nothing but each other, so that models may know them."""
 
 UPWARD = {
     ("harness.models.sources", "scenario"): "the names of the frameworks, of whose sources a digest counts one alone",
@@ -125,8 +129,10 @@ def inner(module: str) -> set[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module: `collectors`, or the package or module right below `harness`."""
+    """The room of a module: `collectors`, or the package or module right below `harness`, scenario types apart."""
     first, *rest = module.split(".")
+    if rest[:1] == ["scenario"] and rest[-1] in SCENARIO_TYPES:
+        return "scenario types"
     return rest[0] if first == "harness" and rest else first
 
 
@@ -155,7 +161,7 @@ def drawn() -> str:
 def test_the_graph_is_that_of_the_sources():
     """What is known of three modules, so that a graph without arrows proves nothing."""
     assert len(sources()) > 200
-    assert {"harness.scenario.matrix", "harness.launch.bench"} <= inner("harness.commands.bench")
+    assert {"harness.scenario.scenario", "harness.launch.bench"} <= inner("harness.commands.bench")
     assert Import("harness.launch.bench", False) in graph()["harness.commands.bench"]
     assert Import("click", True) in graph()["harness.commands.bench"]
     assert Import("harness.data.windows", False) in graph()["harness.worker.subject"]
