@@ -171,6 +171,21 @@ def test_cells_that_differ_in_more_than_their_execution_are_of_no_study(results)
     assert built(cells_run_as(results, {"graph": GRAPH})).sections == ()
 
 
+def test_what_else_differs_is_a_refusal_that_names_it(results):
+    described = make_measurements().framework.model_copy(update={"version": "3.0"})
+
+    def newer(launch):
+        found = made(0.25)(launch)
+        return found | {"measurements": found["measurements"].model_copy(update={"framework": described})}
+
+    add(results, "base", made(0.5))
+    add(results, "graph", newer)
+    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    assert row["brings"] == "refused"
+    assert row["refusal"] == "version of the framework: 3.0 (cpu) here, 2.9 (cpu) in the baseline"
+    assert "train_step_ratio" not in row.dropna().index
+
+
 def test_what_did_not_run_is_a_row_with_its_reason(results):
     add(results, "base", made(0.5))
     add(results, "graph", made(0.25))

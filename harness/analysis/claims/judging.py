@@ -31,12 +31,13 @@ ACTIVITIES = {"training": WHOLE_TRAINING, "inference": INFERENCE}
 class Evidence:
     """What two cells say of a claim; of a ratio between models, what two such comparisons say, the largest's first.
 
-    `of` says what the ratio is of, where it is not the claim's quantity alone.
+    `of` says what the ratio is of, where it is not the claim's quantity alone, `records` are those that it is made of.
     """
 
     comparisons: tuple[Comparison, ...]
     ratio: Quantity
     outcome: Outcome
+    records: tuple[Path, ...]
     of: str = ""
 
     @property
@@ -77,11 +78,6 @@ class Evidence:
     def certified(self) -> bool:
         """Whether no certificate is lacking; a cell compared with itself needs none."""
         return self.parity is None or self.parity.certified
-
-    @property
-    def records(self) -> tuple[Path, ...]:
-        """The records of the launches that were paired."""
-        return tuple(path for comparison in self.comparisons for path in _records(comparison))
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,8 @@ def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Eviden
             of = f"{claim.quantity}, ratio over that of {recorded(model)}"
             found = quotient(ours.ratio, other.ratio)
             outcome = outcome_of(found, Expectation(at_least=1.0))
-            yield Evidence((*ours.comparisons, *other.comparisons), found, outcome, of)
+            records = (*ours.records, *other.records)
+            yield Evidence((*ours.comparisons, *other.comparisons), found, outcome, records, of)
         if largest and of_other and not alike:
             what = f"{recorded(claim.largest_for)} over {recorded(model)}"
             yield Missing(f"{what}: no ratios of both from the same cells, hosts, suite and preset", None)
@@ -195,7 +192,7 @@ def _of_pair(
             yield _missing(what, wanted) if comparison.refusal else Missing(what, None)
         elif ratios := _ratios(claim, comparison):
             for of, found in ratios.items():
-                yield Evidence((comparison,), found, outcome_of(found, claim.expect), of)
+                yield Evidence((comparison,), found, outcome_of(found, claim.expect), found.records, of)
             if blown_up := _blown_up(claim, comparison):
                 yield Missing(f"{name} and {baseline_name}, {_title(cell)}: {'; '.join(blown_up)}", None)
         else:
@@ -219,12 +216,6 @@ def _among(cell: Cell, name: BaselineName, baselines: Sequence[Cell]) -> Compari
 def _pair(comparison: Comparison) -> tuple[Cell, Cell]:
     assert comparison.baseline
     return comparison.cell, comparison.baseline
-
-
-def _records(comparison: Comparison) -> Iterable[Path]:
-    cell, baseline = _pair(comparison)
-    launches = sorted(cell.by_launch.keys() & baseline.by_launch.keys())
-    return (of.by_launch[launch].path for of in (cell, baseline) for launch in launches)
 
 
 def _ratios(claim: Claim, comparison: Comparison) -> dict[str, Quantity]:

@@ -43,7 +43,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Study:
-    """A base and the cells that differ from it in their execution alone, in the order of the suite."""
+    """A base and the cells that differ from it in their execution, in the order of the suite.
+
+    What else differs is a refusal of the step.
+    """
 
     base: Cell
     steps: tuple[Step, ...]
@@ -67,7 +70,8 @@ def studies(group: Group, certificates: Sequence[Certificate]) -> tuple[Study, .
     for cells in _by_likeness(group.cells):
         bases: dict[Cell, list[Cell]] = {}
         for cell in sorted(cells, key=lambda each: (not each.launches, len(each.scenario.execution.settings()))):
-            base = next((base for base in bases if _varies(cell, base)), None)
+            changed = [base for base in bases if _changes(cell, base)[0]]
+            base = min(changed, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
             bases.setdefault(base or cell, [])
             if base:
                 bases[base].append(cell)
@@ -118,12 +122,6 @@ def _by_place(cells: Sequence[Cell], *, with_framework: bool = True) -> list[lis
         scenario = cell.scenario
         found[scenario.chip, cell.host, scenario.framework if with_framework else ""].append(cell)
     return list(found.values())
-
-
-def _varies(cell: Cell, base: Cell) -> bool:
-    """Whether a cell differs from a base in its execution alone; one that never ran is taken to."""
-    changed = unequal(cell.scenario.execution, base.scenario.execution)
-    return bool(changed) and (not cell.launches or not differences(cell, base, EVERY_SETTING))
 
 
 def _is_next(cell: Cell, rungs: Sequence[Cell]) -> bool:

@@ -123,6 +123,7 @@ def baseline_columns(comparison: Comparison) -> dict[str, object]:
     return {
         "baseline": f"{baseline.scenario.chip}/{baseline.label}" if baseline else None,
         "baseline_key": baseline.key if baseline else None,
+        "comparison": comparison.kind.name,
         "refusal": "; ".join(comparison.refusal) or None,
         "parity_certified": comparison.parity.certified if comparison.parity else None,
         "parity": comparison.parity.text if comparison.parity else None,
