@@ -50,10 +50,6 @@ def main():
         framework = open_framework("mindspore", "CPU", execution)
         framework.build(carry, carry.Network(), windows.domain)
         framework.load({"weight": weight, "bias": np.zeros(1, np.float32)})
-
-        def extras(epoch, random):
-            return (random.random(BATCH).astype(np.float32),)
-
         (stage,) = training.train(framework, windows, config, extras, SEED, Reporter(), execution)
         return [loss for epoch in stage.epochs for loss in epoch.loss]
 
