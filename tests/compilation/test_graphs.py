@@ -18,7 +18,7 @@ from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 600
+LIMIT_S = 1800
 TRAIN, OTHER = "2x6x4x6 1x2x1x4x6 2", "3x6x4x6 1x3x1x4x6 3"
 
 
