@@ -6,6 +6,7 @@ what became of a network that cannot be compiled, and of a machine that lacks wh
 
 import importlib
 import json
+import os
 import sys
 import time
 
@@ -15,6 +16,7 @@ from domains import make_domain
 
 from harness.errors import UserError, one_line
 from harness.frameworks import open_framework
+from harness.frameworks.compile_cache import VARIABLES
 from harness.runners.first_calls import CompileError, FirstCalls
 from harness.scenario.execution import Compilation, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -102,6 +104,7 @@ def main(name, *ways):
         found[way] = run(framework)
     found["broken"] = broken(framework, f"undecided_{name}")
     found["without"] = without_its_tools(name)
+    found["folder"] = os.environ[VARIABLES[name]]
     framework.synchronise()
     print(json.dumps(found))
 

@@ -18,7 +18,7 @@ from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 600
+LIMIT_S = 1800
 TRAIN, OTHER = "2x6x4x6 1x2x1x4x6 2", "3x6x4x6 1x3x1x4x6 3"
 
 
@@ -105,8 +105,9 @@ def test_mindspores_cache_of_graphs_stays_off(mindspore, folders):
 
 
 def test_compiled_code_goes_with_the_process(pytorch, folders):
-    assert pytorch["step"]["compiles"]
-    assert list(folders["pytorch"].glob("crosscast-compiled-*")) == []
+    used = Path(pytorch["folder"])
+    assert (used.parent, used.name[:19]) == (folders["pytorch"], "crosscast-compiled-")
+    assert not used.exists()
 
 
 def test_a_network_that_cannot_be_compiled_ends_in_one_line(pytorch, mindspore):

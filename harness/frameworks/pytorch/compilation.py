@@ -26,13 +26,13 @@ MOST_GRAPHS = 256
 def prepare(compilation: Compilation, device: str) -> None:
     """Make ready to compile: limits, the folder of the cache, and on a CPU the compiler of C++.
 
-    Raises UserError where there is no such compiler.
+    The folder comes first: importing inductor names one of its own. Raises UserError where there is no such compiler.
     """
     if compilation.mode == "eager":
         return
+    use_folder("pytorch")
     if device == "cpu":
         _require_cpp_compiler()
-    use_folder("pytorch")
     limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
     setattr(torch._dynamo.config, limit, MOST_GRAPHS)
 
