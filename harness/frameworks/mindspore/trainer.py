@@ -101,7 +101,7 @@ class Rollout(nn.Cell):
     def loss_of(self, state: Tensor, target: Tensor, shares: Tensor | None, step: int) -> Tensor:
         """The loss of a step, by its share."""
         loss = self.loss(state, target, self.weights)
-        return loss * shares[step] if self.shared else loss
+        return loss if shares is None else loss * shares[step]
 
     def next_input(self, x: Tensor, state: Tensor, forcings: tuple[Tensor, ...]) -> Tensor:
         """The new state, the older ones, the forcings of the next step and the static fields of x."""
