@@ -18,7 +18,7 @@ from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, PeakMemory, Switches
 from harness.frameworks.mindspore import precision
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
-from harness.frameworks.mindspore.recompute import recompute_blocks
+from harness.frameworks.mindspore.recompute import apply_recompute
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -231,8 +231,7 @@ class MindSpore:
         """
         source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
         self.network: nn.Cell = source.build(network, domain, self._execution)
-        if self._execution.recompute.unit == "blocks":
-            recompute_blocks(source, self.network)
+        apply_recompute(self._execution, source, self.network)
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._loss_size = getattr(source, "loss_size", None)
