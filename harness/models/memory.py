@@ -2,7 +2,8 @@
 
 Counted are the weights, their gradients, both moments of Adam, the fields of the batch and what a backward pass keeps,
 for PyTorch in the named precision. Not counted are what the framework and its libraries take for themselves, hence the
-reserve of `fitting`. MindSpore keeps more on a CPU, where its graphs free nothing that is computed anew.
+reserve of `fitting`. MindSpore's graphs on a CPU take about twice
+as much, and recomputing saves nothing there.
 """
 
 import math

@@ -20,7 +20,7 @@ from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMem
 from harness.frameworks.mindspore import casting, compilation, sink, switches
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
 from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledUpdates, TimesScale, corrections
-from harness.frameworks.mindspore.recompute import recompute_blocks
+from harness.frameworks.mindspore.recompute import apply_recompute
 from harness.frameworks.policy import scales_loss
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.execution import EAGER, Execution
@@ -105,7 +105,7 @@ class Rollout(nn.Cell):
     def loss_of(self, state: Tensor, target: Tensor, shares: Tensor | None, step: int) -> Tensor:
         """The loss of a step, by its share."""
         loss = self.loss(state, target, self.weights)
-        return loss * shares[step] if self.shared else loss  # type: ignore[index]
+        return loss if shares is None else loss * shares[step]
 
     def next_input(self, x: Tensor, state: Tensor, forcings: tuple[Tensor, ...]) -> Tensor:
         """The new state, the older ones, the forcings of the next step and the static fields of x."""
@@ -250,8 +250,7 @@ class MindSpore:
         """
         source = port or importlib.import_module(f"{architecture.__name__}.mindspore")
         built: nn.Cell = source.build(network, domain, self._execution)
-        if self._execution.recompute.unit == "blocks":
-            recompute_blocks(source, built)
+        apply_recompute(self._execution, source, built)
         autocast = self._execution.precision.autocast
         self.network, self._low_layers = casting.cast(built, autocast)
         self._loss_scale = LossScale() if scales_loss(autocast) else None
