@@ -41,7 +41,7 @@ class LowProduct(nn.Cell):
 
 
 class LowFunction(LinearFunction):
-    """float32(x @ weight^T) + bias for x (tokens, in), weight (out, in), both in a lower type, and a float32 bias (out,)."""
+    """float32(x @ weight^T) + bias for x (tokens, in), weight (out, in) in a lower type and a float32 bias (out,)."""
 
     def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """(tokens, in) to (tokens, out) in float32."""

@@ -152,7 +152,8 @@ class TrainStep(nn.Cell):
         self.first_moments = self.parameters.clone("first_moment", "zeros")
         self.second_moments = self.parameters.clone("second_moment", "zeros")
         self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
-        self.scaling, self.scales = scaling, scaling is not None
+        self.scaling: Any = scaling
+        self.scales = scaling is not None
         function = loss if scaling is None else Scaled(loss, scaling.scale)
         self.value_and_grad = ms.value_and_grad(function, None, self.parameters)
         self.update = ops.AdamWeightDecay()
