@@ -16,13 +16,11 @@ from harness.frameworks import open_framework
 from harness.frameworks.policy import LOSS_SCALING, LossScaling
 from harness.scenario.execution import Compilation, Execution, Precision
 from harness.scenario.schema import OptimiserConfig
-from tests.precision.worlds import NETWORKS, dense, world
+from tests.precision.worlds import COMPILED, NETWORKS, dense, world
 
 FORMATS = {"pytorch": ("bf16", "fp16"), "mindspore": ("fp16",)}
 DEVICES = {"pytorch": "cpu", "mindspore": "CPU"}
 STEPS = 50
-COMPILED = ("fourcastnet",)
-"""Networks that are run as a graph, too: compiling takes longer than all else here."""
 OTHER_SEEDS = (1, 2, 3)
 PLANTED = LossScaling(initial=1024.0, interval=4)
 WITHOUT_SKIPS = LossScaling(initial=256.0)

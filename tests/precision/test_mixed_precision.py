@@ -7,8 +7,7 @@ import pytest
 
 from harness.frameworks.policy import FORMATS, IN_LOW_FORMAT, LOSS_SCALING
 from tests.models.children import CHILDREN, answers_of
-from tests.precision.drive import COMPILED
-from tests.precision.worlds import CHANNELS, DENSE_SHAPES, NETWORKS, dense, world
+from tests.precision.worlds import CHANNELS, COMPILED, DENSE_SHAPES, NETWORKS, dense, world
 
 pytestmark = pytest.mark.slow
 
