@@ -7,13 +7,13 @@ import pytest
 
 from harness.frameworks.policy import FORMATS, IN_LOW_FORMAT, LOSS_SCALING
 from tests.models.children import CHILDREN, answers_of
-from tests.precision.worlds import CHANNELS, DENSE_SHAPES, NETWORKS, dense, world
+from tests.precision.worlds import CHANNELS, COMPILED, DENSE_SHAPES, NETWORKS, dense, world
 
 pytestmark = pytest.mark.slow
 
 LOW_RUNS = [("pytorch", "eager", "bf16"), *((*child, "fp16") for child in CHILDREN)]
 SCALED_RUNS = [run for run in LOW_RUNS if run[2] == "fp16"]
-TRAINED = [run for run in LOW_RUNS if run[:2] != ("mindspore", "eager")]
+RUN_MODELS = [(run, model) for run in LOW_RUNS for model in (NETWORKS if run[1] == "eager" else COMPILED)]
 SCALES = [1024.0] * 3 + [512.0] * 4 + [1024.0] * 2 + [512.0] * 4 + [1024.0]
 """By hand: halved in steps 3 and 9, doubled after four good steps in a row, 4 to 7 and 10 to 13."""
 SKIPPED = [0] * 3 + [1] * 6 + [2] * 5
@@ -63,8 +63,7 @@ def test_a_product_by_hand(of, run):
     assert np.abs(both - (right + in_float32)).max() < 1e-5
 
 
-@pytest.mark.parametrize("run", TRAINED)
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize(("run", "model"), RUN_MODELS)
 def test_losses_stay_within_the_spread_of_other_seeds(of, plain, run, model):
     float32 = plain(f"{model}/0")
     departures = [np.abs(plain(f"{model}/{seed}") / float32 - 1).max() for seed in (1, 2, 3)]
@@ -75,8 +74,8 @@ def test_losses_stay_within_the_spread_of_other_seeds(of, plain, run, model):
 
 @pytest.mark.parametrize("model", NETWORKS)
 def test_the_layers_that_run_low_are_the_same_and_are_those_cast(of, model):
-    named = {run: of(run, f"layers/{model}").tolist() for run in LOW_RUNS}
-    for run in LOW_RUNS:
+    named = {run: of(run, f"layers/{model}").tolist() for run, its in RUN_MODELS if its == model}
+    for run in named:
         assert named[run] == named["pytorch", "eager", "bf16"]
         if run[0] == "pytorch":
             assert sorted({"fields", *(f"{name}.weight" for name in named[run])}) == of(run, f"cast/{model}").tolist()
@@ -134,8 +133,7 @@ def test_weights_take_updates_that_no_lower_format_can_hold(of, run):
     assert 4e-6 < moved.max() < 8.1e-6 < FORMATS[run[2]].rounding
 
 
-@pytest.mark.parametrize("run", LOW_RUNS)
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize(("run", "model"), RUN_MODELS)
 def test_both_frameworks_predict_and_differentiate_alike(of, plain, run, model):
     first, rounding = ("pytorch", "eager", run[2]), FORMATS[run[2]].rounding
     prediction = of(run, f"prediction/{model}")

@@ -22,6 +22,8 @@ NETWORKS = {
     },
     "graphcast": {"mesh_refinement": 1, "latent_size": 16, "message_steps": 1},
 }
+COMPILED = ("fourcastnet",)
+"""Those that are run as a graph, too: compiling takes longer than all else here."""
 DENSE_SHAPES = {
     "head.weight": (CHANNELS, CHANNELS),
     "head.bias": (CHANNELS,),

@@ -146,6 +146,5 @@ def _low_layers(module: nn.Module, name: str = "") -> Iterator[str]:
 def _weights_kept(module: nn.Module) -> Iterator[nn.Parameter]:
     for part in module.modules():
         if (kind := _kind(part)) is not None and not IN_LOW_FORMAT[kind]:
-            for inside in part.modules():
-                if any(isinstance(inside, each) for each in KIND_OF_MODULE):
-                    yield from inside.parameters(recurse=False)
+            layers = [inside for inside in part.modules() if type(inside) in KIND_OF_MODULE]
+            yield from (weight for layer in layers for weight in layer.parameters(recurse=False))
