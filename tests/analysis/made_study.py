@@ -65,7 +65,10 @@ def add_launch(results, chip, framework, launch, step_s, *, batch_size=BATCH_SIZ
         launch,
         scenario=scenario,
         attempt=f"{chip}-{framework}-{batch_size}-{launch}",
-        environment=make_environment(host=HOSTS[chip], accelerator=Accelerator(vendor="nvidia", devices=(Device(index=0, name=chip),) if log else ())),
+        environment=make_environment(
+            host=HOSTS[chip],
+            accelerator=Accelerator(vendor="nvidia", devices=(Device(index=0, name=chip),) if log else ()),
+        ),
         measurements=make_measurements(
             launch=launch,
             framework=FrameworkDescription(
@@ -184,10 +187,7 @@ def make_energy(chip, phases):
     account = EnergyAccount(log, device_count=1)
     windows = {phase.name: account.window(phase.t0_ns, phase.t1_ns) for phase in phases}
     idle = idle_power(windows["idle before"], windows["idle after"])
-    entries = tuple(
-        PhaseEnergy(phase=name, window=w, net_energy_j=idle.net_energy_j(w))
-        for name, w in windows.items()
-    )
+    entries = tuple(PhaseEnergy(phase=name, window=w, net_energy_j=idle.net_energy_j(w)) for name, w in windows.items())
     return Energy(collector="nvml", reason=None, idle=Idle.model_validate(idle.to_dict()), phases=entries), log
 
 

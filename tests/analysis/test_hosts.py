@@ -56,9 +56,7 @@ def test_frameworks_on_two_hosts_of_one_kind_are_compared(results):
 def test_hosts_of_other_kinds_stay_apart(results, changes):
     results.add(
         make_record("pytorch", 0, environment=make_environment(host=A, accelerator=boards("H200"))),
-        make_record(
-            "pytorch", 1, environment=make_environment(host=B, **{"accelerator": boards("H200")} | changes)
-        ),
+        make_record("pytorch", 1, environment=make_environment(host=B, **{"accelerator": boards("H200")} | changes)),
     )
     assert launches_of(results) == {("pytorch eager", A): [0], ("pytorch eager", B): [1]}
 

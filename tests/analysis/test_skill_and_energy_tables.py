@@ -186,7 +186,9 @@ class TestEnergy:
         """Five launches of each framework whose inference windows hold `joules`, a percent more each launch."""
         for launch in range(5):
             for name, energy_j, scope in zip(("pytorch", "mindspore"), joules, scopes, strict=True):
-                window = make_window(energy_j * (1 + 0.01 * launch), duration_s=10.0, peak_power_w=30.0, scopes=(scope,))
+                window = make_window(
+                    energy_j * (1 + 0.01 * launch), duration_s=10.0, peak_power_w=30.0, scopes=(scope,)
+                )
                 phases = (Phase(name="inference", t0_ns=0, t1_ns=1, steps=4, samples=8),)
                 entry = PhaseEnergy(phase="inference", window=window, net_energy_j=window.energy_j / 2)
                 results.add(

@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 
 from harness.results.record import Energy, Epoch, Latency, Phase, PhaseEnergy, Skill, SkillScore
-from tests.analysis.made_records import make_measurements, make_record, make_scenario, make_skill, make_stage, make_window
+from tests.analysis.made_records import (
+    make_measurements,
+    make_record,
+    make_scenario,
+    make_skill,
+    make_stage,
+    make_window,
+)
 
 EPOCHS, STEPS, INFERENCE_STEPS = 12, 21, 100
 VARIABLES, LEADS_H = ("u", "v", "z", "t"), (6.0, 12.0, 24.0, 48.0)
