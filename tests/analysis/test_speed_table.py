@@ -157,9 +157,10 @@ class TestSpeed:
             ]
             assert "mindspore graph beside" not in read(results, name)[1]
 
-    def test_cells_of_one_label_without_a_difference_are_said_to_have_none(self, results):
+    def test_records_of_the_same_settings_stand_in_one_row_whatever_their_cell_was_called(self, results):
         key = make_scenario().cell
-        results.add(make_record("pytorch", 0), make_record("pytorch", 0, cell=f"{key[:-8]}00000000", order=1))
+        results.add(make_record("pytorch", 0), make_record("pytorch", 1, cell=f"{key[:-8]}00000000", order=1))
         run(results)
-        expected = f"- pytorch eager 00000000 beside pytorch eager {key[-8:]}: the same settings"
-        assert expected in read(results, "speed")[1]
+        frame, markdown = read(results, "speed")
+        assert "beside" not in markdown
+        assert [*frame["launches"]] == [2]
