@@ -106,7 +106,7 @@ def test_kills_at_random_times(bench, tmp_path, request):
 
 def test_kills_before_chosen_operations(bench, tmp_path, request):
     kept, kills = Counter(), request.config.getoption("--kills")
-    points = range(1, 200) if kills > 5 else range(2, 60, 9)
+    points = range(1, 200) if kills > 5 else range(2, 60, 7)
     for point in points:
         process = bench(KILL_BEFORE=str(point))
         if process.wait(300) != -signal.SIGKILL:
