@@ -42,10 +42,6 @@ SCENARIO_TYPES = {"execution", "schema", "axes", "changes", "limits"}
 """Modules of harness.scenario that are types alone and know nothing but each other, so that models may know them."""
 
 UPWARD = {
-    ("harness.models.sources", "scenario"): "the names of the frameworks, of whose sources a digest counts one alone",
-    ("harness.scenario.matrix", "machine"): "asks what can run here; goes with the expansion that is pure",
-    ("harness.commands.overview", "machine"): "shows what can run here; belongs to commands",
-    ("harness.scenario.export", "results"): "the schema of the record is written beside those of the scenario files",
     ("harness.worker.measuring", "launch"): "reads the plan, which is data alone and moves down with the supervisor",
     ("harness.launch.made", "analysis"): "counts as made what tables count; waits for a reader of records in results",
     ("harness.launch.starting_weights", "porting"): "reads weights of any form, by the conversion of checkpoints",

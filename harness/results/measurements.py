@@ -33,15 +33,11 @@ class Definitions(Frozen):
 
 
 class Startup(Frozen):
-    """Seconds from the start of the worker, each part apart; measuring the numerics is in none of them.
-
-    `compile_s` is what was compiled before the first step, None where that is not told apart.
-    """
+    """Seconds from the start of the worker, each part apart; measuring the numerics is in none of them."""
 
     import_s: float
     data_ready_s: float
     model_built_s: float
-    compile_s: float | None = None
 
 
 class StepTimes(Frozen):

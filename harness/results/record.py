@@ -100,7 +100,6 @@ class Record(Frozen):
 
     schema_version: Literal[3] = SCHEMA_VERSION
     purpose: Purpose = Field(default="measurement", description="only measurements stand in tables and count as made")
-    profile: str | None = Field(default=None, description="name of the profiler that watched; None where none did")
     scenario: Scenario
     cell: str
     launch: int = Field(description="number of the launch in its cell; its seed is scenario.seed + launch")

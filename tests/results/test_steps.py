@@ -158,7 +158,7 @@ def test_a_record_whose_steps_are_gone_counts(tmp_path):
 @pytest.mark.parametrize("purpose", ["profile", "rehearsal"])
 def test_what_is_no_measurement_is_in_no_table_and_no_problem(tmp_path, purpose):
     results = ResultsFolder(tmp_path / "results")
-    results.add(make_record(launch=0), make_record(launch=1, purpose=purpose, profile="torch"))
+    results.add(make_record(launch=0), make_record(launch=1, purpose=purpose))
     found = load_results(results.path)
     assert found.problems == ()
     assert [record.launch for record in found.cells[0].launches] == [0]
