@@ -27,6 +27,9 @@ class Definitions(Frozen):
     inputs: InputSpec
     forcings: tuple[str, ...] = Field(description="forcings among the inputs")
     statics: tuple[str, ...] = Field(description="static fields among the inputs")
+    low_precision_layers: tuple[str, ...] | None = Field(
+        default=(), description="layers whose products ran in a lower format; None where a framework's own list decided"
+    )
     operators: dict[str, str] | None = Field(
         default=None, description="what served the operators that a network lets choose; None where it was not recorded"
     )

@@ -16,7 +16,7 @@ from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 from harness.results.record import load
 from harness.results.upgrade import from_1_to_2, from_2_to_3, upgrade, upgrade_scenario
-from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.execution import EAGER, GRAPH, Operators
 
 OLD = Path(__file__).parent / "old_records"
 RECORDS = sorted(OLD.rglob("record.json"))
@@ -88,7 +88,9 @@ def test_the_rest_is_kept(path):
     same = {name: value for name, value in old["scenario"].items() if name not in ("execution", "precision")}
     same["network"] = {name: value for name, value in same["network"].items() if name != "spectral"}
     assert holds(kept["scenario"], same)
-    assert new.scenario.execution == (GRAPH if old["scenario"]["execution"] == "compiled" else EAGER)
+    plain = GRAPH if old["scenario"]["execution"] == "compiled" else EAGER
+    spectral = Operators(spectral=old["scenario"]["network"]["spectral"])
+    assert new.scenario.execution == plain.model_copy(update={"operators": spectral})
     for part in ("skill", "fingerprints", "memory", "phases", "startup"):
         assert holds(kept["measurements"][part], old["measurements"][part])
     (rank,) = new.ranks

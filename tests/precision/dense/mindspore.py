@@ -27,7 +27,7 @@ class Dense(nn.Cell):
         return y if factor is None else y + factor * self.shift
 
 
-def build(network, domain):
+def build(network, domain, execution):
     return Dense(domain.outputs)
 
 

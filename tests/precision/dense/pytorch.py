@@ -24,7 +24,7 @@ class Dense(torch.nn.Module):
         return y if factor is None else y + factor * self.shift
 
 
-def build(network, domain):
+def build(network, domain, execution):
     return Dense(domain.outputs)
 
 
