@@ -26,6 +26,7 @@ from harness.scenario.limits import MOST_LAUNCHES
 @click.option(
     "--profile", is_flag=True, help="Make one launch a cell under the framework's profiler: a trace, for no table."
 )
+@click.option("--fit", is_flag=True, help="Recompute and divide batches until a training step fits the chip's memory.")
 @results_option
 def bench(
     chip: str,
@@ -39,6 +40,7 @@ def bench(
     repeats: int | None,
     fresh: bool,
     profile: bool,
+    fit: bool,
     results: Path,
 ) -> None:
     """Train and run every model of a suite in every framework and compare them."""
@@ -50,7 +52,7 @@ def bench(
 
     console = PlainConsole()
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
-    outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile)
+    outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile, fit=fit)
     if not profile:
         refuse_unusable(write_tables(results, suite=outcome.suite, baseline=None, console=console, figures=True))
     if outcome.failed:

@@ -26,7 +26,7 @@ def cannot_execute(
     The device has the framework's own name: cpu, cuda or npu of PyTorch, CPU or Ascend of MindSpore. What only some
     architectures can is asked for where one is named.
     """
-    rules: tuple[Callable[..., Iterator[str]], ...] = (_compilation, _precision, _loading, _world)
+    rules: tuple[Callable[..., Iterator[str]], ...] = (_compilation, _precision, _recompute, _loading, _world)
     reasons = [reason for rule in rules for reason in rule(framework, device, execution)]
     if execution.recompute.unit == "ranges" and architecture not in (None, *WITH_RANGES):
         reasons.append(f"recompute.unit: ranges is for {' and '.join(WITH_RANGES)} alone; blocks are for all models")
@@ -52,6 +52,11 @@ def _precision(framework: FrameworkName, device: str, execution: Execution) -> I
         yield f"precision.matmul: {chosen.matmul} is for {there}, not for {framework} on {device}"
     if (framework, device) == ("mindspore", "CPU") and chosen.autocast.endswith("bf16"):
         yield f"precision.autocast: {chosen.autocast}: MindSpore on a CPU has no operators in bfloat16; fp16 runs"
+
+
+def _recompute(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
+    if execution.recompute.unit == "offload" and (framework, device) not in (("pytorch", "cuda"), ("pytorch", "npu")):
+        yield f"recompute.unit: offload is for PyTorch on cuda and npu, not for {framework} on {device}"
 
 
 def _loading(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:

@@ -12,6 +12,7 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch import leftovers
+from harness.launch.fitting import fitted, warnings_of, with_memory
 from harness.launch.folder_lock import folder_lock
 from harness.launch.made import MadeLaunches, Unusable
 from harness.launch.plan import LaunchPlan, interleave
@@ -55,11 +56,18 @@ class Outcome:
 
 
 def bench(
-    selection: Selection, results: Path, console: Console, *, fresh: bool = False, profile: bool = False
+    selection: Selection,
+    results: Path,
+    console: Console,
+    *,
+    fresh: bool = False,
+    profile: bool = False,
+    fit: bool = False,
 ) -> Outcome:
     """Make every launch of the selection that has no completed record yet, or all of them if `fresh`.
 
-    With `profile` one launch of each cell is made under a profiler, whatever there is already.
+    With `profile` one launch of each cell is made under a profiler, whatever there is already; with `fit` cells
+    recompute and divide their batches until a training step is counted to fit the chip.
     Raises UserError for a selection that does not hold, where nothing can run here, where results cannot be written, or
     where launches cannot succeed: one message then lists all that is wrong, and nothing has been launched or written.
     """
@@ -70,6 +78,11 @@ def bench(
     if not matrix.cells and not found.problems:
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")
+    chip = with_memory(catalogue.chip(selection.chip))
+    if fit:
+        refuse(found.problems, "nothing was launched")
+        matrix = fitted(matrix, found.archives, chip)
+    matrix = replace(matrix, remarks=(*matrix.remarks, *warnings_of(matrix, found.archives, chip)))
     if selection.weights is not None:
         refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):

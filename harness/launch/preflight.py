@@ -18,6 +18,7 @@ from harness.launch.plan import LaunchPlan
 from harness.launch.requirements import FLOAT32_BYTES, MemoryNeed, memory_needs, record_bytes
 from harness.machine import memory as machine_memory
 from harness.models import architecture
+from harness.models.executing import check_execution
 from harness.results.record import Environment
 from harness.runners.schedule import learning_rates
 from harness.scenario.scenario import Scenario
@@ -51,6 +52,11 @@ def problems_of(
         package = architecture(scenario.architecture)
         network = package.Network.model_validate(scenario.network)
         source = archives.get(scenario.data_name) or open_source(scenario.data, grid=scenario.grid)
+        try:
+            check_execution(package, scenario.grid, scenario.execution, scenario.training.batch_size)
+        except UserError as error:
+            problems.append(f"{where}: {error}")
+            continue
         windows = Windows(source, scenario.data.splits, package.input_spec(network))
         of_splits = split_problems(scenario, windows)
         of_memory = limits.problems_of(scenario, source, package, network)

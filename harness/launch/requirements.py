@@ -54,15 +54,7 @@ def memory_needs(
 
     Of inference: the weights and, of a batch, inputs and one output.
     """
-    domain = Domain(
-        channels=source.channel_info,
-        latitude=source.latitude,
-        longitude=source.longitude,
-        mask=source.mask,
-        residual_scale=np.ones(len(source.channels), dtype=np.float32),
-        forcings=source.forcings,
-        statics=source.statics,
-    )
+    domain = domain_of(source)
     parameters = count(package.parameters(network, domain))
     field_bytes = math.prod(domain.grid) * FLOAT32_BYTES
     trained = scenario.training.trained_stages
@@ -76,6 +68,19 @@ def memory_needs(
             ("a rollout", "inference.rollout_batch_size", inference.rollout_batch_size, 1, inputs + outputs),
         )
         if trained or activity != "training"
+    )
+
+
+def domain_of(source: Source) -> Domain:
+    """The domain of a source, without the scale of its changes, which takes a pass over the data."""
+    return Domain(
+        channels=source.channel_info,
+        latitude=source.latitude,
+        longitude=source.longitude,
+        mask=source.mask,
+        residual_scale=np.ones(len(source.channels), dtype=np.float32),
+        forcings=source.forcings,
+        statics=source.statics,
     )
 
 

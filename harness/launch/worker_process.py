@@ -20,7 +20,6 @@ from harness.launch.compile_environment import compiling
 from harness.launch.plan import LaunchPlan
 from harness.launch.worker_log import WorkerLog
 from harness.results.record import Status
-from harness.scenario.execution import EAGER, GRAPH
 
 Progress = Callable[[str, float], None]
 
@@ -53,7 +52,7 @@ def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], prog
     """
     kills_before = _oom_kills()
     scenario = plan.scenario
-    execution = GRAPH if scenario.execution == "compiled" else EAGER
+    execution = scenario.execution
     with (
         stopping.held(),
         compiling(scenario.framework, scenario.device, execution, environment) as worker_environment,

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness.launch.local import launch
 
 from harness.launch.plan import LaunchPlan
+from harness.launch.supervisor import launch
 from harness.scenario import catalogue
 from tests.analysis.made_records import make_environment, make_scenario
 from tests.shared import REPOSITORY
@@ -125,9 +125,10 @@ def test_what_compiling_needs_is_named(pytorch, mindspore):
 
 def test_a_launch_without_a_compiler_fails_before_it_reads_data(tmp_path, monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
-    plan = LaunchPlan(scenario=make_scenario(execution="compiled"), launch=0, order=0, bench="b", attempt="0123abcd")
     chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
-    record = launch(plan, tmp_path, chip, make_environment(), lambda *said: None)
+    scenario = make_scenario(execution="graph")
+    plan = LaunchPlan(scenario=scenario, chip=chip, launch=0, order=0, bench="b", attempt="0123abcd")
+    record = launch(plan, tmp_path, make_environment(), lambda *said: None)
     assert record.status == "failed"
     assert record.reason.startswith("torch.compile needs a C++ compiler on a CPU and finds none (no-such-compiler): ")
     assert record.measurements.framework is None

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from harness.launch.local import launch
 
 from harness.launch.compile_environment import compiling
 from harness.launch.plan import LaunchPlan
+from harness.launch.supervisor import launch
 from harness.scenario import catalogue
 from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution
 from tests.analysis.made_records import make_environment, make_scenario
@@ -58,9 +58,9 @@ def test_the_folder_is_new_and_goes_with_the_worker_however_it_ends(ending, tmp_
     chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
     seen = []
     for number in range(2):
-        scenario = make_scenario(execution="compiled")
-        plan = LaunchPlan(scenario=scenario, launch=number, order=number, bench="b", attempt="0123abcd")
-        record = launch(plan, tmp_path / "results", chip, make_environment(), lambda *said: None)
+        scenario = make_scenario(execution="graph")
+        plan = LaunchPlan(scenario=scenario, chip=chip, launch=number, order=number, bench="b", attempt="0123abcd")
+        record = launch(plan, tmp_path / "results", make_environment(), lambda *said: None)
         assert record.status == ("crashed" if ending else "completed")
         seen.append(json.loads((tmp_path / "stand_in/seen.json").read_text()))
     assert [content for _, content in seen] == [[], []]

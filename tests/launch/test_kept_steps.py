@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from harness.launch.local import launch
 
 from harness.errors import UserError
 from harness.launch import local
 from harness.launch.plan import LaunchPlan
+from harness.launch.supervisor import launch
 from harness.results import steps
 from harness.results.record import load
 from harness.scenario import catalogue
@@ -17,7 +17,8 @@ from tests.launch.stand_in import COMPLETE, stand_in
 
 @pytest.fixture
 def plan():
-    return LaunchPlan(scenario=make_scenario(), launch=0, order=0, bench="b", attempt="0123abcd")
+    chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
+    return LaunchPlan(scenario=make_scenario(), chip=chip, launch=0, order=0, bench="b", attempt="0123abcd")
 
 
 @pytest.fixture
@@ -29,8 +30,7 @@ def run(tmp_path, monkeypatch, plan):
             monkeypatch.setenv(name, value)
         if content is not None:
             (tmp_path / "stand_in" / "measurements.json").write_text(json.dumps(content))
-        chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
-        return launch(plan, tmp_path / "results", chip, make_environment(), lambda *said: None)
+        return launch(plan, tmp_path / "results", make_environment(), lambda *said: None)
 
     return run_one
 

@@ -1,0 +1,72 @@
+"""Does a training step fit the chip, by the counted memory, and which execution would: answered before any launch."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+from harness.data.opening import open_source
+from harness.data.source import Source
+from harness.errors import UserError
+from harness.launch.requirements import domain_of
+from harness.machine import memory as machine_memory
+from harness.models import architecture
+from harness.models.memory import GIB, fitting, step_memory
+from harness.scenario.labels import label
+from harness.scenario.matrix import Matrix
+from harness.scenario.scenario import Scenario
+from harness.scenario.schema import ChipConfig, Figure
+
+
+def with_memory(chip: ChipConfig) -> ChipConfig:
+    """The chip; a CPU whose file gives no memory has that of this machine, as far as this process may use it."""
+    runs_on_host = {entry.device for entry in chip.frameworks.values()} <= {"cpu", "CPU"}
+    limit = machine_memory.limit_bytes()
+    if chip.memory_gib.value is not None or not runs_on_host or limit is None:
+        return chip
+    return chip.model_copy(update={"memory_gib": Figure(value=limit / GIB, source="what this process may use")})
+
+
+def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> Matrix:
+    """The matrix with the recomputing and the micro-batches of every cell that fit the chip; remarks say what changed.
+
+    Raises UserError where a cell cannot be made to fit, or where the memory of the chip is not known.
+    """
+    cells, remarks = [], []
+    for scenario in matrix.cells:
+        package, network, source = _parts(scenario, archives)
+        try:
+            execution = fitting(package, network, domain_of(source), scenario.training, chip, scenario.execution)
+        except UserError as error:
+            raise UserError(f"{scenario.model} {scenario.preset} {scenario.framework}: {error}") from None
+        if execution != scenario.execution:
+            remarks.append(
+                f"{scenario.model} {scenario.preset} {scenario.framework} runs as: {label(execution)} (--fit)"
+            )
+        cells.append(scenario.model_copy(update={"execution": execution}))
+    return replace(matrix, cells=tuple(cells), remarks=(*matrix.remarks, *remarks))
+
+
+def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> tuple[str, ...]:
+    """A line for each cell whose training step is counted to need more than the chip has."""
+    if chip.memory_gib.value is None:
+        return ()
+    found = []
+    for scenario in matrix.cells:
+        if not scenario.training.epochs:
+            continue
+        package, network, source = _parts(scenario, archives)
+        needed = step_memory(package, network, domain_of(source), scenario.training, scenario.execution)
+        if needed and needed.total > chip.memory_gib.value * GIB:
+            found.append(
+                f"{scenario.model} {scenario.preset} {scenario.framework}: a training step is counted to take "
+                f"{needed.total / GIB:.1f} GiB of the {chip.memory_gib.value:.1f} that {chip.title} has; --fit (FIT=1) "
+                "chooses micro-batches and recomputing that fit"
+            )
+    return tuple(dict.fromkeys(found))
+
+
+def _parts(scenario: Scenario, archives: Mapping[str, Source]) -> tuple[ModuleType, Any, Source]:
+    package = architecture(scenario.architecture)
+    source = archives.get(scenario.data_name) or open_source(scenario.data, grid=scenario.grid)
+    return package, package.Network.model_validate(scenario.network), source
