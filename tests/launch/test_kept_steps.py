@@ -5,7 +5,7 @@ import json
 import pytest
 
 from harness.errors import UserError
-from harness.launch import local
+from harness.launch import supervisor
 from harness.launch.plan import LaunchPlan
 from harness.launch.supervisor import launch
 from harness.results import steps
@@ -79,7 +79,7 @@ def test_the_table_is_written_first_and_goes_with_a_record_that_cannot_be_writte
         seen.append((record.steps.rows, (folder / "steps.parquet").exists(), (folder / "record.json").exists()))
         raise UserError("the disk is full")
 
-    monkeypatch.setattr(local, "save", refuse)
+    monkeypatch.setattr(supervisor, "save", refuse)
     with pytest.raises(UserError, match="the disk is full"):
         run()
     assert seen == [(11, True, False)]
