@@ -1,0 +1,75 @@
+"""What is done where a training step is counted to need more memory than a chip has."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.launch.fitting import fitted, warnings_of, with_memory
+from harness.launch.requirements import domain_of
+from harness.launch.survey import survey
+from harness.machine import memory
+from harness.models import architecture
+from harness.models.memory import GIB, step_memory
+from harness.scenario import catalogue
+from harness.scenario.execution import EAGER
+from harness.scenario.scenario import Selection
+from harness.scenario.schema import Figure
+
+
+@pytest.fixture(scope="module")
+def found():
+    return survey(Selection(model="graphcast", framework="pytorch"))
+
+
+def chip_of(gib):
+    return catalogue.chip("a100").model_copy(update={"memory_gib": Figure(value=gib, source="test")})
+
+
+def needed_gib(found, scenario):
+    package = architecture(scenario.architecture)
+    network = package.Network.model_validate(scenario.network)
+    domain = domain_of(found.archives.get(scenario.data_name) or source_of(scenario))
+    return step_memory(package, network, domain, scenario.training, scenario.execution).total / GIB
+
+
+def source_of(scenario):
+    from harness.data.opening import open_source
+
+    return open_source(scenario.data, grid=scenario.grid)
+
+
+def test_what_fits_stays_as_it_is(found):
+    (cell,) = found.matrix.cells
+    assert fitted(found.matrix, found.archives, chip_of(80.0)) == found.matrix
+    assert warnings_of(found.matrix, found.archives, chip_of(80.0)) == ()
+    assert cell.execution == EAGER
+
+
+def test_what_does_not_fit_is_warned_of_and_made_to_fit(found):
+    (cell,) = found.matrix.cells
+    small = chip_of(0.5 * needed_gib(found, cell))
+    (warning,) = warnings_of(found.matrix, found.archives, small)
+    assert "graphcast tiny pytorch: a training step is counted to take" in warning
+    matrix = fitted(found.matrix, found.archives, small)
+    (changed,) = matrix.cells
+    assert changed.execution.settings().keys() <= {"accumulation", "recompute.unit", "recompute.ranges"}
+    assert changed.execution != EAGER
+    assert needed_gib(found, changed) <= 0.9 * small.memory_gib.value < needed_gib(found, cell)
+    assert changed.cell != cell.cell
+    assert matrix.remarks[-1].startswith("graphcast tiny pytorch runs as: eager, ")
+    assert warnings_of(matrix, found.archives, small) == ()
+
+
+def test_what_cannot_fit_is_refused_with_its_name(found):
+    with pytest.raises(UserError, match=r"graphcast tiny pytorch: a training step takes at least .* GiB"):
+        fitted(found.matrix, found.archives, chip_of(1e-4))
+
+
+def test_a_chip_without_memory_in_its_file_is_refused(found):
+    with pytest.raises(UserError, match="its file gives no memory_gib"):
+        fitted(found.matrix, found.archives, catalogue.chip("dcu-z100l"))
+
+
+def test_the_cpu_has_the_memory_that_this_process_may_use():
+    chip = with_memory(catalogue.chip("cpu"))
+    assert chip.memory_gib.value == memory.limit_bytes() / GIB
+    assert with_memory(catalogue.chip("dcu-z100l")).memory_gib.value is None
