@@ -40,7 +40,9 @@ class TestTraining:
 
     def test_a_compilation_in_a_later_epoch_is_told_apart(self):
         first = EPOCHS[0].model_copy(update={"first_calls": (0,)})
-        inside = make_epoch(step_s=(30.0, 3.0, 3.0), data_s=(1.0,) * 3, loss=(0.4,) * 3).model_copy(update={"first_calls": (0,)})
+        inside = make_epoch(step_s=(30.0, 3.0, 3.0), data_s=(1.0,) * 3, loss=(0.4,) * 3).model_copy(
+            update={"first_calls": (0,)}
+        )
         compiles = tuple(Compile(what="train_step", shape="8", s=s, warm=False) for s in (20.0, 30.0))
         stage = make_stage(first, inside, EPOCHS[1], steady_from_step=1)
         values = values_of(training=(stage,), compiles=compiles)

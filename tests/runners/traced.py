@@ -12,6 +12,9 @@ class Traced:
     `now_s` is the time of the host; `calls` holds what was asked of the device, in order.
     """
 
+    skipped_steps = None
+    loss_scale = None
+
     copy_s: float = 0.25
     step_s: float = 1.0
     now_s: float = 0.0
