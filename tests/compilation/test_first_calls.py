@@ -15,7 +15,6 @@ def test_steps_of_all_stages_find_their_epochs():
 
 def test_an_epoch_without_its_compilation():
     epoch = make_epoch(step_s=(9.0, 1.0, 2.0, 3.0), data_s=(0.0,) * 4).model_copy(update={"first_calls": (0,)})
-    assert epoch.compiled_step_s == (1.0, 2.0, 3.0)
     assert epoch.compile_s == 9.0 - 2.0
     assert make_epoch().compile_s == 0.0
     assert epoch.model_copy(update={"first_calls": (0, 1, 2, 3)}).compile_s is None

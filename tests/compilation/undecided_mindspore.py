@@ -10,7 +10,7 @@ class Undecided(carry.mindspore.Carry):
         yield x
 
 
-def build(network, domain):
+def build(network, domain, execution):
     plain = carry.mindspore.build(network, domain)
     plain.__class__ = Undecided
     return plain

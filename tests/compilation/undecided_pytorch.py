@@ -12,7 +12,7 @@ class Undecided(carry.pytorch.Carry):
         return super().forward(x, gain)
 
 
-def build(network, domain):
+def build(network, domain, execution):
     plain = carry.pytorch.build(network, domain)
     plain.__class__ = Undecided
     return plain
