@@ -21,8 +21,11 @@ from harness.scenario.schema import ChipConfig, Figure
 def with_memory(chip: ChipConfig) -> ChipConfig:
     """The chip; a CPU whose file gives no memory has that of this machine, as far as this process may use it."""
     runs_on_host = {entry.device for entry in chip.frameworks.values()} <= {"cpu", "CPU"}
-    limit = machine_memory.limit_bytes()
-    if chip.memory_gib.value is not None or not runs_on_host or limit is None:
+    if chip.memory_gib.value is not None or not runs_on_host:
+        return chip
+    try:
+        limit = machine_memory.limit_bytes()
+    except OSError:
         return chip
     return chip.model_copy(update={"memory_gib": Figure(value=limit / GIB, source="what this process may use")})
 

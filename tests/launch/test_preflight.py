@@ -49,8 +49,8 @@ def write(tmp_path):
 
 def problems(suite, tmp_path, **options):
     found = survey(Selection(suite=str(suite), **options))
-    plans = interleave(found.matrix.cells, found.matrix.launches, "b")
     chip = catalogue.chip("cpu")
+    plans = interleave(found.matrix.cells, chip, found.matrix.launches, "b")
     return problems_of(plans, found.archives, tmp_path / "results", chip, environment.capture(None))
 
 
