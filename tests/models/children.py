@@ -12,7 +12,7 @@ import numpy as np
 from shared import REPOSITORY
 
 CHILDREN = (("pytorch", "eager"), ("mindspore", "eager"), ("mindspore", "compiled"))
-LIMIT_S = 600
+LIMIT_S = 1200
 
 
 def answers_of(script, cases, names):
