@@ -158,7 +158,7 @@ def apart(found, right):
     return np.linalg.norm(found - right) / np.linalg.norm(right)
 
 
-@pytest.mark.parametrize("run", LOW_RUNS)
+@pytest.mark.parametrize("run", [run for run in LOW_RUNS if run[1] == "eager"])
 def test_a_framework_s_own_lists(of, plain, run):
     """They train, lower something, and give float32."""
     departure = np.abs(of(run, "native/losses") / plain("fourcastnet/0")[:4] - 1).max()

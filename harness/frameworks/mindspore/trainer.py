@@ -21,7 +21,7 @@ from harness.frameworks.mindspore import casting, compilation, sink, switches
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
 from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledUpdates, TimesScale, corrections
 from harness.frameworks.mindspore.recompute import apply_recompute
-from harness.frameworks.policy import is_native, scales_loss
+from harness.frameworks.policy import scales_loss
 from harness.models.domain import Domain, InputLayout
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -120,9 +120,7 @@ class Rollout(nn.Cell):
         return ops.cat(parts, axis=1)
 
 
-updated, squared_norm, scaled, widened = (
-    ops.MultitypeFuncGraph(name) for name in ("updated", "squared_norm", "scaled", "widened")
-)
+updated, squared_norm, scaled = (ops.MultitypeFuncGraph(name) for name in ("updated", "squared_norm", "scaled"))
 """For a map over all parameters: loops, which a graph unrolls one within the other, stop at a depth of 1000."""
 
 
@@ -148,11 +146,6 @@ def _squared_norm(gradient: Tensor) -> Tensor:
     return ops.square(gradient).sum()
 
 
-@widened.register("Tensor")
-def _widened(gradient: Tensor) -> Tensor:
-    return gradient.astype(ms.float32)
-
-
 @scaled.register("Tensor", "Tensor")
 def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
     return gradient * factor
@@ -161,7 +154,6 @@ def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
 class TrainStep(nn.Cell):
     """Loss, gradients and one Adam or AdamW update.
 
-    Where MindSpore's own lists choose the formats some gradients are low, and `widens` makes them float32.
     The fused kernel gives the update of torch.optim with settings that stand in for its missing bias correction
     (loss_scaling.corrections): `fused_settings`, or those of the optimiser where the loss is scaled.
     """
@@ -173,8 +165,6 @@ class TrainStep(nn.Cell):
         parts: int = 1,
         size: LossSize | None = None,
         scaling: ScaledUpdates | None = None,
-        *,
-        widens: bool = False,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.loss = loss
@@ -183,7 +173,7 @@ class TrainStep(nn.Cell):
         self.second_moments = self.parameters.clone("second_moment", "zeros")
         self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
         self.scaling: Any = scaling
-        self.scales, self.widens = scaling is not None, widens
+        self.scales = scaling is not None
         function = loss if scaling is None else Scaled(loss, scaling.scale)
         self.value_and_grad = ms.value_and_grad(function, None, self.parameters)
         if parts > 1:
@@ -195,8 +185,6 @@ class TrainStep(nn.Cell):
     def construct(self, rate: Tensor, epsilon: Tensor, decay: Tensor, *inputs: Tensor) -> Tensor:
         """The loss before the update; `inputs` are those of the rollout."""
         loss, gradients = self.value_and_grad(*inputs)
-        if self.widens:
-            gradients = self.map(widened, gradients)
         beta1, beta2, finite = self.beta1, self.beta2, None
         if self.scales:
             loss, gradients, finite = self.scaling(loss, gradients)
@@ -295,9 +283,7 @@ class MindSpore:
         rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=parts > 1)
         scale = self._loss_scale
         scaling = None if scale is None else ScaledUpdates(scale, optimiser, len(learning_rates))
-        self._train_step = TrainStep(
-            rollout, optimiser, parts, self._loss_size, scaling, widens=is_native(self._execution.precision.autocast)
-        )
+        self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size, scaling)
         self._train_step.set_train()
         self._compiled.append(self._train_step)
         self._settings = iter((settings if scaling else fused_settings)(optimiser, learning_rates).tolist())
