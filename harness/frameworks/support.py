@@ -52,8 +52,8 @@ def _precision(framework: FrameworkName, device: str, execution: Execution) -> I
         yield f"precision.matmul: {chosen.matmul} is for {there}, not for {framework} on {device}"
     if framework == "mindspore" and execution.is_graph and chosen.autocast.startswith("native-"):
         yield (
-            f"precision.autocast: {chosen.autocast}: in a graph MindSpore's own list leaves some gradients in the lower "
-            "format, with which the norm and the update of the others cannot be taken; it runs op by op"
+            f"precision.autocast: {chosen.autocast}: in a graph MindSpore's own list leaves some gradients low, "
+            "with which neither their norm nor the update can be taken; it runs op by op"
         )
     if (framework, device) == ("mindspore", "CPU") and chosen.autocast.endswith("bf16"):
         yield f"precision.autocast: {chosen.autocast}: MindSpore on a CPU has no operators in bfloat16; fp16 runs"

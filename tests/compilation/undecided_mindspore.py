@@ -11,6 +11,6 @@ class Undecided(carry.mindspore.Carry):
 
 
 def build(network, domain, execution):
-    plain = carry.mindspore.build(network, domain)
+    plain = carry.mindspore.build(network, domain, execution)
     plain.__class__ = Undecided
     return plain

@@ -13,6 +13,6 @@ class Undecided(carry.pytorch.Carry):
 
 
 def build(network, domain, execution):
-    plain = carry.pytorch.build(network, domain)
+    plain = carry.pytorch.build(network, domain, execution)
     plain.__class__ = Undecided
     return plain

@@ -45,6 +45,12 @@ ALL = set(DEVICES)
         (precision(autocast="native-bf16"), ALL - {("mindspore", "CPU")}, "no operators in bfloat16"),
         (precision(autocast="fp16"), ALL, ""),
         (precision(autocast="native-fp16"), ALL, ""),
+        (
+            Execution(compilation=GRAPH.compilation, precision=Precision(autocast="native-fp16")),
+            ON_PYTORCH,
+            "in a graph MindSpore's own list leaves some gradients low",
+        ),
+        (Execution(recompute=Recompute(unit="offload")), {("pytorch", "cuda"), ("pytorch", "npu")}, "offload is for"),
         (Execution(recompute=Recompute(unit="blocks")), ALL, ""),
         (Execution(recompute=Recompute(unit="ranges", ranges=4)), ALL, ""),
         (Execution(accumulation=4), ALL, ""),
