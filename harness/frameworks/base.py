@@ -42,11 +42,11 @@ class Graphs(Frozen):
     """Graphs that a process has compiled so far, and how much of their code it had to make.
 
     `made` counts graphs. `built` counts what no cache held, in units of the framework: it stands still while a graph
-    is compiled from cached code alone.
+    is compiled from cached code alone. None where nobody counts that.
     """
 
     made: int
-    built: int
+    built: int | None
 
 
 class Compile(Frozen):

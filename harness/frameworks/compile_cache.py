@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.scenario.execution import Compilation
 
 VARIABLES: Mapping[str, str] = {"pytorch": "TORCHINDUCTOR_CACHE_DIR", "mindspore": "MS_COMPILER_CACHE_PATH"}
 
@@ -34,3 +35,8 @@ def use_folder(framework: str) -> Path:
     atexit.register(folder.cleanup)
     os.environ[variable] = folder.name
     return Path(folder.name)
+
+
+def fuses_on_cpu(compilation: Compilation, device: str) -> bool:
+    """Whether MindSpore's code generator for CPUs fuses kernels; the device has MindSpore's name."""
+    return compilation.level == "O1" and device == "CPU"

@@ -6,6 +6,7 @@ installed and a chip present is answered by harness.machine.availability.
 
 from collections.abc import Callable, Iterator
 
+from harness.architectures import architecture as package_of
 from harness.scenario.execution import Execution
 from harness.scenario.schema import FrameworkName
 
@@ -14,8 +15,6 @@ PRODUCTS = {
     "hf32": (("pytorch", "npu"), ("mindspore", "Ascend")),
 }
 """Where there are products of float32 in a lower format."""
-
-WITH_RANGES = ("graphcast",)
 
 
 def cannot_execute(
@@ -28,8 +27,8 @@ def cannot_execute(
     """
     rules: tuple[Callable[..., Iterator[str]], ...] = (_compilation, _precision, _recompute, _loading, _world)
     reasons = [reason for rule in rules for reason in rule(framework, device, execution)]
-    if execution.recompute.unit == "ranges" and architecture not in (None, *WITH_RANGES):
-        reasons.append(f"recompute.unit: ranges is for {' and '.join(WITH_RANGES)} alone; blocks are for all models")
+    if execution.recompute.unit == "ranges" and architecture and not getattr(package_of(architecture), "RANGES", False):
+        reasons.append(f"recompute.unit: {architecture} does not work through ranges of grid points; use blocks")
     return "; ".join(reasons) or None
 
 
@@ -65,8 +64,12 @@ def _recompute(framework: FrameworkName, device: str, execution: Execution) -> I
 
 
 def _loading(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
-    if execution.loading.sink and (framework, device) != ("mindspore", "Ascend"):
+    if not execution.loading.sink:
+        return
+    if (framework, device) != ("mindspore", "Ascend"):
         yield f"loading.sink: for mindspore on Ascend alone, not for {framework} on {device}"
+    if not execution.is_graph:
+        yield "loading.sink: the device takes its batches in a graph alone; add compilation: {mode: graph}"
 
 
 def _world(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:

@@ -78,11 +78,9 @@ def bench(
     if not matrix.cells and not found.problems:
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")
-    chip = with_memory(catalogue.chip(selection.chip))
     if fit:
         refuse(found.problems, "nothing was launched")
-        matrix = fitted(matrix, found.archives, chip)
-    matrix = replace(matrix, remarks=(*matrix.remarks, *warnings_of(matrix, found.archives, chip)))
+        matrix = fitted(matrix, found.archives, with_memory(catalogue.chip(selection.chip)))
     if selection.weights is not None:
         refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):
@@ -109,11 +107,12 @@ def _make_launches(
     launches = 1 if profile else matrix.launches
     plans = interleave(matrix.cells, chip, launches, uuid4().hex[:8], weights_file, profile=profile)
     missing = plans if fresh else [plan for plan in plans if made.completed(plan) is None]
-    too_new = [problem for plan in missing if (problem := made.clock_problem(plan))]
+    too_new = [] if profile else [problem for plan in missing if (problem := made.clock_problem(plan))]
     impossible = problems_of(missing, found.archives, results, chip, captured)
     refuse([*found.problems, *too_new, *impossible], "nothing was launched")
+    warnings = warnings_of(matrix, found.archives, with_memory(chip))
     _prepare(results / matrix.suite, matrix, console)
-    for remark in matrix.remarks:
+    for remark in (*matrix.remarks, *warnings):
         console.print(remark, markup=False, highlight=False)
     called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
     for absent in matrix.absent:
@@ -122,7 +121,8 @@ def _make_launches(
     if len(missing) < len(plans):
         console.print(f"{len(plans) - len(missing)} of {len(plans)} launches are done already (--fresh repeats them)")
     unusable = {plan.attempt: made.unusable(plan, results) for plan in missing}
-    _say_what_does_not_count(plans, missing, made, unusable, console)
+    if not profile:
+        _say_what_does_not_count(plans, missing, made, unusable, console)
     records: list[Record] = []
     with BenchProgress(console, len(missing), called) as progress:
         for plan in missing:

@@ -11,7 +11,7 @@ as many threads as there are cores each, and one that spins keeps the other from
 import contextlib
 from collections.abc import Iterator, Mapping
 
-from harness.frameworks.compile_cache import VARIABLES
+from harness.frameworks.compile_cache import VARIABLES, fuses_on_cpu
 from harness.processes import scratch_folder
 from harness.scenario.execution import Execution
 
@@ -29,6 +29,6 @@ def compiling(
     if not execution.is_graph:
         yield dict(inherited)
         return
-    fuses = framework == "mindspore" and device == "CPU" and execution.compilation.level == "O1"
+    fuses = framework == "mindspore" and fuses_on_cpu(execution.compilation, device)
     with scratch_folder("compiled") as folder:
         yield {**(SLEEPING if fuses else {}), VARIABLES[framework]: str(folder), **inherited}

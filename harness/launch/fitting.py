@@ -8,7 +8,7 @@ from typing import Any
 from harness.data.opening import open_source
 from harness.data.source import Source
 from harness.errors import UserError
-from harness.launch.requirements import domain_of
+from harness.launch.requirements import domain_of, problem_of_fields
 from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.memory import GIB, fitting, step_memory
@@ -33,21 +33,27 @@ def with_memory(chip: ChipConfig) -> ChipConfig:
 def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> Matrix:
     """The matrix with the recomputing and the micro-batches of every cell that fit the chip; remarks say what changed.
 
-    Raises UserError where a cell cannot be made to fit, or where the memory of the chip is not known.
+    Cells that become the same are one; those that are not trained stay. Raises UserError where a cell cannot be made to
+    fit, or where the memory of the chip is not known.
     """
-    cells, remarks = [], []
+    cells: dict[str, Scenario] = {}
+    remarks = []
     for scenario in matrix.cells:
-        package, network, source = _parts(scenario, archives)
-        try:
-            execution = fitting(package, network, domain_of(source), scenario.training, chip, scenario.execution)
-        except UserError as error:
-            raise UserError(f"{scenario.model} {scenario.preset} {scenario.framework}: {error}") from None
-        if execution != scenario.execution:
-            remarks.append(
-                f"{scenario.model} {scenario.preset} {scenario.framework} runs as: {label(execution)} (--fit)"
-            )
-        cells.append(scenario.model_copy(update={"execution": execution}))
-    return replace(matrix, cells=tuple(cells), remarks=(*matrix.remarks, *remarks))
+        name = f"{scenario.model} {scenario.preset} {scenario.framework}"
+        found = scenario
+        if scenario.training.epochs:
+            try:
+                package, network, source = _parts(scenario, archives)
+                execution = fitting(package, network, domain_of(source), scenario.training, chip, scenario.execution)
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from None
+            found = scenario.model_copy(update={"execution": execution})
+        if found.execution != scenario.execution:
+            graph_on_host = scenario.device == "CPU" and found.execution.is_graph
+            saves = "; MindSpore's graphs on a CPU save nothing by recomputing" if graph_on_host else ""
+            remarks.append(f"{name} runs as: {label(found.execution)} (--fit){saves}")
+        cells.setdefault(found.cell, found)
+    return replace(matrix, cells=tuple(cells.values()), remarks=(*matrix.remarks, *remarks))
 
 
 def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> tuple[str, ...]:
@@ -70,6 +76,8 @@ def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig
 
 
 def _parts(scenario: Scenario, archives: Mapping[str, Source]) -> tuple[ModuleType, Any, Source]:
+    if too_large := problem_of_fields(scenario, machine_memory.limit_bytes()):
+        raise UserError(too_large)
     package = architecture(scenario.architecture)
     source = archives.get(scenario.data_name) or open_source(scenario.data, grid=scenario.grid)
     return package, package.Network.model_validate(scenario.network), source

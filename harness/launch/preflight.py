@@ -1,6 +1,5 @@
 """What can be known to fail before the first launch of a bench: splits, batches, lead times, memory, disk."""
 
-import math
 import shutil
 from bisect import bisect_left
 from collections import Counter
@@ -15,7 +14,7 @@ from harness.data.source import Source
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.launch.plan import LaunchPlan
-from harness.launch.requirements import FLOAT32_BYTES, MemoryNeed, memory_needs, record_bytes
+from harness.launch.requirements import MemoryNeed, memory_needs, problem_of_fields, record_bytes, size_text
 from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.executing import check_execution
@@ -25,7 +24,6 @@ from harness.scenario.scenario import Scenario
 from harness.scenario.schema import ChipConfig
 
 GIB = 2**30
-UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def problems_of(
@@ -41,12 +39,13 @@ def problems_of(
     """
     launches = Counter(plan.scenario.cell for plan in plans)
     scenarios = {plan.scenario.cell: plan.scenario for plan in plans}
-    limits = _Limits(machine_memory.limit_bytes(), _device_bytes(chip, environment))
+    machine_bytes = machine_memory.limit_bytes()
+    limits = _Limits(machine_bytes, _device_bytes(chip, environment))
     problems: list[str] = []
     disk_bytes = 0
     for cell, scenario in scenarios.items():
         where = f"{scenario.model} {scenario.preset} on {scenario.data_name}"
-        if too_large := limits.problem_of_fields(scenario):
+        if too_large := problem_of_fields(scenario, machine_bytes):
             problems.append(f"{where}: {too_large}")
             continue
         package = architecture(scenario.architecture)
@@ -116,8 +115,8 @@ def disk_problem(results: Path, needed_bytes: int, launches: int) -> str | None:
     if needed_bytes <= free_bytes:
         return None
     return (
-        f"{results}: {_size(free_bytes)} of disk are free, and the records of {launches} launches take at least "
-        f"{_size(needed_bytes)}: free space or choose other RESULTS="
+        f"{results}: {size_text(free_bytes)} of disk are free, and the records of {launches} launches take at least "
+        f"{size_text(needed_bytes)}: free space or choose other RESULTS="
     )
 
 
@@ -126,18 +125,6 @@ class _Limits:
 
     def __init__(self, machine_bytes: int, device_bytes: int | None) -> None:
         self._machine_bytes, self._device_bytes = machine_bytes, device_bytes
-
-    def problem_of_fields(self, scenario: Scenario) -> str | None:
-        """What is wrong with fields of which one sample alone, input and target, is too large to be made."""
-        sample_bytes = 2 * len(scenario.channels) * math.prod(scenario.grid) * FLOAT32_BYTES
-        if sample_bytes <= self._machine_bytes:
-            return None
-        rows, columns = scenario.grid
-        return (
-            f"one sample of {len(scenario.channels)} channels on {rows} x {columns} points takes "
-            f"{_size(sample_bytes)}, and the memory here is {_size(self._machine_bytes)}: take a smaller grid or a "
-            "machine with more memory"
-        )
 
     def problems_of(self, scenario: Scenario, source: Source, package: ModuleType, network: Any) -> list[str]:
         """What of a launch does not fit."""
@@ -157,10 +144,10 @@ def _too_much(needs: Sequence[MemoryNeed], limit_bytes: int, whose: str) -> list
         fitting = need.fitting_batch(limit_bytes)
         change = f"lower {need.setting} to at most {fitting}, " if fitting > 0 else ""
         found.append(
-            f"{need.activity} takes at least {_size(need.total_bytes)} of memory ({need.parameters:,} parameters with "
-            f"what is kept of each {_size(need.parameter_bytes)}, a batch of {need.batch_size} "
-            f"{_size(need.batch_bytes)}), and the memory {whose} is {_size(limit_bytes)}: {change}take a smaller "
-            "preset or more memory"
+            f"{need.activity} takes at least {size_text(need.total_bytes)} of memory ({need.parameters:,} parameters "
+            f"with what is kept of each {size_text(need.parameter_bytes)}, a batch of {need.batch_size} "
+            f"{size_text(need.batch_bytes)}), and the memory {whose} is {size_text(limit_bytes)}: {change}take a "
+            "smaller preset or more memory"
         )
     return found
 
@@ -182,8 +169,3 @@ def _windows(windows: Windows, split: SplitName, lead: int) -> int:
 
 def _too_short(windows: Windows, split: SplitName, steps: int) -> str:
     return f"the {split} split has {len(windows.ranges[split])} steps, and no {steps} valid ones in a row"
-
-
-def _size(count: int) -> str:
-    power = min(len(UNITS) - 1, (max(count, 1).bit_length() - 1) // 10)
-    return f"{count / 1024**power:.{1 if power else 0}f} {UNITS[power]}"

@@ -14,6 +14,7 @@ from harness.models.parameters import count
 from harness.scenario.scenario import Scenario
 
 FLOAT32_BYTES = 4
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 COPIES_OF_A_PARAMETER = 4
 """Weight, gradient and both moments of Adam, all there when the optimiser steps."""
 
@@ -92,3 +93,22 @@ def record_bytes(scenario: Scenario, windows: Windows) -> int:
     )
     scores = 3 * len(scenario.channels) * len(scenario.inference.lead_steps)
     return BYTES_OF_A_RECORD + BYTES_OF_A_STEP * steps + BYTES_OF_A_SCORE * scores
+
+
+def problem_of_fields(scenario: Scenario, machine_bytes: int) -> str | None:
+    """What is wrong with fields of which one sample alone, input and target, is too large to be made."""
+    sample_bytes = 2 * len(scenario.channels) * math.prod(scenario.grid) * FLOAT32_BYTES
+    if sample_bytes <= machine_bytes:
+        return None
+    rows, columns = scenario.grid
+    return (
+        f"one sample of {len(scenario.channels)} channels on {rows} x {columns} points takes "
+        f"{size_text(sample_bytes)}, and the memory here is {size_text(machine_bytes)}: take a smaller grid or a "
+        "machine with more memory"
+    )
+
+
+def size_text(count: int) -> str:
+    """A number of bytes in the largest unit that makes it 1 or more."""
+    power = min(len(UNITS) - 1, (max(count, 1).bit_length() - 1) // 10)
+    return f"{count / 1024**power:.{1 if power else 0}f} {UNITS[power]}"

@@ -2,8 +2,7 @@
 
 Counted are the weights, their gradients, both moments of Adam, the fields of the batch and what a backward pass keeps,
 for PyTorch in the named precision. Not counted are what the framework and its libraries take for themselves, hence the
-reserve of `fitting`. MindSpore's graphs on a CPU take about twice
-as much, and recomputing saves nothing there.
+reserve of `fitting`. MindSpore's graphs on a CPU take about twice as much, and recomputing saves nothing there.
 """
 
 import math
@@ -84,7 +83,7 @@ def fitting(
     chip: ChipConfig,
     execution: Execution,
 ) -> Execution:
-    """The execution with the micro-batches and the recomputing that fit a chip and cost the least time.
+    """The execution, with more micro-batches and recomputing than it asks for where it does not fit a chip without.
 
     Micro-batches come first, which compute nothing twice, then blocks, then ranges of grid points where an architecture
     has them. Raises UserError where the chip's file does not give its memory, the architecture does not say what it
@@ -109,11 +108,12 @@ def fitting(
 
 
 def _candidates(package: ModuleType, domain: Domain, batch_size: int, execution: Execution) -> Iterator[Execution]:
-    parts = [number for number in range(1, batch_size + 1) if batch_size % number == 0]
-    units = [Recompute(), Recompute(unit="blocks")]
+    least, own = execution.accumulation, execution.recompute
+    parts = [number for number in range(least, batch_size + 1) if batch_size % number == 0]
+    units = [own, Recompute(unit="blocks")] if own.unit in ("none", "offload") else [own]
     if getattr(package, "RANGES", False):
         points = math.prod(domain.grid)
-        units += [Recompute(unit="ranges", ranges=number) for number in RANGES if number <= points]
+        units += [Recompute(unit="ranges", ranges=number) for number in RANGES if own.ranges < number <= points]
     for recompute in units:
         for number in parts:
             yield execution.model_copy(update={"recompute": recompute, "accumulation": number})

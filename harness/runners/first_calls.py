@@ -4,14 +4,14 @@ AI-GOMS changes the shape of its inputs with each phase of its masking, so that 
 training, inside an epoch whose other steps are steady.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from time import perf_counter
 from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
 from harness.errors import UserError
-from harness.frameworks.base import Compile, Framework
+from harness.frameworks.base import Compile, Framework, Sinks
 from harness.results.record import TrainingStage
 from harness.scenario.schema import OptimiserConfig
 
@@ -84,14 +84,36 @@ class FirstCalls:
         taken_s = perf_counter() - begun_s
         after = self._framework.graphs()
         if after.made > before.made:
-            compiled = Compile(what=what, shape=shape, s=taken_s, warm=after.built == before.built)
-            self.compiles = (*self.compiles, compiled)
+            warm = None if after.built is None else after.built == before.built
+            self.compiles = (*self.compiles, Compile(what=what, shape=shape, s=taken_s, warm=warm))
         return result
+
+
+class FirstCallsOfASink(FirstCalls):
+    """The same for a framework whose device may take its batches from a queue of its own."""
+
+    def sunk_steps(self, tasks: Sequence[Callable[[], tuple[NDArray[Any], ...]]], workers: int) -> Iterator[Any]:
+        """The losses; see Sinks. The first step of a stage counts as its compilation, as its graph is hidden."""
+        steps = self._framework.sunk_steps(tasks, workers)  # type: ignore[attr-defined]
+        key = ("train_step", "from the queue")
+        for _ in tasks:
+            begun_s = perf_counter()
+            loss = next(steps)
+            if key not in self._seen:
+                self._framework.synchronise()
+                self._seen.add(key)
+                self.compiles = (
+                    *self.compiles,
+                    Compile(what=key[0], shape=key[1], s=perf_counter() - begun_s, warm=None),
+                )
+                self.training_steps = (*self.training_steps, self._steps)
+            self._steps += 1
+            yield loss
 
 
 def watched(framework: Framework, is_graph: bool) -> tuple[Framework, FirstCalls]:
     """The framework to run with, whose first calls are watched where it compiles, and what will tell of them."""
-    calls = FirstCalls(framework)
+    calls = FirstCallsOfASink(framework) if isinstance(framework, Sinks) else FirstCalls(framework)
     return (cast(Framework, calls) if is_graph else framework), calls
 
 

@@ -1,7 +1,7 @@
 """A profiler around some steps of a launch, found by the name of the framework and attached through a hook."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -51,11 +51,22 @@ class StepHook:
         """End the recording if there is one, and write its file."""
         if self._recording:
             self._recording = False
-            self._profiler.stop(self._path)
+            with _told():
+                self._profiler.stop(self._path)
 
     def _start(self) -> None:
-        self._profiler.start()
+        with _told():
+            self._profiler.start()
         self._recording = True
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What a profiler raises of itself, as a UserError."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"the profiler failed: {one_line(error)}; run without --profile") from None
 
 
 def profiler_for(framework: str, device: str) -> Profiler:
@@ -80,5 +91,8 @@ def profiled(framework: str, device: str, folder: Path, steps: int) -> Iterator[
     hook = StepHook(profiler, folder / profiler.file_name, steps)
     try:
         yield hook, profiler.file_name
-    finally:
-        hook.stop()
+    except BaseException:
+        with suppress(UserError):
+            hook.stop()
+        raise
+    hook.stop()

@@ -92,7 +92,7 @@ def _train_stage(run: _Run, stage: Stage, index: int) -> TrainingStage:
                 loss=tuple(times.loss),
                 validation_loss=validation_loss,
                 validation_s=validation_s,
-                wait_s=tuple(times.wait_s),
+                wait_s=None if run.execution.loading.sink else tuple(times.wait_s),
                 window=run.execution.clock.window,
             )
         )
@@ -120,7 +120,7 @@ def _train_epoch(run: _Run, rollout_steps: int, stage: int, epoch: int, name: st
         partial(_with_extras, make, run.extras, epoch_of_training, (run.seed, stage, epoch_of_training, step))
         for step, make in enumerate(batches)
     ]
-    clock = StepClock(framework, run.execution.clock.window, first_apart=epoch == 0)
+    clock = StepClock(framework, run.execution.clock.window, first_apart=epoch == 0 or run.execution.is_graph)
     if run.execution.loading.sink:
         return _sink_epoch(run, tasks, clock, name)
     with prefetched(tasks, run.execution.loading) as ready:

@@ -89,9 +89,11 @@ class Loading(Frozen):
     sink: bool = Field(default=False, description="MindSpore's dataset sink mode")
 
     @model_validator(mode="after")
-    def _workers_prefetch(self) -> "Loading":
-        if self.workers > 1 and not self.prefetch:
-            raise ValueError("workers need prefetch of 1 or more")
+    def _one_way(self) -> "Loading":
+        if self.sink and self.prefetch:
+            raise ValueError("a sink has a queue of its own: leave prefetch out")
+        if self.workers > 1 and not self.prefetch and not self.sink:
+            raise ValueError("workers need prefetch of 1 or more, or a sink")
         return self
 
 

@@ -29,7 +29,7 @@ def main(measurement: str, framework_name: str, execution: str, network: str, sp
     """Build a FourCastNet and print what the measurement gives."""
     package = architecture("fourcastnet")
     settings = package.Network.model_validate_json(network)
-    how = {**(GRAPH if execution == "compiled" else EAGER).model_dump(), "operators": {"spectral": spectral}}
+    how = {**{"eager": EAGER, "graph": GRAPH}[execution].model_dump(), "operators": {"spectral": spectral}}
     framework = open_framework(framework_name, DEVICES[framework_name], Execution.model_validate(how))
     config = RossbyConfig(kind="rossby", seed=1)
     windows = Windows(open_source(config, grid=GRID), config.splits)

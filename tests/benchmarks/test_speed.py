@@ -13,7 +13,7 @@ NETWORKS = {
     "tiny": {"patch_size": 4, "embed_dim": 64, "depth": 2},
     "embed 128, depth 4": {"patch_size": 4, "embed_dim": 128, "depth": 4},
 }
-PYTORCH, MINDSPORE = ("pytorch", "eager"), ("mindspore", "compiled")
+PYTORCH, MINDSPORE = ("pytorch", "eager"), ("mindspore", "graph")
 
 
 SLOWEST = {"train_step_s": 1 / 3, "infer_step_s": 1 / 8}

@@ -1,5 +1,7 @@
 """What is done where a training step is counted to need more memory than a chip has."""
 
+from dataclasses import replace
+
 import pytest
 
 from harness.errors import UserError
@@ -10,7 +12,7 @@ from harness.machine import memory
 from harness.models import architecture
 from harness.models.memory import GIB, step_memory
 from harness.scenario import catalogue
-from harness.scenario.execution import EAGER
+from harness.scenario.execution import EAGER, Execution, Recompute
 from harness.scenario.scenario import Selection
 from harness.scenario.schema import Figure
 
@@ -73,3 +75,31 @@ def test_the_cpu_has_the_memory_that_this_process_may_use():
     chip = with_memory(catalogue.chip("cpu"))
     assert chip.memory_gib.value == memory.limit_bytes() / GIB
     assert with_memory(catalogue.chip("dcu-z100l")).memory_gib.value is None
+
+
+def test_what_the_user_set_stays_and_cells_that_become_the_same_are_one(found):
+    (cell,) = found.matrix.cells
+    blocks = cell.model_copy(update={"execution": Execution(recompute=Recompute(unit="blocks"))})
+    parts = cell.model_copy(update={"execution": Execution(accumulation=2)})
+    whole = replace(found.matrix, cells=(cell, parts, blocks))
+    assert fitted(whole, found.archives, chip_of(80.0)) == whole
+    needs = [needed_gib(found, each) for each in (cell, parts, blocks)]
+    assert needs[1] < needs[0]
+    matrix = fitted(whole, found.archives, chip_of(1.01 / 0.9 * needs[1]))
+    assert [each.execution for each in matrix.cells] == [parts.execution, blocks.execution]
+
+
+def test_what_is_not_trained_is_left_alone(found):
+    (cell,) = found.matrix.cells
+    stage = cell.training.stages[0].model_copy(update={"epochs": 0})
+    scored = cell.model_copy(update={"training": cell.training.model_copy(update={"stages": (stage,)})})
+    matrix = replace(found.matrix, cells=(scored,))
+    assert fitted(matrix, found.archives, chip_of(1e-4)) == matrix
+
+
+def test_fields_that_nobody_could_hold_are_one_line_with_and_without_fit(write_suite, crosscast):
+    suite = write_suite(preset={"grid": [2**20, 2**21]})
+    for more in ((), ("--fit",)):
+        done = crosscast("bench", "--suite", suite, *more)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert "one sample of 4 channels on 1048576 x 2097152 points takes 64.0 TiB" in done.stderr

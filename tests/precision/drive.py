@@ -14,7 +14,7 @@ import numpy as np
 
 from harness.frameworks import open_framework
 from harness.frameworks.policy import LOSS_SCALING, LossScaling
-from harness.scenario.execution import Compilation, Execution, Precision
+from harness.scenario.execution import Compilation, Execution, Precision, Recompute
 from harness.scenario.schema import OptimiserConfig
 from tests.precision.worlds import COMPILED, NETWORKS, dense, world
 
@@ -30,11 +30,10 @@ RATES = 0.02 / (1 + np.arange(PLANTED_STEPS))
 CLIPPED = OptimiserConfig(name="adamw", weight_decay=0.1, clip_norm=0.5, epsilon=0.1)
 
 
-def opened(name, execution, autocast):
+def opened(name, execution, autocast, **more):
     compilation = Compilation(mode="graph" if execution == "compiled" else "eager")
-    return open_framework(
-        name, DEVICES[name], Execution(compilation=compilation, precision=Precision(autocast=autocast))
-    )
+    how = Execution(compilation=compilation, precision=Precision(autocast=autocast), **more)
+    return open_framework(name, DEVICES[name], how)
 
 
 def losses(framework, subject, seed, steps=STEPS):
@@ -115,6 +114,8 @@ def answer(name, execution, autocast):
         subject = world(model)
         framework.build(subject.architecture, subject.network, subject.domain)
         found[f"losses/{model}"] = losses(framework, subject, 0)
+        saving = opened(name, execution, autocast, recompute=Recompute(unit="blocks"), accumulation=2)
+        found[f"saving/{model}"] = losses(saving, subject, 0, steps=3)
         found[f"skipped/{model}"] = np.array(framework.skipped_steps or 0)
         framework.load(subject.weights(0))
         x, target = framework.put(subject.inputs[0]), framework.put(subject.targets[0, 0])

@@ -97,6 +97,13 @@ def test_all_else_is_float32(of, model):
             assert of(run, f"types/{model}").tolist() == ["Float32"]
 
 
+@pytest.mark.parametrize(("run", "model"), RUN_MODELS)
+def test_recomputing_and_micro_batches_train_alike(of, run, model):
+    """Half a batch at a time, each block computed anew in the same format: the losses of the first steps are equal."""
+    plain = of(run, f"losses/{model}")[:3]
+    np.testing.assert_allclose(of(run, f"saving/{model}"), plain, rtol=FORMATS[run[2]].rounding)
+
+
 @pytest.mark.parametrize("run", SCALED_RUNS)
 def test_planted_overflows_are_skipped(of, run):
     assert of(run, "first_scale") == LOSS_SCALING.initial == 65536

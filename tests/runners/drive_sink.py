@@ -44,7 +44,7 @@ def main():
     config = TrainingConfig(batch_size=BATCH, optimiser=OptimiserConfig(), stages=stages)
     weight = np.zeros((1, 6), np.float32)
     weight[0, 4] = SURE / 10
-    sinking = GRAPH.model_copy(update={"loading": Loading(prefetch=4, workers=WORKERS, sink=True)})
+    sinking = GRAPH.model_copy(update={"loading": Loading(workers=WORKERS, sink=True)})
 
     def train(execution):
         framework = open_framework("mindspore", "CPU", execution)

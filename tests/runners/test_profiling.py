@@ -66,6 +66,28 @@ def test_an_ending_writes_what_there_is_and_keeps_its_error(tmp_path, monkeypatc
     assert (tmp_path / "noted.txt").read_text() == "trace"
 
 
+class Failing:
+    file_name = "trace.json"
+
+    def start(self):
+        pass
+
+    def stop(self, path):
+        raise RuntimeError("wrote no trace")
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"), [(None, "the profiler failed: RuntimeError: wrote no trace"), (KeyError, "k")]
+)
+def test_a_profiler_that_fails_is_one_line_and_hides_no_failure_of_the_work(monkeypatch, tmp_path, failure, said):
+    monkeypatch.setattr(profiling, "profiler_for", lambda framework, device: Failing())
+    with pytest.raises(failure or UserError, match=said), profiled("mine", "cpu", tmp_path, steps=4) as (hook, _):
+        for _ in range(SKIPPED + 1):
+            hook()
+        if failure:
+            raise failure("k")
+
+
 @pytest.mark.parametrize(
     ("found", "said"),
     [

@@ -361,7 +361,7 @@ class TestSuitesOfTheRepository:
         of_first = [cell for cell in found.cells if cell.model == "fourcastnet"]
         assert [cell.variant.name for cell in of_first] == [step.name for step in suite.ladder[:-1]]
         assert of_first[0].execution == Execution()
-        assert label(of_first[-1].execution) == "graph, O1, fp16, recompute blocks, prefetch 4, 2 workers, sink"
+        assert label(of_first[-1].execution) == "graph, O1, fp16, recompute blocks, 2 workers, sink"
         assert {entry.execution.world.devices for entry in found.absent if entry.model == "fourcastnet"} == {8}
 
     def test_timing_is_bounded(self):

@@ -64,13 +64,13 @@ def test_alone_everything_is_said():
         recompute=Recompute(unit="blocks"),
         accumulation=4,
         operators=Operators(spectral="fft", segment_sum="native"),
-        loading=Loading(prefetch=4, workers=2, sink=True),
+        loading=Loading(workers=2, sink=True),
         world=World(devices=8, nodes=2, parallel="sharded_optimiser"),
         clock=Clock(window=10),
     )
     assert label(execution) == (
         "graph, step compiled, max-autotune, TF32, native fp16, recompute blocks, accumulation 4, spectral fft, "
-        "segment sum native, prefetch 4, 2 workers, sink, 8 devices, 2 nodes, sharded optimiser, window of 10"
+        "segment sum native, 2 workers, sink, 8 devices, 2 nodes, sharded optimiser, window of 10"
     )
 
 

@@ -11,16 +11,14 @@ shape, is then given the graph, and the results, of the one before.
 """
 
 import os
-from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Any
 
 import mindspore as ms
 from mindspore import context
 
 from harness.errors import UserError
 from harness.frameworks.base import Graphs
-from harness.frameworks.compile_cache import use_folder
+from harness.frameworks.compile_cache import fuses_on_cpu, use_folder
 from harness.scenario.execution import Compilation
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
@@ -53,11 +51,6 @@ def prepare(compilation: Compilation, device: str) -> None:
         ms.set_context(enable_graph_kernel=True)
 
 
-def fuses_on_cpu(compilation: Compilation, device: str) -> bool:
-    """Whether kernels are fused by MindSpore's code generator for CPUs."""
-    return compilation.level == "O1" and device == "CPU"
-
-
 def described() -> dict[str, str]:
     """Level, fusion and cache of graphs as MindSpore tells them at the moment; empty where nothing is compiled."""
     if ms.get_context("mode") == ms.PYNATIVE_MODE:
@@ -72,9 +65,8 @@ def described() -> dict[str, str]:
     }
 
 
-def graphs(cells: Iterable[Any], compilation: Compilation, device: str) -> Graphs:
-    """The graphs that these Cells have compiled; built are all of them, or the fused kernels of a CPU."""
-    made = sum(len(cell.compile_cache) for cell in cells)
+def graphs(made: int, compilation: Compilation, device: str) -> Graphs:
+    """These graphs; built are all of them, or the fused kernels of a CPU."""
     if not fuses_on_cpu(compilation, device):
         return Graphs(made=made, built=made)
     return Graphs(made=made, built=sum(1 for _ in use_folder("mindspore").glob(KERNELS)))

@@ -60,22 +60,27 @@ def losses(
     workers: int,
     level: str,
 ) -> Iterator[Tensor]:
-    """The loss of each step, which takes settings and inputs from the queue.
+    """The loss of each step, which takes settings and inputs from the queue; the first batch is made at once.
 
     `tasks` make the inputs of each step and `settings` are the numbers that come before them. Raises UserError where
     the device has no sink, and the error of a task as it is.
     """
     if not tasks:
-        return
-    feed = Feed(tasks, settings)
-    columns = len(settings[0]) + len(tasks[0]())
+        return iter(())
+    first = tasks[0]()
+    feed = Feed([lambda: first, *tasks[1:]], settings)
+    columns = len(settings[0]) + len(first)
     try:
         sunk = ms.data_sink(
             step, dataset(feed, columns, workers), sink_size=1, jit_config=ms.JitConfig(jit_level=level)
         )
     except ValueError as error:
         raise UserError(f"MindSpore's dataset sink: {one_line(error)}; leave loading.sink out") from None
-    for _ in tasks:
+    return _taken(sunk, feed)
+
+
+def _taken(sunk: Callable[[], Tensor], feed: Feed) -> Iterator[Tensor]:
+    for _ in range(len(feed)):
         try:
             loss = sunk()
         except RuntimeError:

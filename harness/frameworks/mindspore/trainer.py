@@ -175,9 +175,11 @@ class TrainStep(nn.Cell):
         self.scaling: Any = scaling
         self.scales = scaling is not None
         function = loss if scaling is None else Scaled(loss, scaling.scale)
-        self.value_and_grad = ms.value_and_grad(function, None, self.parameters)
-        if parts > 1:
-            self.value_and_grad = Accumulated(loss, function, self.parameters, parts, size)
+        self.value_and_grad = (
+            ms.value_and_grad(function, None, self.parameters)
+            if parts == 1
+            else Accumulated(loss, function, self.parameters, parts, size)
+        )
         self.update = ops.AdamWeightDecay()
         self.map = ops.HyperMap()
         self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
@@ -257,7 +259,8 @@ class MindSpore:
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._loss_size = getattr(source, "loss_size", None)
-        self._compiled: list[nn.Cell] = [self.network, self._one_ahead]
+        self._train_step: Any = None
+        self._graphs_of_stages = 0
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
 
@@ -283,9 +286,10 @@ class MindSpore:
         rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=parts > 1)
         scale = self._loss_scale
         scaling = None if scale is None else ScaledUpdates(scale, optimiser, len(learning_rates))
+        if self._train_step is not None:
+            self._graphs_of_stages += len(self._train_step.compile_cache)
         self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size, scaling)
         self._train_step.set_train()
-        self._compiled.append(self._train_step)
         self._settings = iter((settings if scaling else fused_settings)(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
@@ -365,4 +369,6 @@ class MindSpore:
 
     def graphs(self) -> Graphs:
         """The graphs compiled so far; none where nothing is compiled."""
-        return compilation.graphs(self._compiled, self._execution.compilation, self._device)
+        cells = [cell for cell in (self.network, self._one_ahead, self._train_step) if cell is not None]
+        made = self._graphs_of_stages + sum(len(cell.compile_cache) for cell in cells)
+        return compilation.graphs(made, self._execution.compilation, self._device)

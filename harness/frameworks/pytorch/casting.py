@@ -1,7 +1,8 @@
 """Runs a network with the kinds of layers that the policy names in a lower format, whatever the network.
 
 A function mode sees the calls of PyTorch's functions, so that a layer applied to a slice of its weight, or to a weight
-that another module owns, counts as well. Backward passes run under it too: what is recomputed there is cast again.
+that another module owns, counts as well. Backward passes run under it too, so that what is recomputed there is cast
+again; begin them with torch.autograd.backward, since a method of a tensor is itself a call that ends the mode.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -58,14 +58,14 @@ def compiled(function: Callable[..., Any], compilation: Compilation, *, scope: s
 
 
 def begin_step(compilation: Compilation) -> None:
-    """Tell CUDA graphs (options: reduce-overhead) that what the graphs of the step before gave is done with."""
-    if compilation.options == "reduce-overhead":
+    """Tell CUDA graphs, which all options but the default use, that what those of the step before gave is done with."""
+    if compilation.options != "default":
         torch.compiler.cudagraph_mark_step_begin()
 
 
 def kept(value: Tensor, compilation: Compilation) -> Tensor:
     """The result of a step, in memory that the CUDA graphs of the next step leave alone."""
-    return value.clone() if compilation.options == "reduce-overhead" else value
+    return value if compilation.options == "default" else value.clone()
 
 
 def described(compilation: Compilation) -> dict[str, str]:
@@ -76,12 +76,16 @@ def described(compilation: Compilation) -> dict[str, str]:
 
 
 def graphs(compilation: Compilation) -> Graphs:
-    """The graphs that this process has compiled, and those of them that the cache of inductor did not hold."""
+    """The graphs that this process has compiled, and those of them that the cache of inductor did not hold.
+
+    Without that cache nobody counts the latter.
+    """
     if compilation.mode == "eager":
         return Graphs(made=0, built=0)
     from torch._dynamo.utils import counters
+    from torch._inductor import config
 
-    cache = counters["inductor"]
-    return Graphs(
-        made=counters["stats"]["unique_graphs"], built=cache["fxgraph_cache_miss"] + cache["fxgraph_cache_bypass"]
-    )
+    made, cache = counters["stats"]["unique_graphs"], counters["inductor"]
+    if not config.fx_graph_cache or getattr(config, "force_disable_caches", False):
+        return Graphs(made=made, built=None)
+    return Graphs(made=made, built=cache["fxgraph_cache_miss"] + cache["fxgraph_cache_bypass"])

@@ -167,11 +167,11 @@ class PyTorch:
             with kept_on_host(self._execution, self._device.type):
                 loss = batch.total(self._loss_of_rollout(batch.x, batch.targets, batch.forcings, tuple(batch.extras)))
             with self._casting.backward():
-                self._scaling.scaled(loss).backward()
+                torch.autograd.backward(self._scaling.scaled(loss))
             total += loss.detach()
         self._fill_gradients()
         self._scaling.update(self._optimiser, self.module, self._clip_norm)
-        return compilation.kept(total, self._execution.compilation)
+        return total
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
@@ -185,7 +185,7 @@ class PyTorch:
             self.module.zero_grad()
             loss = self._loss_ahead(x, target, tuple(extras))
             with self._casting.backward():
-                (loss * scale).backward()
+                torch.autograd.backward(loss * scale)
             self._fill_gradients()
             found = {name: self.get(p.grad) / scale for name, p in self.module.named_parameters()}
             if all(np.isfinite(gradient).all() for gradient in found.values()):
