@@ -1,8 +1,8 @@
 """Runs a network with the kinds of layers that the policy names in a lower format, whatever the network.
 
 A function mode sees the calls of PyTorch's functions, so that a layer applied to a slice of its weight, or to a weight
-that another module owns, counts as well. Backward passes run under it too, so that what is recomputed there is cast
-again; begin them with torch.autograd.backward, since a method of a tensor is itself a call that ends the mode.
+that another module owns, counts as well. A backward pass is not under it, but what that computes anew is
+(harness.models.layers.pytorch.recomputed).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -50,11 +50,10 @@ class Casting:
         self._layers = None if native else tuple(sorted(_low_layers(module))) if low else ()
         self._casts = low is not None
         self._forward: AbstractContextManager[Any] = nullcontext()
-        self._backward: AbstractContextManager[Any] = nullcontext()
         if low and native:
             self._forward = torch.autocast(device, TYPES[low])
         elif low:
-            self._forward = self._backward = ByKinds(TYPES[low], _weights_kept(module))
+            self._forward = ByKinds(TYPES[low], _weights_kept(module))
 
     def forward(self, run: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """`run`, cast: it takes float32 and returns float32."""
@@ -66,10 +65,6 @@ class Casting:
                 return run(*arguments).float()
 
         return cast
-
-    def backward(self) -> AbstractContextManager[Any]:
-        """What a backward pass runs in."""
-        return self._backward
 
     def layers(self) -> tuple[str, ...] | None:
         """Names of the layers that run low; None where the framework's own lists decide."""

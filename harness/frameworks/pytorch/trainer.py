@@ -166,8 +166,7 @@ class PyTorch:
         for batch in micro_batches(self._execution.accumulation, x, targets, forcings, extras, self._loss_size):
             with kept_on_host(self._execution, self._device.type):
                 loss = batch.total(self._loss_of_rollout(batch.x, batch.targets, batch.forcings, tuple(batch.extras)))
-            with self._casting.backward():
-                torch.autograd.backward(self._scaling.scaled(loss))
+            self._scaling.scaled(loss).backward()
             total += loss.detach()
         self._fill_gradients()
         self._scaling.update(self._optimiser, self.module, self._clip_norm)
@@ -184,8 +183,7 @@ class PyTorch:
         for scale in self._scaling.trials():
             self.module.zero_grad()
             loss = self._loss_ahead(x, target, tuple(extras))
-            with self._casting.backward():
-                torch.autograd.backward(loss * scale)
+            (loss * scale).backward()
             self._fill_gradients()
             found = {name: self.get(p.grad) / scale for name, p in self.module.named_parameters()}
             if all(np.isfinite(gradient).all() for gradient in found.values()):

@@ -4,21 +4,36 @@ Tokens run first, then the batch: (..., B, C). In that order a Fourier transform
 contiguous memory and no layer between the patch embedding and the head has to move data.
 """
 
-from collections.abc import Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils.checkpoint import checkpoint
 
 from harness.models.operators.spectral import REAL_FORM
 
-recomputed = partial(checkpoint, use_reentrant=False, preserve_rng_state=False)
-"""recomputed(function, *inputs): what it computes on the way is computed anew in the backward pass.
 
-No network here draws random numbers, so that there is no state of a generator to keep.
-"""
+def recomputed(function: Callable[..., Any], *inputs: Any) -> Any:
+    """What a function gives; what it computes on the way is computed anew in the backward pass, in the same formats.
+
+    That is under the function modes of now, which PyTorch restores only for autocast. No network here draws random
+    numbers, so that there is no state of a generator to keep.
+    """
+    modes = _get_current_function_mode_stack()
+    contexts = {"context_fn": lambda: (nullcontext(), _within(modes))} if modes else {}
+    return checkpoint(function, *inputs, use_reentrant=False, preserve_rng_state=False, **contexts)
+
+
+@contextmanager
+def _within(modes: Iterable[TorchFunctionMode]) -> Iterator[None]:
+    with ExitStack() as entered:
+        for mode in modes:
+            entered.enter_context(mode)
+        yield
 
 
 class AFNO(nn.Module):
