@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_text import clipped, drawn_texts
-from made_executions import add_cell, cells_run_as, group_of
+from made_executions import add_cell, cells_of, group_of
 from made_records import (
     make_certificate,
     make_failure,
@@ -33,7 +33,6 @@ from harness.analysis.tables.table import print_table
 from harness.results.record import Energy, Memory, Phase, PhaseEnergy
 from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Precision, Recompute
 from harness.scenario.scenario import Absent
-from harness.scenario.schema import InferenceConfig
 
 BF16 = Execution(precision=Precision(autocast="bf16"))
 BLOCKS = Execution(recompute=Recompute(unit="blocks"))
@@ -77,10 +76,10 @@ class TestOneAtATime:
     @pytest.fixture
     def cells(self, results):
         add(results, "base", made(0.5, joules=160.0))
-        add(results, "graph", made(0.25, joules=80.0, noise=OTHER_NOISE))
-        add(results, "bf16", made(0.1, rmse=1.2, joules=16.0))
-        add(results, "blocks", made(0.6, memory_mib=250, joules=160.0))
-        return cells_run_as(results, {"base": EAGER, "graph": GRAPH, "bf16": BF16, "blocks": BLOCKS})
+        add(results, "graph", made(0.25, joules=80.0, noise=OTHER_NOISE), execution=GRAPH)
+        add(results, "bf16", made(0.1, rmse=1.2, joules=16.0), execution=BF16)
+        add(results, "blocks", made(0.6, memory_mib=250, joules=160.0), execution=BLOCKS)
+        return cells_of(results)
 
     def test_a_row_for_each_value_of_an_axis(self, cells):
         table = built(cells)
@@ -146,8 +145,8 @@ class TestOneAtATime:
 )
 def test_skill_decides_what_may_be_claimed(results, rmse, spread, skill):
     add(results, "base", made(0.5))
-    add(results, "graph", made(0.25, rmse=rmse, spread=spread, noise=OTHER_NOISE))
-    cells = cells_run_as(results, {"graph": GRAPH})
+    add(results, "graph", made(0.25, rmse=rmse, spread=spread, noise=OTHER_NOISE), execution=GRAPH)
+    cells = cells_of(results)
     (study,) = studies(group_of(cells), ())
     found = result_of(study.steps[0])
     assert found.skill.verdict == skill
@@ -156,8 +155,8 @@ def test_skill_decides_what_may_be_claimed(results, rmse, spread, skill):
 
 def test_two_launches_claim_nothing(results):
     add_cell(results, "base", launches=range(2), made=made(0.5))
-    add_cell(results, "graph", launches=range(2), made=made(0.25))
-    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    add_cell(results, "graph", execution=GRAPH, launches=range(2), made=made(0.25))
+    row = rows_of(built(cells_of(results))).iloc[0]
     assert row["brings"] == "no gain is claimed: skill undecided"
     assert pd.isna(row["train_step_ratio_low95"])
 
@@ -168,15 +167,15 @@ def test_without_scores_nothing_is_claimed(results):
         return found | {"measurements": found["measurements"].model_copy(update={"skill": None})}
 
     add(results, "base", made(0.5))
-    add(results, "graph", unscored)
-    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    add(results, "graph", unscored, execution=GRAPH)
+    row = rows_of(built(cells_of(results))).iloc[0]
     assert (row["skill"], row["brings"]) == ("not scored", "no gain is claimed: skill not scored")
 
 
 def test_cells_that_differ_in_more_than_their_execution_are_of_no_study(results):
     add(results, "base", made(0.5))
-    add(results, "graph", made(0.25), seed=5)
-    assert built(cells_run_as(results, {"graph": GRAPH})).sections == ()
+    add(results, "graph", made(0.25), execution=GRAPH, seed=5)
+    assert built(cells_of(results)).sections == ()
 
 
 def test_what_else_differs_is_a_refusal_that_names_it(results):
@@ -187,8 +186,8 @@ def test_what_else_differs_is_a_refusal_that_names_it(results):
         return found | {"measurements": found["measurements"].model_copy(update={"framework": described})}
 
     add(results, "base", made(0.5))
-    add(results, "graph", newer)
-    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    add(results, "graph", newer, execution=GRAPH)
+    row = rows_of(built(cells_of(results))).iloc[0]
     assert row["brings"] == "refused"
     assert row["refusal"] == "version of the framework: 3.0 (cpu) here, 2.9 (cpu) in the baseline"
     assert "train_step_ratio" not in row.dropna().index
@@ -196,8 +195,8 @@ def test_what_else_differs_is_a_refusal_that_names_it(results):
 
 def test_what_did_not_run_is_a_row_with_its_reason(results):
     add(results, "base", made(0.5))
-    add(results, "graph", made(0.25))
-    scenario = make_scenario(inference=InferenceConfig(max_steps=999))
+    add(results, "graph", made(0.25), execution=GRAPH)
+    scenario = make_scenario(execution=BLOCKS)
     results.add(make_failure("pytorch", 0, scenario=scenario, attempt="blocks.0", reason="killed", order=999))
     absent = Absent(
         model="fourcastnet",
@@ -208,7 +207,7 @@ def test_what_did_not_run_is_a_row_with_its_reason(results):
         data_name="rossby",
         reason="no compiler [here]",
     )
-    cells = cells_run_as(results, {"graph": GRAPH, "blocks": BLOCKS})
+    cells = cells_of(results)
     brings = rows_of(built({name: cells[name] for name in ("base", "blocks", "graph")}, (absent,)))["brings"]
     assert list(brings[("one at a time", "recompute.unit blocks")]) == ["did not run: out of memory: killed"]
     assert "did not run: no compiler [here]" in list(brings[("one at a time", "graph")])
@@ -216,8 +215,8 @@ def test_what_did_not_run_is_a_row_with_its_reason(results):
 
 def test_parity_is_that_of_the_execution(results):
     add(results, "base", made(0.5), framework="mindspore")
-    add(results, "graph", made(0.25), framework="mindspore")
-    cells = cells_run_as(results, {"graph": GRAPH})
+    add(results, "graph", made(0.25), framework="mindspore", execution=GRAPH)
+    cells = cells_of(results)
     assert not rows_of(built(cells)).iloc[0]["parity_certified"]
     both = [make_certificate().model_copy(update={"execution": cell.scenario.execution}) for cell in cells.values()]
     assert rows_of(built(cells, certificates=both)).iloc[0]["parity_certified"]
@@ -230,9 +229,9 @@ class TestLadder:
     def cells(self, results):
         add(results, "a", made(0.5))
         add(results, "b", made(1.0), framework="mindspore")
-        add(results, "c", made(0.4), framework="mindspore")
-        add(results, "d", made(0.2, rmse=1.2), framework="mindspore")
-        return cells_run_as(results, {"c": GRAPH, "d": GRAPH_BF16})
+        add(results, "c", made(0.4), framework="mindspore", execution=GRAPH)
+        add(results, "d", made(0.2, rmse=1.2), framework="mindspore", execution=GRAPH_BF16)
+        return cells_of(results)
 
     def test_each_rung_beside_the_one_below_and_the_first(self, cells):
         table = rows_of(built(cells))
@@ -245,9 +244,9 @@ class TestLadder:
         assert list(rungs["refusal"].fillna("")) == ["", "", ""]
 
     def test_values_of_one_axis_beside_a_base_are_no_ladder(self, results):
-        for name in ("base", "graph", "bf16"):
-            add(results, name, made(0.5))
-        cells = cells_run_as(results, {"graph": GRAPH, "bf16": BF16})
+        for name, execution in {"base": EAGER, "graph": GRAPH, "bf16": BF16}.items():
+            add(results, name, made(0.5), execution=execution)
+        cells = cells_of(results)
         assert ladders(group_of(cells), ()) == ()
 
     @pytest.fixture
