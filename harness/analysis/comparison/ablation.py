@@ -13,7 +13,7 @@ from harness.analysis.comparison.parity import with_parity
 from harness.analysis.executions import Unequal, axes_of, unequal
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.execution import Execution
-from harness.scenario.labels import MODE
+from harness.scenario.labels import changed
 from harness.scenario.scenario import Absent, Scenario
 
 EVERY_SETTING = ablation(Execution.model_fields)
@@ -70,8 +70,8 @@ def studies(group: Group, certificates: Sequence[Certificate]) -> tuple[Study, .
     for cells in _by_likeness(group.cells):
         bases: dict[Cell, list[Cell]] = {}
         for cell in sorted(cells, key=lambda each: (not each.launches, len(each.scenario.execution.settings()))):
-            changed = [base for base in bases if _changes(cell, base)[0]]
-            base = min(changed, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
+            apart = [base for base in bases if _changes(cell, base)[0]]
+            base = min(apart, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
             bases.setdefault(base or cell, [])
             if base:
                 bases[base].append(cell)
@@ -99,8 +99,8 @@ def ladders(group: Group, certificates: Sequence[Certificate]) -> tuple[Ladder, 
 
 
 def name_of_settings(settings: Iterable[Unequal]) -> str:
-    """What is changed, in words: `graph`, `precision.autocast bf16`."""
-    return " + ".join(str(ours) if name == MODE else f"{name} {ours}" for name, ours, _ in settings)
+    """What is changed, in words: `graph`, `bf16`, `no recompute`."""
+    return " + ".join(filter(None, (changed(*each) for each in settings)))
 
 
 def _by_likeness(cells: Sequence[Cell]) -> list[list[Cell]]:
