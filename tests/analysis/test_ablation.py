@@ -9,11 +9,13 @@ from drawn_text import clipped, drawn_texts
 from made_executions import add_cell, cells_of, group_of
 from made_records import (
     make_certificate,
+    make_epoch,
     make_failure,
     make_measurements,
     make_record,
     make_scenario,
     make_skill,
+    make_stage,
     make_window,
 )
 from pages import Page
@@ -30,9 +32,10 @@ from harness.analysis.html_report import write_report
 from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.table import print_table
+from harness.frameworks.base import Compile
 from harness.results.record import Energy, Memory, Phase, PhaseEnergy
 from harness.scenario import catalogue
-from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Precision, Recompute
+from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Loading, Precision, Recompute
 from harness.scenario.matrix import ways_of
 from harness.scenario.scenario import Absent
 
@@ -277,6 +280,60 @@ class TestLadder:
         assert {"pytorch eager", "mindspore", "graph", "bf16", "x 0.4000"} <= set(texts)
         assert clipped(drawn.figure) == []
         assert all(path.stat().st_size for path in write(drawn, tmp_path))
+
+
+def test_a_refused_rung_and_one_without_scores_have_words_and_looks_of_their_own(results):
+    described = make_measurements().framework.model_copy(update={"version": "3.0"})
+
+    def newer(step_s, **changes):
+        def of(launch):
+            found = made(step_s)(launch)["measurements"]
+            return {"measurements": found.model_copy(update={"framework": described, **changes})}
+
+        return of
+
+    add(results, "a", made(0.5))
+    add(results, "b", newer(0.4), execution=GRAPH)
+    add(results, "c", newer(0.3), execution=GRAPH_BF16)
+    prefetch = GRAPH_BF16.model_copy(update={"loading": Loading(prefetch=2)})
+    add(results, "d", newer(0.2, skill=None), execution=prefetch)
+    subject = Subject("fourcastnet", "tiny", "rossby", (group_of(cells_of(results)),), "made")
+    (item,) = ladder.illustrate(subject)
+    steps = item.data[item.data["quantity"] == "train step"]
+    assert list(steps["brings"]) == ["first rung", "comparison refused", "gain", "not scored"]
+    panel = next(axes for axes in item.figure.axes if axes.get_xlabel().startswith("Train step"))
+    hatches = [bar.get_hatch() for bar in panel.patches]
+    assert len(set(hatches)) == 3
+    assert hatches[0] == hatches[2]
+    assert {"comparison refused", "not scored"} <= {text for text, _ in drawn_texts(item.figure)}
+    assert clipped(item.figure) == []
+
+
+def compiled(step_s, compile_s):
+    """Launches whose first step is `compile_s` longer than the others, for a graph that is compiled in it."""
+
+    def of(launch):
+        first = make_epoch(step_s=(step_s + compile_s, step_s)).model_copy(update={"first_calls": (0,)})
+        later = [make_epoch(step_s=(step_s, step_s))] * 2
+        compiles = (Compile(what="train_step", shape="8", s=step_s + compile_s, warm=False),)
+        found = make_measurements(launch=launch, training=(make_stage(first, *later),), compiles=compiles)
+        return {"measurements": found}
+
+    return of
+
+
+def test_compiling_is_compared_where_both_measured_it_and_the_first_step_elsewhere(results):
+    o1 = Execution(compilation=Compilation(mode="graph", level="O1"))
+    add(results, "eager", made(0.5))
+    add(results, "graph", compiled(0.5, 4.0), execution=GRAPH)
+    add(results, "O1", compiled(0.5, 12.0), execution=o1)
+    cells = cells_of(results)
+    row = rows_of(built({name: cells[name] for name in ("graph", "O1")})).loc[("one at a time", "O1")]
+    assert row["compiling_in_training_ratio"] == pytest.approx(3.0)
+    assert "first_train_step_ratio" not in row.dropna().index
+    row = rows_of(built({name: cells[name] for name in ("eager", "graph")})).loc[("one at a time", "graph")]
+    assert row["first_train_step_ratio"] == pytest.approx(4.5 / 9.0)
+    assert "compiling_in_training_ratio" not in row.index
 
 
 STUDY = catalogue.suite("study")
