@@ -34,7 +34,8 @@ OF_A_STAGE = {
 }
 """Quantities of a training stage, and their names in records of several stages."""
 
-CELL_NAME = re.compile(rf"\S+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Mode))}))?")
+CELL_NAME = re.compile(rf"\S+/({'|'.join(get_args(FrameworkName))})(-({'|'.join(get_args(Mode))})(-[^\s-]\S*)?)?")
+"""An execution is eager or graph alone, or all of its label as `as_name` writes it: a100/mindspore-graph-O1."""
 
 Line = Annotated[str, BeforeValidator(lambda text: " ".join(text.split()) if isinstance(text, str) else text)]
 """Text whose breaks are read as spaces, because tables show it in one line."""

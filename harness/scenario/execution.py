@@ -143,7 +143,22 @@ class Execution(Frozen):
 
     def settings(self) -> dict[str, Any]:
         """What is set away from its default, by dotted names such as `precision.autocast`."""
-        return dict(_set_away(self, type(self)()))
+        usual = dict(every_setting(type(self)()))
+        return {name: value for name, value in every_setting(self) if value != usual[name]}
+
+
+def every_setting(execution: Execution) -> Iterator[tuple[str, Any]]:
+    """All settings, set away from their default or not, by dotted names such as `precision.autocast`."""
+    return _flat(execution, "")
+
+
+def _flat(value: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:
+    for name in type(value).model_fields:
+        inner = getattr(value, name)
+        if isinstance(inner, BaseModel):
+            yield from _flat(inner, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", inner
 
 
 EAGER = Execution()
@@ -164,12 +179,3 @@ StoredExecution = Annotated[
     Execution, BeforeValidator(lambda stored: execution_of_old(stored) if isinstance(stored, str) else stored)
 ]
 """An execution as files of results hold it, old ones by a word."""
-
-
-def _set_away(value: BaseModel, default: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name in type(value).model_fields:
-        own, usual = getattr(value, name), getattr(default, name)
-        if isinstance(own, BaseModel):
-            yield from _set_away(own, usual, f"{prefix}{name}.")
-        elif own != usual:
-            yield f"{prefix}{name}", own

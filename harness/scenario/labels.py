@@ -7,6 +7,8 @@ from typing import Any
 from harness.scenario.execution import Execution, Precision
 
 MODE = "compilation.mode"
+NOTHING = (None, False, 0, "none", "default", "ieee")
+"""Defaults that set nothing, so that a return to one is said by what is left."""
 
 WORDS: Mapping[str, Callable[[Any], str]] = {
     "compilation.scope": lambda scope: f"{scope} compiled",
@@ -20,10 +22,10 @@ WORDS: Mapping[str, Callable[[Any], str]] = {
     "operators.spectral": lambda choice: f"spectral {choice}",
     "operators.segment_sum": lambda choice: f"segment sum {choice}",
     "loading.prefetch": lambda depth: f"prefetch {depth}",
-    "loading.workers": lambda count: f"{count} workers",
+    "loading.workers": lambda count: _counted(count, "worker"),
     "loading.sink": lambda sink: "sink",
-    "world.devices": lambda count: f"{count} devices",
-    "world.nodes": lambda count: f"{count} nodes",
+    "world.devices": lambda count: _counted(count, "device"),
+    "world.nodes": lambda count: _counted(count, "node"),
     "world.parallel": lambda kind: kind.replace("_", " "),
     "clock.window": lambda steps: f"window of {steps}",
 }
@@ -81,6 +83,17 @@ def names_of(execution: Execution) -> tuple[str, str]:
     return execution.compilation.mode, as_name(label(execution))
 
 
+def changed(name: str, to: Any, before: Any) -> str:
+    """In words what a setting is changed to; empty where another setting that is changed with it says it."""
+    if name == MODE:
+        return str(to)
+    if name == "recompute.ranges" and to == 1:
+        return ""
+    if name == "recompute.unit" and to == "none":
+        return "no recompute"
+    return f"no {_said(name, before)}" if to in NOTHING else _said(name, to)
+
+
 def _joined(execution: Execution, settings: Mapping[str, Any]) -> str:
     said = [_said(name, value) for name, value in settings.items() if name != MODE]
     return ", ".join([execution.compilation.mode, *filter(None, said)])
@@ -88,3 +101,7 @@ def _joined(execution: Execution, settings: Mapping[str, Any]) -> str:
 
 def _said(name: str, value: Any) -> str:
     return WORDS[name](value) if name in WORDS else f"{name} {value}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count > 1 else ''}"

@@ -44,6 +44,7 @@ def add(
     *,
     launches=5,
     framework="pytorch",
+    execution="eager",
     energy_j=None,
     scopes=("card",),
     host="aaaabbbbcccc",
@@ -51,7 +52,7 @@ def add(
     **changes,
 ):
     """Launches on a chip whose steps take `factor` times half a second, a little more or less."""
-    scenario = make_scenario(framework, "eager", chip=chip, **changes)
+    scenario = make_scenario(framework, execution, chip=chip, **changes)
     for launch in range(launches):
         phase = Phase(name="inference", t0_ns=0, t1_ns=1, steps=10, samples=10)
         measured = make_measurements(

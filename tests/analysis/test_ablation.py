@@ -6,14 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from drawn_text import clipped, drawn_texts
-from made_executions import add_cell, cells_run_as, group_of
+from made_executions import add_cell, cells_of, group_of
 from made_records import (
     make_certificate,
+    make_epoch,
     make_failure,
     make_measurements,
     make_record,
     make_scenario,
     make_skill,
+    make_stage,
     make_window,
 )
 from pages import Page
@@ -30,13 +32,16 @@ from harness.analysis.html_report import write_report
 from harness.analysis.tables.ablation import ablation_table
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.table import print_table
+from harness.frameworks.base import Compile
 from harness.results.record import Energy, Memory, Phase, PhaseEnergy
-from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Precision, Recompute
+from harness.scenario import catalogue
+from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Loading, Precision, Recompute
+from harness.scenario.matrix import ways_of
 from harness.scenario.scenario import Absent
-from harness.scenario.schema import InferenceConfig
 
 BF16 = Execution(precision=Precision(autocast="bf16"))
 BLOCKS = Execution(recompute=Recompute(unit="blocks"))
+RANGES = Execution(recompute=Recompute(unit="ranges", ranges=4))
 GRAPH_BF16 = Execution(compilation=Compilation(mode="graph"), precision=Precision(autocast="bf16"))
 NOISE = np.array([0.0, 0.01, -0.012, 0.004, 0.007])
 OTHER_NOISE = np.array([0.003, -0.006, 0.01, 0.0, -0.004])
@@ -77,15 +82,15 @@ class TestOneAtATime:
     @pytest.fixture
     def cells(self, results):
         add(results, "base", made(0.5, joules=160.0))
-        add(results, "graph", made(0.25, joules=80.0, noise=OTHER_NOISE))
-        add(results, "bf16", made(0.1, rmse=1.2, joules=16.0))
-        add(results, "blocks", made(0.6, memory_mib=250, joules=160.0))
-        return cells_run_as(results, {"base": EAGER, "graph": GRAPH, "bf16": BF16, "blocks": BLOCKS})
+        add(results, "graph", made(0.25, joules=80.0, noise=OTHER_NOISE), execution=GRAPH)
+        add(results, "bf16", made(0.1, rmse=1.2, joules=16.0), execution=BF16)
+        add(results, "blocks", made(0.6, memory_mib=250, joules=160.0), execution=BLOCKS)
+        return cells_of(results)
 
     def test_a_row_for_each_value_of_an_axis(self, cells):
         table = built(cells)
         (section,) = table.sections
-        assert [row[0] for row in section.texts] == ["graph", "precision.autocast bf16", "recompute.unit blocks"]
+        assert [row[0] for row in section.texts] == ["graph", "bf16", "recompute blocks"]
         assert list(rows_of(table)["axes"]) == ["compilation", "precision.autocast", "recompute"]
         assert section.title.endswith("base pytorch eager")
 
@@ -105,7 +110,7 @@ class TestOneAtATime:
 
     def test_memory_and_energy_are_called_less_or_more(self, cells):
         table = rows_of(built(cells))
-        blocks = table.loc[("one at a time", "recompute.unit blocks")]
+        blocks = table.loc[("one at a time", "recompute blocks")]
         assert blocks["peak_process_memory_ratio"] == pytest.approx(0.5)
         assert blocks["brings"] == "less: peak process memory; slower: epoch, train step, infer step"
         expected = "faster: epoch, train step, infer step; less: energy per training sample"
@@ -113,12 +118,12 @@ class TestOneAtATime:
 
     def test_nothing_that_fails_equivalence_is_a_gain_however_fast(self, cells):
         table = built(cells)
-        row = rows_of(table).loc[("one at a time", "precision.autocast bf16")]
+        row = rows_of(table).loc[("one at a time", "bf16")]
         assert row["train_step_ratio"] == pytest.approx(0.2)
         assert row["skill"] == "not equivalent"
         assert row["rmse_change_fraction"] == pytest.approx(0.2, abs=1e-4)
         assert row["brings"] == "no gain is claimed: skill not equivalent"
-        shown = " ".join(" ".join(row) for row in table.sections[0].texts if row[0].startswith("precision"))
+        shown = " ".join(" ".join(row) for row in table.sections[0].texts if row[0] == "bf16")
         assert not {"faster", "less"} & set(shown.replace(":", "").split())
 
     def test_every_format_has_every_row_and_number(self, cells, tmp_path):
@@ -131,7 +136,7 @@ class TestOneAtATime:
         for text in texts:
             assert "no gain is claimed: skill not equivalent" in text
             assert "0.500" in text
-            assert "precision.autocast bf16" in text
+            assert "bf16" in text
         assert len(pd.read_csv(tmp_path / "ablation.csv")) == 3
 
 
@@ -146,8 +151,8 @@ class TestOneAtATime:
 )
 def test_skill_decides_what_may_be_claimed(results, rmse, spread, skill):
     add(results, "base", made(0.5))
-    add(results, "graph", made(0.25, rmse=rmse, spread=spread, noise=OTHER_NOISE))
-    cells = cells_run_as(results, {"graph": GRAPH})
+    add(results, "graph", made(0.25, rmse=rmse, spread=spread, noise=OTHER_NOISE), execution=GRAPH)
+    cells = cells_of(results)
     (study,) = studies(group_of(cells), ())
     found = result_of(study.steps[0])
     assert found.skill.verdict == skill
@@ -156,8 +161,8 @@ def test_skill_decides_what_may_be_claimed(results, rmse, spread, skill):
 
 def test_two_launches_claim_nothing(results):
     add_cell(results, "base", launches=range(2), made=made(0.5))
-    add_cell(results, "graph", launches=range(2), made=made(0.25))
-    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    add_cell(results, "graph", execution=GRAPH, launches=range(2), made=made(0.25))
+    row = rows_of(built(cells_of(results))).iloc[0]
     assert row["brings"] == "no gain is claimed: skill undecided"
     assert pd.isna(row["train_step_ratio_low95"])
 
@@ -168,15 +173,15 @@ def test_without_scores_nothing_is_claimed(results):
         return found | {"measurements": found["measurements"].model_copy(update={"skill": None})}
 
     add(results, "base", made(0.5))
-    add(results, "graph", unscored)
-    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    add(results, "graph", unscored, execution=GRAPH)
+    row = rows_of(built(cells_of(results))).iloc[0]
     assert (row["skill"], row["brings"]) == ("not scored", "no gain is claimed: skill not scored")
 
 
 def test_cells_that_differ_in_more_than_their_execution_are_of_no_study(results):
     add(results, "base", made(0.5))
-    add(results, "graph", made(0.25), seed=5)
-    assert built(cells_run_as(results, {"graph": GRAPH})).sections == ()
+    add(results, "graph", made(0.25), execution=GRAPH, seed=5)
+    assert built(cells_of(results)).sections == ()
 
 
 def test_what_else_differs_is_a_refusal_that_names_it(results):
@@ -187,8 +192,8 @@ def test_what_else_differs_is_a_refusal_that_names_it(results):
         return found | {"measurements": found["measurements"].model_copy(update={"framework": described})}
 
     add(results, "base", made(0.5))
-    add(results, "graph", newer)
-    row = rows_of(built(cells_run_as(results, {"graph": GRAPH}))).iloc[0]
+    add(results, "graph", newer, execution=GRAPH)
+    row = rows_of(built(cells_of(results))).iloc[0]
     assert row["brings"] == "refused"
     assert row["refusal"] == "version of the framework: 3.0 (cpu) here, 2.9 (cpu) in the baseline"
     assert "train_step_ratio" not in row.dropna().index
@@ -196,8 +201,8 @@ def test_what_else_differs_is_a_refusal_that_names_it(results):
 
 def test_what_did_not_run_is_a_row_with_its_reason(results):
     add(results, "base", made(0.5))
-    add(results, "graph", made(0.25))
-    scenario = make_scenario(inference=InferenceConfig(max_steps=999))
+    add(results, "graph", made(0.25), execution=GRAPH)
+    scenario = make_scenario(execution=BLOCKS)
     results.add(make_failure("pytorch", 0, scenario=scenario, attempt="blocks.0", reason="killed", order=999))
     absent = Absent(
         model="fourcastnet",
@@ -208,16 +213,16 @@ def test_what_did_not_run_is_a_row_with_its_reason(results):
         data_name="rossby",
         reason="no compiler [here]",
     )
-    cells = cells_run_as(results, {"graph": GRAPH, "blocks": BLOCKS})
+    cells = cells_of(results)
     brings = rows_of(built({name: cells[name] for name in ("base", "blocks", "graph")}, (absent,)))["brings"]
-    assert list(brings[("one at a time", "recompute.unit blocks")]) == ["did not run: out of memory: killed"]
+    assert list(brings[("one at a time", "recompute blocks")]) == ["did not run: out of memory: killed"]
     assert "did not run: no compiler [here]" in list(brings[("one at a time", "graph")])
 
 
 def test_parity_is_that_of_the_execution(results):
     add(results, "base", made(0.5), framework="mindspore")
-    add(results, "graph", made(0.25), framework="mindspore")
-    cells = cells_run_as(results, {"graph": GRAPH})
+    add(results, "graph", made(0.25), framework="mindspore", execution=GRAPH)
+    cells = cells_of(results)
     assert not rows_of(built(cells)).iloc[0]["parity_certified"]
     both = [make_certificate().model_copy(update={"execution": cell.scenario.execution}) for cell in cells.values()]
     assert rows_of(built(cells, certificates=both)).iloc[0]["parity_certified"]
@@ -230,14 +235,14 @@ class TestLadder:
     def cells(self, results):
         add(results, "a", made(0.5))
         add(results, "b", made(1.0), framework="mindspore")
-        add(results, "c", made(0.4), framework="mindspore")
-        add(results, "d", made(0.2, rmse=1.2), framework="mindspore")
-        return cells_run_as(results, {"c": GRAPH, "d": GRAPH_BF16})
+        add(results, "c", made(0.4), framework="mindspore", execution=GRAPH)
+        add(results, "d", made(0.2, rmse=1.2), framework="mindspore", execution=GRAPH_BF16)
+        return cells_of(results)
 
     def test_each_rung_beside_the_one_below_and_the_first(self, cells):
         table = rows_of(built(cells))
         rungs, whole = table.loc["rung"], table.loc["whole ladder"]
-        assert list(rungs.index) == ["mindspore", "graph", "precision.autocast bf16"]
+        assert list(rungs.index) == ["mindspore", "graph", "bf16"]
         assert list(rungs["train_step_ratio"]) == pytest.approx([2.0, 0.4, 0.5])
         assert list(whole["train_step_ratio"]) == pytest.approx([2.0, 0.8, 0.4])
         assert list(rungs["skill"]) == ["equivalent", "equivalent", "not equivalent"]
@@ -245,9 +250,9 @@ class TestLadder:
         assert list(rungs["refusal"].fillna("")) == ["", "", ""]
 
     def test_values_of_one_axis_beside_a_base_are_no_ladder(self, results):
-        for name in ("base", "graph", "bf16"):
-            add(results, name, made(0.5))
-        cells = cells_run_as(results, {"graph": GRAPH, "bf16": BF16})
+        for name, execution in {"base": EAGER, "graph": GRAPH, "bf16": BF16}.items():
+            add(results, name, made(0.5), execution=execution)
+        cells = cells_of(results)
         assert ladders(group_of(cells), ()) == ()
 
     @pytest.fixture
@@ -272,9 +277,147 @@ class TestLadder:
 
     def test_all_that_is_drawn_can_be_read_and_is_written(self, drawn, tmp_path):
         texts = [text for text, _ in drawn_texts(drawn.figure)]
-        assert {"pytorch eager", "mindspore", "graph", "precision.autocast bf16", "x 0.4000"} <= set(texts)
+        assert {"pytorch eager", "mindspore", "graph", "bf16", "x 0.4000"} <= set(texts)
         assert clipped(drawn.figure) == []
         assert all(path.stat().st_size for path in write(drawn, tmp_path))
+
+
+def test_a_refused_rung_and_one_without_scores_have_words_and_looks_of_their_own(results):
+    described = make_measurements().framework.model_copy(update={"version": "3.0"})
+
+    def newer(step_s, **changes):
+        def of(launch):
+            found = made(step_s)(launch)["measurements"]
+            return {"measurements": found.model_copy(update={"framework": described, **changes})}
+
+        return of
+
+    add(results, "a", made(0.5))
+    add(results, "b", newer(0.4), execution=GRAPH)
+    add(results, "c", newer(0.3), execution=GRAPH_BF16)
+    prefetch = GRAPH_BF16.model_copy(update={"loading": Loading(prefetch=2)})
+    add(results, "d", newer(0.2, skill=None), execution=prefetch)
+    subject = Subject("fourcastnet", "tiny", "rossby", (group_of(cells_of(results)),), "made")
+    (item,) = ladder.illustrate(subject)
+    steps = item.data[item.data["quantity"] == "train step"]
+    assert list(steps["brings"]) == ["first rung", "comparison refused", "gain", "not scored"]
+    panel = next(axes for axes in item.figure.axes if axes.get_xlabel().startswith("Train step"))
+    hatches = [bar.get_hatch() for bar in panel.patches]
+    assert len(set(hatches)) == 3
+    assert hatches[0] == hatches[2]
+    assert {"comparison refused", "not scored"} <= {text for text, _ in drawn_texts(item.figure)}
+    assert clipped(item.figure) == []
+
+
+def compiled(step_s, compile_s):
+    """Launches whose first step is `compile_s` longer than the others, for a graph that is compiled in it."""
+
+    def of(launch):
+        first = make_epoch(step_s=(step_s + compile_s, step_s)).model_copy(update={"first_calls": (0,)})
+        later = [make_epoch(step_s=(step_s, step_s))] * 2
+        compiles = (Compile(what="train_step", shape="8", s=step_s + compile_s, warm=False),)
+        found = make_measurements(launch=launch, training=(make_stage(first, *later),), compiles=compiles)
+        return {"measurements": found}
+
+    return of
+
+
+def test_compiling_is_compared_where_both_measured_it_and_the_first_step_elsewhere(results):
+    o1 = Execution(compilation=Compilation(mode="graph", level="O1"))
+    add(results, "eager", made(0.5))
+    add(results, "graph", compiled(0.5, 4.0), execution=GRAPH)
+    add(results, "O1", compiled(0.5, 12.0), execution=o1)
+    cells = cells_of(results)
+    row = rows_of(built({name: cells[name] for name in ("graph", "O1")})).loc[("one at a time", "O1")]
+    assert row["compiling_in_training_ratio"] == pytest.approx(3.0)
+    assert "first_train_step_ratio" not in row.dropna().index
+    row = rows_of(built({name: cells[name] for name in ("eager", "graph")})).loc[("one at a time", "graph")]
+    assert row["first_train_step_ratio"] == pytest.approx(4.5 / 9.0)
+    assert "compiling_in_training_ratio" not in row.index
+
+
+STUDY = catalogue.suite("study")
+RUNGS = ["PyTorch", "MindSpore", "graph", "graph-kernel fusion", "mixed precision", "prefetch", "data sink"]
+RUNGS += ["recompute", "eight devices"]
+IN_WORDS = ["mindspore", "graph", "O1", "fp16", "prefetch 4 + 2 workers", "sink", "recompute blocks", "8 devices"]
+
+
+@pytest.mark.parametrize("model", STUDY.models, ids=lambda model: model.model)
+class TestTheStudy:
+    """The cells that the study's suite makes of a model."""
+
+    def ladder_of(self, results, model, *, without=(), declared=True, backwards=False):
+        ways = [way for way in ways_of(STUDY.model_copy(update={"models": (model,)})) if way.variant]
+        ways = [way for way in ways if way.variant.name not in without]
+        for number, way in enumerate(reversed(ways) if backwards else ways):
+            how = {"framework": way.framework, "execution": way.execution}
+            add_cell(results, f"c{number}", variant=way.variant if declared else None, **how)
+        (found,) = ladders(group_of(cells_of(results)), ())
+        return found
+
+    def test_every_declared_step_is_a_rung_in_the_order_of_the_suite(self, results, model):
+        found = self.ladder_of(results, model, backwards=True)
+        assert found.base.scenario.framework == "pytorch"
+        assert [step.name for step in found.steps] == [step.name for step in found.whole] == RUNGS[1:]
+        assert all(step.comparison.fair for step in found.steps)
+        assert [step.base for step in found.steps] == [found.base, *(step.cell for step in found.steps[:-1])]
+
+    def test_without_names_a_second_setting_of_an_axis_is_a_step_too(self, results, model):
+        found = self.ladder_of(results, model, declared=False)
+        assert [step.name for step in found.steps] == IN_WORDS
+
+    def test_a_step_over_rungs_that_did_not_run_says_all_that_it_changes(self, results, model):
+        found = self.ladder_of(results, model, without=("graph-kernel fusion", "prefetch"))
+        names = [name for name in RUNGS[1:] if name not in ("graph-kernel fusion", "prefetch")]
+        assert [step.name for step in found.whole] == names
+        said = {"mixed precision": "mixed precision (O1 + fp16)"}
+        said["data sink"] = "data sink (prefetch 4 + 2 workers + sink)"
+        assert [step.name for step in found.steps] == [said.get(name, name) for name in names]
+
+
+def test_two_values_of_one_axis_are_no_ladder_though_one_has_two_settings(results):
+    for name, execution in {"base": EAGER, "blocks": BLOCKS, "ranges": RANGES}.items():
+        add_cell(results, name, execution=execution)
+    assert ladders(group_of(cells_of(results)), ()) == ()
+
+
+def test_cells_of_other_settings_have_a_ladder_of_their_own(results):
+    for seed in (1, 2):
+        for name, execution in {"eager": EAGER, "graph": GRAPH, "bf16": GRAPH_BF16}.items():
+            add_cell(results, f"{name}{seed}", execution=execution, seed=seed)
+    found = ladders(group_of(cells_of(results)), ())
+    assert [ladder.base.scenario.seed for ladder in found] == [1, 2]
+    assert [[step.name for step in ladder.steps] for ladder in found] == [["graph", "bf16"]] * 2
+    assert all(step.comparison.fair for ladder in found for step in ladder.steps)
+
+
+class TestWithoutASecondCell:
+    def absent(self, execution, reason="no compiler"):
+        cell = {"model": "fourcastnet", "preset": "tiny", "chip": "cpu", "data_name": "rossby"}
+        return Absent(**cell, framework="pytorch", execution=execution, reason=reason)
+
+    def test_the_only_variant_failed(self, results):
+        add_cell(results, "base")
+        scenario = make_scenario(execution=GRAPH)
+        results.add(make_failure("pytorch", 0, scenario=scenario, attempt="graph.0", reason="killed", order=999))
+        (row,) = rows_of(built(cells_of(results)))["brings"]
+        assert row == "did not run: out of memory: killed"
+
+    def test_the_only_variant_is_absent(self, results):
+        add_cell(results, "base")
+        table = built(cells_of(results), (self.absent(GRAPH),))
+        assert list(rows_of(table)["brings"]) == ["did not run: no compiler"]
+
+    def test_a_base_that_did_not_run_has_no_table(self, results):
+        results.add(make_failure("pytorch", 0, attempt="base.0"))
+        assert built(cells_of(results), (self.absent(GRAPH),)).sections == ()
+
+    def test_what_is_absent_stands_once_beside_the_base_that_it_differs_from_least(self, results):
+        add_cell(results, "plain", seed=1)
+        add_cell(results, "bf16", seed=2, execution=BF16)
+        found = studies(group_of(cells_of(results), (self.absent(GRAPH_BF16), self.absent(GRAPH))), ())
+        said = {study.base.scenario.seed: [step.name for step in study.steps] for study in found}
+        assert said == {1: ["graph"], 2: ["graph"]}
 
 
 def test_tables_figures_and_the_report_show_an_ablation_where_there_is_one_and_not_else(results):

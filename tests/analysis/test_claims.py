@@ -13,7 +13,12 @@ from made_records import (
 )
 
 from harness.errors import UserError
+from harness.scenario.execution import EAGER, GRAPH, Execution, Precision, Recompute
 from harness.scenario.schema import Stage, TrainingConfig
+
+BLOCKS = Execution(recompute=Recompute(unit="blocks"))
+GRAPH_BLOCKS = GRAPH.model_copy(update={"recompute": BLOCKS.recompute})
+BF16 = Execution(precision=Precision(autocast="bf16"))
 
 
 @pytest.mark.parametrize(
@@ -129,6 +134,44 @@ def test_a_baseline_is_one_of_the_same_suite_where_it_has_one(results, tmp_path)
     assert list(rows["ratio"]) == pytest.approx([1.0, 1.0])
     assert sorted(rows["suite"]) == ["paper", "smoke"]
     assert list(rows["suite"]) == list(rows["baseline_suite"])
+
+
+class TestNamesOfSeveralExecutions:
+    """Both chips plain and in blocks, the claimed one slower in blocks."""
+
+    @pytest.fixture(autouse=True)
+    def cells(self, results):
+        for execution, factor in ((EAGER, 1.05), (BLOCKS, 3.0), (GRAPH, 2.0), (GRAPH_BLOCKS, 4.0)):
+            add(results, "a100", execution=execution)
+            add(results, "ascend910b", factor, execution=execution)
+
+    @pytest.mark.parametrize(
+        ("name", "ratio"),
+        [
+            ("pytorch", 1.05),
+            ("pytorch-eager", 1.05),
+            ("pytorch-eager-recompute-blocks", 3.0),
+            ("pytorch-graph", 2.0),
+            ("pytorch-graph-recompute-blocks", 4.0),
+        ],
+    )
+    def test_a_name_is_the_plainest_cell_that_bears_it(self, results, tmp_path, name, ratio):
+        rows, _ = judge(results, tmp_path, cells=[f"ascend910b/{name}"])
+        assert list(rows["ratio"]) == pytest.approx([ratio])
+
+    def test_each_preset_has_a_plainest_of_its_own(self, results, tmp_path):
+        for chip, factor in (("a100", 1.0), ("ascend910b", 0.5)):
+            add(results, chip, factor, execution=BLOCKS, preset="small")
+        rows, _ = judge(results, tmp_path)
+        assert dict(zip(rows["preset"], rows["ratio"], strict=True)) == pytest.approx({"tiny": 1.05, "small": 0.5})
+
+
+def test_a_cell_in_another_precision_has_a_baseline_in_the_same(results, tmp_path):
+    for execution in (EAGER, BF16):
+        add(results, "a100", execution=execution)
+    add(results, "ascend910b", 1.5, execution=BF16)
+    rows, _ = judge(results, tmp_path, cells=["ascend910b/pytorch-eager-bf16"])
+    assert list(rows["ratio"]) == pytest.approx([1.5])
 
 
 PORT = {"cells": ["cpu/mindspore"], "baseline": "cpu/pytorch"}

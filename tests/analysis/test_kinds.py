@@ -1,7 +1,7 @@
 """What must agree in each kind of comparison, and which cells a baseline's name stands for."""
 
 import pytest
-from made_executions import add_cell, cells_run_as
+from made_executions import add_cell, cells_of
 from made_records import make_measurements, make_numerics
 
 from harness.analysis.comparison.baseline import BaselineName
@@ -95,8 +95,8 @@ SAID = {
 def test_what_may_differ_belongs_to_the_kind_and_a_refusal_names_it(results, what):
     changes, execution = CHANGES[what]
     add_cell(results, "base")
-    add_cell(results, "other", **changes)
-    cells = cells_run_as(results, {"base": EAGER, "other": execution})
+    add_cell(results, "other", execution=execution, **changes)
+    cells = cells_of(results)
     for name, kind in KINDS.items():
         expected = () if name in ALLOWED[what] else (SAID[what],)
         assert differences(cells["other"], cells["base"], kind) == expected, name
@@ -107,7 +107,7 @@ def test_data_weights_and_settings_must_agree_in_every_kind(results, kind):
     add_cell(results, "base")
     add_cell(results, "seeded", seed=5)
     add_cell(results, "drawn", made=lambda launch: {"measurements": make_measurements(launch=launch + 7)})
-    cells = cells_run_as(results, {})
+    cells = cells_of(results)
     assert differences(cells["seeded"], cells["base"], kind) == ("seed: 5 here, 100 in the baseline",)
     expected = "initial weights: fingerprints differ (launches 0, 1, 2)"
     assert differences(cells["drawn"], cells["base"], kind) == (expected,)
@@ -117,10 +117,10 @@ class TestAblation:
     @pytest.fixture
     def cells(self, results):
         add_cell(results, "base")
-        add_cell(results, "ranges")
-        add_cell(results, "bf16")
-        add_cell(results, "both")
-        return cells_run_as(results, {"base": EAGER, "ranges": RANGES, "bf16": BF16, "both": BOTH})
+        add_cell(results, "ranges", execution=RANGES)
+        add_cell(results, "bf16", execution=BF16)
+        add_cell(results, "both", execution=BOTH)
+        return cells_of(results)
 
     def test_one_axis_alone_may_differ(self, cells):
         recompute, autocast = ablation(["recompute"]), ablation(["precision.autocast"])
@@ -144,12 +144,13 @@ class TestAblation:
 
     def test_bits_may_differ_where_the_precision_of_products_is_the_axis(self, results):
         add_cell(results, "base")
-        add_cell(results, "tf32", made=measured(numerics=make_numerics(11)))
-        cells = cells_run_as(results, {"base": EAGER, "tf32": TF32})
-        expected = "bits of the matrix product: 11 here, 24 in the baseline (launches 0, 1, 2)"
-        found = differences(cells["tf32"], cells["base"], PORT)
-        assert found[-1].startswith("bits of the matrix product") is True
-        assert differences(cells["tf32"], cells["base"], ablation(["precision.matmul"]))[-1:] != (expected,)
+        add_cell(results, "tf32", execution=TF32, made=measured(numerics=make_numerics(11)))
+        cells = cells_of(results)
+        assert differences(cells["tf32"], cells["base"], PORT) == (
+            "precision.matmul: tf32 here, ieee in the baseline",
+            "bits of the matrix product: 11 here, 24 in the baseline (launches 0, 1, 2)",
+        )
+        assert differences(cells["tf32"], cells["base"], ablation(["precision.matmul"])) == ()
 
 
 class TestNames:
@@ -158,17 +159,17 @@ class TestNames:
         return BaselineName.parse(text, every).compare(cells[cell], every)
 
     def test_the_plainest_execution_goes_first(self, results):
-        for name in ("graph", "blocks", "plain"):
-            add_cell(results, name)
-        cells = cells_run_as(results, {"graph": GRAPH, "blocks": BLOCKS, "plain": EAGER})
+        for name, execution in {"graph": GRAPH, "blocks": BLOCKS, "plain": EAGER}.items():
+            add_cell(results, name, execution=execution)
+        cells = cells_of(results)
         for cell in cells:
             assert self.compare("pytorch", cells, cell).baseline is cells["plain"]
 
     def test_one_that_several_cells_bear_is_refused_with_the_names_that_tell_them_apart(self, results):
         add_cell(results, "port", framework="mindspore")
-        for name in ("graph", "blocks", "two"):
-            add_cell(results, name)
-        cells = cells_run_as(results, {"graph": GRAPH, "blocks": BLOCKS, "two": ACCUMULATED})
+        for name, execution in {"graph": GRAPH, "blocks": BLOCKS, "two": ACCUMULATED}.items():
+            add_cell(results, name, execution=execution)
+        cells = cells_of(results)
         found = self.compare("pytorch", cells, "port")
         assert found.baseline is None
         names = ("pytorch-eager-accumulation-2", "pytorch-eager-recompute-blocks", "pytorch-graph")
@@ -184,11 +185,11 @@ class TestNames:
             "b": BLOCKS,
             "gb": GRAPH.model_copy(update={"recompute": BLOCKS.recompute}),
         }
-        for name in executions:
+        for name, execution in executions.items():
             for host in ("aaaa" * 3, "bbbb" * 3):
-                add_cell(results, f"{name}{host[0]}", chip="a100", host=host)
+                add_cell(results, f"{name}{host[0]}", execution=execution, chip="a100", host=host)
         of = {f"{name}{host}": execution for name, execution in executions.items() for host in "ab"}
-        cells = cells_run_as(results, of)
+        cells = cells_of(results)
         refused = self.compare("a100/pytorch-graph-recompute-blocks", cells, "port").refusal
         names = refused[0].partition("choose from ")[2].split(", ")
         assert names == [f"{host * 3}:a100/pytorch-graph-recompute-blocks" for host in ("aaaa", "bbbb")]
@@ -200,7 +201,7 @@ class TestNames:
     def test_a_host_is_named_by_its_beginning_with_or_without_a_chip(self, results):
         add_cell(results, "a", host="aaaa" * 3)
         add_cell(results, "b", host="bbbb" * 3)
-        cells = cells_run_as(results, {})
+        cells = cells_of(results)
         for text in ("bbbb:cpu/pytorch", f"{'bbbb' * 3}:pytorch-eager", "b:pytorch"):
             for cell in cells:
                 found = self.compare(text, cells, cell)
@@ -217,4 +218,4 @@ class TestNames:
     def test_bad_names(self, results, text, expected):
         add_cell(results, "a")
         with pytest.raises(UserError, match=expected):
-            BaselineName.parse(text, list(cells_run_as(results, {}).values()))
+            BaselineName.parse(text, list(cells_of(results).values()))

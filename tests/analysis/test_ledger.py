@@ -36,6 +36,8 @@ class TestLedger:
             ({"quantity": "energy_j"}, "give an activity for power and energy"),
             ({"activity": "training"}, "give an activity for power and energy, and for nothing else"),
             ({"baseline": "a100"}, "'a100' must be chip/framework"),
+            ({"baseline": "a100/pytorch-"}, "'a100/pytorch-' must be chip/framework"),
+            ({"cells": ["a100/pytorch-eager-"]}, "'a100/pytorch-eager-' must be chip/framework"),
             ({"cells": ["a100/jax"]}, "'a100/jax' must be chip/framework"),
             ({"expect": {"at_least": 2, "at_most": 1}}, "at_least must be below at_most"),
             ({"expect": {}}, "give at_least, at_most or both"),

@@ -1,10 +1,27 @@
 """Comparisons carry what the parity certificates say of the two networks."""
 
+import shlex
+
 import pytest
-from made_records import make_certificate, make_described, make_measurements, make_record, make_scenario
+from made_executions import add_cell, cells_of
+from made_records import WAYS, make_certificate, make_described, make_measurements, make_record, make_scenario
 from reports import add_pair, read, run
 
+from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.parity import with_parity
+from harness.commands.parity import parity
 from harness.porting.parity.certificate import Diagnosis, Finding
+from harness.scenario.execution import (
+    EAGER,
+    GRAPH,
+    Compilation,
+    Execution,
+    Loading,
+    Operators,
+    Precision,
+    Recompute,
+    World,
+)
 
 DIAGNOSIS = Diagnosis(
     level="layers",
@@ -82,3 +99,91 @@ def test_a_damaged_certificate_is_named_and_the_rest_is_used(results):
     output = " ".join(run(results, width=400).split())
     assert "damaged.json: not a certificate that can be read" in output
     assert "is the same network as PyTorch" in output
+
+
+def graph(**changes):
+    return GRAPH.model_copy(update=changes)
+
+
+def note(results, execution, base, certificates=()):
+    """What is said of a MindSpore cell beside PyTorch's in `base`, both run so."""
+    add_cell(results, "base", execution=base)
+    add_cell(results, "port", framework="mindspore", execution=execution)
+    return note_again(results, certificates)
+
+
+def note_again(results, certificates):
+    """The same with other certificates."""
+    cells = cells_of(results)
+    compared = BaselineName("pytorch").compare(cells["port"], list(cells.values()))
+    assert compared.refusal == ()
+    return with_parity({cells["port"]: compared}, certificates)[cells["port"]].parity
+
+
+def made_by(text):
+    """The certificate that the command at the end of a note would make, if its network is the same."""
+    words = shlex.split(text.partition("make one: ")[2])
+    assert words[:2] == ["crosscast", "parity"]
+    given = parity.make_context("parity", words[2:]).params
+    return make_certificate(
+        execution=WAYS[given["execution"]],
+        reference=make_described("pytorch", "eager"),
+        **{name: given[name] for name in ("model", "preset", "framework", "chip", "precision")},
+    )
+
+
+@pytest.mark.parametrize(
+    ("execution", "base"),
+    [
+        (graph(recompute=Recompute(unit="ranges", ranges=32)), EAGER),
+        (graph(recompute=Recompute(unit="blocks"), accumulation=4), EAGER),
+        (graph(compilation=Compilation(mode="graph", level="O1")), EAGER),
+        (graph(loading=Loading(prefetch=4, workers=2, sink=True)), Execution(recompute=Recompute(unit="blocks"))),
+        (graph(world=World(devices=8)), Execution(world=World(devices=8))),
+        (Execution(compilation=Compilation(mode="graph", scope="step", options="max-autotune")), EAGER),
+    ],
+)
+def test_what_only_rounds_otherwise_needs_no_certificate_of_its_own(results, execution, base):
+    found = note(results, execution, base)
+    assert (found.certified, "--precision" in found.text) == (False, False)
+    assert note_again(results, [made_by(found.text)]).certified
+    assert not note_again(results, [make_certificate(execution="eager")]).certified
+
+
+@pytest.mark.parametrize(("autocast", "precision"), [("native-bf16", "bf16"), ("native-fp16", "fp16")])
+def test_a_frameworks_own_list_is_certified_in_its_precision(results, autocast, precision):
+    execution = Execution(precision=Precision(autocast=autocast), recompute=Recompute(unit="blocks"))
+    found = note(results, execution, Execution(precision=Precision(autocast=autocast)))
+    port = made_by(found.text)
+    assert port.precision == precision
+    first = note_again(results, [port])
+    assert "pytorch eager" in first.text
+    base = made_by(first.text)
+    assert (base.framework, base.precision) == ("pytorch", precision)
+    both = note_again(results, [port, base])
+    assert both.certified
+    assert f"mindspore eager in {precision} is the same network" in both.text
+    plain = [each.model_copy(update={"precision": "fp32"}) for each in (port, base)]
+    assert not note_again(results, plain).certified
+
+
+@pytest.mark.parametrize(
+    ("execution", "said"),
+    [
+        (
+            Execution(precision=Precision(autocast="bf16")),
+            "certificates are not made of the bf16 policy, only of native-bf16",
+        ),
+        (
+            Execution(precision=Precision(autocast="fp16")),
+            "certificates are not made of the fp16 policy, only of native-fp16",
+        ),
+        (Execution(precision=Precision(matmul="tf32")), "certificates are not made of eager, TF32"),
+        (Execution(operators=Operators(spectral="fft")), "certificates are not made of eager, spectral fft"),
+    ],
+)
+def test_where_no_command_makes_a_certificate_none_is_printed(results, execution, said):
+    every = [make_certificate(execution="eager", precision=each) for each in ("fp32", "bf16", "fp16")]
+    found = note(results, execution, execution, every)
+    assert (found.certified, found.text.endswith(said)) == (False, True)
+    assert "crosscast parity" not in found.text

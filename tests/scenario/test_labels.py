@@ -16,7 +16,7 @@ from harness.scenario.execution import (
     Recompute,
     World,
 )
-from harness.scenario.labels import WORDS, as_name, label, labels, names_of, precision_label, shared
+from harness.scenario.labels import WORDS, as_name, changed, label, labels, names_of, precision_label, shared
 
 BF16 = Execution(precision=Precision(autocast="bf16"))
 O1 = Execution(compilation=Compilation(mode="graph", level="O1"))
@@ -106,6 +106,37 @@ class Wider(Execution):
 
 def test_a_setting_without_words_is_said_by_its_name():
     assert [*labels([Wider(), Wider(pinned=True)]).values()] == ["eager", "eager, pinned True"]
+
+
+@pytest.mark.parametrize(
+    ("name", "to", "before", "expected"),
+    [
+        ("compilation.mode", "graph", "eager", "graph"),
+        ("compilation.mode", "eager", "graph", "eager"),
+        ("compilation.level", None, "O1", "no O1"),
+        ("compilation.options", "default", "max-autotune", "no max-autotune"),
+        ("precision.autocast", "native-bf16", "none", "native bf16"),
+        ("precision.autocast", "none", "bf16", "no bf16"),
+        ("precision.matmul", "ieee", "tf32", "no TF32"),
+        ("recompute.unit", "blocks", "ranges", "recompute blocks"),
+        ("recompute.ranges", 1, 32, ""),
+        ("recompute.unit", "none", "ranges", "no recompute"),
+        ("recompute.ranges", 32, 1, "recompute 32 ranges"),
+        ("accumulation", 1, 4, "accumulation 1"),
+        ("operators.spectral", "auto", "fft", "spectral auto"),
+        ("loading.prefetch", 0, 4, "no prefetch 4"),
+        ("loading.workers", 1, 2, "1 worker"),
+        ("loading.sink", True, False, "sink"),
+        ("loading.sink", False, True, "no sink"),
+        ("world.devices", 1, 8, "1 device"),
+        ("world.devices", 8, 1, "8 devices"),
+        ("world.parallel", "data", "sharded", "data"),
+        ("clock.window", 1, 10, "window of 1"),
+        ("pinned", False, True, "no pinned True"),
+    ],
+)
+def test_a_change_is_said_in_the_words_of_labels(name, to, before, expected):
+    assert changed(name, to, before) == expected
 
 
 def test_words_are_of_settings_that_exist():

@@ -180,7 +180,7 @@ def _of_pair(
         yield _no_record(wanted._replace(name=each))
     if absent:
         return
-    for cell in _named(name, cells):
+    for cell in _plainest(_named(name, cells)):
         comparison = _compared(cell, baseline_name, _named(baseline_name, cells), certificates)
         scenario = cell.scenario
         if comparison.baseline is None:
@@ -309,6 +309,25 @@ def _named(name: str, cells: Sequence[Cell]) -> list[Cell]:
     ]
     eager = [cell for cell in found if not cell.scenario.execution.is_graph]
     return eager if eager and parsed.execution is None else found
+
+
+def _plainest(cells: Sequence[Cell]) -> list[Cell]:
+    """Of the cells of each suite, preset, data and host those with the fewest settings of their execution.
+
+    A name that is all of a label names cells of equal settings; of several baselines the comparison chooses.
+    """
+    fewest: dict[tuple[str, ...], int] = {}
+    for cell in cells:
+        fewest[_group(cell)] = min(fewest.get(_group(cell), _settings(cell)), _settings(cell))
+    return [cell for cell in cells if _settings(cell) == fewest[_group(cell)]]
+
+
+def _group(cell: Cell) -> tuple[str, ...]:
+    return cell.scenario.suite, cell.scenario.preset, cell.scenario.data_name, cell.host
+
+
+def _settings(cell: Cell) -> int:
+    return len(cell.scenario.execution.settings())
 
 
 def _is_of(cell: Cell, model: str, preset: str | None) -> bool:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from harness.analysis.cells import Cell, Group
@@ -13,8 +13,8 @@ from harness.analysis.comparison.parity import with_parity
 from harness.analysis.executions import Unequal, axes_of, unequal
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.execution import Execution
-from harness.scenario.labels import MODE
-from harness.scenario.scenario import Absent, Scenario
+from harness.scenario.labels import changed
+from harness.scenario.scenario import Absent, Variant
 
 EVERY_SETTING = ablation(Execution.model_fields)
 LEAST_RUNGS = 3
@@ -65,55 +65,66 @@ class Ladder:
 
 
 def studies(group: Group, certificates: Sequence[Certificate]) -> tuple[Study, ...]:
-    """The ablations of a group, one for each base that has a cell, or an absent one, beside it."""
+    """The ablations of a group, one for each base that has a cell, or an absent one, beside it.
+
+    What is absent stands once at a place: beside the base from which it differs least.
+    """
     found = []
-    for cells in _by_likeness(group.cells):
-        bases: dict[Cell, list[Cell]] = {}
-        for cell in sorted(cells, key=lambda each: (not each.launches, len(each.scenario.execution.settings()))):
-            changed = [base for base in bases if _changes(cell, base)[0]]
-            base = min(changed, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
-            bases.setdefault(base or cell, [])
-            if base:
-                bases[base].append(cell)
-        for base, others in bases.items():
-            steps = [_step(cell, base, certificates) for cell in cells if cell in others]
-            steps += [_absent(entry, base) for entry in group.absent if _is_beside(entry, base)]
-            if any(step.cell and step.cell.launches for step in steps):
+    for of_place in _by_place(group.cells):
+        absent = [entry for entry in group.absent if _is_beside(entry, of_place[0])]
+        if not absent and all(cell.scenario.execution == of_place[0].scenario.execution for cell in of_place):
+            continue
+        bases = {base: others for alike in _by_likeness(of_place) for base, others in _bases(alike).items()}
+        ran = [base for base in bases if base.launches]
+        beside = {id(entry): _nearest(entry, ran) for entry in absent}
+        for base in ran:
+            steps = [_step(cell, base, certificates) for cell in of_place if cell in bases[base]]
+            steps += [_absent(entry, base) for entry in absent if beside[id(entry)] is base]
+            if steps:
                 found.append(Study(base, tuple(steps)))
     return tuple(found)
 
 
 def ladders(group: Group, certificates: Sequence[Certificate]) -> tuple[Ladder, ...]:
-    """The ladders of a group, by chip and host: at most one of each, in the order in which its cells were launched."""
+    """The ladders of a group: at most one of each chip, host and settings of training and inference.
+
+    The rungs of a ladder that the suite declares are its steps that ran, in its order and by its names; else they are
+    found in the order in which cells were launched.
+    """
     found = []
-    for cells in _by_place(group.cells, with_framework=False):
-        rungs: list[Cell] = []
-        for cell in cells:
-            if cell.launches and (not rungs or _is_next(cell, rungs)):
-                rungs.append(cell)
-        if len(rungs) >= LEAST_RUNGS:
-            steps = tuple(_step(cell, below, certificates) for below, cell in pairwise(rungs))
-            whole = tuple(_step(cell, rungs[0], certificates) for cell in rungs[1:])
-            found.append(Ladder(rungs[0], steps, whole))
+    for of_place in _by_place(group.cells, with_framework=False):
+        for cells in _by_likeness([cell for cell in of_place if cell.launches]):
+            rungs = _declared(cells) or _climbed(cells)
+            if len(rungs) >= LEAST_RUNGS:
+                steps = tuple(_named(_step(cell, below, certificates)) for below, cell in pairwise(rungs))
+                whole = tuple(_named(_step(cell, rungs[0], certificates), whole=True) for cell in rungs[1:])
+                found.append(Ladder(rungs[0], steps, whole))
     return tuple(found)
 
 
 def name_of_settings(settings: Iterable[Unequal]) -> str:
-    """What is changed, in words: `graph`, `precision.autocast bf16`."""
-    return " + ".join(str(ours) if name == MODE else f"{name} {ours}" for name, ours, _ in settings)
+    """What is changed, in words: `graph`, `bf16`, `no recompute`."""
+    return " + ".join(filter(None, (changed(*each) for each in settings)))
 
 
 def _by_likeness(cells: Sequence[Cell]) -> list[list[Cell]]:
-    """The cells of each place that differ in their execution at most, as far as their settings say."""
-    found: list[list[Cell]] = []
-    for of_place in _by_place(cells):
-        if all(cell.scenario.execution == of_place[0].scenario.execution for cell in of_place):
-            continue
-        alike: dict[str, list[Cell]] = defaultdict(list)
-        for cell in of_place:
-            alike[likeness(cell)].append(cell)
-        found += alike.values()
-    return found
+    """The cells that differ in framework and execution at most, as far as their settings say."""
+    alike: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        alike[likeness(cell)].append(cell)
+    return list(alike.values())
+
+
+def _bases(cells: Sequence[Cell]) -> dict[Cell, list[Cell]]:
+    """The cells that are compared with none, each with those that are compared with it."""
+    bases: dict[Cell, list[Cell]] = {}
+    for cell in sorted(cells, key=lambda each: (not each.launches, len(each.scenario.execution.settings()))):
+        apart = [base for base in bases if _changes(cell, base)[0]]
+        base = min(apart, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
+        bases.setdefault(base or cell, [])
+        if base:
+            bases[base].append(cell)
+    return bases
 
 
 def _by_place(cells: Sequence[Cell], *, with_framework: bool = True) -> list[list[Cell]]:
@@ -124,11 +135,30 @@ def _by_place(cells: Sequence[Cell], *, with_framework: bool = True) -> list[lis
     return list(found.values())
 
 
+def _declared(cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that a suite made as steps of a ladder, in its order."""
+    positions = {cell: variant.position for cell in cells if (variant := _rung(cell))}
+    return sorted(positions, key=positions.__getitem__)
+
+
+def _rung(cell: Cell) -> Variant | None:
+    variant = cell.scenario.variant
+    return variant if variant and variant.design == "ladder" else None
+
+
+def _climbed(cells: Sequence[Cell]) -> list[Cell]:
+    rungs: list[Cell] = []
+    for cell in cells:
+        if not rungs or _is_next(cell, rungs):
+            rungs.append(cell)
+    return rungs
+
+
 def _is_next(cell: Cell, rungs: Sequence[Cell]) -> bool:
-    """Whether a cell is one step above the last rung, and farther from the first than all below."""
+    """Whether a cell is one step above the last rung, and keeps all that the rungs changed and changes more."""
     settings, frameworks = _changes(cell, rungs[-1])
     one_step = len(axes_of(each.name for each in settings)) + frameworks == 1
-    return one_step and _distance(cell, rungs[0]) > _distance(rungs[-1], rungs[0])
+    return one_step and _changed_to(cell, rungs[0]) > _changed_to(rungs[-1], rungs[0])
 
 
 def _changes(cell: Cell, other: Cell) -> tuple[tuple[Unequal, ...], int]:
@@ -136,9 +166,19 @@ def _changes(cell: Cell, other: Cell) -> tuple[tuple[Unequal, ...], int]:
     return settings, int(cell.scenario.framework != other.scenario.framework)
 
 
-def _distance(cell: Cell, base: Cell) -> int:
+def _changed_to(cell: Cell, base: Cell) -> set[tuple[str, object]]:
     settings, frameworks = _changes(cell, base)
-    return len(axes_of(each.name for each in settings)) + frameworks
+    found: set[tuple[str, object]] = {(name, ours) for name, ours, _ in settings}
+    return found | {("framework", cell.scenario.framework)} if frameworks else found
+
+
+def _named(step: Step, *, whole: bool = False) -> Step:
+    """The step by the name that the suite gives it, with what else changes where steps between the two did not run."""
+    above, below = (_rung(cell) if cell else None for cell in (step.cell, step.base))
+    if above is None or below is None:
+        return step
+    between = not whole and above.position - below.position > 1
+    return replace(step, name=f"{above.name} ({step.name})" if between else above.name)
 
 
 def _step(cell: Cell, base: Cell, certificates: Sequence[Certificate]) -> Step:
@@ -158,7 +198,10 @@ def _absent(entry: Absent, base: Cell) -> Step:
     return Step(name_of_settings(settings), axes, base, None, f"did not run: {entry.reason}")
 
 
-def _is_beside(entry: Absent, base: Cell) -> bool:
-    scenario: Scenario = base.scenario
-    alike = (entry.framework, entry.chip) == (scenario.framework, scenario.chip)
-    return alike and entry.execution != scenario.execution
+def _is_beside(entry: Absent, cell: Cell) -> bool:
+    return (entry.framework, entry.chip) == (cell.scenario.framework, cell.scenario.chip)
+
+
+def _nearest(entry: Absent, bases: Sequence[Cell]) -> Cell | None:
+    apart = {base: len(unequal(entry.execution, base.scenario.execution)) for base in bases}
+    return min((base for base in bases if apart[base]), key=apart.__getitem__, default=None)

@@ -9,17 +9,17 @@ from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import AMOUNTS, TIMES, for_energy, for_skill, ratio, rmse_deviation
 from harness.analysis.quantities.energy import WHOLE_TRAINING, energy_of
 from harness.analysis.quantities.quantity import Measured, Quantity
-from harness.analysis.quantities.skill import MODEL, scores_of
+from harness.analysis.quantities.skill import MODEL, NOT_SCORED, scores_of
 from harness.analysis.quantities.speed import speed_of
 from harness.analysis.summaries import ScoreKey
 
 EQUIVALENT, NOT_EQUIVALENT, UNDECIDED = "equivalent", "not equivalent", "undecided"
-NOT_SCORED = "not scored"
 NOT_COMPARABLE, REFUSED = "not comparable", "refused"
 
 TIMES_SHOWN = ("epoch", "train step", "infer step")
-COMPILING = ("compile", "first train step")
-"""How the titles of the time that compilation takes begin, the best first."""
+COMPILING, COMPILING_TITLE = "training_compile_s", "compiling in training"
+FIRST_STEP = "first train step"
+"""How the titles of the times begin that hold compilation where it is not measured apart."""
 
 MEMORIES = ("device_bytes", "process_rss_bytes")
 TIME, MEMORY, ENERGY, COMPILATION = "time", "memory", "energy", "compilation"
@@ -70,7 +70,7 @@ class Result:
 
 
 def quantities_of(base: Cell) -> Mapping[str, tuple[str, Measured]]:
-    """What an ablation compares of a cell, by title: its sort and the measured values."""
+    """What an ablation compares of a cell but compilation, by title: its sort and the measured values."""
     speed = speed_of(base)
     found: dict[str, tuple[str, Measured]] = {}
     for title in TIMES_SHOWN:
@@ -83,10 +83,6 @@ def quantities_of(base: Cell) -> Mapping[str, tuple[str, Measured]]:
     energy = energy_of(base).measured(activity, "sample_energy_j")
     if energy.values:
         found["energy per training sample"] = (ENERGY, energy)
-    for beginning in COMPILING:
-        compiling = [each for each in speed.values() if each.title.startswith(beginning) and each.values]
-        if compiling:
-            return found | {each.title: (COMPILATION, each) for each in compiling}
     return found
 
 
@@ -98,7 +94,10 @@ def result_of(step: Step) -> Result:
     if not comparison.fair:
         return Result(step, (), SkillChange(REFUSED), (), ())
     of_base = quantities_of(step.base).items()
-    effects = tuple(_effect(comparison, title, sort, theirs) for title, (sort, theirs) in of_base)
+    effects = (
+        *(_effect(comparison, title, sort, theirs) for title, (sort, theirs) in of_base),
+        *_of_compilation(comparison, step.base),
+    )
     skill = skill_change(comparison)
     if skill.verdict != EQUIVALENT:
         return Result(step, effects, skill, (), ())
@@ -146,3 +145,16 @@ def _effect(comparison: Comparison, title: str, sort: str, theirs: Measured) -> 
         reason = (ours.reason if ours else None) or "not measured"
         return Effect(title, sort, Quantity(None, sources=(cell,), reason=reason))
     return Effect(title, sort, ratio(ours, theirs, WORDS.get(sort)))
+
+
+def _of_compilation(comparison: Comparison, base: Cell) -> tuple[Effect, ...]:
+    """What compilation takes in training where it is measured apart in both, else the first step of each stage."""
+    ours, theirs = speed_of(comparison.cell).get(COMPILING), speed_of(base).get(COMPILING)
+    if ours and theirs and _above_zero(ours) and _above_zero(theirs):
+        return (Effect(COMPILING_TITLE, COMPILATION, ratio(ours, theirs)),)
+    first = [each for each in speed_of(base).values() if each.title.startswith(FIRST_STEP) and each.values]
+    return tuple(_effect(comparison, each.title, COMPILATION, each) for each in first)
+
+
+def _above_zero(measured: Measured) -> bool:
+    return bool(measured.values) and min(measured.values.values()) > 0

@@ -8,11 +8,19 @@ from harness.analysis.cells import Cell
 from harness.analysis.comparison.pair import Comparison, ParityNote
 from harness.frameworks.base import FrameworkDescription
 from harness.porting.parity.certificate import Certificate
-from harness.scenario.execution import EAGER, Clock, Execution, Loading
+from harness.porting.parity.exchange import ParityPrecision
+from harness.scenario.execution import EAGER, GRAPH, Autocast, Compilation, Execution, Precision
 from harness.scenario.labels import label
+from harness.scenario.scenario import Scenario
 
-REFERENCE = ("pytorch", EAGER, "cpu")
+REFERENCE = ("pytorch", EAGER, "fp32", "cpu")
 """What every certificate is made against, which needs none itself."""
+
+PRECISIONS: Mapping[Autocast, ParityPrecision] = {"none": "fp32", "native-bf16": "bf16", "native-fp16": "fp16"}
+"""What certificates are made in: half precisions are the frameworks' own lists of operators, not our policy."""
+
+OF_A_CERTIFICATE = (EAGER, GRAPH)
+"""What `crosscast parity` runs."""
 
 
 def with_parity(comparisons: Mapping[Cell, Comparison], certificates: Sequence[Certificate]) -> dict[Cell, Comparison]:
@@ -50,18 +58,16 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     scenario, ran, sources = cell.scenario, summary.framework, summary.sources
     if ran is None or sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
-    if (scenario.framework, computed(scenario.execution), ran.device) == REFERENCE:
+    precision = PRECISIONS.get(scenario.execution.precision.autocast)
+    if (scenario.framework, computed(scenario.execution), precision, ran.device) == REFERENCE:
         return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, ran, sources)]
     if not fitting:
-        mode = scenario.execution.compilation.mode
-        where = ["--framework", scenario.framework, "--execution", mode, "--chip", scenario.chip]
-        command = shlex.join(["crosscast", "parity", scenario.model, "--preset", scenario.preset, *where])
         why = f"{cell.label} has no parity certificate"
         if of_cell:
             why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], ran)}"
-        return ParityNote(False, f"{why}; make one: {command}")
+        return ParityNote(False, f"{why}; {_remedy(scenario, precision)}")
     best = next((each for each in fitting if each.verdict == "same network"), fitting[-1])
     if best.verdict != "same network":
         found = f"says that it departs: {best.diagnosis}" if best.diagnosis else "is incomplete: a level was not run"
@@ -69,17 +75,40 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     return _Certified(best.reference.sources, best)
 
 
+def _remedy(scenario: Scenario, precision: ParityPrecision | None) -> str:
+    """The command that makes a certificate, or why none does."""
+    if precision is None:
+        autocast = scenario.execution.precision.autocast
+        return f"certificates are not made of the {autocast} policy, only of native-{autocast}"
+    execution = computed(scenario.execution)
+    if execution not in OF_A_CERTIFICATE:
+        return f"certificates are not made of {label(execution)}"
+    where = ["--framework", scenario.framework, "--execution", execution.compilation.mode, "--chip", scenario.chip]
+    where += [] if precision == "fp32" else ["--precision", precision]
+    return f"make one: {shlex.join(['crosscast', 'parity', scenario.model, '--preset', scenario.preset, *where])}"
+
+
 def _is_of(certificate: Certificate, cell: Cell) -> bool:
     scenario = cell.scenario
+    precision = PRECISIONS.get(scenario.execution.precision.autocast)
     return (
-        (certificate.architecture, certificate.framework, certificate.execution, certificate.precision)
-        == (scenario.architecture, scenario.framework, computed(scenario.execution), "fp32")
-    ) and certificate.port_name is None
+        certificate.port_name is None
+        and certificate.execution.precision.autocast == "none"
+        and (certificate.architecture, certificate.framework, computed(certificate.execution), certificate.precision)
+        == (scenario.architecture, scenario.framework, computed(scenario.execution), precision)
+    )
 
 
 def computed(execution: Execution) -> Execution:
-    """What of an execution can change the numbers that a network computes: how data are loaded and timed cannot."""
-    return execution.model_copy(update={"loading": Loading(), "clock": Clock()})
+    """What of an execution can change the numbers that a network computes by more than rounding.
+
+    That is the mode, the operators and the precision of products; autocast is what a certificate's own precision says.
+    """
+    return Execution(
+        compilation=Compilation(mode=execution.compilation.mode),
+        precision=Precision(matmul=execution.precision.matmul),
+        operators=execution.operators,
+    )
 
 
 def _holds(certificate: Certificate, ran: FrameworkDescription, sources: str) -> bool:
@@ -95,7 +124,8 @@ def _what_differs(certificate: Certificate, ran: FrameworkDescription) -> str:
 
 
 def _says(certificate: Certificate) -> str:
+    precision = "" if certificate.precision == "fp32" else f" in {certificate.precision}"
     return (
-        f"{certificate.framework} {label(certificate.execution)} is the same network as PyTorch (parity certificate of "
-        f"{certificate.made_at[:10]}, preset {certificate.preset})"
+        f"{certificate.framework} {label(certificate.execution)}{precision} is the same network as PyTorch "
+        f"(parity certificate of {certificate.made_at[:10]}, preset {certificate.preset})"
     )

@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.ablation import Ladder, ladders
-from harness.analysis.comparison.effects import EQUIVALENT, MEMORY, TIME, quantities_of, result_of
+from harness.analysis.comparison.effects import EQUIVALENT, MEMORY, REFUSED, TIME, quantities_of, result_of
 from harness.analysis.content import columns_of
 from harness.analysis.figures.launch_marks import COLUMN, column_text
 from harness.analysis.figures.style import (
@@ -26,24 +26,25 @@ from harness.analysis.figures.style import (
 from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, Subject
 from harness.analysis.number_format import digits, readable_unit
 from harness.analysis.quantities.quantity import Quantity
+from harness.analysis.quantities.skill import NOT_SCORED
 from harness.analysis.quantities.speed import speed_of
 
 ROW_INCHES = 0.32
 PANEL_INCHES = 0.9
-FIRST, GAIN, LOSS, NO_CHANGE, OTHER_SKILL = (
-    "first rung",
-    "gain",
-    "loss",
-    "no change shown",
-    "skill not shown to be equivalent",
-)
+FIRST, GAIN, LOSS, NO_CHANGE = "first rung", "gain", "loss", "no change shown"
+OTHER_SKILL, UNSCORED, REFUSAL = "skill not shown to be equivalent", "not scored", "comparison refused"
 LOOKS: dict[str, dict[str, Any]] = {
     FIRST: {"color": "0.55"},
     GAIN: {"color": OKABE_ITO[2]},
     LOSS: {"color": OKABE_ITO[1]},
     NO_CHANGE: {"color": "0.8"},
     OTHER_SKILL: {"facecolor": "white", "edgecolor": "0.4", "hatch": "////"},
+    UNSCORED: {"facecolor": "white", "edgecolor": "0.4", "hatch": "...."},
+    REFUSAL: {"facecolor": "white", "edgecolor": "0.4", "hatch": "xxxx"},
 }
+WITHOUT_CLAIM = {NOT_SCORED: UNSCORED, REFUSED: REFUSAL}
+"""What a rung is called by its skill where that is not equivalent; every other is OTHER_SKILL."""
+
 WORDS = {"faster": GAIN, "less": GAIN, "slower": LOSS, "more": LOSS}
 
 
@@ -57,8 +58,9 @@ def illustrate(subject: Subject) -> Drawn:
         data = ladder_data(ladder)
         caption = (
             f"What each rung brings, {group.title}: median over launches with 95 % interval, from three launches on, "
-            "and the ratio to the rung below. Hatched: the scores are not shown to be those of the rung below, so "
-            "that it is no gain."
+            "and the ratio to the rung below. No gain is claimed of hatched rungs, whose scores are not shown to be "
+            "those of the rung below, of dotted ones, which have no scores, and of crossed ones, whose comparison with "
+            "the rung below is refused."
         )
         cells = tuple(step.cell for step in ladder.steps if step.cell)
         yield Illustration(name, caption, ladder_figure(data, _title(group, ladder)), data, (ladder.base, *cells))
@@ -75,10 +77,11 @@ def ladder_data(ladder: Ladder) -> pd.DataFrame:
         for rung, step in enumerate(ladder.steps, start=1):
             result = result_of(step)
             ratio = next((each.ratio for each in result.effects if each.title == title), Quantity(None))
-            same = result.skill.verdict == EQUIVALENT
-            brings = WORDS.get(ratio.verdict or "", NO_CHANGE) if same else OTHER_SKILL
+            skill = result.skill.verdict
+            said = WORDS.get(ratio.verdict or "", NO_CHANGE)
+            brings = said if skill == EQUIVALENT else WITHOUT_CLAIM.get(skill, OTHER_SKILL)
             median = _median(step.cell, name)
-            rows.append(_row(title, unit, rung, step.name, median, ratio, brings, result.skill.verdict))
+            rows.append(_row(title, unit, rung, step.name, median, ratio, brings, skill))
     return pd.DataFrame(rows)
 
 
