@@ -34,6 +34,16 @@ def scratch_folder(name: str) -> Iterator[Path]:
         yield Path(path)
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this number on this machine, of any user."""
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(pid, 0)
+        except (ProcessLookupError, OverflowError):
+            return False
+    return True
+
+
 def ask_child(module: str, *arguments: object, timeout_s: float) -> dict[str, Any]:
     """What `python -m module` prints as its last JSON object; {"reason": ...} where there is none, or not in time."""
     try:

@@ -28,10 +28,13 @@ PINS = {"PIP_CONSTRAINT": CONSTRAINTS.as_uri(), "PIP_BUILD_CONSTRAINT": CONSTRAI
 PYTHON_NAME = f"python3.{sys.version_info.minor}"
 PYTHON = Path(sys.prefix, "bin", PYTHON_NAME)
 FRAMEWORK_WORLD = re.compile(
-    r"(torch|mindspore|nvidia|triton|pytorch)([-_].*)?|torch.*|te|topi|hccl|auto-tune|op-.*|opc-tool|apex|xformers"
+    r"(?!nvidia-ml-py$)(torch|mindspore|nvidia|triton|pytorch)([-_].*)?|torch.*|te|topi|hccl|auto-tune|op-.*|opc-tool|apex|xformers"
     r"|numpy|scipy|protobuf|sympy|decorator|cffi|attrs|absl-py|ml-dtypes|cloudpickle"
 )
-"""Distributions that a framework or CANN imports, whether they say so or not; what these require belongs to them."""
+"""Distributions that a framework or CANN imports, whether they say so or not; what these require belongs to them.
+
+nvidia-ml-py is a binding that this harness needs; it belongs to a framework only where one requires it.
+"""
 
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 INTERRUPTED = 130

@@ -41,6 +41,9 @@ FLOORS = (
 SCENARIO_TYPES = {"execution", "schema", "axes", "changes", "limits"}
 """Modules of harness.scenario that are types alone and know nothing but each other, so that models may know them."""
 
+WITHOUT_FILES = ("scenario", "execution", "identity", "axes", "changes", "labels", "matrix", "schema")
+"""Modules of harness.scenario that read no file: what they hold was read by others."""
+
 UPWARD = {
     ("harness.worker.measuring", "launch"): "reads the plan, which is data alone and moves down with the supervisor",
     ("harness.launch.made", "analysis"): "counts as made what tables count; waits for a reader of records in results",
@@ -181,6 +184,16 @@ def test_rooms_import_downwards_only():
     }
     assert not new, f"upward: {sorted(new)}\n{drawn()}"
     assert not UPWARD.keys() - upward.keys(), "these arrows are gone: take them out of UPWARD"
+
+
+def test_a_scenario_knows_no_model_and_of_data_their_mapping_alone():
+    """Which lie below it, so that the order of the rooms would allow more."""
+    modules = {module for module in graph() if module.startswith("harness.scenario.")}
+    assert {f"harness.scenario.{name}" for name in WITHOUT_FILES} <= modules
+    targets = {target for module in modules for target in inner(module)}
+    assert {target for target in targets if room(target) in ("models", "data")} == {"harness.data.config"}
+    for name in WITHOUT_FILES:
+        assert not inner(f"harness.scenario.{name}") & {"harness.scenario.catalogue", "harness.files"}
 
 
 def test_collectors_import_nothing_of_the_harness():

@@ -64,9 +64,12 @@ def prepare(root: str, mapping_name: str | None, out: Path, stored: str, normali
     say(f"{out}: {done.steps} steps of {len(done.said.channels)} channels as {stored}, {compressed}")
     say(f"{done.written} steps were written now, {done.steps - done.written} were there")
     rates = done.rates
-    gain = rates.prepared_gb_s / rates.archive_gb_s
-    say(
-        f"ready values, page cache warm: archive {rates.archive_gb_s:.2g} GB/s, prepared {rates.prepared_gb_s:.2g} GB/s"
-        f" ({gain:.1f} times), a plain file {rates.plain_gb_s:.2g} GB/s"
-    )
+    if rates is None:
+        say(f"how fast it is read was not measured: {done.unmeasured}")
+    else:
+        gain = rates.prepared_gb_s / rates.archive_gb_s
+        say(
+            f"ready values, page cache warm: archive {rates.archive_gb_s:.2g} GB/s, prepared "
+            f"{rates.prepared_gb_s:.2g} GB/s ({gain:.1f} times), a plain file {rates.plain_gb_s:.2g} GB/s"
+        )
     say(f"read it with DATA={shlex.quote(str(out))} MAPPING={shlex.quote(mapping_name)}")

@@ -44,7 +44,6 @@ _UNIT_S = (
 _ROUND_S = (86_400, 3600, 1800, 1200, 900, 600, 300, 60, 30, 20, 15, 10, 5, 1, 0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6)
 _NS = 1_000_000_000
 _JITTER_NS = 2_000
-_ZERO = np.timedelta64(0, "ns")
 
 
 def counts_since(attributes: Mapping[Any, Any]) -> bool:

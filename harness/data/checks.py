@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,9 +147,3 @@ def check_latitude(latitude: NDArray[np.float64], place: str) -> None:
         raise UserError(f"{place}: latitudes must lie between -90 and 90 degrees")
     if not (np.all(differences > 0) or np.all(differences < 0)):
         raise UserError(f"{place}: latitudes neither increase nor decrease from row to row")
-
-
-def check_same(name: str, values: NDArray[Any], reference: NDArray[Any], place: str, reference_place: str) -> None:
-    """Raise UserError where two files give different values for a coordinate."""
-    if not np.array_equal(values, reference):
-        raise UserError(f"{place}: its {name} differs from that in {reference_place}")

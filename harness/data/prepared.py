@@ -43,6 +43,7 @@ WITHOUT_EFFECT = {"description", "model_overrides", "splits"}
 """Of a mapping, what does not change the values that are read."""
 
 _MOST_BYTES = 2**26
+_AGAIN = "remove it and prepare the archive again"
 
 
 class Prepared(Frozen):
@@ -69,10 +70,10 @@ class Prepared(Frozen):
 
     @property
     def read_fingerprint(self) -> str:
-        """Of the values read back: that of the archive where they are the same, and another where not."""
+        """Of the values read back: that of the archive where they are the same, else of it, the type and the scales."""
         if self.is_exact:
             return self.fingerprint
-        packed = f"{self.fingerprint} {self.stored} {self.normalised}"
+        packed = f"{self.fingerprint} {self.stored} {self.arrays}"
         return hashlib.sha256(packed.encode()).hexdigest()
 
 
@@ -100,7 +101,7 @@ def description_of(path: Any) -> Prepared | None:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         raise UserError(
-            f"{path}: a prepared store that cannot be read here: {field}: {first['msg']}; prepare the archive again"
+            f"{path}: a prepared store that cannot be read here: {field}: {first['msg']}; {_AGAIN}"
         ) from None
 
 
@@ -124,17 +125,10 @@ class PreparedSource:
         except UserError:
             raise
         except Exception as error:
-            raise self._damaged(error) from error
+            raise damaged(self._path, error) from error
 
     def _open(self) -> None:
-        import xarray as xr
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            opened = xr.open_zarr(str(self._path), chunks=None, consolidated=False, decode_cf=False)
-        store = opened.variables
-        if digest_of(store) != self._said.arrays:
-            raise ValueError("its arrays are not those that were written")
+        store = small_arrays(self._path, self._said)
         self.latitude: NDArray[np.float64] = store["latitude"].values
         self.longitude: NDArray[np.float64] = store["longitude"].values
         self.times = decoded_times(store["time"].values, store["time"].attrs)
@@ -197,7 +191,7 @@ class PreparedSource:
                 if stored.dtype.kind == "i":
                     out[stored == NO_DATA] = np.nan
         except Exception as error:
-            raise self._damaged(error) from error
+            raise damaged(self._path, error) from error
         if scale is not None and offset is not None:
             for field, by, plus in zip(out, scale, offset, strict=True):
                 field *= by
@@ -212,8 +206,29 @@ class PreparedSource:
             raise ValueError(f"{name} has the shape {array.layout.shape}, not {shape}")
         return array
 
-    def _damaged(self, error: Exception) -> UserError:
-        return UserError(f"{self._path}: cannot be read ({one_line(error)}); prepare the archive again")
+
+def small_arrays(path: Path, said: Prepared) -> Mapping[Any, Any]:
+    """The variables (of xarray) of the store at `path` by name, without any decoding.
+
+    Raises UserError where they cannot be read, or are not those that were written, the large ones aside.
+    """
+    import xarray as xr
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opened = xr.open_zarr(str(path), chunks=None, consolidated=False, decode_cf=False)
+        digest = digest_of(opened.variables)
+    except Exception as error:
+        raise damaged(path, error) from error
+    if digest != said.arrays:
+        raise damaged(path, ValueError("its arrays are not those that were written"))
+    return opened.variables
+
+
+def damaged(path: Path, error: Exception) -> UserError:
+    """What to raise where the store at `path` cannot be read."""
+    return UserError(f"{path}: cannot be read ({one_line(error)}); {_AGAIN}")
 
 
 def digest_of(arrays: Mapping[Any, Any]) -> str:
@@ -254,6 +269,6 @@ def _check_mapping(path: Path, kept: dict[str, Any], given: dict[str, Any]) -> N
     for name in (*kept, *given):
         if kept.get(name) != given.get(name):
             raise UserError(
-                f"{path}: prepared by another mapping, which differs in {name!r}: name that mapping, or prepare the "
-                "archive again by this one"
+                f"{path}: prepared by another mapping, which differs in {name!r}: name that mapping, or remove it and "
+                "prepare the archive again by this one"
             )

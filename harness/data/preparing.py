@@ -1,5 +1,6 @@
 """Rewrites an archive once as a prepared store (prepared.py): resumable, and never over anything else."""
 
+import glob
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ from harness.data.prepared import (
     digest_of,
     encoded_times,
     mapping_json,
+    small_arrays,
 )
 from harness.data.read_rates import Rates, read_rates
 from harness.data.source import Progress, Source, blocks, stream, unwatched
@@ -37,9 +39,11 @@ from harness.data.threads import in_threads
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.files import write_atomically
+from harness.processes import is_running
 
 Compression = Literal["none", "lz4", "zstd"]
 
+_CONSOLIDATED = ".zmetadata"
 _BLOSC_MOST_BYTES = 2**31 - 17
 
 
@@ -61,14 +65,18 @@ class Packing:
 
 @dataclass(frozen=True)
 class Done:
-    """A store that is complete: what it says of itself, its steps, those written now, its bytes, and how it reads."""
+    """A store that is complete: what it says of itself, its steps, those written now, its bytes, and how it reads.
+
+    `unmeasured` says why there are no rates.
+    """
 
     said: Prepared
     steps: int
     written: int
     stored_bytes: int
     value_bytes: int
-    rates: Rates
+    rates: Rates | None
+    unmeasured: str = ""
 
 
 def prepare(
@@ -77,12 +85,14 @@ def prepare(
     """Write the store at `target`, or what is missing of it, and measure how both are read.
 
     `progress` is told the fraction of steps that are there. Raises UserError where `target` is anything but this very
-    store, finished or not; where it cannot be written; and whatever opening the archive raises.
+    store, finished or not, and undamaged; where it cannot be written; and whatever opening the archive raises.
     """
+    target = Path(os.path.realpath(target))
     if description_of(data) is not None:
         raise UserError(f"{data}: is a prepared store already: name the archive that it was made from")
-    if packing.stored == "int16" and packing.normalised:
-        raise UserError("int16 is scaled by the range of each channel: leave out one of int16 and normalised")
+    if packing.stored != "float32" and packing.normalised:
+        by = "the range" if packing.stored == "int16" else "mean and deviation"
+        raise UserError(f"{packing.stored} is scaled by {by} of each channel already: leave out --normalised")
     source = open_source(config, path=data)
     said = _describe(source, config, packing)
     known = _known_at(target, said)
@@ -93,13 +103,19 @@ def prepare(
     written = _write_steps(target, source, packing, progress)
     finished = _finish(target)
     prepared = PreparedSource(config, target, finished)
+    rates, unmeasured = None, ""
+    try:
+        rates = read_rates(source, prepared, target.parent)
+    except OSError as error:
+        unmeasured = f"no file for comparison can be written in {target.parent}: {error.strerror}"
     return Done(
         said=finished,
         steps=len(source.times),
         written=written,
         stored_bytes=sum(file.stat().st_size for file in target.rglob("*") if file.is_file()),
         value_bytes=4 * len(source.times) * source.mask.size,
-        rates=read_rates(source, prepared, target.parent),
+        rates=rates,
+        unmeasured=unmeasured,
     )
 
 
@@ -126,11 +142,13 @@ def _describe(source: Source, config: ArchiveConfig, packing: Packing) -> Prepar
 def _known_at(target: Path, said: Prepared) -> Prepared | None:
     """What is at `target` of this store already; None where there is nothing.
 
-    Raises UserError where there is anything else, with what it is.
+    Raises UserError where there is anything else, with what it is, and where the store is damaged.
     """
     if not os.path.lexists(target):
         return None
     if target.is_dir() and not any(target.iterdir()):
+        if target.samefile(os.curdir):
+            raise UserError(f"{target}: is the folder that this command runs in and is replaced: name a folder in it")
         return None
     known = description_of(target)
     if known is None:
@@ -141,6 +159,7 @@ def _known_at(target: Path, said: Prepared) -> Prepared | None:
         if theirs[name] != value:
             what = "another archive, or one that was changed since" if name == "fingerprint" else f"another {name!r}"
             raise UserError(f"{target}: holds a store made of {what}: name another place, or remove it")
+    small_arrays(target, known)
     return known
 
 
@@ -172,6 +191,7 @@ def _begin(target: Path, source: Source, said: Prepared, scales: _Scales | None)
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_parts_of_dead(target)
         small = _small_arrays(source, scales)
         small.to_zarr(str(part), mode="w", zarr_format=2, consolidated=False)
         packing = Packing(said.stored, said.normalised, said.compression)
@@ -182,9 +202,17 @@ def _begin(target: Path, source: Source, said: Prepared, scales: _Scales | None)
         write_atomically(part / ATTRIBUTES, _attributes(said))
         part.replace(target)
     except OSError as error:
-        raise UserError(f"{target}: cannot be written: {error.strerror}; free space or name another place") from None
+        raise _unwritable(target, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_parts_of_dead(target: Path) -> None:
+    """Remove what processes that were killed in `_begin` have left beside `target`."""
+    for part in target.parent.glob(f".{glob.escape(target.name)}.*.part"):
+        pid = part.name.split(".")[-2]
+        if pid.isdecimal() and not is_running(int(pid)):
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _small_arrays(source: Source, scales: _Scales | None) -> xr.Dataset:
@@ -296,10 +324,18 @@ def _finish(target: Path) -> Prepared:
     if not said.complete:
         said = said.model_copy(update={"complete": True})
         write_atomically(target / ATTRIBUTES, _attributes(said))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            zarr.consolidate_metadata(str(target))
+    if not (target / _CONSOLIDATED).is_file():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                zarr.consolidate_metadata(str(target))
+        except OSError as error:
+            raise _unwritable(target, error) from None
     return said
+
+
+def _unwritable(target: Path, error: OSError) -> UserError:
+    return UserError(f"{target}: cannot be written: {error.strerror}; free space or name another place")
 
 
 def _attributes(said: Prepared) -> str:

@@ -1,11 +1,13 @@
 """Zarr arrays of which every chunk is one step, on this machine: a chunk is decoded straight into its place.
 
 Zarr versions 2 and 3 without filters and shards, C order, compressed by Blosc, Zstandard or gzip or not at all; any
-other array is left to xarray and Zarr. A chunk that is cut short is an error here, which Blosc does not notice.
+other array is left to xarray and Zarr. A chunk that is cut short or holds too few values is an error here, which not
+every decoder notices.
 """
 
 import json
 import math
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +19,10 @@ from numpy.typing import NDArray
 
 from harness.data.chunks import Layout, layout_of
 from harness.data.locations import Location
+from harness.errors import one_line
 
 _BLOSC_HEADER = 16
+_UNDECODABLE = (EOFError, OSError, RuntimeError, ValueError, zlib.error)
 _OF_VERSION_3 = {"blosc": "blosc", "zstd": "zstd", "gzip": "gzip"}
 
 
@@ -39,7 +43,7 @@ class WholeFields:
     def decode_into(self, step: int, out: NDArray[Any]) -> None:
         """Write the values of a step into `out`, C-contiguous, of the array's own type and `step_shape`.
 
-        Raises OSError where the chunk cannot be read and ValueError where it is cut short.
+        Raises OSError where the chunk cannot be read and ValueError where it is cut short or of another size.
         """
         path = self.folder / self.layout.key((step, *(0 for _ in self.step_shape)))
         if self.codec is None:
@@ -52,9 +56,18 @@ class WholeFields:
                     raise ValueError(f"chunk {path.name} has not {len(view)} bytes")
             return
         content = path.read_bytes()
-        if self.codec.codec_id == "blosc":
+        in_place = self.codec.codec_id == "blosc"
+        if in_place:
             _check_blosc(content, out.nbytes, path.name)
-        self.codec.decode(content, out=out)
+        try:
+            decoded = self.codec.decode(content, out=out if in_place else None)
+        except _UNDECODABLE as error:
+            raise ValueError(f"chunk {path.name} cannot be decoded: {one_line(error)}") from error
+        if not in_place:
+            values = np.frombuffer(decoded, dtype=np.uint8)
+            if values.size != out.nbytes:
+                raise ValueError(f"chunk {path.name} has {values.size} bytes of values, not {out.nbytes}")
+            out.reshape(-1).view(np.uint8)[:] = values
 
     def read(self, key: Sequence[Any]) -> NDArray[Any]:
         """What an outer key selects: one index, slice or array a dimension; a dimension with an index is dropped."""

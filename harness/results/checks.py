@@ -23,7 +23,7 @@ MOST_LAUNCH = 10**6
 MOST_LEAD_H = 1e7
 YEARS = (1970, 2200)
 LEAD_H = attrgetter("lead_h")
-MEMORY = ("process_rss_bytes", "device_bytes", "device_reserved_bytes", "driver_peak_bytes")
+MEMORY = ("process_rss_bytes", "device_bytes", "device_reserved_bytes")
 
 
 def check_numbers(value: Any, where: str = "") -> None:

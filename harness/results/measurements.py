@@ -56,7 +56,7 @@ class EpochSummary(Frozen):
     """One epoch. The step series are in steps.parquet; the fields are those of `harness.results.series.Epoch`.
 
     `mean_loss` is the mean over its steps, `last_loss` that of the last step. `compile_s` is what first calls took
-    beyond the median step, None where no other step tells that.
+    beyond the median step, None where no other step tells that or, in an old record, nobody noted which calls compiled.
     """
 
     steps: int
@@ -134,15 +134,13 @@ class Skill(Frozen):
 class Memory(Frozen):
     """Peak memory in bytes from when the data are ready; None where nobody keeps that count.
 
-    `process_rss_bytes` is the kernel's count of the worker, `device_bytes` what the framework gave to tensors,
-    `device_reserved_bytes` what it took of the device for them, and `driver_peak_bytes` what the driver says that all
-    of the job held, contexts and workspaces too.
+    `process_rss_bytes` is the kernel's count of the worker, `device_bytes` what the framework gave to tensors, and
+    `device_reserved_bytes` what it took of the device for them.
     """
 
     process_rss_bytes: int | None
     device_bytes: int | None
     device_reserved_bytes: int | None = None
-    driver_peak_bytes: int | None = None
 
 
 class MeasuredParts(Frozen):

@@ -5,18 +5,14 @@ check of the record to name; only what has to be computed of must be there, and 
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
-from harness.frozen import Frozen
 from harness.results.series import Latency, TrainingStage
+from harness.scenario.execution import OLD_WORDS
 
-ModelT = TypeVar("ModelT", bound=Frozen)
 Content = Mapping[str, Any]
-
-WORDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {"eager": {}, "compiled": {"compilation": {"mode": "graph"}}}
-"""What stood in the place of an execution before schema 3, as groups of its settings."""
 
 OLD_DEVICE_FIELDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "name": ("name", str),
@@ -48,6 +44,7 @@ def from_1_to_2(content: Content) -> dict[str, Any]:
 def from_2_to_3(content: Content) -> dict[str, Any]:
     """Schema 3 keeps summaries of steps, executions and the accelerator by type, and ranks.
 
+    Which calls compiled was not noted before: `compile_s` of epochs is None where the framework ran other than eagerly.
     Raises ValueError where steps cannot be summed up.
     """
     found = {**content, "schema_version": 3}
@@ -71,13 +68,14 @@ def upgrade_scenario(scenario: Content) -> dict[str, Any]:
     if not isinstance(scenario.get("execution"), str):
         return dict(scenario)
     found = {name: value for name, value in scenario.items() if (name, value) != ("precision", "fp32")}
-    execution = WORDS.get(found["execution"])
+    execution = OLD_WORDS.get(found["execution"])
     if execution is None:
         return found
-    settings: Mapping[str, Any] = {}
+    settings = execution.settings()
     if isinstance(found.get("network"), Mapping):
-        found["network"], settings = moved_to_execution(found["network"])
-    groups: dict[str, dict[str, Any]] = {group: dict(fields) for group, fields in execution.items()}
+        found["network"], moved = moved_to_execution(found["network"])
+        settings |= moved
+    groups: dict[str, dict[str, Any]] = {}
     for name, value in settings.items():
         group, _, field = name.partition(".")
         groups.setdefault(group, {})[field] = value
@@ -104,11 +102,14 @@ def moved_to_execution(network: Content) -> tuple[dict[str, Any], dict[str, Any]
 
 def _measurements(measured: Content) -> dict[str, Any]:
     found = dict(measured)
-    training = measured.get("training")
+    training, framework = measured.get("training"), measured.get("framework")
     if isinstance(training, list):
         found["training"] = [
             _summary(TrainingStage, stage, f"measurements.training.{number}") for number, stage in enumerate(training)
         ]
+        if not isinstance(framework, Mapping) or framework.get("execution") != "eager":
+            for epoch in (epoch for stage in found["training"] for epoch in stage["epochs"]):
+                epoch["compile_s"] = None
     if measured.get("inference") is not None:
         found["inference"] = _summary(Latency, measured["inference"], "measurements.inference")
     return found

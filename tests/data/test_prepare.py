@@ -1,6 +1,7 @@
 """An archive is prepared once and read back as the same data."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from shared import REPOSITORY, shared_path
 from test_archive import archive, mapping
 
 from harness.commands.cli import cli
-from harness.data import preparing
+from harness.data import preparing, read_rates
 from harness.data.archive import ArchiveSource
 from harness.data.matching import match_mapping
 from harness.data.opening import open_source
@@ -58,6 +59,10 @@ def write(folder, file_format="zarr", calendar=None, **changes):
         chunked = data.chunk({"time": 1})
         chunked.to_zarr(folder / "all.zarr", zarr_format=int(file_format[-1:]), consolidated=False)
     return folder
+
+
+def full(*arguments, **options):
+    raise OSError(28, "No space left on device")
 
 
 @pytest.fixture
@@ -157,6 +162,61 @@ class TestPacked:
             told.add(open_source(CONFIG, path=tmp_path / str(number)).fingerprint)
         assert len(told) == 4
 
+    @pytest.mark.parametrize("packing", [Packing("float16"), Packing(normalised=True)])
+    def test_other_scales_are_other_data(self, tmp_path, data, packing):
+        """The training steps of other splits have another mean and deviation."""
+        longer = mapping(**FIELDS, splits={"train": 0.8, "validation": 0.1, "test": 0.1})
+        opened = []
+        for name, config in (("a", CONFIG), ("b", longer), ("again", CONFIG)):
+            prepare(config, data, tmp_path / name, packing)
+            opened.append(open_source(config, path=tmp_path / name))
+        first, other, again = opened
+        assert first.read([3]).tobytes() != other.read([3]).tobytes()
+        assert first.fingerprint != other.fingerprint
+        assert first.fingerprint == again.fingerprint
+
+    @pytest.mark.parametrize("stored", ["float16", "int16"])
+    def test_what_is_scaled_is_not_normalised_again(self, tmp_path, data, stored):
+        with pytest.raises(UserError, match=f"{stored} is scaled by .* already: leave out --normalised"):
+            prepare(CONFIG, data, tmp_path / "store", Packing(stored, normalised=True))
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("out", [".", "absent/..", "../full"])
+    def test_a_folder_that_holds_something_is_refused_by_any_name(self, tmp_path, data, monkeypatch, out):
+        (tmp_path / "full").mkdir()
+        (tmp_path / "full/mine.txt").write_text("mine")
+        monkeypatch.chdir(tmp_path / "full")
+        with pytest.raises(UserError, match="full: exists and is no prepared store"):
+            prepare(CONFIG, data, Path(out), Packing())
+
+    def test_the_folder_of_the_command_is_not_replaced(self, tmp_path, data, monkeypatch):
+        (tmp_path / "empty").mkdir()
+        monkeypatch.chdir(tmp_path / "empty")
+        with pytest.raises(UserError, match="empty: is the folder that this command runs in"):
+            prepare(CONFIG, data, Path(), Packing())
+        assert list((tmp_path / "empty").iterdir()) == []
+
+    def test_inside_a_store_the_same_command_finds_it(self, tmp_path, data, monkeypatch):
+        prepare(CONFIG, data, tmp_path / "store", Packing())
+        monkeypatch.chdir(tmp_path / "store")
+        assert prepare(CONFIG, data, Path(), Packing()).written == 0
+
+    def test_parts_of_dead_processes_are_removed_and_those_of_others_left(self, tmp_path, data):
+        with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
+            child.wait()
+        names = {
+            "dead": f".store.{child.pid}.part",
+            "alive": ".store.1.part",
+            "other": f".other.{child.pid}.part",
+            "no number": ".store.mine.part",
+        }
+        for name in names.values():
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "file").write_text("")
+        prepare(CONFIG, data, tmp_path / "store", Packing())
+        assert {kind for kind, name in names.items() if (tmp_path / name).exists()} == set(names) - {"dead"}
+
 
 class TestResuming:
     def test_a_killed_preparation_goes_on_where_it_stopped(self, tmp_path, data, monkeypatch):
@@ -166,7 +226,7 @@ class TestResuming:
 import os, signal, sys
 sys.path[:0] = [{str(REPOSITORY)!r}, {str(Path(__file__).parent)!r}, {str(REPOSITORY / "tests")!r}]
 from pathlib import Path
-from harness.data import preparing
+from harness.data import preparing, read_rates
 from test_prepare import CONFIG
 write, count = preparing._write_chunk, 0
 def counted(path, values, codec):
@@ -215,13 +275,41 @@ preparing.prepare(CONFIG, Path({str(data)!r}), Path({str(store)!r}), preparing.P
         assert {path: path.read_bytes() for path in [store, *store.rglob("*")] if path.is_file()} == before
 
     def test_nothing_is_left_where_writing_fails(self, tmp_path, data, monkeypatch):
-        def full(*arguments):
-            raise OSError(28, "No space left on device")
-
         monkeypatch.setattr(preparing, "_large_array", full)
         with pytest.raises(UserError, match="store: cannot be written: No space left on device"):
             prepare(CONFIG, data, tmp_path / "store", Packing())
         assert {path.name for path in tmp_path.iterdir()} <= {"cache", "data"}
+
+    def test_a_store_without_its_scales_is_refused_before_anything_is_written(self, tmp_path, data):
+        store, packing = tmp_path / "store", Packing("int16")
+        prepare(CONFIG, data, store, packing)
+        shutil.rmtree(store / "scale")
+        (store / "fields/4.0.0.0").unlink()
+        with pytest.raises(UserError, match=r"store: cannot be read \(.*\); remove it and prepare the archive again"):
+            prepare(CONFIG, data, store, packing)
+        assert not (store / "fields/4.0.0.0").exists()
+
+    def test_metadata_are_put_together_wherever_that_is_missing(self, tmp_path, data):
+        """As after an ending between the last two steps."""
+        prepare(CONFIG, data, tmp_path / "store", Packing())
+        (tmp_path / "store/.zmetadata").unlink()
+        prepare(CONFIG, data, tmp_path / "store", Packing())
+        with xr.open_zarr(tmp_path / "store", consolidated=True) as found:
+            assert found["fields"].shape == (20, 2, 5, 6)
+
+    def test_a_full_disk_at_the_end_is_one_line(self, tmp_path, data, monkeypatch):
+        with monkeypatch.context() as patched:
+            patched.setattr(zarr, "consolidate_metadata", full)
+            with pytest.raises(UserError, match="store: cannot be written: No space left on device"):
+                prepare(CONFIG, data, tmp_path / "store", Packing())
+        assert prepare(CONFIG, data, tmp_path / "store", Packing()).written == 0
+        assert (tmp_path / "store/.zmetadata").is_file()
+
+    def test_rates_that_cannot_be_measured_cost_nothing_else(self, tmp_path, data, monkeypatch):
+        monkeypatch.setattr(read_rates.tempfile, "TemporaryFile", full)
+        done = prepare(CONFIG, data, tmp_path / "store", Packing())
+        assert (done.rates, done.steps) == (None, 20)
+        assert done.unmeasured.endswith(f"{tmp_path}: No space left on device")
 
 
 class TestReadingBack:
@@ -259,7 +347,7 @@ class TestReadingBack:
             said = json.loads((store / ".zattrs").read_text())
             said["crosscast_prepared"]["version"] = 2
             (store / ".zattrs").write_text(json.dumps(said))
-        with pytest.raises(UserError, match="prepare the archive again") as error:
+        with pytest.raises(UserError, match="remove it and prepare the archive again") as error:
             open_source(CONFIG, path=store).read([3, 4])
         assert "\n" not in str(error.value)
         assert str(store) in str(error.value)
@@ -276,7 +364,7 @@ def test_real_archives_come_back_bit_by_bit(tmp_path, name, folder):
     assert back.read_statics().tobytes() == source.read_statics().tobytes()
 
 
-def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, data):
+def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, data, monkeypatch):
     name = tmp_path / "mine.yaml"
     name.write_text(yaml.safe_dump(CONFIG.model_dump(mode="json", exclude_defaults=True) | {"kind": "archive"}))
     out = tmp_path / "store"
@@ -288,6 +376,12 @@ def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, 
     assert f"DATA={out} MAPPING={name}" in done.output
     again = CliRunner().invoke(cli, given)
     assert "0 steps were written now, 20 were there" in again.output
+    with monkeypatch.context() as patched:
+        patched.setattr(read_rates.tempfile, "TemporaryFile", full)
+        unmeasured = CliRunner().invoke(cli, given)
+    assert unmeasured.exit_code == 0, unmeasured.output
+    assert "GB/s" not in unmeasured.output
+    assert "was not measured: no file for comparison can be written in" in unmeasured.output
     twice = CliRunner().invoke(
         cli, ["prepare", "--data", str(out), "--mapping", str(name), "--out", str(tmp_path / "b")]
     )

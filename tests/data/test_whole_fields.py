@@ -88,13 +88,22 @@ class TestChunks:
     def test_other_chunks_are_left_to_zarr(self, tmp_path, chunks):
         assert whole_fields(store(tmp_path / "s", chunks=chunks), "v") is None
 
+    @pytest.mark.parametrize("damage", ["cut", "empty", "too few values", "too many values", "other bytes"])
     @pytest.mark.parametrize("codec", CODECS)
-    def test_a_chunk_that_is_cut_short_is_an_error(self, tmp_path, codec):
+    def test_a_chunk_of_another_length_is_an_error(self, tmp_path, codec, damage):
         array = whole_fields(store(tmp_path / "s", codec=codec), "v")
         chunk = tmp_path / "s/v/4.0.0.0"
-        chunk.write_bytes(chunk.read_bytes()[:-5])
+        encode = (lambda values: values.tobytes()) if codec == "none" else CODECS[codec].encode
+        content = {
+            "cut": chunk.read_bytes()[:-5],
+            "empty": b"",
+            "too few values": encode(VALUES[4, :2]),
+            "too many values": encode(VALUES[4:6]),
+            "other bytes": b"nothing",
+        }
+        chunk.write_bytes(content[damage])
         array.read((3, slice(None), slice(None), slice(None)))
-        with pytest.raises(Exception, match=r"."):
+        with pytest.raises(ValueError, match=r"chunk 4\.0\.0\.0 "):
             array.read((4, slice(None), slice(None), slice(None)))
 
 

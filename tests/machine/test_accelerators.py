@@ -263,6 +263,15 @@ class TestHygon:
         states = accelerators.states("HIP_VISIBLE_DEVICES", "after", 2, {})
         assert [(state.index, state.temperature_c) for state in states] == [(0, 63.0), (1, 61.5)]
 
+    def test_a_board_that_the_tool_does_not_list_keeps_its_index(self, tool, dtk):
+        """HIP's first device has an address and no row: the second stays number 1."""
+        row = next(line for line in TABLE.splitlines(keepends=True) if line.startswith("0 "))
+        tool("hy-smi", ANSWERS | {"": TABLE.replace(row, "")})
+        (device,) = accelerators.describe("HIP_VISIBLE_DEVICES", 2, dtk).devices
+        assert (device.index, device.power_cap_w) == (1, 350.0)
+        (state,) = accelerators.states("HIP_VISIBLE_DEVICES", "before", 2, {})
+        assert (state.index, state.temperature_c) == (1, 61.5)
+
     def test_amds_program_by_its_name_and_layout(self, tool, tmp_path):
         answers = dict.fromkeys(ANSWERS, "nothing known\n") | {
             "": shared_path("power-samples/rocm-smi_table_Z100L_dtk23.10.1_4cards.txt").read_text(),

@@ -73,6 +73,7 @@ def test_summaries_are_those_of_the_steps(path):
             assert other.epoch_s == pytest.approx(sum(one["data_s"]) + sum(one["step_s"]), rel=1e-12)
             assert (other.steps, other.last_loss) == (len(one["loss"]), one["loss"][-1])
             assert other.mean_loss == pytest.approx(np.mean(one["loss"]), rel=1e-12)
+            assert other.compile_s == (0.0 if old["measurements"]["framework"]["execution"] == "eager" else None)
             assert (other.validation_loss, other.validation_s) == (one["validation_loss"], one["validation_s"])
     latency, timed = old["measurements"]["inference"], new.inference.timed_steps
     assert (timed.count, timed.total_s) == (len(latency["step_s"]), pytest.approx(sum(latency["step_s"])))

@@ -111,6 +111,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("wavelib", "2.1"),
         ("wavelib", "2.5"),
         ("tidelib", "1.0"),
+        ("nvidia-ml-py", "13.0"),
     ):
         make_wheel(folder, name, version, *requires)
     return folder

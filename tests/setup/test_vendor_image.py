@@ -99,6 +99,16 @@ def test_what_no_framework_needs_may_lie_in_the_environment_before_the_image(pro
     assert image.content() == before
 
 
+def test_the_binding_of_nvml_is_no_part_of_a_framework(project, image):
+    project.replace("pyproject.toml", '"wavelib>=2"', '"wavelib>=2", "nvidia-ml-py>=12.535"')
+    project.replace("constraints.txt", "nvidia-ml-py==", "nvidia-ml-py>=12.535,!=")
+    image.add("nvidia-ml-py", "11.0")
+    image.add("nvidia-cublas-cu12", "12.1")
+    made = set_up(project)
+    assert made.returncode == 0, made.stderr
+    assert f"nvidia-ml-py 13.0 lies in {VENV} before the system's 11.0, which stays" in made.stdout
+
+
 @pytest.mark.parametrize("minimum", [">=1.26", ">=1.26,<2"])
 def test_numpy_of_an_image_is_never_told_to_become_2(project, image, minimum):
     project.replace("pyproject.toml", '"wavelib>=2"', f'"wavelib>=2", "numpy{minimum}"')

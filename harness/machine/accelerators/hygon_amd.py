@@ -41,7 +41,7 @@ def describe(environ: Mapping[str, str], devices: int) -> Accelerator:
             mode=rows[of].partition if of in rows else None,
             firmware=_value(firmware.get(of), r"vbios"),
         )
-        for index, of in enumerate(numbers)
+        for index, of in numbers
     )
     module = version_in(Path("/sys/module", name, "version") for name in ("hycu", "hydcu", "amdgpu"))
     toolkit = _toolkit(environ)
@@ -63,7 +63,7 @@ def states(environ: Mapping[str, str], devices: int, when: Literal["before", "af
     rows = _rows(table)
     return tuple(
         DeviceState(index=index, when=when, temperature_c=_temperature_c(rows[of].raw) if of in rows else None)
-        for index, of in enumerate(numbers)
+        for index, of in numbers
     )
 
 
@@ -71,8 +71,10 @@ def _program() -> str:
     return next((program for program in PROGRAMS if absence(program) is None), PROGRAMS[0])
 
 
-def _numbers(program: str, environ: Mapping[str, str], devices: int, missing: list[str]) -> tuple[list[int], str]:
-    """The tool's numbers of the job's devices in the order of HIP, and its table."""
+def _numbers(
+    program: str, environ: Mapping[str, str], devices: int, missing: list[str]
+) -> tuple[list[tuple[int, int]], str]:
+    """Of the job's devices that the tool lists, the index in the order of HIP and the tool's number; and its table."""
     table = output_of(program, missing=missing)
     rows = _rows(table)
     if not rows:
@@ -89,7 +91,8 @@ def _numbers(program: str, environ: Mapping[str, str], devices: int, missing: li
     names = [boards.devices[position][0] for position in visible.positions[:devices]]
     unknown = [name for name in names if name not in boards.numbers]
     missing.extend(f"{program} lists no {name}" for name in unknown)
-    return [boards.numbers[name] for name in names if name in boards.numbers], table
+    numbers = [(index, boards.numbers[name]) for index, name in enumerate(names) if name in boards.numbers]
+    return numbers, table
 
 
 def _rows(table: str) -> dict[int, "rocm_smi_text.Row"]:
