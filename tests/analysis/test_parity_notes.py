@@ -138,7 +138,7 @@ def made_by(text):
         (graph(recompute=Recompute(unit="ranges", ranges=32)), EAGER),
         (graph(recompute=Recompute(unit="blocks"), accumulation=4), EAGER),
         (graph(compilation=Compilation(mode="graph", level="O1")), EAGER),
-        (graph(loading=Loading(prefetch=4, workers=2, sink=True)), Execution(recompute=Recompute(unit="blocks"))),
+        (graph(loading=Loading(prefetch=4, workers=2)), Execution(recompute=Recompute(unit="blocks"))),
         (graph(world=World(devices=8)), Execution(world=World(devices=8))),
         (Execution(compilation=Compilation(mode="graph", scope="step", options="max-autotune")), EAGER),
     ],
