@@ -2,14 +2,14 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from harness.commands.options import SEED, PathName
 
 if TYPE_CHECKING:
-    from harness.porting.parity.exchange import ParityPrecision
+    from harness.scenario.execution import Autocast
 
 
 @click.command()
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of a batch.")
 @click.option("--steps", type=click.IntRange(min=1), default=12, show_default=True, help="Training steps compared.")
 @click.option(
-    "--precision",
-    type=click.Choice(["fp32", "fp16", "bf16"]),
-    default="fp32",
+    "--autocast",
+    type=click.Choice(["none", "bf16", "fp16", "native-bf16", "native-fp16"]),
+    default="none",
     show_default=True,
-    help="Half precisions are the framework's own automatic mixed precision, forward and backward.",
+    help="As precision.autocast of an execution: by kinds of layers, or native: the framework's own list.",
 )
 @click.option("--no-operators", is_flag=True, help="Leave out the level of single operators.")
 @click.option(
@@ -53,7 +53,7 @@ def parity(
     seed: int,
     batch_size: int,
     steps: int,
-    precision: "ParityPrecision",
+    autocast: "Autocast",
     no_operators: bool,
     results: Path,
 ) -> None:
@@ -70,15 +70,20 @@ def parity(
     from harness.porting.parity.certificate import save
     from harness.porting.parity.check import Settings, certify, scenarios_of
     from harness.porting.parity.rendering import markdown, remarks, table
-    from harness.scenario.execution import EAGER, GRAPH
+    from harness.scenario.execution import Compilation, Execution, Precision
     from harness.scenario.labels import label
     from harness.terminal import say
 
-    chosen = tuple(each for each in (EAGER, GRAPH) if execution in (label(each), "both"))
+    modes: tuple[Literal["eager", "graph"], ...] = ("eager", "graph")
+    chosen = tuple(
+        Execution(compilation=Compilation(mode=mode), precision=Precision(autocast=autocast))
+        for mode in modes
+        if execution in (mode, "both")
+    )
     refuse_unwritable(results)
     if port is not None:
         refuse_absent(port)
-    settings = Settings(seed, batch_size, steps, port, not no_operators, precision)
+    settings = Settings(seed, batch_size, steps, port, not no_operators)
     console, departed = PlainConsole(), []
     for scenario in scenarios_of(model, preset, framework, chip):
         for certificate in certify(scenario, chosen, settings, partial(say, err=True)):

@@ -239,7 +239,6 @@ def make_certificate(verdict="passed", *, sources=SOURCES, version="2.9", **chan
         "seed": 1,
         "batch_size": 3,
         "steps": 12,
-        "precision": "fp32",
         "factor": 32.0,
         "levels": tuple(
             Level(name=name, verdict=verdict, compared=9, departed=0)

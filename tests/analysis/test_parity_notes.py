@@ -1,5 +1,6 @@
 """Comparisons carry what the parity certificates say of the two networks."""
 
+import json
 import shlex
 
 import pytest
@@ -10,7 +11,7 @@ from reports import add_pair, read, run
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.commands.parity import parity
-from harness.porting.parity.certificate import Diagnosis, Finding
+from harness.porting.parity.certificate import Diagnosis, Finding, load
 from harness.scenario.execution import (
     EAGER,
     GRAPH,
@@ -22,7 +23,9 @@ from harness.scenario.execution import (
     Recompute,
     World,
 )
+from harness.scenario.labels import label
 
+GRAPH_FP16 = GRAPH.model_copy(update={"precision": Precision(autocast="fp16")})
 DIAGNOSIS = Diagnosis(
     level="layers",
     layer="blocks.0.mlp",
@@ -50,7 +53,10 @@ def test_a_certified_comparison_says_so_and_bears_no_mark(results):
         (make_certificate("failed", diagnosis=DIAGNOSIS), "says that it departs: blocks.0.mlp (after fc1)"),
         (make_certificate("not run"), "is incomplete: a level was not run"),
         (make_certificate(execution="eager"), "mindspore graph has no parity certificate"),
-        (make_certificate(precision="fp16"), "mindspore graph has no parity certificate"),
+        (
+            make_certificate(execution=GRAPH_FP16),
+            "mindspore graph has no parity certificate",
+        ),
         (make_certificate(port_name="lab.port"), "mindspore graph has no parity certificate"),
         (
             make_certificate(reference=make_described("pytorch", "eager", "0" * 64)),
@@ -125,10 +131,11 @@ def made_by(text):
     words = shlex.split(text.partition("make one: ")[2])
     assert words[:2] == ["crosscast", "parity"]
     given = parity.make_context("parity", words[2:]).params
+    precision = Precision(autocast=given["autocast"])
     return make_certificate(
-        execution=WAYS[given["execution"]],
+        execution=WAYS[given["execution"]].model_copy(update={"precision": precision}),
         reference=make_described("pytorch", "eager"),
-        **{name: given[name] for name in ("model", "preset", "framework", "chip", "precision")},
+        **{name: given[name] for name in ("model", "preset", "framework", "chip")},
     )
 
 
@@ -145,45 +152,48 @@ def made_by(text):
 )
 def test_what_only_rounds_otherwise_needs_no_certificate_of_its_own(results, execution, base):
     found = note(results, execution, base)
-    assert (found.certified, "--precision" in found.text) == (False, False)
+    assert (found.certified, "--autocast" in found.text) == (False, False)
     assert note_again(results, [made_by(found.text)]).certified
     assert not note_again(results, [make_certificate(execution="eager")]).certified
 
 
-@pytest.mark.parametrize(("autocast", "precision"), [("native-bf16", "bf16"), ("native-fp16", "fp16")])
-def test_a_frameworks_own_list_is_certified_in_its_precision(results, autocast, precision):
+@pytest.mark.parametrize("autocast", ["bf16", "fp16", "native-bf16", "native-fp16"])
+def test_a_lower_format_is_certified_in_that_format(results, autocast):
     execution = Execution(precision=Precision(autocast=autocast), recompute=Recompute(unit="blocks"))
     found = note(results, execution, Execution(precision=Precision(autocast=autocast)))
     port = made_by(found.text)
-    assert port.precision == precision
+    assert port.execution.precision.autocast == autocast
     first = note_again(results, [port])
     assert "pytorch eager" in first.text
     base = made_by(first.text)
-    assert (base.framework, base.precision) == ("pytorch", precision)
+    assert (base.framework, base.execution.precision.autocast) == ("pytorch", autocast)
     both = note_again(results, [port, base])
     assert both.certified
-    assert f"mindspore eager in {precision} is the same network" in both.text
-    plain = [each.model_copy(update={"precision": "fp32"}) for each in (port, base)]
+    assert f"{label(port.execution)} is the same network" in both.text
+    plain = [each.model_copy(update={"execution": EAGER}) for each in (port, base)]
     assert not note_again(results, plain).certified
+
+
+@pytest.mark.parametrize(("stored", "autocast"), [("fp32", "none"), ("bf16", "native-bf16"), ("fp16", "native-fp16")])
+@pytest.mark.parametrize(("word", "mode"), [("eager", "eager"), ("compiled", "graph")])
+def test_half_precisions_of_old_certificates_are_the_frameworks_own_lists(tmp_path, stored, autocast, word, mode):
+    content = make_certificate(execution="eager").model_dump(mode="json")
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(content | {"schema_version": 1, "precision": stored, "execution": word}))
+    found = load(path).execution
+    assert found == Execution(compilation=Compilation(mode=mode), precision=Precision(autocast=autocast))
 
 
 @pytest.mark.parametrize(
     ("execution", "said"),
     [
-        (
-            Execution(precision=Precision(autocast="bf16")),
-            "certificates are not made of the bf16 policy, only of native-bf16",
-        ),
-        (
-            Execution(precision=Precision(autocast="fp16")),
-            "certificates are not made of the fp16 policy, only of native-fp16",
-        ),
         (Execution(precision=Precision(matmul="tf32")), "certificates are not made of eager, TF32"),
         (Execution(operators=Operators(spectral="fft")), "certificates are not made of eager, spectral fft"),
     ],
 )
 def test_where_no_command_makes_a_certificate_none_is_printed(results, execution, said):
-    every = [make_certificate(execution="eager", precision=each) for each in ("fp32", "bf16", "fp16")]
+    lowered = [Execution(precision=Precision(autocast=each)) for each in ("none", "bf16", "native-bf16")]
+    every = [make_certificate(execution=each) for each in lowered]
     found = note(results, execution, execution, every)
     assert (found.certified, found.text.endswith(said)) == (False, True)
     assert "crosscast parity" not in found.text

@@ -8,19 +8,12 @@ from harness.analysis.cells import Cell
 from harness.analysis.comparison.pair import Comparison, ParityNote
 from harness.frameworks.base import FrameworkDescription
 from harness.porting.parity.certificate import Certificate
-from harness.porting.parity.exchange import ParityPrecision
-from harness.scenario.execution import EAGER, GRAPH, Autocast, Compilation, Execution, Precision
+from harness.scenario.execution import EAGER, Compilation, Execution, Precision
 from harness.scenario.labels import label
 from harness.scenario.scenario import Scenario
 
-REFERENCE = ("pytorch", EAGER, "fp32", "cpu")
+REFERENCE = ("pytorch", EAGER, "cpu")
 """What every certificate is made against, which needs none itself."""
-
-PRECISIONS: Mapping[Autocast, ParityPrecision] = {"none": "fp32", "native-bf16": "bf16", "native-fp16": "fp16"}
-"""What certificates are made in: half precisions are the frameworks' own lists of operators, not our policy."""
-
-OF_A_CERTIFICATE = (EAGER, GRAPH)
-"""What `crosscast parity` runs."""
 
 
 def with_parity(comparisons: Mapping[Cell, Comparison], certificates: Sequence[Certificate]) -> dict[Cell, Comparison]:
@@ -58,8 +51,7 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     scenario, ran, sources = cell.scenario, summary.framework, summary.sources
     if ran is None or sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
-    precision = PRECISIONS.get(scenario.execution.precision.autocast)
-    if (scenario.framework, computed(scenario.execution), precision, ran.device) == REFERENCE:
+    if (scenario.framework, computed(scenario.execution), ran.device) == REFERENCE:
         return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, ran, sources)]
@@ -67,7 +59,7 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
         why = f"{cell.label} has no parity certificate"
         if of_cell:
             why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], ran)}"
-        return ParityNote(False, f"{why}; {_remedy(scenario, precision)}")
+        return ParityNote(False, f"{why}; {_remedy(scenario)}")
     best = next((each for each in fitting if each.verdict == "same network"), fitting[-1])
     if best.verdict != "same network":
         found = f"says that it departs: {best.diagnosis}" if best.diagnosis else "is incomplete: a level was not run"
@@ -75,38 +67,34 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     return _Certified(best.reference.sources, best)
 
 
-def _remedy(scenario: Scenario, precision: ParityPrecision | None) -> str:
+def _remedy(scenario: Scenario) -> str:
     """The command that makes a certificate, or why none does."""
-    if precision is None:
-        autocast = scenario.execution.precision.autocast
-        return f"certificates are not made of the {autocast} policy, only of native-{autocast}"
     execution = computed(scenario.execution)
-    if execution not in OF_A_CERTIFICATE:
+    mode, autocast = execution.compilation.mode, execution.precision.autocast
+    if execution != Execution(compilation=Compilation(mode=mode), precision=Precision(autocast=autocast)):
         return f"certificates are not made of {label(execution)}"
-    where = ["--framework", scenario.framework, "--execution", execution.compilation.mode, "--chip", scenario.chip]
-    where += [] if precision == "fp32" else ["--precision", precision]
+    where = ["--framework", scenario.framework, "--execution", mode, "--chip", scenario.chip]
+    where += [] if autocast == "none" else ["--autocast", autocast]
     return f"make one: {shlex.join(['crosscast', 'parity', scenario.model, '--preset', scenario.preset, *where])}"
 
 
 def _is_of(certificate: Certificate, cell: Cell) -> bool:
     scenario = cell.scenario
-    precision = PRECISIONS.get(scenario.execution.precision.autocast)
-    return (
-        certificate.port_name is None
-        and certificate.execution.precision.autocast == "none"
-        and (certificate.architecture, certificate.framework, computed(certificate.execution), certificate.precision)
-        == (scenario.architecture, scenario.framework, computed(scenario.execution), precision)
-    )
+    return certificate.port_name is None and (
+        certificate.architecture,
+        certificate.framework,
+        computed(certificate.execution),
+    ) == (scenario.architecture, scenario.framework, computed(scenario.execution))
 
 
 def computed(execution: Execution) -> Execution:
     """What of an execution can change the numbers that a network computes by more than rounding.
 
-    That is the mode, the operators and the precision of products; autocast is what a certificate's own precision says.
+    That is the mode, the operators, and the formats of products and layers.
     """
     return Execution(
         compilation=Compilation(mode=execution.compilation.mode),
-        precision=Precision(matmul=execution.precision.matmul),
+        precision=Precision(autocast=execution.precision.autocast, matmul=execution.precision.matmul),
         operators=execution.operators,
     )
 
@@ -124,8 +112,7 @@ def _what_differs(certificate: Certificate, ran: FrameworkDescription) -> str:
 
 
 def _says(certificate: Certificate) -> str:
-    precision = "" if certificate.precision == "fp32" else f" in {certificate.precision}"
     return (
-        f"{certificate.framework} {label(certificate.execution)}{precision} is the same network as PyTorch "
+        f"{certificate.framework} {label(certificate.execution)} is the same network as PyTorch "
         f"(parity certificate of {certificate.made_at[:10]}, preset {certificate.preset})"
     )

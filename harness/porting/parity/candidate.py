@@ -20,7 +20,6 @@ from harness.porting.parity import probing
 from harness.porting.parity.exchange import (
     Answer,
     ParityPlan,
-    ParityPrecision,
     Reference,
     Trial,
     answer_path,
@@ -44,24 +43,24 @@ def main(folder: Path, execution: Execution) -> dict[str, Any]:
         framework = open_framework(plan.scenario.framework, plan.scenario.device, execution)
         for number, trial in enumerate(plan.trials):
             sample = Sample(subject, plan.scenario, trial.seed, plan.batch_size, plan.steps)
-            answer = answer_of(framework, sample, trial, plan.precision, folder)
+            answer = answer_of(framework, sample, trial, folder, lowered=plan.autocast != "none")
             write_atomically(answer_path(folder, execution, number), answer.model_dump_json())
     except UserError as error:
         return {"reason": str(error)}
     return {}
 
 
-def answer_of(framework: Framework, sample: Sample, trial: Trial, precision: ParityPrecision, folder: Path) -> Answer:
-    """One trial. A port that fails costs its own answer."""
+def answer_of(framework: Framework, sample: Sample, trial: Trial, folder: Path, *, lowered: bool) -> Answer:
+    """One trial. A port that fails costs its own answer; of one in a lower format the whole network is compared."""
     subject = sample.subject
     try:
         framework.build(subject.package, subject.network, subject.domain, load_port(trial.port))
         framework.load(sample.weights)
         probe: Probe = importlib.import_module(f"{__package__}.{framework.describe().name}").Probe(framework)
-        if precision == "fp32":
+        if not lowered:
             return _compare(probe, sample, trial, folder)
-        os.chdir(folder)  # MindSpore leaves the network that it rewrites in the current folder
-        return _answer(probe, sample, trial, folder, dict(probing.mixed(probe, sample, precision)))
+        os.chdir(folder)  # MindSpore leaves a network that it rewrites in the current folder
+        return _answer(probe, sample, trial, folder, dict(probing.lowered(framework, sample)))
     except UserError:
         raise
     except Exception as error:

@@ -1,18 +1,18 @@
 """What a comparison found, as a file that tables and other machines can rely on."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from collectors.regular_files import read_regular
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.porting.parity.exchange import Described, ParityPrecision
+from harness.porting.parity.exchange import Described
 from harness.results.checks import check_numbers
 from harness.results.record import MOST_BYTES
-from harness.scenario.execution import StoredExecution
+from harness.scenario.execution import Precision, StoredExecution, execution_of_old
 from harness.scenario.labels import as_name, label
 from harness.scenario.schema import FrameworkName
 
@@ -68,7 +68,7 @@ class Certificate(Frozen):
     It holds for the sources, the version and the device that it names, at any size of the network.
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     model: str
     preset: str
     architecture: str
@@ -82,7 +82,6 @@ class Certificate(Frozen):
     seed: int
     batch_size: int
     steps: int
-    precision: ParityPrecision
     factor: float = Field(description="how many times float32 PyTorch's own deviation a port may be off")
     levels: tuple[Level, ...]
     diagnosis: Diagnosis | None
@@ -91,6 +90,19 @@ class Certificate(Frozen):
     made_at: str = Field(description="UTC, ISO 8601")
     crosscast_version: str
     host: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_schema_1(cls, content: Any) -> Any:
+        """There the execution was a word, and half precisions were the framework's own lists."""
+        if not isinstance(content, dict) or content.get("schema_version") != 1:
+            return content
+        found = {**content, "schema_version": 2}
+        precision, execution = found.pop("precision", None), found.get("execution")
+        if precision in ("fp16", "bf16") and isinstance(execution, str):
+            lowered = Precision(autocast="native-fp16" if precision == "fp16" else "native-bf16")
+            found["execution"] = execution_of_old(execution).model_copy(update={"precision": lowered})
+        return found
 
     @property
     def verdict(self) -> Verdict:
@@ -102,9 +114,8 @@ class Certificate(Frozen):
     def name(self) -> str:
         """Of its files, without their ending."""
         port = f".{self.port_name}" if self.port_name else ""
-        precision = "" if self.precision == "fp32" else f".{self.precision}"
         cell = f"{self.model}-{self.preset}.{self.framework}-{as_name(label(self.execution))}.{self.chip}"
-        return f"{cell}{precision}{port}".replace(":", "-")
+        return f"{cell}{port}".replace(":", "-")
 
 
 def save(certificate: Certificate, results: Path) -> Path:

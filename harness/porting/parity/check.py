@@ -8,12 +8,13 @@ from typing import Literal
 
 from harness import __version__
 from harness.errors import UserError
+from harness.frameworks.support import cannot_execute
 from harness.launch.survey import matrix_of
 from harness.launch.turns import turn
 from harness.machine import environment
 from harness.porting.parity.certificate import Certificate, Level
-from harness.porting.parity.exchange import Answer, ParityPlan, ParityPrecision, Reference, Trial, answer_path
-from harness.porting.parity.judging import FACTOR, FACTOR_MIXED, diagnose, judge, levels
+from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial, answer_path
+from harness.porting.parity.judging import FACTOR, FACTOR_LOWERED, diagnose, judge, levels
 from harness.processes import ask_child, scratch_folder
 from harness.scenario.execution import Execution
 from harness.scenario.labels import label
@@ -32,7 +33,6 @@ class Settings:
     steps: int = 12
     port: str | None = None
     operators: bool = True
-    precision: ParityPrecision = "fp32"
 
 
 def scenarios_of(model: str | None, preset: str | None, framework: str, chip: str) -> Sequence[Scenario]:
@@ -49,16 +49,20 @@ def scenarios_of(model: str | None, preset: str | None, framework: str, chip: st
 def certify(
     scenario: Scenario, executions: Sequence[Execution], settings: Settings, progress: Progress
 ) -> list[Certificate]:
-    """A certificate for every execution, made when no bench has the devices.
+    """A certificate for every execution, all in one autocast, made when no bench has the devices.
 
-    Raises UserError where the reference cannot run, and where the port cannot be built or has other parameters.
+    Raises UserError where an execution or the reference cannot run, and where the port cannot be built or has other
+    parameters.
     """
+    for execution in executions:
+        if why := cannot_execute(scenario.framework, scenario.device, execution, scenario.architecture):
+            raise UserError(f"{scenario.framework} on {scenario.chip}, {label(execution)}: {why}")
     plan = ParityPlan(
         scenario=scenario,
         trials=(Trial(seed=settings.seed, port=settings.port),),
         batch_size=settings.batch_size,
         steps=settings.steps,
-        precision=settings.precision,
+        autocast=executions[0].precision.autocast,
     )
     with turn({scenario.device, "cpu"}, scenario.chip, progress), scratch_folder("parity") as folder:
         plan.write(folder)
@@ -92,7 +96,8 @@ def _certificate(
 ) -> Certificate:
     if answer.described is None:
         raise UserError(f"{settings.port or scenario.framework} {label(execution)} does not run: {answer.reason}")
-    judged = judge(answer, reference, FACTOR if settings.precision == "fp32" else FACTOR_MIXED)
+    factor = FACTOR if execution.precision.autocast == "none" else FACTOR_LOWERED
+    judged = judge(answer, reference, factor)
     return Certificate(
         model=scenario.model,
         preset=scenario.preset,
@@ -107,8 +112,7 @@ def _certificate(
         seed=settings.seed,
         batch_size=settings.batch_size,
         steps=settings.steps,
-        precision=settings.precision,
-        factor=FACTOR if settings.precision == "fp32" else FACTOR_MIXED,
+        factor=factor,
         levels=(operators, *levels(judged)),
         diagnosis=diagnose(judged, reference.calls),
         only_in_port=answer.only_here,
@@ -123,8 +127,8 @@ def _operators(scenario: Scenario, execution: Execution, settings: Settings, pro
     """Every operator that the PyTorch network runs, beside its counterpart in the framework."""
     if scenario.framework != "mindspore":
         return _no_operators("not applicable", "operators are mapped from PyTorch to MindSpore")
-    if settings.precision != "fp32":
-        return _no_operators("not applicable", "operators are compared in fp32")
+    if execution.precision.autocast != "none":
+        return _no_operators("not applicable", "operators are compared in float32")
     if not settings.operators:
         return _no_operators("not run", "left out")
     from harness.porting.operators.survey import survey

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,14 +11,11 @@ from pydantic import Field
 from harness.files import write_atomically
 from harness.frozen import Frozen, PositiveInt
 from harness.porting.parity.quantities import Array, Quantity
-from harness.scenario.execution import Execution
+from harness.scenario.execution import Autocast, Execution
 from harness.scenario.labels import as_name, label
 from harness.scenario.scenario import Scenario
 
 FILE_NAME = "plan.json"
-
-MixedPrecision = Literal["fp16", "bf16"]
-ParityPrecision = Literal["fp32", "fp16", "bf16"]
 
 
 class Trial(Frozen):
@@ -30,13 +26,16 @@ class Trial(Frozen):
 
 
 class ParityPlan(Frozen):
-    """What the children do. `scenario` is that of the port; the reference takes its data and network from it."""
+    """What the children do. `scenario` is that of the port; the reference takes its data and network from it.
+
+    The yardstick is what PyTorch is off in the same `autocast`.
+    """
 
     scenario: Scenario
     trials: tuple[Trial, ...]
     batch_size: PositiveInt
     steps: PositiveInt
-    precision: ParityPrecision = "fp32"
+    autocast: Autocast = "none"
 
     @property
     def seeds(self) -> tuple[int, ...]:

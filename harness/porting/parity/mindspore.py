@@ -1,7 +1,6 @@
 """The probe for MindSpore: hooks where it runs op by op, taps in compiled graphs, which know no hooks."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -11,12 +10,10 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from harness.frameworks.mindspore.trainer import MindSpore
-from harness.porting.parity.exchange import MixedPrecision
 from harness.porting.parity.probing import Call
 from harness.porting.parity.quantities import Array
 from harness.porting.parity.sample import Sample
 
-TYPES: Mapping[MixedPrecision, Any] = {"fp16": ms.float16, "bf16": ms.bfloat16}
 FLOATS = (ms.float16, ms.float32, ms.float64, ms.bfloat16)
 
 
@@ -80,16 +77,6 @@ class Probe:
             [value.asnumpy() for value in _tensors(by_input)] if inputs else [],
             {n: v.asnumpy() for n, v in zip(parameters, _tensors(by_parameter), strict=True)} if parameters else {},
         )
-
-    @contextmanager
-    def mixed(self, precision: MixedPrecision) -> Iterator[None]:
-        """The network in automatic mixed precision; it stays so."""
-        ms.amp.auto_mixed_precision(self.framework.network, "auto", TYPES[precision])
-        yield
-
-    def predict(self, x: Tensor, extras: Sequence[Tensor]) -> Array:
-        """The prediction for device values."""
-        return self.framework.network(x, *extras).asnumpy()
 
     def _watch(self, given: Sequence[Tensor]) -> tuple[list[Call], Array]:
         calls: list[Call] = []

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.frameworks.base import Framework
-from harness.porting.parity.exchange import MixedPrecision, ModuleCall
+from harness.porting.parity.exchange import ModuleCall
 from harness.porting.parity.quantities import Array, Quantities, Quantity, spread
 from harness.porting.parity.sample import Sample, cotangent, scaled_rows
 from harness.runners.schedule import learning_rates
@@ -49,12 +48,6 @@ class Probe(Protocol):
         self, call: Call, inputs: Sequence[Array], cotangents: Sequence[Array], parameters: Sequence[str]
     ) -> tuple[Sequence[Array], Sequence[Array], Mapping[str, Array]]:
         """Outputs of a module for inputs, and the gradients of sum(outputs * cotangents) by inputs and parameters."""
-
-    def mixed(self, precision: MixedPrecision) -> AbstractContextManager[None]:
-        """The network in the framework's own automatic mixed precision, for a while."""
-
-    def predict(self, x: Any, extras: Sequence[Any]) -> Array:
-        """The prediction for device values."""
 
 
 def in_place(calls: Sequence[Call], prediction: Array, names: Mapping[str, str] | None = None) -> Quantities:
@@ -130,13 +123,10 @@ def slopes(framework: Framework, sample: Sample, *, reverse: bool = False) -> Qu
         yield Quantity("gradient", name), values
 
 
-def mixed(probe: "Probe", sample: Sample, precision: MixedPrecision) -> Quantities:
-    """Prediction, loss and gradients in mixed precision."""
-    with probe.mixed(precision):
-        put = probe.framework.put
-        extras = [put(values) for values in sample.extras(0)]
-        yield Quantity("prediction"), probe.predict(put(sample.first.inputs), extras)
-        yield from slopes(probe.framework, sample)
+def lowered(framework: Framework, sample: Sample) -> Quantities:
+    """Prediction, loss, gradients and training of a framework that casts to a lower format."""
+    yield Quantity("prediction"), framework.get(framework.predict(framework.put(sample.first.inputs)))
+    yield from whole(framework, sample)
 
 
 def _putting(framework: Framework, reverse: bool) -> Callable[..., Any]:

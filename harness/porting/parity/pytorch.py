@@ -1,19 +1,15 @@
 """The probe for PyTorch."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from harness.frameworks.pytorch.trainer import PyTorch
-from harness.porting.parity.exchange import MixedPrecision
 from harness.porting.parity.probing import Call
 from harness.porting.parity.quantities import Array
 from harness.porting.parity.sample import Sample
-
-TYPES: Mapping[MixedPrecision, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
 
 
 class Probe:
@@ -64,29 +60,6 @@ class Probe:
             slopes = [get(torch.zeros_like(of) if slope is None else slope) for slope, of in pairs]
         by_parameter = dict(zip(parameters, slopes[len(given) :], strict=True))
         return [get(value) for value in outputs], slopes[: len(given)], by_parameter
-
-    @contextmanager
-    def mixed(self, precision: MixedPrecision) -> Iterator[None]:
-        """The network under torch.autocast, for a while."""
-        module = self.framework.module
-        device = next(module.parameters()).device.type
-        forward = module.forward
-
-        def under_autocast(*arguments: Any) -> Tensor:
-            with torch.autocast(device, TYPES[precision]):
-                found: Tensor = forward(*arguments)
-            return found.float()
-
-        module.forward = under_autocast
-        try:
-            yield
-        finally:
-            module.forward = forward
-
-    def predict(self, x: Tensor, extras: Sequence[Tensor]) -> Array:
-        """The prediction for device values."""
-        with torch.no_grad():
-            return self.framework.get(self.framework.module(x, *extras))
 
 
 def _is_float(value: Any) -> bool:

@@ -12,12 +12,13 @@ import torch
 from harness.errors import UserError
 from harness.frameworks.pytorch.trainer import PyTorch, open_device
 from harness.porting.parity import probing
-from harness.porting.parity.exchange import ModuleCall, ParityPlan, ParityPrecision, Reference, write_arrays
+from harness.porting.parity.exchange import ModuleCall, ParityPlan, Reference, write_arrays
 from harness.porting.parity.probing import Call
 from harness.porting.parity.pytorch import Probe
 from harness.porting.parity.quantities import Array, Quantities, Quantity, deviation
 from harness.porting.parity.sample import Sample
 from harness.porting.parity.sources import described
+from harness.scenario.execution import Autocast, Execution, Precision
 from harness.worker.subject import prepare
 
 
@@ -27,13 +28,13 @@ def main(folder: Path) -> dict[str, Any]:
     try:
         subject = prepare(plan.scenario)
         for seed in plan.seeds:
-            answer(plan.precision, Sample(subject, plan.scenario, seed, plan.batch_size, plan.steps), folder)
+            answer(plan.autocast, Sample(subject, plan.scenario, seed, plan.batch_size, plan.steps), folder)
     except UserError as error:
         return {"reason": str(error)}
     return {}
 
 
-def answer(precision: ParityPrecision, sample: Sample, folder: Path) -> None:
+def answer(autocast: Autocast, sample: Sample, folder: Path) -> None:
     """The truth of one seed, what modules alone are given, and the yardstick."""
     single, double = _open(sample, torch.float32), _open(sample, torch.float64)
     calls, prediction = single.record(sample)
@@ -55,12 +56,12 @@ def answer(precision: ParityPrecision, sample: Sample, folder: Path) -> None:
         for number, call in enumerate(given):
             yield from probing.alone(probe, own[call.name], call, number, met[number], sample.seed)
 
-    double_calls, double_prediction = double.record(sample)
-    truth = dict(probing.in_place(double_calls, double_prediction))
-    truth.update(modules_alone(double, double_calls))
-    truth.update(probing.whole(double.framework, sample))
-    yardstick = dict.fromkeys(truth, 0.0)
-    if precision == "fp32":
+    if autocast == "none":
+        double_calls, double_prediction = double.record(sample)
+        truth = dict(probing.in_place(double_calls, double_prediction))
+        truth.update(modules_alone(double, double_calls))
+        truth.update(probing.whole(double.framework, sample))
+        yardstick = dict.fromkeys(truth, 0.0)
         _widen(yardstick, truth, probing.in_place(calls, prediction))
         for variation in (_as_it_is, _one_thread, _without_mkldnn):
             with variation():
@@ -69,7 +70,9 @@ def answer(precision: ParityPrecision, sample: Sample, folder: Path) -> None:
                 _widen(yardstick, truth, probing.whole(_open(sample, torch.float32).framework, sample))
         _widen(yardstick, truth, probing.whole(_open(sample, torch.float32).framework, sample, reverse=True))
     else:
-        _widen(yardstick, truth, probing.mixed(single, sample, precision))
+        truth = dict(probing.lowered(double.framework, sample))
+        yardstick = dict.fromkeys(truth, 0.0)
+        _widen(yardstick, truth, probing.lowered(_open(sample, torch.float32, autocast).framework, sample))
     write_arrays(folder / f"truth-{sample.seed}.npz", truth)
     inputs = {
         Quantity("input", call.name, str(position)): values
@@ -85,9 +88,10 @@ def answer(precision: ParityPrecision, sample: Sample, folder: Path) -> None:
     ).write(folder, sample.seed)
 
 
-def _open(sample: Sample, dtype: torch.dtype) -> Probe:
+def _open(sample: Sample, dtype: torch.dtype, autocast: Autocast = "none") -> Probe:
     subject = sample.subject
-    framework: PyTorch = open_device("cpu", dtype=dtype)
+    execution = Execution(precision=Precision(autocast=autocast))
+    framework: PyTorch = open_device("cpu", execution, dtype=dtype)
     framework.build(subject.package, subject.network, subject.domain)
     framework.load(sample.weights)
     return Probe(framework)

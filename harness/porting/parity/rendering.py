@@ -15,7 +15,7 @@ OF_FLOAT32 = (
     "with the samples of a batch reversed. Modules were run in the network and, op by op, alone: on the inputs that "
     "they meet there and on the same with scaled rows."
 )
-OF_MIXED = "Allowed is {factor:g} times what PyTorch is off itself under torch.autocast."
+OF_LOWERED = "Allowed is {factor:g} times what PyTorch on the CPU is off itself in the same lower format."
 
 
 def table(certificate: Certificate) -> Table:
@@ -29,9 +29,7 @@ def table(certificate: Certificate) -> Table:
 def title(certificate: Certificate) -> str:
     """What was compared with what."""
     port, reference = certificate.port, certificate.reference
-    how = (
-        f"{port.framework} {port.version} {label(certificate.execution)} {certificate.precision} on {port.device_name}"
-    )
+    how = f"{port.framework} {port.version} {label(certificate.execution)} on {port.device_name}"
     name = f", port {certificate.port_name}" if certificate.port_name else ""
     return (
         f"{certificate.model} {certificate.preset} in {how}{name}, against PyTorch {reference.version} in float64: "
@@ -59,7 +57,9 @@ def markdown(certificate: Certificate) -> str:
     lines += [
         "",
         "Deviations are relative to PyTorch on the CPU in float64. "
-        + (OF_FLOAT32 if certificate.precision == "fp32" else OF_MIXED).format(factor=certificate.factor),
+        + (OF_FLOAT32 if certificate.execution.precision.autocast == "none" else OF_LOWERED).format(
+            factor=certificate.factor
+        ),
         "",
         f"Seed {certificate.seed}, batches of {certificate.batch_size}, {certificate.steps} training steps; "
         f"{certificate.made_at}, host {certificate.host}, crosscast {certificate.crosscast_version}.",

@@ -9,7 +9,7 @@ from small import small_scenario
 
 from harness.porting.parity.check import run_child
 from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial, answer_path
-from harness.porting.parity.judging import Judged, diagnose, judge
+from harness.porting.parity.judging import FACTOR, FACTOR_LOWERED, Judged, diagnose, judge
 from harness.scenario.execution import EAGER
 
 BATCH_SIZE, STEPS = 3, 4
@@ -31,7 +31,13 @@ def compare(tmp_path_factory):
 
     def run(model, trials, execution=EAGER):
         folder = tmp_path_factory.mktemp(model)
-        plan = ParityPlan(scenario=small_scenario(model), trials=tuple(trials), batch_size=BATCH_SIZE, steps=STEPS)
+        plan = ParityPlan(
+            scenario=small_scenario(model),
+            trials=tuple(trials),
+            batch_size=BATCH_SIZE,
+            steps=STEPS,
+            autocast=execution.precision.autocast,
+        )
         plan.write(folder)
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
@@ -45,5 +51,6 @@ def compare(tmp_path_factory):
 def _outcome(folder, execution, number, trial):
     answer = Answer.model_validate_json(answer_path(folder, execution, number).read_bytes())
     reference = Reference.model_validate_json((folder / f"reference-{trial.seed}.json").read_bytes())
-    judged = judge(answer, reference)
+    lowered = execution.precision.autocast != "none"
+    judged = judge(answer, reference, FACTOR_LOWERED if lowered else FACTOR)
     return Outcome(trial, answer, judged, diagnose(judged, reference.calls))

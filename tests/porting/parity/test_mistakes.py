@@ -4,7 +4,7 @@ import pytest
 from mistakes import MISTAKES
 
 from harness.porting.parity.exchange import Trial
-from harness.scenario.execution import GRAPH
+from harness.scenario.execution import GRAPH, Execution, Precision
 
 pytestmark = pytest.mark.slow
 
@@ -63,3 +63,13 @@ def test_compiled_graphs_are_watched_too(compare, model):
     assert {each.quantity.kind for each in right.judged} >= {"activation", "gradient", "loss of a step", "update"}
     for outcome, name in zip(wrong, COMPILED[model][1:], strict=True):
         assert outcome.diagnosis.level == MISTAKES[name].level
+
+
+def test_in_a_lower_format_a_right_port_passes_and_gross_mistakes_are_seen(compare):
+    """By the policy of layers, training with its scale of the loss and all."""
+    names = (None, "skip_of_the_mixer_missing", "gradient_cut")
+    right, *wrong = compare("fourcastnet", trials(names), Execution(precision=Precision(autocast="fp16")))
+    assert right.diagnosis is None
+    kinds = {each.quantity.kind for each in right.judged}
+    assert kinds == {"prediction", "loss", "gradient", "update", "loss of a step"}
+    assert all(outcome.diagnosis for outcome in wrong)
