@@ -1,10 +1,12 @@
 """For all tests: signals reach the programs that they start, their benches wait for no other work of this machine.
 
-A run that may skip nothing fails where it does.
+A run that may skip nothing fails where it does. Where several processes share the tests, each takes whole files, and
+files that share a costly fixture stay together.
 """
 
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -42,6 +44,22 @@ class SkipsCounted:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=5, help="How often tests/launch/test_kills.py kills a bench.")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    groups: dict[str, str] = {}
+    for item in items:
+        path = item.nodeid.partition("::")[0]
+        groups[path] = min([groups.get(path, path), *_shared(item)], key=len)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.nodeid.partition("::")[0]]))
+
+
+def _shared(item: pytest.Item) -> Iterator[str]:
+    """The folders of which a test uses a fixture that lasts the whole session."""
+    assert isinstance(item, pytest.Function)
+    for found in item._fixtureinfo.name2fixturedefs.values():
+        yield from (each.baseid for each in found if each.scope == "session" and each.baseid)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -175,10 +175,11 @@ def run(name: str, fault: str, folder: Path) -> Cell:
     return Cell(steps_s, stop_s, outcome, energy, tuple(log.readings), fake.grandchildren if fake else [])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cells(request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[dict[tuple[str, str], Future[Cell]]]:
     """The cells of the tests selected, some at once: most of their time is waiting."""
-    wanted = [item.callspec.params for item in request.session.items if "cells" in getattr(item, "fixturenames", ())]
+    mine = [item for item in request.session.items if item.path == Path(__file__)]
+    wanted = [item.callspec.params for item in mine if hasattr(item, "callspec")]
     with ThreadPoolExecutor(N_AT_ONCE) as pool:
         yield {
             (each["name"], each["fault"]): pool.submit(
