@@ -104,7 +104,7 @@ def preset(model_name: str, preset_name: str) -> NamedPreset:
 
 def check_device(chip_name: str, expected: str | None, device_name: str) -> None:
     """Raise UserError where the device that a framework opened is not the chip, whose name `expected` is found in."""
-    if expected is not None and not re.search(expected, device_name):
+    if expected is not None and not re.search(expected, device_name, re.IGNORECASE):
         raise UserError(f"the device here is {device_name!r}, not a {chip_name}; choose CHIP= accordingly")
 
 

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from harness.frozen import Frozen, PositiveInt
 from harness.scenario.axes import setting
@@ -57,12 +57,37 @@ class FrameworkOnChip(Frozen):
         return self
 
 
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    return text
+
+
+RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
+
+
+class ChipVariant(Frozen):
+    """One of several devices that are called the same chip. A figure that is left out is the chip's own.
+
+    So the chip's own figures must hold for every variant that does not give another, or be null.
+    """
+
+    name: str = Field(min_length=1, description="what people call it")
+    pattern: RegularExpression = Field(description="found in the name that the driver or the framework gives it")
+    memory_gib: Figure | None = None
+    bandwidth_gb_s: Figure | None = None
+    power_cap_w: Figure | None = None
+    peak_tflops: PeakRates | None = None
+
+
 class ChipConfig(Frozen):
     """One chip: everything the harness must know to run on it and to judge the result."""
 
     title: str
     vendor: str
-    device_name: str | None = Field(
+    device_name: RegularExpression | None = Field(
         default=None, description="regular expression found in the name that the framework gives the device"
     )
     device_nodes: str | None = Field(
@@ -76,6 +101,9 @@ class ChipConfig(Frozen):
     bandwidth_gb_s: Figure
     power_cap_w: Figure
     peak_tflops: PeakRates
+    variants: tuple[ChipVariant, ...] = Field(
+        default=(), description="devices that differ in these figures; the first whose pattern fits is meant"
+    )
     frameworks: dict[FrameworkName, FrameworkOnChip]
     verified: str = Field(description="what has been run on this chip with this harness, or that nothing has")
 
@@ -85,15 +113,6 @@ class ChipConfig(Frozen):
         if nodes is not None and ("**" in nodes or {".", ".."}.intersection(nodes.split("/"))):
             raise ValueError("must be an absolute path without **, . and ..")
         return nodes
-
-    @field_validator("device_name")
-    @classmethod
-    def _is_an_expression(cls, name: str | None) -> str | None:
-        try:
-            re.compile(name or "")
-        except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
-        return name
 
 
 class OptimiserConfig(Frozen):
