@@ -16,7 +16,7 @@ from tests.shared import REPOSITORY
 
 FLOORS = (
     ("collectors",),
-    ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console"),
+    ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console", "faults"),
     ("files", "npz", "cache", "processes", "architectures"),
     ("scenario types",),
     ("models",),

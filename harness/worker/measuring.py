@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, one_line
+from harness.faults import MACHINE, fault_in
 from harness.files import write_atomically
 from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
-OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "memory not enough")
 
 
 def main(folder: Path, begun_s: float) -> int:
@@ -51,14 +51,14 @@ def main(folder: Path, begun_s: float) -> int:
         except UserError as error:
             reporter.end("failed", str(error))
             return USER_ERROR
-        except (MemoryError, RuntimeError) as error:
-            traceback.print_exc()
-            out_of_memory = isinstance(error, MemoryError) or any(w in str(error).lower() for w in OUT_OF_MEMORY_WORDS)
-            reporter.end("out_of_memory" if out_of_memory else "crashed", one_line(error))
-            return OUT_OF_MEMORY if out_of_memory else FAILED
         except Exception as error:
             traceback.print_exc()
-            reporter.end("crashed", one_line(error))
+            fault = fault_in(str(error))
+            reason = f"{one_line(error).rstrip('.')}: {fault.remedy}" if fault else one_line(error)
+            if isinstance(error, MemoryError) or (fault and fault.kind == "memory"):
+                reporter.end("out_of_memory", reason)
+                return OUT_OF_MEMORY
+            reporter.end("failed" if fault and fault.kind in MACHINE else "crashed", reason)
             return FAILED
     return 0
 
