@@ -31,6 +31,7 @@ from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.scenario.scenario import Scenario
 from harness.worker import process_memory
+from harness.worker.peak import Peak
 from harness.worker.subject import Subject, prepare
 
 if TYPE_CHECKING:
@@ -138,9 +139,12 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             }
         )
         write_measurements(folder, measured, reporter)
+        peak = Peak(plan.chip, description.device_name, execution, numerics)
+        peak.check_training(measured.training, subject, scenario.training.batch_size)
         latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s, on_step)
     measured = measured.model_copy(update={"inference": latency})
     write_measurements(folder, measured, reporter)
+    peak.check_inference(latency, subject)
     skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
