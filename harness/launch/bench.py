@@ -21,6 +21,8 @@ from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
 from harness.launch.supervisor import supervise
 from harness.launch.survey import Survey, survey
+from harness.launch.warm_up import needs_warm_up, warm_up
+from harness.launch.worker_process import Ending
 from harness.machine import environment
 from harness.results.record import MOST_BYTES, Environment, Record
 from harness.scenario import catalogue
@@ -138,13 +140,23 @@ def _make_launches(
     if not profile:
         _say_what_does_not_count(plans, missing, made, unusable, console)
     records: list[Record] = []
+    warmed: dict[str, Ending | None] = {}
+    hopeless: set[str] = set()
     with BenchProgress(console, len(missing), called) as progress:
         for plan in missing:
+            cell = plan.scenario.cell
+            if cell in hopeless:
+                continue
+            if needs_warm_up(chip) and cell not in warmed:
+                warmed[cell] = warm_up(plan, results, captured, progress, fresh=fresh)
             record = supervise(plan, results, progress, fresh=fresh)
             if record is None:
                 continue
             records.append(record)
             progress.end(record)
+            if record.status == "failed" and warmed.get(cell) == Ending("failed", record.reason):
+                hopeless.add(cell)
+                progress.say("its other launches are not made: its warm-up failed for the same reason")
             if record.status == "completed" and record.measurements.profile:
                 progress.say(f"profile: {plan.folder(results) / record.measurements.profile}")
             elif record.status == "completed":

@@ -114,7 +114,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         outcome, occupancy = sampler.stop(), occupants.stop(DEVICES_PER_LAUNCH)
     foreign_cores = meter.foreign_cores()
     measured, measurements, problem = _read_measurements(folder)
-    if ending.status == "completed" and (problem or measurements.skill is None):
+    if ending.status == "completed" and (problem or measurements.memory is None):
         ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
     record = Record(
         scenario=plan.scenario,

@@ -68,6 +68,11 @@ def suite(name: str) -> SuiteConfig:
     return load(path_of("suites", name), SuiteConfig)
 
 
+def usual_suite(chip_config: ChipConfig) -> str:
+    """The suite of a bench that names none: times of the published networks on a device, all in small on a CPU."""
+    return "smoke" if chip_config.device_nodes is None else "timing"
+
+
 def claims(name: str) -> Ledger:
     """A ledger of claims by name or path."""
     return load(path_of("claims", name), Ledger)

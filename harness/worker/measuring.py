@@ -30,6 +30,7 @@ from harness.results.record import Definitions, Fingerprints, Memory, Startup, W
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.scenario.scenario import Scenario
+from harness.scenario.schema import InferenceConfig
 from harness.worker import process_memory
 from harness.worker.peak import Peak
 from harness.worker.subject import Subject, prepare
@@ -37,6 +38,8 @@ from harness.worker.subject import Subject, prepare
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from harness.data.windows import Windows
 
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
 
@@ -125,7 +128,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     rest(framework, plan, "idle before", reporter)
     framework, calls = watched(framework, execution.is_graph)
     extras = partial(subject.training_extras, scenario.training.batch_size)
-    rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
+    rollouts = rollout_count(windows, scenario.inference)
     steps = training.total_steps(windows, scenario.training)
     reporter.expect(steps + scenario.inference.min_steps + rollouts)
     with profiling(plan, description.device, folder, steps or scenario.inference.min_steps) as (on_step, trace):
@@ -145,7 +148,9 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     measured = measured.model_copy(update={"inference": latency})
     write_measurements(folder, measured, reporter)
     peak.check_inference(latency, subject)
-    skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
+    skill = None
+    if scenario.inference.skill != "none":
+        skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
     on_device = framework.peak_memory()
@@ -156,6 +161,13 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     )
     found = {"skill": skill, "memory": memory, "compiles": calls.compiles}
     write_measurements(folder, measured.model_copy(update=found), reporter)
+
+
+def rollout_count(windows: "Windows", config: InferenceConfig) -> int:
+    """Batches of starts that are forecast from; 0 where nothing is scored."""
+    return (
+        0 if config.skill == "none" else len(windows.starts("test", config.longest_lead)) // config.rollout_batch_size
+    )
 
 
 def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":
