@@ -33,6 +33,7 @@ FLOORS = (
     ("power",),
     ("calibration",),
     ("doctor",),
+    ("bundle",),
     ("commands",),
     ("__main__", "setup_venv"),
 )
