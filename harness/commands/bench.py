@@ -56,7 +56,7 @@ def bench(
     from harness.scenario.scenario import Selection
 
     console = PlainConsole()
-    suite = suite or catalogue.usual_suite(catalogue.chip(chip))
+    suite = catalogue.usual_suite(catalogue.chip(chip)) if suite is None else suite
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
     outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile, fit=fit)
     if not profile:
