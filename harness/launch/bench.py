@@ -125,8 +125,8 @@ def _make_launches(
     impossible = problems_of(missing, found.archives, results, place.here, captured)
     refuse([*found.problems, *too_new, *impossible], "nothing was launched")
     warnings = warnings_of(matrix, found.archives, place.here)
-    if remark := variant_remark(chip, device_names(captured.accelerator)):
-        warnings = (f"warning: {remark}", *warnings)
+    told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
+    warnings = (*(f"warning: {remark}" for remark in told), *warnings)
     _prepare(results / matrix.suite, matrix, console)
     for remark in (*matrix.remarks, *warnings):
         console.print(remark, markup=False, highlight=False)
@@ -154,6 +154,10 @@ def _make_launches(
                 continue
             records.append(record)
             progress.end(record)
+            names = [rank.device_name for rank in record.ranks if rank.device is not None and rank.device_name]
+            if not told and (remark := variant_remark(chip, names)):
+                told.append(remark)
+                progress.say(f"warning: {remark}")
             if record.status == "failed" and warmed.get(cell) == Ending("failed", record.reason):
                 hopeless.add(cell)
                 progress.say("its other launches are not made: its warm-up failed for the same reason")

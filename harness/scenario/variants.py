@@ -40,7 +40,7 @@ def variant_remark(chip: ChipConfig, device_names: Collection[str]) -> str | Non
         return None
     listed = " and ".join(map(repr, names))
     if strangers := [name for name in names if not _is_chip(chip, name)]:
-        return f"the driver calls the device here {' and '.join(map(repr, strangers))}, which is no {chip.title}"
+        return f"the device here is called {' and '.join(map(repr, strangers))}, which is no {chip.title}"
     found = {each.name if (each := variant_of(chip, name)) else None for name in names}
     if found == {None}:
         known = ", ".join(each.name for each in chip.variants)
