@@ -16,7 +16,7 @@ bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
 	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
 
-.PHONY: help venv bench tables claims parity figures report list schemas test fuzz lint benchmarks lock clean $(VENV)\
+.PHONY: help venv bench tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
@@ -44,6 +44,9 @@ figures: $(any_venv) ## Draw all figures of the records, with their data
 
 report: $(any_venv) ## Write one HTML file with all tables and figures
 	@$</bin/crosscast report$(results_options)
+
+bundle: $(any_venv) ## Pack logs, records and the environment, without private names, to send home
+	@$</bin/crosscast bundle$(call option,results,RESULTS)$(call option,out,OUT)
 
 list: $(any_venv) ## Show suites, models, chips and what can run here
 	@$</bin/crosscast list

@@ -11,6 +11,7 @@ from typing import Any
 
 from collectors import children
 from harness.errors import UserError
+from harness.faults import fault_in
 from harness.overrides import without_overrides
 
 
@@ -67,5 +68,7 @@ def ask_child(module: str, *arguments: object, timeout_s: float) -> dict[str, An
             answer = json.loads(line)
             if isinstance(answer, dict):
                 return answer
-    words = [line.strip() for line in stderr.decode(errors="replace").splitlines() if line.strip()]
-    return {"reason": f"ended with status {child.returncode}: {words[-1] if words else 'it said nothing'}"}
+    told = stderr.decode(errors="replace")
+    words = [line.strip() for line in told.splitlines() if line.strip()]
+    said = fault_in(told) or (words[-1] if words else "it said nothing")
+    return {"reason": f"ended with status {child.returncode}: {said}"}

@@ -16,7 +16,7 @@ from tests.shared import REPOSITORY
 
 FLOORS = (
     ("collectors",),
-    ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console"),
+    ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console", "faults"),
     ("files", "npz", "cache", "processes", "architectures"),
     ("scenario types",),
     ("models",),
@@ -33,6 +33,7 @@ FLOORS = (
     ("power",),
     ("calibration",),
     ("doctor",),
+    ("bundle",),
     ("commands",),
     ("__main__", "setup_venv"),
 )

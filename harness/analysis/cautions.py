@@ -6,6 +6,7 @@ from typing import Any
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
+from harness.analysis.comparison.variants import unequal_variants, variants_of
 from harness.analysis.statistics import MIN_LAUNCHES
 from harness.results.record import OtherProcess, Record
 
@@ -45,6 +46,8 @@ def _of_cell(label: str, cell: Cell) -> Iterable[str]:
     if foreign := [record.launch for record in launches if record.load.foreign]:
         yield f"{label}: other work ran beside {_launches(foreign)}"
     yield from _of_devices(label, launches)
+    if len(variants := variants_of(cell)) > 1:
+        yield f"{label}: its launches ran on different variants of the chip: {_either(variants)}"
     unsteady: dict[str, list[int]] = {}
     for launch, summary in cell.summaries.items():
         for part in summary.unsteady:
@@ -109,6 +112,8 @@ def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
         yield f"{label}: no ratio from {_launches(sorted(unpaired))}, which only one of it and its baseline completed"
     if comparison.cell.host == baseline.host and (elsewhere := _on_other_hosts(comparison.cell, baseline)):
         yield f"{label}: {_launches(elsewhere)} ran on another host of the same kind than in the baseline"
+    if comparison.fair and (variants := unequal_variants(comparison.cell, baseline)):
+        yield f"{label}: variant of the chip: {_either(variants[0])} here, {_either(variants[1])} in the baseline"
     for name in SAME_ENVIRONMENT:
         ours, theirs = _environments(comparison.cell, name), _environments(baseline, name)
         if not all(value in theirs for value in ours) or not all(value in ours for value in theirs):

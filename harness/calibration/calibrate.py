@@ -21,6 +21,7 @@ from harness.machine.environment import host_digest
 from harness.power.recording import READY_S, check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
+from harness.scenario.limits import FIRST_COMPILE_S
 from harness.scenario.schema import ChipConfig, FrameworkName
 
 START_S = 120.0
@@ -65,7 +66,7 @@ def calibrate(
                 chip.frameworks[chosen].device,
                 period_s / 2,
                 cycles,
-                timeout_s=START_S + 1.2 * period_s * (cycles + 1),
+                timeout_s=(FIRST_COMPILE_S if chip.device_nodes else START_S) + 1.2 * period_s * (cycles + 1),
             )
         finally:
             outcome = sampler.stop()

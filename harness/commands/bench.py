@@ -10,7 +10,11 @@ from harness.scenario.limits import MOST_LAUNCHES
 
 @click.command()
 @click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
-@click.option("--suite", default="smoke", show_default=True, help="Suite: a name in scenarios/suites or a YAML file.")
+@click.option(
+    "--suite",
+    show_default="smoke on a CPU, timing on a device",
+    help="Suite: a name in scenarios/suites or a YAML file.",
+)
 @click.option("--model", help="Only this model of the suite, or a YAML file of your own.")
 @click.option("--framework", help="Only this framework: pytorch or mindspore.")
 @click.option("--preset", help="This preset of the models instead of the suite's.")
@@ -30,7 +34,7 @@ from harness.scenario.limits import MOST_LAUNCHES
 @results_option
 def bench(
     chip: str,
-    suite: str,
+    suite: str | None,
     model: str | None,
     framework: str | None,
     preset: str | None,
@@ -48,9 +52,11 @@ def bench(
     from harness.console import PlainConsole
     from harness.errors import UserError
     from harness.launch import bench as benches
+    from harness.scenario import catalogue
     from harness.scenario.scenario import Selection
 
     console = PlainConsole()
+    suite = catalogue.usual_suite(catalogue.chip(chip)) if suite is None else suite
     selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
     outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile, fit=fit)
     if not profile:

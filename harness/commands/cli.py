@@ -15,6 +15,7 @@ OUTPUT_LOST = 1
 
 COMMANDS = {
     "bench": "bench:bench",
+    "bundle": "bundle:bundle",
     "calibrate": "calibrate:calibrate",
     "claims": "claims:claims",
     "convert": "convert:convert",

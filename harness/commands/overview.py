@@ -56,7 +56,7 @@ class _Framework(Struct, frozen=True):
 class _Chip(Struct, frozen=True):
     title: str
     frameworks: dict[str, _Framework]
-    device_nodes: Annotated[str, Meta(pattern=r"^(?!.*\*\*)/dev(/\w[\w-]*)*/\w[\w.*?\[\]-]*$")] | None = None
+    device_nodes: Annotated[str, Meta(pattern=r"^(?!.*\*\*)/dev(/\w[\w-]*)*/[\w*?\[][\w.*?\[\]-]*$")] | None = None
 
 
 def overview() -> list[Table]:

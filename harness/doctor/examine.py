@@ -24,6 +24,7 @@ from harness.power.preferences import chips_here
 from harness.power.recording import READY_S
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
+from harness.scenario.limits import FIRST_COMPILE_S
 from harness.scenario.schema import ChipConfig, FrameworkName
 
 FRAMEWORK_LIMIT_S = 120.0
@@ -57,7 +58,8 @@ def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> Framewo
     entry, reason = chip.frameworks[name], cannot_run(chip, name)
     answer: dict[str, Any] = {"reason": reason}
     if reason is None:
-        answer = ask_child("harness.doctor.product", name, entry.device, timeout_s=FRAMEWORK_LIMIT_S)
+        limit_s = FIRST_COMPILE_S if chip.device_nodes else FRAMEWORK_LIMIT_S
+        answer = ask_child("harness.doctor.product", name, entry.device, timeout_s=limit_s)
     packages, device_name = answer.get("packages") or {}, answer.get("device_name")
     reason = answer.get("reason")
     if reason is None and device_name is not None and chip.device_name is not None:

@@ -12,7 +12,7 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch import leftovers
-from harness.launch.fitting import fitted, warnings_of, with_memory
+from harness.launch.fitting import chip_here, device_names, fitted, warnings_of, with_memory
 from harness.launch.folder_lock import folder_lock
 from harness.launch.made import MadeLaunches, Unusable
 from harness.launch.plan import LaunchPlan, interleave
@@ -21,13 +21,17 @@ from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
 from harness.launch.supervisor import supervise
 from harness.launch.survey import Survey, survey
+from harness.launch.warm_up import needs_warm_up, warm_up
+from harness.launch.worker_process import Ending
 from harness.machine import environment
-from harness.results.record import MOST_BYTES, Record
+from harness.results.record import MOST_BYTES, Environment, Record
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution
 from harness.scenario.labels import label, labels
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Absent, Cell, Selection
+from harness.scenario.schema import ChipConfig
+from harness.scenario.variants import variant_remark
 
 ABSENT_FILE = "absent.json"
 ABSENT_LIST = TypeAdapter(list[Absent])
@@ -72,26 +76,37 @@ def bench(
     where launches cannot succeed: one message then lists all that is wrong, and nothing has been launched or written.
     """
     require_file(selection.weights)
+    chip = catalogue.chip(selection.chip)
     with ReadingProgress(console) as reading:
         found = survey(selection, reading.update)
     matrix = found.matrix
     if not matrix.cells and not found.problems:
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")
+    captured = environment.capture(chip.visible_devices)
+    here = with_memory(chip_here(chip, captured.accelerator))
     if fit:
         refuse(found.problems, "nothing was launched")
-        matrix = fitted(matrix, found.archives, with_memory(catalogue.chip(selection.chip)))
+        matrix = fitted(matrix, found.archives, here)
     if selection.weights is not None:
         refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):
         on_these = replace(found, matrix=started)
-        return _make_launches(
-            selection, on_these, weights_file, results, console, fresh=fresh or profile, profile=profile
-        )
+        place = Place(chip, here, captured)
+        return _make_launches(place, on_these, weights_file, results, console, fresh=fresh or profile, profile=profile)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where launches are made: the chip of the selection, what is known of the variant that is here, and the host."""
+
+    chip: ChipConfig
+    here: ChipConfig
+    captured: Environment
 
 
 def _make_launches(
-    selection: Selection,
+    place: Place,
     found: Survey,
     weights_file: str | None,
     results: Path,
@@ -101,16 +116,17 @@ def _make_launches(
     profile: bool,
 ) -> Outcome:
     """Make the launches that are missing of cells that start from `weights_file`, or from drawn weights."""
-    matrix, chip = found.matrix, catalogue.chip(selection.chip)
-    captured = environment.capture(chip.visible_devices)
+    matrix, chip, captured = found.matrix, place.chip, place.captured
     made = MadeLaunches(results, captured)
     launches = 1 if profile else matrix.launches
     plans = interleave(matrix.cells, chip, launches, uuid4().hex[:8], weights_file, profile=profile)
     missing = plans if fresh else [plan for plan in plans if made.completed(plan) is None]
     too_new = [] if profile else [problem for plan in missing if (problem := made.clock_problem(plan))]
-    impossible = problems_of(missing, found.archives, results, chip, captured)
+    impossible = problems_of(missing, found.archives, results, place.here, captured)
     refuse([*found.problems, *too_new, *impossible], "nothing was launched")
-    warnings = warnings_of(matrix, found.archives, with_memory(chip))
+    warnings = warnings_of(matrix, found.archives, place.here)
+    told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
+    warnings = (*(f"warning: {remark}" for remark in told), *warnings)
     _prepare(results / matrix.suite, matrix, console)
     for remark in (*matrix.remarks, *warnings):
         console.print(remark, markup=False, highlight=False)
@@ -124,13 +140,27 @@ def _make_launches(
     if not profile:
         _say_what_does_not_count(plans, missing, made, unusable, console)
     records: list[Record] = []
+    warmed: dict[str, Ending | None] = {}
+    hopeless: set[str] = set()
     with BenchProgress(console, len(missing), called) as progress:
         for plan in missing:
+            cell = plan.scenario.cell
+            if cell in hopeless:
+                continue
+            if needs_warm_up(chip) and cell not in warmed:
+                warmed[cell] = warm_up(plan, results, captured, progress, fresh=fresh)
             record = supervise(plan, results, progress, fresh=fresh)
             if record is None:
                 continue
             records.append(record)
             progress.end(record)
+            names = [rank.device_name for rank in record.ranks if rank.device is not None and rank.device_name]
+            if not told and (remark := variant_remark(chip, names)):
+                told.append(remark)
+                progress.say(f"warning: {remark}")
+            if record.status == "failed" and warmed.get(cell) == Ending("failed", record.reason):
+                hopeless.add(cell)
+                progress.say("its other launches are not made: its warm-up failed for the same reason")
             if record.status == "completed" and record.measurements.profile:
                 progress.say(f"profile: {plan.folder(results) / record.measurements.profile}")
             elif record.status == "completed":

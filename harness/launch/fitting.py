@@ -12,10 +12,24 @@ from harness.launch.requirements import domain_of, problem_of_fields
 from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.memory import GIB, fitting, step_memory
+from harness.results.devices import Accelerator
 from harness.scenario.labels import label
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import ChipConfig, Figure
+from harness.scenario.variants import as_told, with_memory_of
+
+
+def chip_here(chip: ChipConfig, accelerator: Accelerator) -> ChipConfig:
+    """The chip as the variant that the driver names, with the least memory that it tells of a device."""
+    found = as_told(chip, device_names(accelerator))
+    told = [device.memory_bytes for device in accelerator.devices if device.memory_bytes]
+    return with_memory_of(found, min(told, default=None))
+
+
+def device_names(accelerator: Accelerator) -> list[str]:
+    """What the driver calls the devices of a job, as far as it tells."""
+    return [device.name for device in accelerator.devices if device.name]
 
 
 def with_memory(chip: ChipConfig) -> ChipConfig:

@@ -86,7 +86,7 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
             )
         else:
             try:
-                learning_rates(stage, count // training.batch_size)
+                learning_rates(stage, training.steps_of(count // training.batch_size))
             except UserError as error:
                 found.append(f"{error}: lower warmup_steps or raise epochs")
     if training.epochs and windows.validates and not _windows(windows, "validation", 1):
@@ -94,7 +94,7 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
             f"{_too_short(windows, 'validation', history + 1)} that a loss takes: {more_data}, give validation a "
             "larger share of splits, or set it to 0 to train without one"
         )
-    longest = scenario.inference.lead_steps[-1]
+    longest = scenario.inference.longest_lead
     if not _windows(windows, "test", longest):
         shorter = range(1, min(longest, len(windows.source.times)))
         reached = bisect_left(shorter, True, key=lambda lead: not _windows(windows, "test", lead))

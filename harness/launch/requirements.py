@@ -68,7 +68,7 @@ def memory_needs(
             ("an inference step", "inference.batch_size", inference.batch_size, 1, inputs + outputs),
             ("a rollout", "inference.rollout_batch_size", inference.rollout_batch_size, 1, inputs + outputs),
         )
-        if trained or activity != "training"
+        if (trained or activity != "training") and (inference.skill != "none" or activity != "a rollout")
     )
 
 
@@ -88,10 +88,14 @@ def domain_of(source: Source) -> Domain:
 def record_bytes(scenario: Scenario, windows: Windows) -> int:
     """The least that the record of a launch takes on the disk; raises UserError where the splits do not hold."""
     steps = sum(
-        stage.epochs * windows.batch_count("train", scenario.training.batch_size, lead=stage.rollout_steps)
+        stage.epochs
+        * scenario.training.steps_of(
+            windows.batch_count("train", scenario.training.batch_size, lead=stage.rollout_steps)
+        )
         for stage in scenario.training.trained_stages
     )
-    scores = 3 * len(scenario.channels) * len(scenario.inference.lead_steps)
+    leads = 0 if scenario.inference.skill == "none" else len(scenario.inference.lead_steps)
+    scores = 3 * len(scenario.channels) * leads
     return BYTES_OF_A_RECORD + BYTES_OF_A_STEP * steps + BYTES_OF_A_SCORE * scores
 
 

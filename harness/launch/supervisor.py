@@ -38,7 +38,7 @@ from harness.results.record import (
     WorkerMeasurements,
     save,
 )
-from harness.scenario.scenario import Scenario
+from harness.scenario.variants import as_variant, variant_of
 
 
 class Watcher(Protocol):
@@ -114,7 +114,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         outcome, occupancy = sampler.stop(), occupants.stop(DEVICES_PER_LAUNCH)
     foreign_cores = meter.foreign_cores()
     measured, measurements, problem = _read_measurements(folder)
-    if ending.status == "completed" and (problem or measurements.skill is None):
+    if ending.status == "completed" and (problem or measurements.memory is None):
         ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
     record = Record(
         scenario=plan.scenario,
@@ -138,10 +138,12 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
             devices=device_processes(occupancy),
             device_states=(*states, *accelerators.states(chip.visible_devices, "after", DEVICES_PER_LAUNCH)),
         ),
-        ranks=_ranks(plan.scenario, captured, measurements),
+        ranks=_ranks(plan, captured, measurements),
         measurements=measurements,
         steps=steps.save(measured, folder),
-        energy=_account(folder, outcome, measurements, plan.scenario.chip, results, chip.power_cap_w.value, occupancy),
+        energy=_account(
+            folder, outcome, measurements, plan.scenario.chip, results, _cap_w(plan, measurements), occupancy
+        ),
     )
     save(record, folder)
     for name in ("launch.json", "measurements.json"):
@@ -165,11 +167,29 @@ def _read_measurements(folder: Path) -> tuple[WorkerMeasurements, Measurements, 
         return WorkerMeasurements(), Measurements(), problem
 
 
-def _ranks(scenario: Scenario, environment: Environment, measurements: Measurements) -> tuple[Rank, ...]:
+def _ranks(plan: LaunchPlan, environment: Environment, measurements: Measurements) -> tuple[Rank, ...]:
     """The only rank of a launch on one device."""
-    name = measurements.framework.device_name if measurements.framework else None
-    device = None if scenario.device.lower() == "cpu" else 0
-    return (Rank(rank=0, host=environment.host, device=device, device_name=name),)
+    name = _device_name(measurements)
+    variant = variant_of(plan.chip, name)
+    device = None if plan.scenario.device.lower() == "cpu" else 0
+    return (
+        Rank(
+            rank=0,
+            host=environment.host,
+            device=device,
+            device_name=name,
+            variant=variant.name if variant else None,
+        ),
+    )
+
+
+def _cap_w(plan: LaunchPlan, measurements: Measurements) -> float | None:
+    """The power cap of the variant that the launch ran on, in watts; None where the chip's file does not know it."""
+    return as_variant(plan.chip, _device_name(measurements)).power_cap_w.value
+
+
+def _device_name(measurements: Measurements) -> str | None:
+    return measurements.framework.device_name if measurements.framework else None
 
 
 def _account(

@@ -15,6 +15,7 @@ from typing import cast, get_args
 
 from collectors import children
 from harness import stopping
+from harness.faults import MACHINE, fault_in
 from harness.launch import leftovers
 from harness.launch.compile_environment import compiling
 from harness.launch.plan import LaunchPlan
@@ -32,6 +33,10 @@ SILENCE_S = 4 * 3600.0
 """Longest time without a word; compiling a large network and reading an archive are silent and take an hour or two."""
 
 POLL_S = 1.0
+SEE_LOG = "; see log.txt"
+TOLD_BYTES = 1 << 14
+"""Of the end of a log, in which a worker that crashed may have said why."""
+
 LONGEST_LINE = 1 << 16
 
 
@@ -85,7 +90,7 @@ def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], prog
             finally:
                 hung = worker.poll() is None
                 gone = worker.end(TERMINATE_GRACE_S)
-    ending = _judge(followed, worker.returncode, hung, _oom_kills() > kills_before)
+    ending = _explained(_judge(followed, worker.returncode, hung, _oom_kills() > kills_before), folder / "log.txt")
     if gone:
         return ending
     left = f"process {worker.pid} waits in the kernel and could not be killed"
@@ -185,7 +190,26 @@ def _judge(followed: _Following, returncode: int | None, hung: bool, oom_killed:
         return Ending("completed", None)
     if returncode == -signal.SIGKILL and oom_killed:
         return Ending("out_of_memory", "killed by the kernel: out of memory")
-    return Ending("crashed", f"{_end_of(returncode)}; see log.txt")
+    return Ending("crashed", f"{_end_of(returncode)}{SEE_LOG}")
+
+
+def _explained(ending: Ending, log: Path) -> Ending:
+    """The ending of a worker that could not say why it crashed, with what its log says of the machine."""
+    if ending.status != "crashed" or not (ending.reason or "").endswith(SEE_LOG):
+        return ending
+    fault = fault_in(_end_of_log(log))
+    if fault is None:
+        return ending
+    status: Status = "out_of_memory" if fault.kind == "memory" else "failed" if fault.kind in MACHINE else "crashed"
+    return Ending(status, f"{(ending.reason or '').removesuffix(SEE_LOG)}, after: {fault}")
+
+
+def _end_of_log(log: Path) -> str:
+    with contextlib.suppress(OSError), log.open("rb") as file:
+        file.seek(0, os.SEEK_END)
+        file.seek(max(0, file.tell() - TOLD_BYTES))
+        return file.read(TOLD_BYTES).decode(errors="replace")
+    return ""
 
 
 def _end_of(returncode: int | None) -> str:

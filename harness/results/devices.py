@@ -79,6 +79,9 @@ class Rank(Frozen):
     host: str = Field(description="as in the environment")
     device: int | None
     device_name: str | None = Field(description="the framework's name of it; None where it was not reached")
+    variant: str | None = Field(
+        default=None, description="which variant of the chip the device is; None where its file knows none of the name"
+    )
 
 
 class OtherProcess(Frozen):

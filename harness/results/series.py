@@ -73,7 +73,7 @@ class TrainingStage(Frozen):
 
     name: str
     rollout_steps: int
-    dropped_samples: int = Field(description="samples of each epoch that fill no batch")
+    dropped_samples: int = Field(description="samples of each epoch that fill no batch or lie beyond its steps")
     samples_per_epoch: int
     epochs: tuple[Epoch, ...]
     steady_from_step: int | None = Field(description="first step of the steady state, None if it was never reached")

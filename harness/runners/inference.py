@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
+from typing import Literal
 
 import numpy as np
 
@@ -81,7 +82,8 @@ def rollout(
     are infinite or NaN, and the others are what they are.
     """
     source = windows.source
-    scorer = Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, method=config.skill)
+    method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
+    scorer = Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, method=method)
     table = SkillTable(scorer)
     units = dict(zip(source.channels, source.units, strict=True))
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size):

@@ -54,7 +54,7 @@ def train(
 def total_steps(windows: Windows, config: TrainingConfig) -> int:
     """Training steps of all stages."""
     return sum(
-        stage.epochs * windows.batch_count("train", config.batch_size, lead=stage.rollout_steps)
+        stage.epochs * config.steps_of(windows.batch_count("train", config.batch_size, lead=stage.rollout_steps))
         for stage in config.trained_stages
     )
 
@@ -76,7 +76,8 @@ class _Run:
 def _train_stage(run: _Run, stage: Stage, index: int) -> TrainingStage:
     windows, batch_size = run.windows, run.config.batch_size
     skipped_before = run.framework.skipped_steps
-    steps = windows.batch_count("train", batch_size, lead=stage.rollout_steps)
+    batches = windows.batch_count("train", batch_size, lead=stage.rollout_steps)
+    steps = run.config.steps_of(batches)
     run.framework.start_stage(run.config.optimiser, learning_rates(stage, steps), stage.rollout_steps)
     epochs = []
     for number in range(stage.epochs):
@@ -101,7 +102,7 @@ def _train_stage(run: _Run, stage: Stage, index: int) -> TrainingStage:
     return TrainingStage(
         name=stage.name,
         rollout_steps=stage.rollout_steps,
-        dropped_samples=windows.dropped("train", batch_size, lead=stage.rollout_steps),
+        dropped_samples=windows.dropped("train", batch_size, lead=stage.rollout_steps) + (batches - steps) * batch_size,
         samples_per_epoch=steps * batch_size,
         epochs=tuple(epochs),
         steady_from_step=steady_from([s for epoch in epochs for s in epoch.step_s], start=1),
@@ -118,7 +119,7 @@ def _train_epoch(run: _Run, rollout_steps: int, stage: int, epoch: int, name: st
     batches = run.windows.batch_tasks("train", run.config.batch_size, epoch_seed=seed, lead=rollout_steps)
     tasks = [
         partial(_with_extras, make, run.extras, epoch_of_training, (run.seed, stage, epoch_of_training, step))
-        for step, make in enumerate(batches)
+        for step, make in enumerate(batches[: run.config.steps_of(len(batches))])
     ]
     clock = StepClock(framework, run.execution.clock.window, first_apart=epoch == 0 or run.execution.is_graph)
     if run.execution.loading.sink:
@@ -179,6 +180,8 @@ def _with_extras(
 def _validation(run: _Run, batch_size: int) -> tuple[float, float] | tuple[None, None]:
     """Mean loss over the full batches of the validation split and the seconds that they took; None without a split.
 
+    They are as many as an epoch has steps at most.
+
     A split that is smaller than a batch is one batch.
     """
     framework, windows = run.framework, run.windows
@@ -186,7 +189,8 @@ def _validation(run: _Run, batch_size: int) -> tuple[float, float] | tuple[None,
         return None, None
     begun_s = perf_counter()
     batch_size = min(batch_size, len(windows.starts("validation")))
-    with prefetched(windows.batch_tasks("validation", batch_size), run.execution.loading) as ready:
+    tasks = windows.batch_tasks("validation", batch_size)
+    with prefetched(tasks[: run.config.steps_of(len(tasks))], run.execution.loading) as ready:
         losses = [
             float(
                 framework.get(

@@ -68,6 +68,11 @@ def suite(name: str) -> SuiteConfig:
     return load(path_of("suites", name), SuiteConfig)
 
 
+def usual_suite(chip_config: ChipConfig) -> str:
+    """The suite of a bench that names none: times of the published networks on a device, all in small on a CPU."""
+    return "smoke" if chip_config.device_nodes is None else "timing"
+
+
 def claims(name: str) -> Ledger:
     """A ledger of claims by name or path."""
     return load(path_of("claims", name), Ledger)
@@ -104,7 +109,7 @@ def preset(model_name: str, preset_name: str) -> NamedPreset:
 
 def check_device(chip_name: str, expected: str | None, device_name: str) -> None:
     """Raise UserError where the device that a framework opened is not the chip, whose name `expected` is found in."""
-    if expected is not None and not re.search(expected, device_name):
+    if expected is not None and not re.search(expected, device_name, re.IGNORECASE):
         raise UserError(f"the device here is {device_name!r}, not a {chip_name}; choose CHIP= accordingly")
 
 

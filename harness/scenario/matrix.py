@@ -9,6 +9,7 @@ from harness.errors import UserError
 from harness.scenario import axes
 from harness.scenario.changes import execution_of, laid_over
 from harness.scenario.execution import Execution
+from harness.scenario.limits import FIRST_COMPILE_S
 from harness.scenario.scenario import Absent, Scenario, Variant
 from harness.scenario.schema import ChipConfig, FrameworkName, InferenceConfig, SuiteConfig, SuiteModel, TrainingConfig
 
@@ -102,7 +103,7 @@ def expand(
             if device is None or reason is not None:
                 absent.append(_absent(subject, way, chip_name, reason or "no device"))
             else:
-                cells.append(_scenario(suite, subject, way, suite_name, chip_name, device))
+                cells.append(_scenario(suite, subject, way, suite_name, chip_name, chip, device))
     return Expansion(tuple(cells), tuple(absent), tuple(dict.fromkeys(problems)))
 
 
@@ -170,7 +171,9 @@ def _absent(subject: Subject, way: Way, chip_name: str, reason: str) -> Absent:
     )
 
 
-def _scenario(suite: SuiteConfig, subject: Subject, way: Way, suite_name: str, chip_name: str, device: str) -> Scenario:
+def _scenario(
+    suite: SuiteConfig, subject: Subject, way: Way, suite_name: str, chip_name: str, chip: ChipConfig, device: str
+) -> Scenario:
     return Scenario(
         model=subject.model,
         preset=subject.preset,
@@ -191,6 +194,6 @@ def _scenario(suite: SuiteConfig, subject: Subject, way: Way, suite_name: str, c
         inference=suite.bounds.inference(subject.inference),
         seed=suite.seed,
         idle_s=suite.idle_s,
-        time_limit_s=suite.time_limit_s,
+        time_limit_s=max(suite.time_limit_s, FIRST_COMPILE_S) if chip.device_nodes else suite.time_limit_s,
         variant=way.variant,
     )

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
 
 from harness.frozen import Frozen, PositiveInt
 from harness.scenario.axes import setting
@@ -57,12 +57,37 @@ class FrameworkOnChip(Frozen):
         return self
 
 
+def _regular_expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from None
+    return text
+
+
+RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
+
+
+class ChipVariant(Frozen):
+    """One of several devices that are called the same chip. A figure that is left out is the chip's own.
+
+    So the chip's own figures must hold for every variant that does not give another, or be null.
+    """
+
+    name: str = Field(min_length=1, description="what people call it")
+    pattern: RegularExpression = Field(description="found in the name that the driver or the framework gives it")
+    memory_gib: Figure | None = None
+    bandwidth_gb_s: Figure | None = None
+    power_cap_w: Figure | None = None
+    peak_tflops: PeakRates | None = None
+
+
 class ChipConfig(Frozen):
     """One chip: everything the harness must know to run on it and to judge the result."""
 
     title: str
     vendor: str
-    device_name: str | None = Field(
+    device_name: RegularExpression | None = Field(
         default=None, description="regular expression found in the name that the framework gives the device"
     )
     device_nodes: str | None = Field(
@@ -76,6 +101,9 @@ class ChipConfig(Frozen):
     bandwidth_gb_s: Figure
     power_cap_w: Figure
     peak_tflops: PeakRates
+    variants: tuple[ChipVariant, ...] = Field(
+        default=(), description="devices that differ in these figures; the first whose pattern fits is meant"
+    )
     frameworks: dict[FrameworkName, FrameworkOnChip]
     verified: str = Field(description="what has been run on this chip with this harness, or that nothing has")
 
@@ -85,15 +113,6 @@ class ChipConfig(Frozen):
         if nodes is not None and ("**" in nodes or {".", ".."}.intersection(nodes.split("/"))):
             raise ValueError("must be an absolute path without **, . and ..")
         return nodes
-
-    @field_validator("device_name")
-    @classmethod
-    def _is_an_expression(cls, name: str | None) -> str | None:
-        try:
-            re.compile(name or "")
-        except re.error as error:
-            raise ValueError(f"no regular expression: {error}") from None
-        return name
 
 
 class OptimiserConfig(Frozen):
@@ -136,6 +155,13 @@ class TrainingConfig(Frozen):
     batch_size: PositiveInt
     optimiser: OptimiserConfig = OptimiserConfig()
     stages: tuple[Stage, ...] = Field(min_length=1)
+    max_steps_per_epoch: PositiveInt | None = Field(
+        default=None, description="steps of an epoch, and of its validation, at most; the rest of the split is left out"
+    )
+
+    def steps_of(self, batches: int) -> int:
+        """Steps of an epoch, or of its validation, over a split of this number of batches."""
+        return batches if self.max_steps_per_epoch is None else min(batches, self.max_steps_per_epoch)
 
     @property
     def epochs(self) -> int:
@@ -156,11 +182,16 @@ class InferenceConfig(Frozen):
     max_steps: PositiveInt = Field(default=200, description="steps after which it counts as never reached")
     lead_steps: tuple[PositiveInt, ...] = Field(default=(1, 2, 4), min_length=1)
     rollout_batch_size: PositiveInt = 4
-    skill: Literal["masked", "published"] = Field(
+    skill: Literal["masked", "published", "none"] = Field(
         default="masked",
         description="published: scores as released code computes them, land filled with 0 and scored, for comparison "
-        "with published tables only",
+        "with published tables only; none: nothing is forecast beyond a step and nothing scored",
     )
+
+    @property
+    def longest_lead(self) -> int:
+        """The longest lead time that is forecast, in steps."""
+        return 1 if self.skill == "none" else self.lead_steps[-1]
 
     @model_validator(mode="after")
     def _ordered(self) -> "InferenceConfig":
@@ -220,25 +251,34 @@ class Bounds(Frozen):
     epochs: PositiveInt | None = Field(
         default=None, description="epochs of a stage at most; its learning rate is then constant, without warm-up"
     )
+    max_steps_per_epoch: PositiveInt | None = Field(
+        default=None, description="steps of an epoch at most; the learning rate is then constant, without warm-up"
+    )
     lead_steps: PositiveInt | None = Field(default=None, description="lead times of the rollout, in steps, at most")
+    skill: bool = Field(default=True, description="false: nothing is forecast beyond a step and nothing is scored")
 
     def training(self, config: TrainingConfig) -> TrainingConfig:
         """A preset's training within the limits."""
-        if self.epochs is None:
+        if self.epochs is None and self.max_steps_per_epoch is None:
             return config
         same_rate: dict[str, Any] = {"schedule": "constant", "warmup_steps": 0}
         stages = tuple(
-            stage.model_copy(update={**same_rate, "epochs": min(stage.epochs, self.epochs)}) for stage in config.stages
+            stage.model_copy(update={**same_rate, "epochs": _least(stage.epochs, self.epochs)})
+            for stage in config.stages
         )
-        return config.model_copy(update={"stages": stages})
+        most = _least(config.max_steps_per_epoch, self.max_steps_per_epoch)
+        return config.model_copy(update={"stages": stages, "max_steps_per_epoch": most})
 
     def inference(self, config: InferenceConfig) -> InferenceConfig:
         """A preset's inference within the limits; its first lead time stays."""
-        if self.lead_steps is None:
-            return config
         first, *later = config.lead_steps
-        kept = (first, *(step for step in later if step <= self.lead_steps))
-        return config.model_copy(update={"lead_steps": kept})
+        kept = (first, *(step for step in later if self.lead_steps is None or step <= self.lead_steps))
+        return config.model_copy(update={"lead_steps": kept, "skill": config.skill if self.skill else "none"})
+
+
+def _least(preset: int | None, bound: int | None) -> int | None:
+    """The smaller of the two; None where there is neither."""
+    return min((each for each in (preset, bound) if each is not None), default=None)
 
 
 class SuiteConfig(Frozen):
@@ -269,7 +309,11 @@ class SuiteConfig(Frozen):
         ge=0,
         description="rest before and after the work, where power is read; 0: no net energy",
     )
-    time_limit_s: float = Field(default=900, gt=0, description="a launch that takes longer is ended")
+    time_limit_s: float = Field(
+        default=900,
+        gt=0,
+        description="a launch that takes longer is ended; on a chip with device files it may take 1800 s at least",
+    )
 
     @field_validator("axes")
     @classmethod

@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from harness.errors import UserError, one_line
+from harness.faults import MACHINE, fault_in
 from harness.files import write_atomically
 from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
@@ -29,15 +30,18 @@ from harness.results.record import Definitions, Fingerprints, Memory, Startup, W
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.scenario.scenario import Scenario
+from harness.scenario.schema import InferenceConfig
 from harness.worker import process_memory
+from harness.worker.peak import Peak
 from harness.worker.subject import Subject, prepare
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.data.windows import Windows
+
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
-OUT_OF_MEMORY_WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "memory not enough")
 
 
 def main(folder: Path, begun_s: float) -> int:
@@ -51,14 +55,14 @@ def main(folder: Path, begun_s: float) -> int:
         except UserError as error:
             reporter.end("failed", str(error))
             return USER_ERROR
-        except (MemoryError, RuntimeError) as error:
-            traceback.print_exc()
-            out_of_memory = isinstance(error, MemoryError) or any(w in str(error).lower() for w in OUT_OF_MEMORY_WORDS)
-            reporter.end("out_of_memory" if out_of_memory else "crashed", one_line(error))
-            return OUT_OF_MEMORY if out_of_memory else FAILED
         except Exception as error:
             traceback.print_exc()
-            reporter.end("crashed", one_line(error))
+            fault = fault_in(str(error))
+            reason = f"{one_line(error).rstrip('.')}: {fault.remedy}" if fault else one_line(error)
+            if isinstance(error, MemoryError) or (fault and fault.kind == "memory"):
+                reporter.end("out_of_memory", reason)
+                return OUT_OF_MEMORY
+            reporter.end("failed" if fault and fault.kind in MACHINE else "crashed", reason)
             return FAILED
     return 0
 
@@ -124,7 +128,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     rest(framework, plan, "idle before", reporter)
     framework, calls = watched(framework, execution.is_graph)
     extras = partial(subject.training_extras, scenario.training.batch_size)
-    rollouts = len(windows.starts("test", scenario.inference.lead_steps[-1])) // scenario.inference.rollout_batch_size
+    rollouts = rollout_count(windows, scenario.inference)
     steps = training.total_steps(windows, scenario.training)
     reporter.expect(steps + scenario.inference.min_steps + rollouts)
     with profiling(plan, description.device, folder, steps or scenario.inference.min_steps) as (on_step, trace):
@@ -138,10 +142,15 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             }
         )
         write_measurements(folder, measured, reporter)
+        peak = Peak(plan.chip, description.device_name, execution, numerics)
+        peak.check_training(measured.training, subject, scenario.training.batch_size)
         latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s, on_step)
     measured = measured.model_copy(update={"inference": latency})
     write_measurements(folder, measured, reporter)
-    skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
+    peak.check_inference(latency, subject)
+    skill = None
+    if scenario.inference.skill != "none":
+        skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
     on_device = framework.peak_memory()
@@ -152,6 +161,13 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     )
     found = {"skill": skill, "memory": memory, "compiles": calls.compiles}
     write_measurements(folder, measured.model_copy(update=found), reporter)
+
+
+def rollout_count(windows: "Windows", config: InferenceConfig) -> int:
+    """Batches of starts that are forecast from; 0 where nothing is scored."""
+    return (
+        0 if config.skill == "none" else len(windows.starts("test", config.longest_lead)) // config.rollout_batch_size
+    )
 
 
 def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":

@@ -1,5 +1,6 @@
 """How workers end, with real processes that do what the test says: what is kept, what is told, what is left running."""
 
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from harness.launch.plan import LaunchPlan
 from harness.launch.supervisor import launch
 from harness.launch.worker_log import HEAD_BYTES, TAIL_BYTES
 from harness.scenario import catalogue
+from harness.worker import measuring
 from tests.analysis.made_records import make_environment, make_scenario
 from tests.launch.processes import is_gone, pid_in, wait_until
 from tests.launch.stand_in import COMPLETE, stand_in
@@ -204,3 +206,52 @@ def test_a_signal_after_the_last_measurement_costs_nothing(run, tmp_path):
     assert raised.value.number == signal.SIGTERM
     [path] = (tmp_path / "results").glob("*/*/*/record.json")
     assert '"status": "completed"' in path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "remedy"),
+    [
+        ("RuntimeError: NPU out of memory. Tried to allocate 52.00 MiB (NPU 0; 60.96 GiB)", "out_of_memory", "FIT=1"),
+        ("[ERROR] KERNEL: Malloc device memory failed, size[1073741824]", "out_of_memory", "FIT=1"),
+        ("ImportError: libhccl.so: cannot open shared object file: No such file", "failed", "set_env.sh"),
+        ("CUDA error: all CUDA-capable devices are busy or unavailable", "crashed", "choose an idle device"),
+    ],
+)
+def test_a_worker_that_could_not_say_why_it_died_is_judged_by_its_log(run, said, status, remedy):
+    record, _, _ = run(f"os.write(1, b'x' * 70000 + b'\\n' + {said.encode()!r} + b'\\n'); os.abort()")
+    assert record.status == status
+    assert record.reason.startswith(f"killed by SIGABRT, after: {said}: ")
+    assert remedy in record.reason
+
+
+def test_a_log_without_known_words_is_pointed_to(run):
+    record, _, _ = run("os.write(1, b'nothing known\\n'); os.abort()")
+    assert (record.status, record.reason) == ("crashed", "killed by SIGABRT; see log.txt")
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "remedy"),
+    [
+        (RuntimeError("HIP out of memory. Tried to allocate 2.00 GiB.\nmore"), "out_of_memory", "FIT=1"),
+        (MemoryError(), "out_of_memory", ""),
+        (OSError("libascendcl.so: cannot open shared object file"), "failed", "set_env.sh"),
+        (RuntimeError("CUDA error: CUDA driver version is insufficient"), "failed", "upgrade the driver"),
+        (RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable"), "crashed", "idle device"),
+        (RuntimeError("anything else"), "crashed", ""),
+    ],
+)
+def test_a_worker_says_what_a_vendors_words_mean(tmp_path, monkeypatch, error, status, remedy):
+    def fails(*_):
+        raise error
+
+    monkeypatch.setattr(measuring, "measure", fails)
+    read_end, write_end = os.pipe()
+    chip = catalogue.chip("cpu")
+    plan = LaunchPlan(scenario=make_scenario(), chip=chip, launch=0, order=0, bench="b", attempt="0123abcd")
+    plan.model_copy(update={"progress_fd": write_end}).write(tmp_path)
+    measuring.main(tmp_path, 0.0)
+    with os.fdopen(read_end) as pipe:
+        told = json.loads(pipe.read())
+    assert told["status"] == status
+    assert remedy in told["reason"]
+    assert "\n" not in told["reason"]

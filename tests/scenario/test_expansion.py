@@ -11,6 +11,7 @@ from harness.scenario.axes import full, one_at_a_time, setting
 from harness.scenario.changes import ExecutionChange, execution_of, laid_over
 from harness.scenario.execution import EAGER, GRAPH, Execution
 from harness.scenario.labels import label
+from harness.scenario.limits import FIRST_COMPILE_S
 from harness.scenario.matrix import Subject, expand
 from harness.scenario.scenario import Selection
 from harness.scenario.schema import ChipConfig, FrameworkOnChip, SuiteConfig, SuiteModel
@@ -317,11 +318,25 @@ class TestExpansion:
         same = {"seed": 7}
         assert cell.cell == PLAIN.model_copy(update=same).cell
 
+    @pytest.mark.parametrize(("asked", "given"), [(60, FIRST_COMPILE_S), (3600, 3600)])
+    def test_a_launch_on_a_device_may_take_as_long_as_a_first_compilation(self, asked, given):
+        chip = CHIP.model_copy(update={"device_nodes": "/dev/npu*"})
+        (cell,) = expanded(suite_of(time_limit_s=asked), chip).cells
+        assert cell.time_limit_s == given
+
     def test_bounds_limit_what_presets_say(self):
         (cell,) = expanded(suite_of(bounds={"epochs": 2, "lead_steps": 2})).cells
         (stage,) = cell.training.stages
         assert (stage.epochs, stage.schedule, stage.warmup_steps) == (2, "constant", 0)
         assert cell.inference.lead_steps == (1, 2)
+        (steps,) = expanded(suite_of(bounds={"max_steps_per_epoch": 60})).cells
+        (stage,) = steps.training.stages
+        assert (stage.epochs, stage.schedule, steps.training.max_steps_per_epoch) == (
+            PLAIN.training.epochs, "constant", 60,
+        )  # fmt: skip
+        (unscored,) = expanded(suite_of(bounds={"skill": False})).cells
+        assert (unscored.inference.skill, unscored.inference.longest_lead) == ("none", 1)
+        assert unscored.training == PLAIN.training
         (free,) = expanded(suite_of()).cells
         assert (free.training, free.inference) == (PLAIN.training, PLAIN.inference)
         (loose,) = expanded(suite_of(bounds={"epochs": 99, "lead_steps": 99})).cells
@@ -366,8 +381,9 @@ class TestSuitesOfTheRepository:
 
     def test_timing_is_bounded(self):
         for cell in matrix_of(Selection(suite="timing")).cells:
-            assert {stage.epochs for stage in cell.training.stages} == {1}
-            assert cell.inference.lead_steps == (1,)
+            assert {stage.epochs for stage in cell.training.stages} == {3}
+            assert cell.training.max_steps_per_epoch == 60
+            assert (cell.inference.lead_steps, cell.inference.skill, cell.inference.longest_lead) == ((1,), "none", 1)
             assert cell.preset == "paper"
 
     def test_models_of_a_selection_keep_their_execution(self, tmp_path):

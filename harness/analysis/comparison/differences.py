@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.analysis.cells import Cell
 from harness.analysis.comparison.kinds import CHIP, PORT, Facet, Kind
+from harness.analysis.comparison.variants import unequal_variants
 from harness.analysis.executions import unequal
 
 SAME_SETTINGS = ("model", "preset", "grid", "channels", "training", "seed")
@@ -81,6 +82,8 @@ def _unequal_facets(cell: Cell, baseline: Cell, kind: Kind) -> Iterable[tuple[st
     for facet, values in facets.items():
         if facet not in kind.may_differ and values[0] != values[1]:
             yield ("version of the framework" if facet == "versions" else facet), values
+    if "variant" not in kind.may_differ and (variants := unequal_variants(cell, baseline)):
+        yield "variant of the chip", (" or ".join(variants[0]), " or ".join(variants[1]))
 
 
 def _versions(cell: Cell) -> str:

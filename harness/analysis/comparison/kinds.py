@@ -6,7 +6,7 @@ from typing import Literal
 
 from harness.analysis.executions import belongs, setting_names
 
-Facet = Literal["framework", "chip", "host", "versions"]
+Facet = Literal["framework", "chip", "variant", "host", "versions"]
 """What of two cells is not a setting: where they ran, in what, and in which versions of it."""
 
 MATMUL = "precision.matmul"
@@ -16,9 +16,10 @@ MATMUL = "precision.matmul"
 class Kind:
     """A kind of comparison.
 
-    Of framework, chip, host and the framework's versions only those in `may_differ` may; of an execution only the
-    settings in `execution`, by dotted names or groups of them. Data, network, initial weights, training, inference and
-    the bits of the matrix product must always agree, the bits but where `execution` holds the precision of products.
+    Of framework, chip, its variant, host and the framework's versions only those in `may_differ` may; of an execution
+    only the settings in `execution`, by dotted names or groups of them. Data, network, initial weights, training,
+    inference and the bits of the matrix product must always agree, the bits but where `execution` holds the precision
+    of products.
     Commits may differ: a caution names them.
     """
 
@@ -40,7 +41,7 @@ HOW_IT_IS_RUN = ("compilation", "recompute", "accumulation", "operators", "loadi
 """What of an execution may differ between two frameworks or chips: what changes no number but by rounding."""
 
 PORT = Kind("port", frozenset({"framework", "versions"}), HOW_IT_IS_RUN)
-CHIP = Kind("chip", frozenset({"framework", "chip", "host", "versions"}), HOW_IT_IS_RUN)
+CHIP = Kind("chip", frozenset({"framework", "chip", "variant", "host", "versions"}), HOW_IT_IS_RUN)
 SCALING = Kind("scaling", frozenset({"host"}), ("world",))
 HISTORY = Kind("history", frozenset({"versions"}))
 

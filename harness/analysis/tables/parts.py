@@ -80,7 +80,7 @@ def refusal_lines(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple
 
 
 def setting_lines(group: Group) -> tuple[str, ...]:
-    """One line for each cell that starts from a file of weights, or that only its settings tell from another."""
+    """One line for each cell that starts from a file of weights, has bounded epochs, or differs in settings alone."""
     alike: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
     for cell in group.cells:
         alike[cell.scenario.chip, cell.label, cell.host].append(cell)
@@ -90,6 +90,11 @@ def setting_lines(group: Group) -> tuple[str, ...]:
             f"{label} starts from the weights of {weights.file} (fingerprint {weights.fingerprint[:12]})"
             for label, weights in started
             if weights
+        ),
+        *(
+            f"{group.label(cell)}: an epoch is {steps} steps at most, and not the whole training split"
+            for cell in group.cells
+            if (steps := cell.scenario.training.max_steps_per_epoch)
         ),
         *(
             f"{group.label(cell)} beside {group.label(first)}: {_settings_text(cell, first)}"

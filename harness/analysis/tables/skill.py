@@ -104,9 +104,14 @@ def _without_scores(group: Group, scores: Sequence[CellScores]) -> dict[Cell | A
     scored = [found.cell for found in scores]
     unscored = [cell for cell in group.cells if cell not in scored]
     return {
-        **{cell: "no launch was scored" if cell.launches else why_not(cell) for cell in unscored},
+        **{cell: _unscored(cell) if cell.launches else why_not(cell) for cell in unscored},
         **{entry: f"did not run: {entry.reason}" for entry in group.absent},
     }
+
+
+def _unscored(cell: Cell) -> str:
+    asked = cell.scenario.inference.skill != "none"
+    return "no launch was scored" if asked else "not scored: its suite or preset says skill none, for times alone"
 
 
 def _side_by_side(scores: Sequence[CellScores]) -> list[Sequence[CellScores]]:

@@ -12,6 +12,7 @@ from harness.models.aigoms.config import (
     sizes,
     training_extras,
 )
+from harness.models.aigoms.work import forward_flops
 
 __all__ = [
     "OPERATORS",
@@ -19,6 +20,7 @@ __all__ = [
     "activations",
     "check_grid",
     "describe",
+    "forward_flops",
     "input_spec",
     "loss_weights",
     "parameters",

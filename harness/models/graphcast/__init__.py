@@ -13,6 +13,7 @@ from harness.models.graphcast.config import (
     training_extras,
 )
 from harness.models.graphcast.memory import activations
+from harness.models.graphcast.work import forward_flops
 
 __all__ = [
     "OPERATORS",
@@ -21,6 +22,7 @@ __all__ = [
     "activations",
     "check_grid",
     "describe",
+    "forward_flops",
     "input_spec",
     "loss_weights",
     "parameters",

@@ -1,0 +1,246 @@
+"""What goes into a bundle and what does not: names of people and hosts, home folders, secrets, what is no text."""
+
+import io
+import json
+import os
+import socket
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from harness.bundle import writing
+from harness.bundle.private import Private, people_in, private_here, words_of_records
+from harness.bundle.scrubbing import Scrubber, learned
+from harness.bundle.writing import LISTING, write_bundle
+from harness.commands.cli import cli
+from harness.errors import UserError
+from harness.results import record as records
+from tests.analysis.made_records import ResultsFolder, make_failure, make_record
+
+ALICE, NODE = "alice.wonder", "gpu-node17.hpc.example.org"
+PRIVATE = Private(
+    users=frozenset({ALICE, "Alice Wonder"}),
+    hosts=frozenset({NODE, "gpu-node17", "hpc.example.org"}),
+    addresses=frozenset({"10.1.15.42", "fd00::17"}),
+    homes=frozenset({"/lustre/people/alice.wonder"}),
+)
+PLANTED = {
+    "users": ["alice.wonder", "Alice Wonder", "bob@login2.hpc.example.org", "carol"],
+    "hosts": ["gpu-node17", "hpc.example.org", "10.1.15.42", "fd00::17", "0a:1b:2c:3d:4e:5f"],
+    "folders": ["/lustre/people/alice.wonder", "/home/carol", "/Users/carol", "/scratch/secret-project"],
+    "credentials": ["hunter2", "s3cr3t"],
+}
+LOG = """
+Traceback (most recent call last):
+  File "/lustre/people/alice.wonder/crosscast/harness/worker/measuring.py", line 42, in main
+  File "/opt/py/lib/python3.11/site-packages/torch/nn/linear.py", line 7, in forward
+  File "/scratch/secret-project/venv/lib/python3.11/site-packages/torch_npu/npu/utils.py", line 9
+LD_LIBRARY_PATH=/usr/local/Ascend/lib64:/home/carol/lib:/scratch/secret-project/lib
+RuntimeError: NPU out of memory on gpu-node17 (gpu-node17.hpc.example.org, 10.1.15.42, fd00::17)
+login bob@login2.hpc.example.org, Alice Wonder, ALICE.WONDER, owner alice.wonder_data
+HF_TOKEN=s3cr3t http_proxy=http://carol:hunter2@proxy.example.org:3128
+eth0 0a:1b:2c:3d:4e:5f driver 24.1.0.3 /dev/davinci0 0000:3b:00.0 /Users/carol/x.txt
+"""
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = ResultsFolder(tmp_path / "results")
+    path = folder.add(make_record(launch=0))
+    (path.parent / "log.txt").write_text(LOG)
+    (path.parent / "steps.parquet").write_bytes(b"PAR1 alice.wonder")
+    failed = folder.add(make_failure(launch=1, reason="ImportError: /home/carol/lib/libhccl.so on gpu-node17"))
+    (failed.parent / "log.txt").write_text("fine\n")
+    (folder.path / "doctor.json").write_text(json.dumps({"host": NODE, "sensors": ["npu0"], "by": "alice.wonder"}))
+    (folder.path / "smoke" / "figures").mkdir()
+    (folder.path / "smoke" / "figures" / "data.txt").write_text("made of records")
+    return folder.path
+
+
+def content_of(path):
+    with tarfile.open(path) as archive:
+        return {member.name.partition("/")[2]: archive.extractfile(member).read().decode() for member in archive}
+
+
+@pytest.fixture
+def bundle(results, tmp_path, monkeypatch):
+    """bundle(keep): what a bundle of the results holds, and the line that says so; the host is described in no time."""
+    monkeypatch.setattr(writing, "described", lambda: {"python": "3.11", "home": "/home/carol/venv"})
+
+    def make(*keep, private=PRIVATE):
+        made = write_bundle(results, tmp_path / "out.tar.gz", keep, private)
+        return content_of(tmp_path / "out.tar.gz"), str(made)
+
+    return make
+
+
+def test_nothing_private_is_left_anywhere(bundle):
+    files, said = bundle()
+    everything = "\n".join([*files, *files.values()]).casefold()
+    for what, planted in PLANTED.items():
+        for each in planted:
+            assert each.casefold() not in everything, (what, each)
+    assert "secret-project" not in everything
+    assert "files of 2 launches" in said
+    assert "\n" not in said
+
+
+def test_what_is_needed_stays(bundle):
+    files, _ = bundle()
+    (log,) = [text for place, text in files.items() if "NPU out of memory" in text]
+    for needed in (
+        "…/site-packages/torch_npu/npu/utils.py",
+        "/opt/py/lib/python3.11/site-packages/torch/nn/linear.py",
+        "/usr/local/Ascend/lib64",
+        "RuntimeError: NPU out of memory",
+        "24.1.0.3",
+        "/dev/davinci0",
+        "0000:3b:00.0",
+        "measuring.py",
+    ):
+        assert needed in log
+    assert json.loads(files["doctor.json"])["sensors"] == ["npu0"]
+    assert set(files) >= {LISTING, "environment.json", "doctor.json"}
+
+
+def test_records_can_still_be_read(bundle, tmp_path):
+    files, _ = bundle()
+    found = [text for place, text in files.items() if place.endswith(records.FILE_NAME)]
+    assert len(found) == 2
+    for number, text in enumerate(found):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        records.load(path)
+
+
+def test_the_list_names_what_is_there_and_what_is_not(bundle):
+    files, _ = bundle()
+    listing = json.loads(files[LISTING])
+    assert listing["files"] == sorted(set(files) - {LISTING})
+    assert [why for place, why in listing["left_out"].items() if place.endswith("steps.parquet")] == [
+        "no text: what is private in it could not be found"
+    ]
+    assert listing["kept_by_the_user"] == []
+    assert {"folders", "names", "users", "credentials"} <= set(listing["replaced"])
+    assert not any("figures" in place for place in (*listing["files"], *listing["left_out"]))
+
+
+def test_two_bundles_of_the_same_files_are_the_same_bytes(bundle, tmp_path):
+    bundle()
+    first = (tmp_path / "out.tar.gz").read_bytes()
+    bundle()
+    assert (tmp_path / "out.tar.gz").read_bytes() == first
+    with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+        members = archive.getmembers()
+    assert [each.name for each in members] == sorted(each.name for each in members)
+    assert {(each.uid, each.gid, each.uname, each.gname, each.mtime) for each in members} == {(0, 0, "", "", 0)}
+
+
+@pytest.mark.parametrize("what", ["users", "hosts", "folders"])
+def test_what_the_user_allows_stays_and_nothing_else(bundle, what):
+    files, _ = bundle(what)
+    everything = "\n".join(files.values()).casefold()
+    kept = {"users": "alice wonder", "hosts": "gpu-node17.hpc.example.org", "folders": "/scratch/secret-project"}
+    assert {name for name, planted in kept.items() if planted in everything} == {what}
+    assert json.loads(files[LISTING])["kept_by_the_user"] == [what]
+
+
+def test_without_results_the_environment_alone_is_sent(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(writing, "described", dict)
+    Path("doctor.json").write_text("{}")
+    made = write_bundle(tmp_path / "none", tmp_path / "out.tar.gz", (), Private())
+    assert set(content_of(made.path)) == {LISTING, "environment.json", "doctor.json"}
+    assert made.launches == 0
+
+
+def test_a_folder_or_file_that_cannot_be_read_or_is_a_link_stays_out(bundle, results):
+    (results / "pipe.txt").symlink_to("/etc/hostname")
+    os.mkfifo(results / "fifo.json")
+    listing = json.loads(bundle()[0][LISTING])
+    assert listing["left_out"]["pipe.txt"] == "a link"
+    assert "a FIFO" in listing["left_out"]["fifo.json"]
+
+
+def test_nothing_is_half_written(results, tmp_path, monkeypatch):
+    target = tmp_path / "out.tar.gz"
+    target.write_bytes(b"before")
+    monkeypatch.setattr(writing, "described", lambda: {"x": object()})
+    with pytest.raises(TypeError):
+        write_bundle(results, target, (), PRIVATE)
+    assert target.read_bytes() == b"before"
+    monkeypatch.setattr(writing, "described", dict)
+    with pytest.raises(UserError, match="cannot be written"):
+        write_bundle(results, tmp_path / "no folder" / "out.tar.gz", (), PRIVATE)
+    assert sorted(path.name for path in tmp_path.glob("*tar*")) == ["out.tar.gz"]
+
+
+class TestNames:
+    def test_those_of_this_process_and_machine_are_known(self, monkeypatch, tmp_path):
+        monkeypatch.setenv("USER", "dora")
+        monkeypatch.setenv("HOME", str(tmp_path / "dora"))
+        monkeypatch.setenv("HOSTNAME", "node9.cluster.example.org")
+        monkeypatch.setenv("CROSSCAST_HOST", "our-best-node")
+        found = private_here()
+        assert "dora" in found.users
+        assert found.hosts >= {"node9", "node9.cluster.example.org", "cluster.example.org", "our-best-node"}
+        assert socket.gethostname() in found.hosts
+        assert str(tmp_path / "dora") in found.homes
+        assert "root" not in found.users
+
+    def test_those_of_home_folders_in_texts_are_learned(self):
+        private = learned(Private(), ["see /home/eve/x and /mnt/home/frank: no", "/Users/gina"])
+        assert private.users == {"eve", "frank", "gina"}
+        assert people_in("/home/root/x /home/ubuntu") == frozenset()
+        assert Scrubber(private).text("by frank, for Gina's /mnt/home/frank/y") == "by user-2, for user-3's ~/y"
+
+    @pytest.mark.parametrize("name", ["data", "pytorch", "cpu", "a100", "completed", "paper", "measurements"])
+    def test_a_name_that_records_use_as_a_word_stays_where_it_is_one(self, name):
+        assert name in words_of_records()
+        scrubber = Scrubber(Private(users=frozenset({name})))
+        text = json.dumps({name: name})
+        assert scrubber.json(text) == text
+        assert scrubber.stay == (name,)
+        assert scrubber.text(f"/home/{name}/x") == "~/x"
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "https://github.com/users/guide and docs/users/guide.md",
+            "s3://bucket/folder/file.zarr",
+            "10 m/s, 3/4 of 1 kg m-2/s, and/or",
+            "torch 2.4.1+cu121, CUDA 12.4, driver 550.54.15, 10.3.2.106",
+            "aliceblue malice-wonder2",
+        ],
+    )
+    def test_what_is_nobodys_is_left_alone(self, text):
+        assert Scrubber(PRIVATE).text(text) == text
+
+    def test_a_long_log_takes_no_long_time(self):
+        text = ("a/" * 50 + "/b" * 50 + " x@y " + "." * 80 + "\n") * 2_000
+        assert len(Scrubber(PRIVATE).text(text)) > 1000
+
+
+def test_the_command_says_one_line(results, tmp_path, monkeypatch):
+    from click.testing import CliRunner
+
+    monkeypatch.setattr(writing, "described", dict)
+    done = CliRunner().invoke(cli, ["bundle", "--out", "mine.tar.gz", "--keep", "hosts"])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("mine.tar.gz: ")
+    assert len(done.output.splitlines()) == 1
+    assert json.loads(content_of(tmp_path / "mine.tar.gz")[LISTING])["kept_by_the_user"] == ["hosts"]
+    refused = CliRunner().invoke(cli, ["bundle", "--out", "nowhere/mine.tar.gz"])
+    assert isinstance(refused.exception, UserError)
+
+
+def test_the_environment_here_can_be_told():
+    from harness.bundle.environment import described
+
+    found = described()
+    assert found["environments"]["cpu"]["host"]
+    assert found["packages"]["numpy"]
+    assert set(found["frameworks"]["cpu"]) == {"pytorch", "mindspore"}
+    json.dumps(found)
