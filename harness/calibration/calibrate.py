@@ -66,6 +66,7 @@ def calibrate(
                 period_s / 2,
                 cycles,
                 timeout_s=START_S + 1.2 * period_s * (cycles + 1),
+                python=chip.frameworks[chosen].python,
             )
         finally:
             outcome = sampler.stop()

@@ -57,7 +57,9 @@ def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> Framewo
     entry, reason = chip.frameworks[name], cannot_run(chip, name)
     answer: dict[str, Any] = {"reason": reason}
     if reason is None:
-        answer = ask_child("harness.doctor.product", name, entry.device, timeout_s=FRAMEWORK_LIMIT_S)
+        answer = ask_child(
+            "harness.doctor.product", name, entry.device, timeout_s=FRAMEWORK_LIMIT_S, python=entry.python
+        )
     packages, device_name = answer.get("packages") or {}, answer.get("device_name")
     reason = answer.get("reason")
     if reason is None and device_name is not None and chip.device_name is not None:
