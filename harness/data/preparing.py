@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numcodecs
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from harness.data.read_rates import Rates, read_rates
 from harness.data.source import Progress, Source, blocks, stream, unwatched
 from harness.data.threads import in_threads
 from harness.data.windows import Windows
+from harness.data.zarr_packages import require_zarr
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.processes import is_running
@@ -60,6 +60,8 @@ class Packing:
         """The codec of chunks; None where they are not compressed."""
         if self.compression == "none":
             return None
+        import numcodecs
+
         return numcodecs.Blosc(cname=self.compression, clevel=5 if self.compression == "lz4" else 3, shuffle=1)
 
 
@@ -88,6 +90,7 @@ def prepare(
     store, finished or not, and undamaged; where it cannot be written; and whatever opening the archive raises.
     """
     target = Path(os.path.realpath(target))
+    require_zarr(target)
     if description_of(data) is not None:
         raise UserError(f"{data}: is a prepared store already: name the archive that it was made from")
     if packing.stored != "float32" and packing.normalised:
