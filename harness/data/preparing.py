@@ -196,7 +196,7 @@ def _begin(target: Path, source: Source, said: Prepared, scales: _Scales | None)
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_parts_of_dead(target)
         small = _small_arrays(source, scales)
-        small.to_zarr(str(part), mode="w", zarr_format=2, consolidated=False)
+        small.to_zarr(str(part), mode="w", consolidated=False, **_format_2())
         packing = Packing(said.stored, said.normalised, said.compression)
         _large_array(part, "fields", ("time", "channel"), source, np.dtype(said.stored), packing.codec)
         if source.forcings:
@@ -208,6 +208,13 @@ def _begin(target: Path, source: Source, said: Prepared, scales: _Scales | None)
         raise _unwritable(target, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _format_2() -> dict[str, Any]:
+    """What makes xarray write Zarr's format 2: Zarr 2 knows no other, and before xarray 2024.10 neither has a word."""
+    import zarr
+
+    return {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}
 
 
 def _remove_parts_of_dead(target: Path) -> None:
