@@ -38,10 +38,10 @@ nvidia-ml-py is a binding that this harness needs; it belongs to a framework onl
 """
 
 REQUIRES_NOTHING_OF_US = re.compile(r"nvidia-.*")
-"""CUDA's libraries, which require each other alone, and NVIDIA's tools for deploying networks, which no framework needs."""
+"""CUDA's libraries, which require each other alone, and NVIDIA's tools for networks, which no framework needs."""
 
 FITS_ALL_OLDER_USERS = {"typing-extensions"}
-"""Pure Python whose newer versions do all that older ones do, by their own rules: frameworks may be given a newer one."""
+"""Pure Python, of which newer versions do all that older ones do, by their own rules: a framework may get a newer."""
 
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 INTERRUPTED = 130

@@ -35,6 +35,7 @@ FLOORS = (
     ("doctor",),
     ("commands",),
     ("__main__", "setup_venv"),
+    ("wheelhouse",),
 )
 """The rooms from the ground up; those of one floor may know each other. `harness` is its __init__.py."""
 
