@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV = .venv
 VENV_ACCELERATOR = .venv-accelerator
+WHEELHOUSE = wheelhouse
 
 # Any chip but the CPU comes with a vendor's image; tables and lists need no framework and take what there is.
 bench_venv := $(if $(filter-out cpu,$(CHIP)),$(VENV_ACCELERATOR),$(VENV))
@@ -16,8 +17,8 @@ bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
 	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
 
-.PHONY: help venv bench tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
-	$(VENV_ACCELERATOR)
+.PHONY: help venv wheelhouse bench tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean\
+	$(VENV) $(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +26,10 @@ help: ## List the targets and variables
 	@echo "PYTHON= names the Python to set up with, 3.10 to 3.12."
 
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
+
+wheelhouse: $(VENV) ## Gather the wheels of a set-up on a machine without network (PY= ARCH= IMAGE=)
+	@$</bin/python -m harness.wheelhouse $(call quoted,WHEELHOUSE)$(call option,python,PY)$(call option,arch,ARCH)$\
+		$(call option,image,IMAGE)
 
 bench: $(bench_venv) ## Train, run and compare the models of a suite
 	@$</bin/crosscast bench$(bench_options)

@@ -37,17 +37,19 @@ KILL_WAIT_S = 5.0
 POLL_S = 0.01
 PR_SET_PDEATHSIG = 1
 ROOT = str(Path(__file__).resolve().parents[1])
-BOOT = (
-    "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
-    f"{ROOT!a} in sys.path or sys.path.append({ROOT!a}); "
-    "import runpy; sys.argv[:] = sys.argv[1:]; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
-)
+WITHOUT_CURRENT = "import sys; sys.path[:] = [entry for entry in sys.path if entry]; "
+WITH_ROOT = f"{ROOT!a} in sys.path or sys.path.append({ROOT!a}); "
+RUN = "import runpy; sys.argv[:] = sys.argv[1:]; runpy.run_module(sys.argv[0], run_name='__main__', alter_sys=True)"
 _prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
 
 
-def python_module(module: str, *arguments: object) -> list[str]:
-    """The command that does what `python -m MODULE ARGUMENTS` does, without the current folder on the path."""
-    return [sys.executable, "-c", BOOT, module, *map(str, arguments)]
+def python_module(module: str, *arguments: object, python: str | None = None) -> list[str]:
+    """The command that does what `python -m MODULE ARGUMENTS` does, without the current folder on the path.
+
+    Another Python than this one finds the module among its own packages alone.
+    """
+    boot = WITHOUT_CURRENT + (WITH_ROOT if python is None else "") + RUN
+    return [python or sys.executable, "-c", boot, module, *map(str, arguments)]
 
 
 def ends_with_parent(own_group: bool = False) -> Callable[[], None]:

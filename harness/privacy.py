@@ -26,6 +26,12 @@ def command_title(command: Sequence[str]) -> str:
     return f"{Path(command[0]).name} …"
 
 
+def interpreter_title(python: str) -> str:
+    """The path of a Python as records name it: from the folder of its environment on, as in …/mindspore/bin/python."""
+    folders = Path(python).parts[:-3]
+    return python if keeps_paths() or len(folders) < 2 else "/".join(("…", *Path(python).parts[-3:]))
+
+
 def keeps_paths() -> bool:
     """Whether the user asks for whole paths and command lines."""
     return os.environ.get(KEEP) == "1"

@@ -45,11 +45,14 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def ask_child(module: str, *arguments: object, timeout_s: float) -> dict[str, Any]:
-    """What `python -m module` prints as its last JSON object; {"reason": ...} where there is none, or not in time."""
+def ask_child(module: str, *arguments: object, timeout_s: float, python: str | None = None) -> dict[str, Any]:
+    """What `python -m module` prints as its last JSON object; {"reason": ...} where there is none, or not in time.
+
+    `python` is another interpreter than this one.
+    """
     try:
         child = children.start(
-            children.python_module(module, *arguments),
+            children.python_module(module, *arguments, python=python),
             env=worker_environment(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

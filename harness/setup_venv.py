@@ -28,13 +28,20 @@ PINS = {"PIP_CONSTRAINT": CONSTRAINTS.as_uri(), "PIP_BUILD_CONSTRAINT": CONSTRAI
 PYTHON_NAME = f"python3.{sys.version_info.minor}"
 PYTHON = Path(sys.prefix, "bin", PYTHON_NAME)
 FRAMEWORK_WORLD = re.compile(
-    r"(?!nvidia-ml-py$)(torch|mindspore|nvidia|triton|pytorch)([-_].*)?|torch.*|te|topi|hccl|auto-tune|op-.*|opc-tool|apex|xformers"
+    r"(?!nvidia-ml-py$)(torch|mindspore|nvidia|triton|pytorch)([-_].*)?|torch.*"
+    r"|te|topi|hccl.*|auto-tune|op-.*|opc-tool|asc-.*|apex|xformers"
     r"|numpy|scipy|protobuf|sympy|decorator|cffi|attrs|absl-py|ml-dtypes|cloudpickle"
 )
 """Distributions that a framework or CANN imports, whether they say so or not; what these require belongs to them.
 
 nvidia-ml-py is a binding that this harness needs; it belongs to a framework only where one requires it.
 """
+
+REQUIRES_NOTHING_OF_US = re.compile(r"nvidia-.*")
+"""CUDA's libraries, which require each other alone, and NVIDIA's tools for networks, which no framework needs."""
+
+FITS_ALL_OLDER_USERS = {"typing-extensions"}
+"""Pure Python, of which newer versions do all that older ones do, by their own rules: a framework may get a newer."""
 
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 INTERRUPTED = 130
@@ -94,14 +101,16 @@ class PinConflict(SetupError):
         super().__init__(f"pip finds no {name}=={version} where {need}")
         self.name, self.version, self.need = name, version, need
 
-    def way_out(self) -> str:
-        """The line to print where the version is the system's."""
+    def way_out(self, numpy: "str | None" = None) -> str:
+        """The line to print where the version is the system's, whose NumPy stays below 2 where `numpy` is below it."""
         requirement = self.need.split(" needs ")[1]
-        if _name(requirement) == "numpy" and "<" not in requirement:
-            requirement += ",<2"
+        if _name(requirement) == "numpy":
+            wanted = f"'{requirement}'" if "<" in requirement else f"'{requirement},<2'"
+        else:
+            wanted = f"'{requirement}' 'numpy<2'" if numpy and numpy.startswith(("0.", "1.")) else f"'{requirement}'"
         return (
             f"the system's {self.name} {self.version} does not fit, {self.need}: change it there "
-            f"({PYTHON} -m pip install '{requirement}') or take an image that has it"
+            f"({PYTHON} -m pip install {wanted}) or take an image that has it"
         )
 
 
@@ -264,7 +273,7 @@ def _install_with(folder: Path, requirements: list[str], kept: dict[str, str], w
             elif ours:
                 ours = []
             else:
-                raise SetupError(conflict.way_out()) from None
+                raise SetupError(conflict.way_out(kept.get("numpy", "").rpartition("==")[2])) from None
     if not ours:
         print("constraints.txt does not fit the system's packages: other versions were taken")
 
@@ -275,8 +284,9 @@ def _framework_world(system: dict[str, tuple[str, str, list[str]]]) -> set[str]:
     found = {name for name in system if FRAMEWORK_WORLD.fullmatch(name)}
     while found:
         world |= found
-        found = {_name(need) for name in found for need in system[name][2]} & system.keys() - world
-    return world
+        asking = [name for name in found if not REQUIRES_NOTHING_OF_US.fullmatch(name)]
+        found = {_name(need) for name in asking for need in system[name][2]} & system.keys() - world
+    return world - FITS_ALL_OLDER_USERS
 
 
 def _python(folder: Path) -> Path:

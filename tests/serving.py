@@ -29,7 +29,7 @@ class Server:
             )
         self._log = log
 
-    def ask_child(self, module, *arguments, timeout_s=None):
+    def ask_child(self, module, *arguments, timeout_s=None, python=None):
         """As harness.processes.ask_child, from the current folder."""
         question = {"folder": str(Path.cwd()), "module": module, "arguments": list(map(str, arguments))}
         self._process.stdin.write(json.dumps(question) + "\n")

@@ -36,6 +36,7 @@ FLOORS = (
     ("bundle",),
     ("commands",),
     ("__main__", "setup_venv"),
+    ("wheelhouse",),
 )
 """The rooms from the ground up; those of one floor may know each other. `harness` is its __init__.py."""
 

@@ -70,7 +70,7 @@ class TestNames:
     def test_framework_that_is_not_installed_comes_with_the_way_to_get_it(self, fail, tmp_path):
         chip = yaml.safe_load((REPOSITORY / "scenarios/chips/cpu.yaml").read_text())
         for framework in chip["frameworks"].values():
-            framework["packages"] = ["a_framework_nobody_has"]
+            framework |= {"packages": ["a_framework_nobody_has"], "needs": {}}
         path = tmp_path / "bare.yaml"
         path.write_text(yaml.safe_dump(chip))
         message = fail("bench", "--chip", path)

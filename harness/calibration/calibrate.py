@@ -67,6 +67,7 @@ def calibrate(
                 period_s / 2,
                 cycles,
                 timeout_s=(FIRST_COMPILE_S if chip.device_nodes else START_S) + 1.2 * period_s * (cycles + 1),
+                python=chip.frameworks[chosen].python,
             )
         finally:
             outcome = sampler.stop()

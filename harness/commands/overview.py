@@ -15,6 +15,7 @@ from rich.table import Table
 from harness.machine.availability import cannot_run
 from harness.scenario.bounded_yaml import build, root_node
 from harness.scenario.folders import ROOT, Kind
+from harness.scenario.limits import ABSOLUTE_PATH, VERSIONS
 
 FRAMEWORKS = ("pytorch", "mindspore")
 
@@ -49,6 +50,8 @@ class _Data(Struct, frozen=True):
 
 class _Framework(Struct, frozen=True):
     packages: tuple[Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], ...] = ()
+    needs: dict[str, Annotated[str, Meta(pattern=VERSIONS)]] = {}
+    python: Annotated[str, Meta(pattern=ABSOLUTE_PATH)] | None = None
     obtain: str = ""
     unavailable: str | None = None
 

@@ -70,6 +70,7 @@ def parity(
     from harness.porting.parity.certificate import save
     from harness.porting.parity.check import Settings, certify, scenarios_of
     from harness.porting.parity.rendering import markdown, remarks, table
+    from harness.scenario import catalogue
     from harness.scenario.execution import Compilation, Execution, Precision
     from harness.scenario.labels import label
     from harness.terminal import say
@@ -83,7 +84,8 @@ def parity(
     refuse_unwritable(results)
     if port is not None:
         refuse_absent(port)
-    settings = Settings(seed, batch_size, steps, port, not no_operators)
+    pythons = {name: entry.python for name, entry in catalogue.chip(chip).frameworks.items() if entry.python}
+    settings = Settings(seed, batch_size, steps, port, not no_operators, pythons)
     console, departed = PlainConsole(), []
     for scenario in scenarios_of(model, preset, framework, chip):
         for certificate in certify(scenario, chosen, settings, partial(say, err=True)):

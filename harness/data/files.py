@@ -22,6 +22,7 @@ from harness.data.grib import open_grib
 from harness.data.locations import Location, Remote, head
 from harness.data.missing import DECODING, Packing, checked_packing
 from harness.data.whole_fields import WholeFields, whole_fields
+from harness.data.zarr_packages import require_zarr
 from harness.errors import UserError
 
 _ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata")
@@ -200,6 +201,7 @@ def open_lazily(path: Location) -> DataFile:
     """
     try:
         if is_zarr(path):
+            require_zarr(path)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 consolidated = None if isinstance(path, Remote) else False

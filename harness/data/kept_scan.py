@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
@@ -94,7 +94,15 @@ def _files(path: Location, arrays: set[str]) -> Iterator[Location]:
 
 
 def _name(config: ArchiveConfig, stamp: Stamp) -> str:
-    decoders = [f"{package} {version(package)}" for package in _DECODERS]
+    decoders = [f"{package} {_version(package)}" for package in _DECODERS]
     said = config.model_dump_json(exclude=_WITHOUT_EFFECT)
     key = hashlib.sha256(json.dumps([VERSION, decoders, said, stamp.digest]).encode())
     return f"scan-{key.hexdigest()[:32]}"
+
+
+def _version(package: str) -> str:
+    """Zarr is not everywhere."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

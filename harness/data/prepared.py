@@ -24,6 +24,7 @@ from harness.data.config import ArchiveConfig
 from harness.data.reading import DataReading
 from harness.data.threads import in_threads
 from harness.data.whole_fields import WholeFields, whole_fields
+from harness.data.zarr_packages import require_zarr
 from harness.errors import UserError, one_line
 from harness.frozen import Frozen
 from harness.models.domain import ChannelInfo
@@ -214,6 +215,7 @@ def small_arrays(path: Path, said: Prepared) -> Mapping[Any, Any]:
     """
     import xarray as xr
 
+    require_zarr(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numcodecs
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from harness.data.read_rates import Rates, read_rates
 from harness.data.source import Progress, Source, blocks, stream, unwatched
 from harness.data.threads import in_threads
 from harness.data.windows import Windows
+from harness.data.zarr_packages import require_zarr
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.processes import is_running
@@ -60,6 +60,8 @@ class Packing:
         """The codec of chunks; None where they are not compressed."""
         if self.compression == "none":
             return None
+        import numcodecs
+
         return numcodecs.Blosc(cname=self.compression, clevel=5 if self.compression == "lz4" else 3, shuffle=1)
 
 
@@ -88,6 +90,7 @@ def prepare(
     store, finished or not, and undamaged; where it cannot be written; and whatever opening the archive raises.
     """
     target = Path(os.path.realpath(target))
+    require_zarr(target)
     if description_of(data) is not None:
         raise UserError(f"{data}: is a prepared store already: name the archive that it was made from")
     if packing.stored != "float32" and packing.normalised:
@@ -193,7 +196,7 @@ def _begin(target: Path, source: Source, said: Prepared, scales: _Scales | None)
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_parts_of_dead(target)
         small = _small_arrays(source, scales)
-        small.to_zarr(str(part), mode="w", zarr_format=2, consolidated=False)
+        small.to_zarr(str(part), mode="w", consolidated=False, **_format_2())
         packing = Packing(said.stored, said.normalised, said.compression)
         _large_array(part, "fields", ("time", "channel"), source, np.dtype(said.stored), packing.codec)
         if source.forcings:
@@ -205,6 +208,13 @@ def _begin(target: Path, source: Source, said: Prepared, scales: _Scales | None)
         raise _unwritable(target, error) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _format_2() -> dict[str, Any]:
+    """What makes xarray write Zarr's format 2: Zarr 2 knows no other, and before xarray 2024.10 neither has a word."""
+    import zarr
+
+    return {} if zarr.__version__.startswith("2.") else {"zarr_format": 2}
 
 
 def _remove_parts_of_dead(target: Path) -> None:

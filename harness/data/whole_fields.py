@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numcodecs
 import numpy as np
 from numpy.typing import NDArray
 
@@ -115,7 +114,7 @@ def _of_version_2(described: Mapping[str, Any]) -> tuple[np.dtype[Any], Any] | N
         return None
     if compressor is not None and compressor["id"] not in _OF_VERSION_3:
         return None
-    return np.dtype(described["dtype"]), None if compressor is None else numcodecs.get_codec(compressor)
+    return np.dtype(described["dtype"]), None if compressor is None else _codec(compressor)
 
 
 def _of_version_3(described: Mapping[str, Any]) -> tuple[np.dtype[Any], Any] | None:
@@ -126,7 +125,13 @@ def _of_version_3(described: Mapping[str, Any]) -> tuple[np.dtype[Any], Any] | N
         return None
     endian = first.get("configuration", {}).get("endian", "little")
     dtype = np.dtype(described["data_type"]).newbyteorder(">" if endian == "big" else "<")
-    return dtype, numcodecs.get_codec({"id": _OF_VERSION_3[others[0]["name"]]}) if others else None
+    return dtype, _codec({"id": _OF_VERSION_3[others[0]["name"]]}) if others else None
+
+
+def _codec(described: Mapping[str, Any]) -> Any:
+    import numcodecs
+
+    return numcodecs.get_codec(dict(described))
 
 
 def _check_blosc(content: bytes, expected: int, name: str) -> None:

@@ -59,7 +59,7 @@ def _framework(chip_name: str, chip: ChipConfig, name: FrameworkName) -> Framewo
     answer: dict[str, Any] = {"reason": reason}
     if reason is None:
         limit_s = FIRST_COMPILE_S if chip.device_nodes else FRAMEWORK_LIMIT_S
-        answer = ask_child("harness.doctor.product", name, entry.device, timeout_s=limit_s)
+        answer = ask_child("harness.doctor.product", name, entry.device, timeout_s=limit_s, python=entry.python)
     packages, device_name = answer.get("packages") or {}, answer.get("device_name")
     reason = answer.get("reason")
     if reason is None and device_name is not None and chip.device_name is not None:

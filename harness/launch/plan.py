@@ -1,7 +1,7 @@
 """Which launches a bench makes, in which order, and what a worker is told."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -55,6 +55,18 @@ class LaunchPlan(Frozen):
     def seed(self) -> int:
         """Seed of the initial weights and the order of the samples."""
         return self.scenario.seed + self.launch
+
+    @property
+    def python(self) -> str | None:
+        """The Python that the chip's file names for the framework; None: that of the bench."""
+        entry = self.chip.frameworks.get(self.scenario.framework)
+        return None if entry is None else entry.python
+
+    @property
+    def needs(self) -> Mapping[str, str]:
+        """Bounds of the versions of the framework's packages."""
+        entry = self.chip.frameworks.get(self.scenario.framework)
+        return {} if entry is None else entry.needs
 
     @property
     def devices(self) -> set[str]:

@@ -68,7 +68,7 @@ def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], prog
             try:
                 plan.model_copy(update={"progress_fd": write_end}).write(folder)
                 worker = children.start(
-                    children.python_module(MODULE, folder.absolute()),
+                    children.python_module(MODULE, folder.absolute(), python=plan.python),
                     env=worker_environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log.descriptor,

@@ -1,13 +1,11 @@
 """What a record says of the machine and the software; nothing here raises where a source is missing."""
 
 import contextlib
-import hashlib
 import os
 import platform
 import re
 import subprocess
 import sys
-from importlib.metadata import distributions
 from pathlib import Path
 
 import psutil
@@ -15,9 +13,10 @@ import psutil
 import harness
 from collectors import children
 from harness.errors import UserError
-from harness.machine import accelerators
+from harness.machine import accelerators, interpreters, probe
 from harness.machine import identity as machine
 from harness.machine.speed_variables import speed_variables
+from harness.privacy import interpreter_title
 from harness.results.record import Environment
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
@@ -45,12 +44,21 @@ def capture(visible_devices_variable: str | None) -> Environment:
         cpu_mhz=frequency[0],
         cpu_mhz_max=frequency[1],
         memory_bytes=_memory_bytes(),
-        packages=_packages(),
+        packages=probe.distributions(),
         visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         variables=speed_variables(os.environ, apart=THREAD_VARIABLES),
         accelerator=accelerators.describe(visible_devices_variable),
     )
+
+
+def of_worker(captured: Environment, python: str | None) -> Environment:
+    """The environment of a worker that runs in another Python, where one is named, with that one's packages."""
+    if python is None:
+        return captured
+    found = interpreters.look(python)
+    told = {"python": found.python, "packages": found.distributions, "interpreter": interpreter_title(python)}
+    return captured.model_copy(update=told)
 
 
 def host_digest() -> str:
@@ -104,8 +112,3 @@ def _container() -> str | None:
             if found := re.search(r"(?:docker|containers|libpod|kubepods)\S*?([0-9a-f]{64})", Path(path).read_text()):
                 return found[1][:12]
     return None
-
-
-def _packages() -> str:
-    listed = sorted({f"{found.name}=={found.version}" for found in distributions()})
-    return hashlib.sha256("\n".join(listed).encode()).hexdigest()

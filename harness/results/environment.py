@@ -13,6 +13,9 @@ class Environment(Frozen):
     git_commit: str | None
     git_dirty: bool | None
     python: str
+    interpreter: str | None = Field(
+        default=None, description="the Python that the chip's file names for the framework; None: that of the bench"
+    )
     platform: str
     host: str = Field(description="SHA-256 of the identity of the machine, 12 hex digits: see harness.machine.identity")
     host_identity: str | None = Field(

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, field_validator, model_va
 from harness.frozen import Frozen, PositiveInt
 from harness.scenario.axes import setting
 from harness.scenario.changes import NOTHING, ExecutionChange
-from harness.scenario.limits import MOST_LAUNCHES
+from harness.scenario.limits import ABSOLUTE_PATH, MOST_LAUNCHES, VERSIONS
 
 FrameworkName = Literal["pytorch", "mindspore"]
 Design = Literal["one_at_a_time", "full", "ladder"]
@@ -18,6 +18,9 @@ PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
 
 PackageName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 """Without a dot: to find a module in a package, the package must be imported."""
+
+Versions = Annotated[str, Field(pattern=VERSIONS)]
+"""Bounds of a version, as in >=2.4,<2.14."""
 
 MOST_VARIANTS = 1_000
 """Executions that axes make of one model in one framework."""
@@ -47,6 +50,14 @@ class FrameworkOnChip(Frozen):
 
     device: str | None = Field(default=None, description="the framework's name of the device: cuda, npu, Ascend, cpu")
     packages: tuple[PackageName, ...] = Field(default=(), description="import names that must be installed")
+    needs: dict[PackageName, Versions] = Field(
+        default_factory=dict, description="versions of the packages that the harness runs with, as in >=2.4"
+    )
+    python: str | None = Field(
+        default=None,
+        pattern=ABSOLUTE_PATH,
+        description="path of the Python that runs this framework; default: the one that runs the bench",
+    )
     obtain: str = Field(default="", description="how to get the packages on a host with this chip")
     unavailable: str | None = Field(default=None, description="why this framework cannot run on the chip")
 
@@ -54,6 +65,8 @@ class FrameworkOnChip(Frozen):
     def _device_or_reason(self) -> "FrameworkOnChip":
         if (self.device is None) == (self.unavailable is None):
             raise ValueError("give either device or unavailable")
+        if unknown := self.needs.keys() - set(self.packages):
+            raise ValueError(f"needs: {min(unknown)} is none of packages")
         return self
 
 

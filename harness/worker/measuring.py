@@ -14,13 +14,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from harness.errors import UserError, one_line
+from harness.errors import UserError, one_line, refuse
 from harness.faults import MACHINE, fault_in
 from harness.files import write_atomically
 from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.launch.plan import LaunchPlan
+from harness.machine.versions import unmet
 from harness.models.executing import check_execution, operators_of
 from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
@@ -74,6 +75,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     execution = scenario.execution
     framework = open_framework(scenario.framework, scenario.device, execution)
     description = framework.describe()
+    refuse([*unmet(plan.needs, description.packages)])
     catalogue.check_device(scenario.chip, plan.chip.device_name, description.device_name)
     imported_s = perf_counter()
     numerics = numerics_of.measure(framework, scenario.execution.precision.matmul, os.environ)

@@ -18,6 +18,11 @@ def pytorch():
     return {"cpu": put["cpu"].tolist(), "elsewhere": str(put["meta"].device)}
 
 
+def typed_alone(tensor, dtype):
+    """What MindSpore 2.7 says to a device."""
+    raise TypeError(f"_to(): argument 'dtype' (position 1) must be mstype, not {type(dtype).__name__}.")
+
+
 def mindspore():
     from harness.frameworks.mindspore import trainer
     from harness.scenario.execution import GRAPH
@@ -33,6 +38,8 @@ def mindspore():
         found["error"] = str(error)
     trainer.Tensor = Recorded
     found["elsewhere"] = trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
+    trainer.Tensor = type("OfVersion27", (trainer.Tensor,), {"to": typed_alone, "move_to": Recorded.to})
+    found["by move_to"] = trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
     found["stays"] = not isinstance(trainer.MindSpore("CPU", GRAPH).put(ARRAY), str)
     return found
 

@@ -35,5 +35,6 @@ def test_mindspore_copies_when_it_is_told_to():
     found = drive("mindspore")
     assert found["cpu"] == [[0, 1, 2], [3, 4, 5]]
     assert found["elsewhere"] == "copied to Ascend"
+    assert found["by move_to"] == "copied to Ascend"
     assert found["stays"]
     assert "target device" in found["error"]

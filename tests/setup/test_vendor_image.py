@@ -38,10 +38,12 @@ def image_in_environment(project, tmp_path):
     return furnish(tmp_path)
 
 
-def furnish(folder):
+def furnish(folder, torch="2.5.0a0+872d972e41.nv24.08"):
+    """An image with PyTorch, or without any package."""
     (folder / "vendor").mkdir()
     image = Image(folder / "image" / "lib" / PYTHON_NAME / "site-packages", folder / "vendor")
-    image.add("torch", "2.5.0a0+872d972e41.nv24.08")
+    if torch is not None:
+        image.add("torch", torch)
     return image
 
 

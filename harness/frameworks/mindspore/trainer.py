@@ -52,6 +52,14 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
     return MindSpore(device, execution, refused)
 
 
+def _copied(tensor: Tensor, device: str) -> Tensor:
+    """The tensor on a device, by `to`, which in MindSpore 2.7 takes types alone, or else by the older `move_to`."""
+    try:
+        return tensor.to(device)
+    except TypeError:
+        return tensor.move_to(device)
+
+
 class Product(nn.Cell):
     """A matrix product: as part of a graph where networks are."""
 
@@ -295,7 +303,7 @@ class MindSpore:
     def put(self, array: NDArray[Any]) -> Tensor:
         """A host array to the device: a Tensor stays on the host, from where every call of a graph copies it anew."""
         tensor = Tensor(array)
-        return tensor if self._device == "CPU" else tensor.to(self._device)
+        return tensor if self._device == "CPU" else _copied(tensor, self._device)
 
     def get(self, value: Tensor | Parameter) -> Array:
         """A device value to the host; waits for it."""

@@ -108,4 +108,12 @@ def add_segments(rows: Tensor, segments: Tensor, count: int) -> Tensor:
 
 
 def _serving(spectral: Spectral) -> str:
-    return serving("spectral", spectral, "pytorch", torch.get_default_device().type)
+    return serving("spectral", spectral, "pytorch", device_of_build())
+
+
+def device_of_build() -> str:
+    """The kind of device on which a network is being made, asked of a tensor that is made there.
+
+    Before PyTorch 2.8 `torch.get_default_device` says nothing of the device of a `with` block.
+    """
+    return torch.empty(0).device.type

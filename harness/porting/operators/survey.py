@@ -18,6 +18,7 @@ from harness.scenario.scenario import Scenario
 
 LIMIT_S = 1800.0
 MOST_SHAPES = 4
+NO_PYTHONS: Mapping[str, str] = {}
 
 Progress = Callable[[str], None]
 
@@ -28,16 +29,21 @@ def survey(
     execution: Execution,
     seed: int,
     console_progress: Progress | None = None,
+    pythons: Mapping[str, str] = NO_PYTHONS,
 ) -> OperatorReport:
     """The operators of a training step of a scenario, run on its device in MindSpore.
+
+    `pythons` are those of frameworks that run in another Python than this one.
 
     Raises UserError where one of the frameworks cannot run.
     """
     request = Request(scenario=scenario, seed=seed, device=scenario.device, execution=execution)
-    return run(f"{scenario.model} {scenario.preset}", request, console_progress)
+    return run(f"{scenario.model} {scenario.preset}", request, console_progress, pythons)
 
 
-def run(network: str, request: Request, progress: Progress | None = None) -> OperatorReport:
+def run(
+    network: str, request: Request, progress: Progress | None = None, pythons: Mapping[str, str] = NO_PYTHONS
+) -> OperatorReport:
     """The operators of a network by any name, run in both frameworks when no bench has the devices.
 
     Raises UserError where one of them cannot run, or the request names no network.
@@ -46,10 +52,10 @@ def run(network: str, request: Request, progress: Progress | None = None) -> Ope
         turn({request.device, "cpu"}, request.device, lambda line: _tell(progress, line)),
         scratch_folder("operators") as folder,
     ):
-        trace = _trace(network, request, folder, progress)
+        trace = _trace(network, request, folder, progress, pythons)
         execution = label(request.execution)
         _tell(progress, f"{network}: the same operators in MindSpore, {execution}")
-        _child("mindspore", folder)
+        _child("mindspore", folder, pythons)
         ours, theirs = (_answers(folder, framework) for framework in ("mindspore", "pytorch"))
     rows = _rows(
         trace,
@@ -74,7 +80,7 @@ def documented(network: str, request: Request, platform: Platform, progress: Pro
     Raises UserError where the request names no network.
     """
     with scratch_folder("operators") as folder:
-        trace = _trace(network, request.model_copy(update={"run": False}), folder, progress)
+        trace = _trace(network, request.model_copy(update={"run": False}), folder, progress, NO_PYTHONS)
     known = operator_map()
     return OperatorReport(
         network=network,
@@ -87,15 +93,17 @@ def documented(network: str, request: Request, platform: Platform, progress: Pro
     )
 
 
-def _trace(network: str, request: Request, folder: Path, progress: Progress | None) -> Trace:
+def _trace(
+    network: str, request: Request, folder: Path, progress: Progress | None, pythons: Mapping[str, str]
+) -> Trace:
     write_atomically(folder / REQUEST, request.model_dump_json())
     _tell(progress, f"{network}: operators of a training step in PyTorch")
-    _child("pytorch", folder)
+    _child("pytorch", folder, pythons)
     return Trace.model_validate_json((folder / TRACE).read_bytes())
 
 
-def _child(framework: str, folder: Path) -> None:
-    said = ask_child(f"{__package__}.{framework}", folder, timeout_s=LIMIT_S)
+def _child(framework: str, folder: Path, pythons: Mapping[str, str]) -> None:
+    said = ask_child(f"{__package__}.{framework}", folder, timeout_s=LIMIT_S, python=pythons.get(framework))
     if mistake := said.get("mistake"):
         raise UserError(mistake)
     if reason := said.get("reason"):

@@ -1,7 +1,7 @@
 """The comparison of a port with the reference, from the command to certificates."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,8 @@ class Settings:
     steps: int = 12
     port: str | None = None
     operators: bool = True
+    pythons: Mapping[str, str] = field(default_factory=dict)
+    """The Pythons that the chip's file names for frameworks."""
 
 
 def scenarios_of(model: str | None, preset: str | None, framework: str, chip: str) -> Sequence[Scenario]:
@@ -67,21 +69,21 @@ def certify(
     with turn({scenario.device, "cpu"}, scenario.chip, progress), scratch_folder("parity") as folder:
         plan.write(folder)
         progress(f"{scenario.model} {scenario.preset}: the truth and the yardstick, PyTorch on the CPU")
-        run_child("reference", folder)
+        run_child("reference", folder, python=settings.pythons.get("pytorch"))
         reference = Reference.read(folder, settings.seed)
         certificates = []
         for execution in executions:
             progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {label(execution)}")
-            run_child("candidate", folder, execution.model_dump_json())
+            run_child("candidate", folder, execution.model_dump_json(), python=settings.pythons.get(scenario.framework))
             answer = Answer.model_validate_json(answer_path(folder, execution, 0).read_bytes())
             operators = _operators(scenario, execution, settings, progress)
             certificates.append(_certificate(scenario, execution, settings, reference, answer, operators))
     return certificates
 
 
-def run_child(role: str, folder: Path, *arguments: str) -> None:
+def run_child(role: str, folder: Path, *arguments: str, python: str | None = None) -> None:
     """Run the reference or the candidate in its own process; raises UserError with what it says."""
-    said = ask_child(f"{__package__}.{role}", folder, *arguments, timeout_s=LIMIT_S)
+    said = ask_child(f"{__package__}.{role}", folder, *arguments, timeout_s=LIMIT_S, python=python)
     if reason := said.get("reason"):
         raise UserError(f"{role}: {reason}")
 
@@ -133,7 +135,9 @@ def _operators(scenario: Scenario, execution: Execution, settings: Settings, pro
         return _no_operators("not run", "left out")
     from harness.porting.operators.survey import survey
 
-    rows = survey(scenario, execution=execution, seed=settings.seed, console_progress=progress).rows
+    rows = survey(
+        scenario, execution=execution, seed=settings.seed, console_progress=progress, pythons=settings.pythons
+    ).rows
     ran = [row for row in rows if row.status in ("verified", "differs", "fails")]
     departed = [row for row in ran if row.status != "verified"]
     return Level(
