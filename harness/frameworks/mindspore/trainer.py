@@ -23,6 +23,7 @@ from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledU
 from harness.frameworks.mindspore.recompute import apply_recompute
 from harness.frameworks.policy import scales_loss
 from harness.models.domain import Domain, InputLayout
+from harness.models.operators.choices import serving
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
 
@@ -342,6 +343,10 @@ class MindSpore:
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
         return self.network(x)
+
+    def adam_kernel(self) -> str:
+        """What serves Adam: one kernel for each parameter."""
+        return serving("adam", "auto", "mindspore", self._device)
 
     def low_precision_layers(self) -> tuple[str, ...] | None:
         """Names of the layers that run in the lower format; None where MindSpore's own lists decide."""
