@@ -2,11 +2,18 @@
 
 from importlib import import_module
 
+from harness.errors import UserError, one_line
 from harness.frameworks.base import Framework
+from harness.frameworks.library_hints import remedy
 from harness.scenario.execution import EAGER, Execution
 
 
 def open_framework(name: str, device: str, execution: Execution = EAGER) -> Framework:
-    """Import a framework and open its device."""
-    framework: Framework = import_module(f"harness.frameworks.{name}.trainer").open_device(device, execution)
+    """Import a framework and open its device. Raises UserError where a vendor's library is not found."""
+    try:
+        framework: Framework = import_module(f"harness.frameworks.{name}.trainer").open_device(device, execution)
+    except (ImportError, OSError) as error:
+        if hint := remedy(str(error)):
+            raise UserError(f"{name} cannot be imported: {one_line(error)}; {hint}") from None
+        raise
     return framework

@@ -22,6 +22,7 @@ from harness.launch.starting_weights import require_file, started_from
 from harness.launch.supervisor import supervise
 from harness.launch.survey import Survey, survey
 from harness.machine import environment
+from harness.results import deep_report
 from harness.results.record import MOST_BYTES, Record
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution
@@ -112,7 +113,8 @@ def _make_launches(
     refuse([*found.problems, *too_new, *impossible], "nothing was launched")
     warnings = warnings_of(matrix, found.archives, with_memory(chip))
     _prepare(results / matrix.suite, matrix, console)
-    for remark in (*matrix.remarks, *warnings):
+    doctor = deep_report.remark(results, Path(selection.chip).stem, captured.host) if chip.device_nodes else None
+    for remark in filter(None, (*matrix.remarks, *warnings, doctor)):
         console.print(remark, markup=False, highlight=False)
     called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
     for absent in matrix.absent:
