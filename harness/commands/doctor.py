@@ -15,6 +15,13 @@ from harness.errors import UserError
 @click.option("--deep", is_flag=True, help="Prove in minutes, on the device, that what is measured here can count.")
 @click.option("--limit", type=Duration(30), default=300.0, show_default=True, help="Seconds that --deep may take.")
 @click.option(
+    "--execution",
+    type=click.Choice(["eager", "graph", "both"]),
+    default="both",
+    show_default=True,
+    help="How --deep runs the frameworks.",
+)
+@click.option(
     "--json",
     "as_json",
     is_flag=True,
@@ -22,7 +29,14 @@ from harness.errors import UserError
 )
 @results_option
 def doctor(
-    chip: str, collectors: str | None, seconds: float, deep: bool, limit: float, as_json: bool, results: Path
+    chip: str,
+    collectors: str | None,
+    seconds: float,
+    deep: bool,
+    limit: float,
+    execution: str,
+    as_json: bool,
+    results: Path,
 ) -> None:
     """What this machine has: frameworks, power sensors and how they behave, foreign load.
 
@@ -33,18 +47,22 @@ def doctor(
 
     chosen = preferences(chip, collectors)
     if deep:
-        _deep(chip, chosen, limit, results, as_json=as_json)
+        _deep(chip, chosen, limit, execution, results, as_json=as_json)
     else:
         _facts(chip, chosen, seconds, as_json=as_json)
 
 
-def _deep(chip: str, collectors: tuple[str, ...], limit_s: float, results: Path, *, as_json: bool) -> None:
+def _deep(
+    chip: str, collectors: tuple[str, ...], limit_s: float, execution: str, results: Path, *, as_json: bool
+) -> None:
     from harness.doctor.deep.run import deep
     from harness.results.deep_report import save
+    from harness.scenario.execution import EAGER, GRAPH
     from harness.terminal import say
 
     refuse_unwritable(results)
-    report = deep(chip, collectors, limit_s, lambda line: say(f"{line} ..."))
+    executions = {"eager": (EAGER,), "graph": (GRAPH,), "both": (EAGER, GRAPH)}[execution]
+    report = deep(chip, collectors, limit_s, lambda line: say(f"{line} ..."), executions)
     path = save(report, results)
     if as_json:
         click.echo(report.model_dump_json(indent=1))

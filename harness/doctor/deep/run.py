@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,12 +12,13 @@ from collectors import children
 from collectors.calibration.behaviour import measuring_period
 from collectors.registry import choose
 from collectors.samples import read_samples
-from collectors.sampling.process import SamplerProcess
+from collectors.sampling.process import SamplerOutcome, SamplerProcess
 from harness import __version__
 from harness.doctor.deep.child import not_in_time
 from harness.doctor.deep.machine import check_machine
 from harness.doctor.deep.plan import ERRORS, ChildPlan, said
 from harness.doctor.deep.power import Window, check_power
+from harness.errors import UserError
 from harness.frameworks.library_hints import remedy
 from harness.frameworks.support import cannot_execute
 from harness.launch.turns import Say, turn
@@ -67,10 +68,14 @@ def deep(
 ) -> DeepReport:
     """Every check of a chip, while nobody else has its devices; `say` is told what goes on.
 
-    Raises UserError for an unknown chip.
+    Raises UserError for an unknown chip, and where no framework runs on it here.
     """
     begun_s = time.monotonic()
     chip = catalogue.chip(chip_name)
+    reasons = {each: cannot_run(chip, each) for each in chip.frameworks}
+    if None not in reasons.values():
+        told = "; ".join(f"{each}: {reason}" for each, reason in reasons.items())
+        raise UserError(f"nothing can run on {chip_name} here: {told}")
     name = Path(chip_name).stem
     devices = {entry.device for entry in chip.frameworks.values() if entry.device}
     with turn(devices, chip.title, say), scratch_folder("doctor") as folder:
@@ -84,8 +89,14 @@ def deep(
         made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         crosscast_version=__version__,
         took_s=round(time.monotonic() - begun_s, 1),
-        checks=tuple(_published(check) for check in checks),
+        checks=tuple(map(_published, sorted(checks, key=_order(checks)))),
     )
+
+
+def _order(checks: Sequence[Check]) -> Callable[[Check], int]:
+    """Groups together, in the order in which they came first."""
+    groups = list(dict.fromkeys(check.group for check in checks))
+    return lambda check: groups.index(check.group)
 
 
 def _published(check: Check) -> Check:
@@ -108,8 +119,8 @@ def _frameworks(
         if reason is None:
             scenarios[name] = scenarios_of(None, None, name, chip_name)
         elif entry.unavailable is None:
-            advice = "mend that, or leave the framework out with FRAMEWORK="
-            yield Check(group=name, name="installed", verdict="failed", found=reason, advice=advice)
+            advice = "images of vendors hold one framework: look at the other in its own image or Python"
+            yield Check(group=name, name="installed", verdict="warning", found=reason, advice=advice)
     plans = [
         _plan(chip_name, chip, name, execution, scenarios[name], folder, deadline_s)
         for execution in executions
@@ -118,21 +129,28 @@ def _frameworks(
     ]
     if not plans:
         return
-    plans[0] = plans[0].model_copy(update={"load_s": LOAD_S})
+    firsts = {plan.framework: number for number, plan in reversed(list(enumerate(plans)))}
+    plans = [
+        plan.model_copy(update={"products": firsts[plan.framework] == number, "load_s": 0.0 if number else LOAD_S})
+        for number, plan in enumerate(plans)
+    ]
     say("the networks on the CPU in float64")
     against, reference = _truths(plans[0], folder, deadline_s)
     yield from reference
     sampler = _Sampler(preferences, folder)
-    for plan in plans:
-        if deadline_s - time.monotonic() < LEAST_S:
-            yield not_in_time(plan.group, "all of it")
-            continue
-        say(plan.group)
-        ended = _ask(plan, folder / plan.group.replace(" ", "-"), against)
-        yield from ended.checks
-        yield from _ending(plan, ended)
-        if plan.load_s:
-            yield from sampler.checks(ended.loaded)
+    try:
+        for plan in plans:
+            if deadline_s - time.monotonic() < LEAST_S:
+                yield not_in_time(plan.group, "all of it")
+                continue
+            say(plan.group)
+            ended = _ask(plan, folder / plan.group.replace(" ", "-"), against)
+            yield from ended.checks
+            yield from _ending(plan, ended)
+            if plan.load_s:
+                yield from sampler.checks(ended.loaded)
+    finally:
+        sampler.stop()
 
 
 def _plan(
@@ -156,7 +174,7 @@ def _plan(
         scenarios=tuple(scenarios),
         truths=str(folder),
         operators=not compiled,
-        products=not execution.is_graph,
+        products=False,
         peak_tflops=peak.value if peak else None,
         load_s=0.0,
         deadline_s=deadline_s - END_S,
@@ -194,9 +212,13 @@ class _Sampler:
             time.sleep(REST_S)
         self._rest = (begun_ns, time.monotonic_ns())
 
+    def stop(self) -> SamplerOutcome:
+        """Stop sampling; may be called twice."""
+        return self._process.stop()
+
     def checks(self, loaded: Window | None) -> Iterator[Check]:
         """Stop sampling, and judge."""
-        outcome = self._process.stop()
+        outcome = self.stop()
         yield from check_power(read_samples(self._jsonl), outcome.reason, self._rest, loaded)
 
 

@@ -48,7 +48,7 @@ def run(framework: PyTorch, case: Case) -> tuple[Array, dict[str, Array]]:
     given = {name: framework.put(values).requires_grad_() for name, values in case.inputs.items()}
     with torch.device(framework.describe().device):
         operator = MADE[case.operator](**case.settings)
-        value = operator(*given.values())
+    value = operator(*given.values())
     slopes = torch.autograd.grad(value, list(given.values()), framework.put(case.cotangent))
     return framework.get(value), {name: framework.get(slope) for name, slope in zip(given, slopes, strict=True)}
 
@@ -70,5 +70,8 @@ def free_memory(framework: PyTorch) -> tuple[int, int] | None:
     told = None if device == "cpu" else getattr(getattr(torch, device), "mem_get_info", None)
     if told is None:
         return None
-    free, total = told()
+    try:
+        free, total = told()
+    except (RuntimeError, AttributeError):
+        return None
     return int(free), int(total)
