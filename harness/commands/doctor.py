@@ -62,7 +62,7 @@ def _deep(
 
     refuse_unwritable(results)
     executions = {"eager": (EAGER,), "graph": (GRAPH,), "both": (EAGER, GRAPH)}[execution]
-    report = deep(chip, collectors, limit_s, lambda line: say(f"{line} ..."), executions)
+    report = deep(chip, collectors, limit_s, lambda line: click.echo(f"{line} ...", err=True), executions)
     path = save(report, results)
     if as_json:
         click.echo(report.model_dump_json(indent=1))
