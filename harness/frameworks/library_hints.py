@@ -9,7 +9,7 @@ LIBRARY = re.compile(r"\b(lib[\w.+-]*?\.so[\w.]*)")
 ASCEND = (
     *("libhccl", "libascend", "libacl", "libge_", "libgraph", "libregister", "liberror_manager", "libplatform"),
     *("libruntime", "libtiling", "libopapi", "libnnopbase", "libaicpu", "libprofapi", "libmsprof", "libdrv", "libdcmi"),
-    *("libalog", "libslog", "libmmpa", "libopmaster", "libplugin_ascend", "libmindspore_ascend", "libc_sec"),
+    *("libalog", "libslog", "libmmpa", "libopmaster", "libc_sec"),
 )
 DTK = (
     *("libamdhip", "libgalaxyhip", "libhip", "libhsa", "librocblas", "librocfft", "librocm", "librccl", "librocsparse"),

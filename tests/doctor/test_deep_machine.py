@@ -1,6 +1,7 @@
 """What the deep doctor says of the machine, of a sensor and of how a process ended: without any framework."""
 
 import io
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,8 @@ from harness.doctor.deep import machine, run
 from harness.doctor.deep.power import check_power
 from harness.doctor.deep.rendering import page
 from harness.doctor.deep.run import Ended
+from harness.errors import UserError
+from harness.frameworks import open_framework
 from harness.frameworks.library_hints import remedy
 from harness.results.deep_report import Check, DeepReport, path_of, remark, save
 from harness.results.devices import Accelerator, Device, DeviceState
@@ -149,6 +152,7 @@ def test_how_a_process_ended(ended, expected, said):
         ("librocblas.so.0: cannot open shared object file", "DTK"),
         ("libcuda.so.1: cannot open shared object file", "--gpus all"),
         ("libcudart.so.12: cannot open shared object file", "CUDA"),
+        ("Load dynamic library: libmindspore_ascend.so.2 failed. libge_runner.so: cannot open", "libge_runner.so is"),
         ("/x/libtorch_npu.so: undefined symbol: aclFoo, libascendcl.so", "CANN"),
         ("libGL.so.1: cannot open shared object file", None),
         ("No module named 'torch'", None),
@@ -165,6 +169,30 @@ def test_the_script_that_is_here_is_named(tmp_path):
     script.parent.mkdir(parents=True)
     script.touch()
     assert remedy(MISSING, tmp_path).endswith("source /usr/local/Ascend/cann/set_env.sh")
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_framework_whose_library_is_not_found_is_one_line(monkeypatch, wrapped):
+    """`wrapped`: as PyTorch says it, which imports torch_npu by itself."""
+
+    def open_device(device, execution):
+        missing = ImportError("libascendcl.so: cannot open shared object file: No such file or directory")
+        if wrapped:
+            raise RuntimeError("Failed to load the backend extension: torch_npu.") from missing
+        raise missing
+
+    monkeypatch.setitem(sys.modules, "harness.frameworks.made.trainer", SimpleNamespace(open_device=open_device))
+    with pytest.raises(UserError, match=r"made cannot be imported: ImportError: libascendcl.so.*set_env\.sh"):
+        open_framework("made", "npu")
+
+
+def test_other_errors_of_a_framework_stay_as_they_are(monkeypatch):
+    def open_device(device, execution):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setitem(sys.modules, "harness.frameworks.made.trainer", SimpleNamespace(open_device=open_device))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        open_framework("made", "npu")
 
 
 def report(*checks):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
+from harness.frameworks.library_hints import remedy
 from harness.frameworks.mindspore import casting, compilation, sink, switches
 from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
 from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledUpdates, TimesScale, corrections
@@ -44,7 +45,8 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
         ms.set_device(device)
     except (RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-        raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
+        said = filter(None, (reason, remedy(str(error))))
+        raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {'; '.join(said)}") from None
     compilation.prepare(execution.compilation, device)
     refused = switches.set_products(execution.precision.matmul) if device == "Ascend" else ()
     if device == "CPU" and not execution.is_graph:

@@ -110,21 +110,26 @@ def add_segments(rows: Tensor, segments: Tensor, count: int) -> Tensor:
 
 
 class ComposedGELU(torch.autograd.Function):
-    """x * Phi(x) with the normal distribution function Phi from erf; only x is kept for the gradient."""
+    """x * Phi(x) with the normal distribution function Phi from erf; only x is kept for the gradient.
+
+    Lower formats are computed in float32 and rounded once, as PyTorch's own kernels do.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         """Any shape to the same."""
         ctx.save_for_backward(x)
-        return x * 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
+        wide = _wide(x)
+        return (wide * 0.5 * (1 + torch.erf(wide * math.sqrt(0.5)))).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> Tensor:
         """slope * (Phi(x) + x * phi(x)) with the normal density phi."""
         (x,) = ctx.saved_tensors
-        distribution = 0.5 * (1 + torch.erf(x * math.sqrt(0.5)))
-        density = torch.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-        return slope * (distribution + x * density)
+        wide = _wide(x)
+        distribution = 0.5 * (1 + torch.erf(wide * math.sqrt(0.5)))
+        density = torch.exp(wide * wide * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return (slope * (distribution + wide * density)).to(x.dtype)
 
 
 def composed_soft_shrink(x: Tensor, threshold: float) -> Tensor:
@@ -134,8 +139,15 @@ def composed_soft_shrink(x: Tensor, threshold: float) -> Tensor:
 
 def composed_layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
     """(x - mean) * rsqrt(variance + epsilon) * weight + bias over the last axis."""
-    centred = x - x.mean(-1, keepdim=True)
-    return centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + epsilon) * weight + bias
+    wide = _wide(x)
+    centred = wide - wide.mean(-1, keepdim=True)
+    normalised = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + epsilon)
+    return (normalised * weight + bias).to(x.dtype)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """The same in float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 NATIVE_OR_COMPOSED: tuple[Operator, ...] = ("gelu", "soft_shrink", "layer_norm")
