@@ -42,7 +42,10 @@ LEAST_S = 20.0
 END_S, EXIT_S = 10.0, 30.0
 """Time kept for what follows a child, and what a process that is done may take to end."""
 
-REST_S, LOAD_S = 3.0, 4.0
+REST_S, LOAD_S, LONGEST_S = 3.0, 4.0, 20.0
+RESTS, LOADS = 5, 10
+"""How many periods of the slowest sensor the device rests and works, at least; not more than LONGEST_S."""
+
 POLL_S = 0.05
 
 
@@ -70,7 +73,6 @@ def deep(
 
     Raises UserError for an unknown chip, and where no framework runs on it here.
     """
-    begun_s = time.monotonic()
     chip = catalogue.chip(chip_name)
     reasons = {each: cannot_run(chip, each) for each in chip.frameworks}
     if None not in reasons.values():
@@ -79,10 +81,9 @@ def deep(
     name = Path(chip_name).stem
     devices = {entry.device for entry in chip.frameworks.values() if entry.device}
     with turn(devices, chip.title, say), scratch_folder("doctor") as folder:
-        checks = [
-            *check_machine(chip, os.environ),
-            *_frameworks(chip_name, chip, preferences, folder, begun_s + limit_s, executions, say),
-        ]
+        begun_s = time.monotonic()
+        of_frameworks = _frameworks(chip_name, chip, preferences, folder, begun_s + limit_s, executions, say)
+        checks = [*check_machine(chip, os.environ), *of_frameworks]
     return DeepReport(
         chip=name,
         host=host_digest(),
@@ -131,13 +132,13 @@ def _frameworks(
         return
     firsts = {plan.framework: number for number, plan in reversed(list(enumerate(plans)))}
     plans = [
-        plan.model_copy(update={"products": firsts[plan.framework] == number, "load_s": 0.0 if number else LOAD_S})
-        for number, plan in enumerate(plans)
+        plan.model_copy(update={"products": firsts[plan.framework] == number}) for number, plan in enumerate(plans)
     ]
     say("the networks on the CPU in float64")
     against, reference = _truths(plans[0], folder, deadline_s)
     yield from reference
     sampler = _Sampler(preferences, folder)
+    plans[0] = plans[0].model_copy(update={"load_s": sampler.load_s})
     try:
         for plan in plans:
             if deadline_s - time.monotonic() < LEAST_S:
@@ -205,11 +206,13 @@ class _Sampler:
         self._jsonl = folder / "power.jsonl"
         probe = choose(preferences).probe
         period_s = measuring_period(list(probe.sensors)) if probe.works else None
+        slowest_s = max((sensor.update_period_s or period_s or 0.0 for sensor in probe.sensors), default=0.0)
+        self.load_s = min(LONGEST_S, max(LOAD_S, LOADS * slowest_s))
         self._process = SamplerProcess.start(self._jsonl, preferences, worker_environment(os.environ), period_s)
         self._process.wait_ready(READY_S)
         begun_ns = time.monotonic_ns()
         if probe.works:
-            time.sleep(REST_S)
+            time.sleep(min(LONGEST_S, max(REST_S, RESTS * slowest_s)))
         self._rest = (begun_ns, time.monotonic_ns())
 
     def stop(self) -> SamplerOutcome:
