@@ -162,6 +162,9 @@ class Framework(Protocol):
     def predict(self, x: Any) -> Any:
         """The state (B, C, H, W) one step later."""
 
+    def adam_kernel(self) -> str:
+        """What serves Adam and AdamW on the device: `fused`, or `foreach` where the fused kernel raises."""
+
     def low_precision_layers(self) -> tuple[str, ...] | None:
         """Names of the layers that run in a lower format, the same in every framework: none in float32.
 

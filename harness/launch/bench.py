@@ -24,6 +24,7 @@ from harness.launch.survey import Survey, survey
 from harness.launch.warm_up import needs_warm_up, warm_up
 from harness.launch.worker_process import Ending
 from harness.machine import environment
+from harness.results import deep_report
 from harness.results.record import MOST_BYTES, Environment, Record
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution
@@ -128,7 +129,8 @@ def _make_launches(
     told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
     warnings = (*(f"warning: {remark}" for remark in told), *warnings)
     _prepare(results / matrix.suite, matrix, console)
-    for remark in (*matrix.remarks, *warnings):
+    doctor = deep_report.remark(results, Path(selection.chip).stem, captured.host) if chip.device_nodes else None
+    for remark in filter(None, (*matrix.remarks, *warnings, doctor)):
         console.print(remark, markup=False, highlight=False)
     called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
     for absent in matrix.absent:

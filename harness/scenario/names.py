@@ -12,7 +12,7 @@ MOST_CHARACTERS = 60
 MOST_BYTES_OF_A_FOLDER = 255
 """What ext4, XFS, NFS, Lustre and APFS take as the name of one folder."""
 
-RESERVED_SUITES = frozenset({"parity", "calibration", "claims", "published", "report.html", "readme.md"})
+RESERVED_SUITES = frozenset({"parity", "calibration", "claims", "doctor", "published", "report.html", "readme.md"})
 """Folders and files of results that hold something else, in lower case."""
 
 SEPARATORS = "/\\"

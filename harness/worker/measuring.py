@@ -116,9 +116,10 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             forcings=domain.forcings if windows.spec.forcing_offsets else (),
             statics=domain.statics if windows.spec.statics else (),
             low_precision_layers=framework.low_precision_layers(),
-            operators=all_serving(
-                execution.operators, operators_of(subject.package), description.name, description.device
-            ),
+            operators={
+                **all_serving(execution.operators, operators_of(subject.package), description.name, description.device),
+                "adam": framework.adam_kernel(),
+            },
         ),
         parameters=subject.description["parameters"],
         startup=Startup(

@@ -256,13 +256,13 @@ def make_certificate(verdict="passed", *, sources=SOURCES, version="2.9", **chan
     return Certificate(**content)
 
 
-def make_described(framework, execution, sources=SOURCES, version="2.9"):
+def make_described(framework, execution, sources=SOURCES, version="2.9", device_name="some CPU"):
     """What ran, as a certificate says it."""
     return Described(
         framework=framework,
         version=version,
         device="cpu",
-        device_name="some CPU",
+        device_name=device_name,
         execution=execution,
         sources=sources,
     )

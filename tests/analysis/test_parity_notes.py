@@ -83,6 +83,26 @@ def test_a_certificate_holds_for_other_presets_of_the_architecture(results):
     assert "slower †" not in read(results, "speed")[1]
 
 
+def certified_on(results, chip, device_name):
+    """What the table says where the certificate was made on a chip whose device has this name."""
+    add_pair(results)
+    port = make_described("mindspore", "graph", device_name=device_name)
+    results.certify(make_certificate(chip=chip, port=port))
+    return " ".join(run(results, width=400).split())
+
+
+def test_a_certificate_holds_for_a_chip_and_not_for_all_that_have_its_kind_of_device(results):
+    said = certified_on(results, "rtx3090", "NVIDIA GeForce RTX 3090")
+    assert "the parity certificate of mindspore graph is of chip rtx3090, not cpu" in said
+    assert "slower †" in read(results, "speed")[1]
+
+
+@pytest.mark.parametrize(("chip", "device_name"), [("our-cpu", "some CPU"), ("cpu", "another CPU")])
+def test_a_chip_is_known_by_its_file_or_the_name_of_its_device(results, chip, device_name):
+    certified_on(results, chip, device_name)
+    assert "slower †" not in read(results, "speed")[1]
+
+
 def test_records_of_before_there_were_sources_are_not_certified(results):
     for launch in range(3):
         for framework in ("pytorch", "mindspore"):

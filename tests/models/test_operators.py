@@ -27,14 +27,37 @@ def test_auto_is_the_choice_for_the_device_and_anything_else_stands():
         assert choice.reason
 
 
+def test_a_gelu_that_is_always_the_one_by_tanh_is_not_used():
+    """torch_npu ignores `approximate`: the exact form is composed there."""
+    assert serving("gelu", "auto", "pytorch", "npu") == "composed"
+    assert serving("gelu", "auto", "pytorch", "cuda") == "native"
+
+
+def test_what_stands_in_for_slow_kernels_of_a_cpu_is_left_out_elsewhere():
+    fields = ("layer_norm", "gelu", "soft_shrink", "dense", "segment_sum")
+    composed = {
+        (framework, device, field)
+        for (framework, device), choice in CHOICES.items()
+        for field in fields
+        if getattr(choice, field) != "native"
+    }
+    of_cpu = {("mindspore", "CPU", field) for field in ("layer_norm", "gelu", "dense")}
+    assert composed == {*of_cpu, ("pytorch", "npu", "gelu")}
+    assert {choice.adam for choice in CHOICES.values()} == {"fused"}
+
+
+OF_ALL = {"layer_norm": "composed", "dense": "composed", "adam": "fused"}
+OF_BLOCKS = {**OF_ALL, "gelu": "composed", "soft_shrink": "native"}
+
+
 @pytest.mark.parametrize(
     ("package", "operators", "expected"),
     [
-        (fourcastnet, Operators(), {"spectral": "dft", "layer_norm": "composed"}),
-        (aigoms, Operators(spectral="fft", segment_sum="gathered"), {"spectral": "fft", "layer_norm": "composed"}),
-        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", "layer_norm": "composed"}),
-        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", "layer_norm": "composed"}),
-        (linear, Operators(spectral="fft"), {"layer_norm": "composed"}),
+        (fourcastnet, Operators(), {"spectral": "dft", **OF_BLOCKS}),
+        (aigoms, Operators(spectral="fft", segment_sum="gathered"), {"spectral": "fft", **OF_BLOCKS}),
+        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", **OF_ALL}),
+        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", **OF_ALL}),
+        (linear, Operators(spectral="fft"), OF_ALL),
     ],
 )
 def test_a_record_names_what_served_the_operators_of_the_network(package, operators, expected):

@@ -54,11 +54,11 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     if (scenario.framework, computed(scenario.execution), ran.device) == REFERENCE:
         return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
-    fitting = [each for each in of_cell if _holds(each, ran, sources)]
+    fitting = [each for each in of_cell if _holds(each, cell, ran, sources)]
     if not fitting:
         why = f"{cell.label} has no parity certificate"
         if of_cell:
-            why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], ran)}"
+            why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], cell, ran)}"
         return ParityNote(False, f"{why}; {_remedy(scenario)}")
     best = next((each for each in fitting if each.verdict == "same network"), fitting[-1])
     if best.verdict != "same network":
@@ -99,14 +99,28 @@ def computed(execution: Execution) -> Execution:
     )
 
 
-def _holds(certificate: Certificate, ran: FrameworkDescription, sources: str) -> bool:
+def _holds(certificate: Certificate, cell: Cell, ran: FrameworkDescription, sources: str) -> bool:
     port = certificate.port
-    return (port.sources, port.version, port.device) == (sources, ran.version, ran.device)
+    return (port.sources, port.version, port.device) == (sources, ran.version, ran.device) and _chip_of(
+        certificate, cell, ran
+    ) == cell.scenario.chip
 
 
-def _what_differs(certificate: Certificate, ran: FrameworkDescription) -> str:
+def _chip_of(certificate: Certificate, cell: Cell, ran: FrameworkDescription) -> str:
+    """The chip that a certificate is of: the cell's, if their devices have the same name, whatever its file is called.
+
+    A framework calls chips of several kinds, and of several vendors, by one name of the device, such as cuda.
+    """
+    return cell.scenario.chip if certificate.port.device_name == ran.device_name else certificate.chip
+
+
+def _what_differs(certificate: Certificate, cell: Cell, ran: FrameworkDescription) -> str:
     port = certificate.port
-    pairs = (("version", port.version, ran.version), ("device", port.device, ran.device))
+    pairs = (
+        ("version", port.version, ran.version),
+        ("device", port.device, ran.device),
+        ("chip", _chip_of(certificate, cell, ran), cell.scenario.chip),
+    )
     differing = [f"{name} {theirs}, not {ours}" for name, theirs, ours in pairs if theirs != ours]
     return " and ".join(differing) or "other sources"
 

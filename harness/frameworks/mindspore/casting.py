@@ -11,7 +11,7 @@ import mindspore as ms
 from mindspore import Tensor, nn, ops
 
 from harness.frameworks.policy import IN_LOW_FORMAT, Format, Kind, is_native, low_format
-from harness.models.layers.mindspore import LinearFunction
+from harness.models.operators.mindspore import LinearFunction
 from harness.scenario.execution import Autocast
 
 TYPES: Mapping[Format, Any] = {"bf16": ms.bfloat16, "fp16": ms.float16}

@@ -23,6 +23,7 @@ from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledU
 from harness.frameworks.mindspore.recompute import apply_recompute
 from harness.frameworks.policy import scales_loss
 from harness.models.domain import Domain, InputLayout
+from harness.models.operators.choices import serving
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
 
@@ -43,7 +44,7 @@ def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
         ms.set_device(device)
     except (RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
-        raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from None
+        raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from error
     compilation.prepare(execution.compilation, device)
     refused = switches.set_products(execution.precision.matmul) if device == "Ascend" else ()
     if device == "CPU" and not execution.is_graph:
@@ -350,6 +351,10 @@ class MindSpore:
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
         return self.network(x)
+
+    def adam_kernel(self) -> str:
+        """What serves Adam: one kernel for each parameter."""
+        return serving("adam", "auto", "mindspore", self._device)
 
     def low_precision_layers(self) -> tuple[str, ...] | None:
         """Names of the layers that run in the lower format; None where MindSpore's own lists decide."""

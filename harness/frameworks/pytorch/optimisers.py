@@ -1,18 +1,64 @@
-"""Adam and AdamW of PyTorch, without torch.compile's machinery where nothing is compiled.
+"""Adam and AdamW of PyTorch: one kernel an update where the device has one, and no machinery of torch.compile unasked.
 
 Their methods import torch._dynamo to keep torch.compile out of themselves. That takes as long as importing PyTorch, and
 a step that runs operator by operator has nothing to keep out. What is computed is the same function of PyTorch's.
+
+On an NPU the fused kernel is that of AdamW alone, which without weight decay is Adam. Whether a device has its kernel
+is tried on one value before it is relied on.
 """
 
 import inspect
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
 import torch
 
+from harness.models.operators.choices import serving
+from harness.scenario.schema import OptimiserConfig
+
 KINDS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 KEPT_OUT = ("add_param_group", "zero_grad")
 """Methods of every optimiser that import torch._dynamo when they are first called."""
+
+
+ONLY_ADAMW_IS_FUSED = ("npu",)
+"""Devices, by PyTorch's names, without a fused kernel of Adam."""
+
+
+def make_optimiser(
+    config: OptimiserConfig, parameters: Iterable[torch.nn.Parameter], device: torch.device, *, compiled: bool
+) -> torch.optim.Optimizer:
+    """The optimiser of parameters on a device; it is given its learning rate at every step."""
+    fused = adam_kernel(device) == "fused"
+    name = "adamw" if fused and device.type in ONLY_ADAMW_IS_FUSED else config.name
+    kind: Any = optimiser_class(name, compiled=compiled)
+    made: torch.optim.Optimizer = kind(
+        parameters,
+        betas=(config.beta1, config.beta2),
+        eps=config.epsilon,
+        weight_decay=config.weight_decay,
+        fused=fused,
+    )
+    return made
+
+
+@cache
+def adam_kernel(device: torch.device) -> str:
+    """What serves Adam and AdamW on a device: `fused`, or `foreach` where that is chosen or the fused kernel raises."""
+    chosen = serving("adam", "auto", "pytorch", device.type)
+    if chosen != "fused":
+        return chosen
+    parameter = torch.nn.Parameter(torch.ones(1, device=device))
+    parameter.grad = torch.ones_like(parameter)
+    name = "adamw" if device.type in ONLY_ADAMW_IS_FUSED else "adam"
+    kind: Any = optimiser_class(name, compiled=False)
+    try:
+        kind([parameter], lr=0.1, fused=True).step()
+        parameter.detach().cpu()
+    except (RuntimeError, AttributeError, TypeError, ValueError):
+        return "foreach"
+    return chosen
 
 
 def optimiser_class(name: str, *, compiled: bool) -> type[torch.optim.Optimizer]:

@@ -18,7 +18,7 @@ from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.casting import Casting
 from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
-from harness.frameworks.pytorch.optimisers import optimiser_class
+from harness.frameworks.pytorch.optimisers import adam_kernel, make_optimiser
 from harness.frameworks.pytorch.recompute import recompute_blocks
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
@@ -124,14 +124,8 @@ class PyTorch:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        kind: Any = optimiser_class(optimiser.name, compiled=self._execution.is_graph)
-        self._optimiser = kind(
-            self.module.parameters(),
-            betas=(optimiser.beta1, optimiser.beta2),
-            eps=optimiser.epsilon,
-            weight_decay=optimiser.weight_decay,
-            fused=self._device.type in ("cpu", "cuda"),
-        )
+        parameters = self.module.parameters()
+        self._optimiser = make_optimiser(optimiser, parameters, self._device, compiled=self._execution.is_graph)
         self._scaling.start(self._optimiser)
         self._clip_norm = optimiser.clip_norm
         self._learning_rates = iter(learning_rates.tolist())
@@ -195,6 +189,10 @@ class PyTorch:
         compilation.begin_step(self._execution.compilation)
         with torch.no_grad():
             return compilation.kept(self._predict(x), self._execution.compilation)
+
+    def adam_kernel(self) -> str:
+        """What serves Adam: fused or foreach."""
+        return adam_kernel(self._device)
 
     def low_precision_layers(self) -> tuple[str, ...] | None:
         """Names of the layers that run in the lower format; None where PyTorch's own lists decide."""

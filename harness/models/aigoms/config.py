@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-5
 INITIAL_STD = 0.02
-OPERATORS: tuple[Operator, ...] = ("spectral",)
+OPERATORS: tuple[Operator, ...] = ("spectral", "gelu", "soft_shrink")
 LOSS = "relative L2 norm of the error of a channel over the points that count, mean over channels and batch"
 
 

@@ -10,11 +10,10 @@ from harness.models.layers.mindspore import (
     Block,
     LayerNorm,
     Linear,
-    LinearFunction,
     PatchEmbed,
     empty,
 )
-from harness.models.operators.mindspore import sequence_transform
+from harness.models.operators.mindspore import linear_function, sequence_transform
 from harness.scenario.execution import Execution, Operators
 
 
@@ -33,7 +32,7 @@ class PatchPrediction(nn.Cell):
         super().__init__()
         self.weight, self.bias = empty(width, outputs, patch, patch), empty(outputs)
         self.width, self.outputs, self.patch, self.token_grid = width, outputs, patch, token_grid
-        self.matmul, self.function = ops.MatMul(), LinearFunction()
+        self.matmul, self.function = ops.MatMul(), linear_function()
         self.along_patch = Tensor(np.ones((1, patch * patch), np.float32))
 
     def construct(self, x: Tensor, batch: int) -> Tensor:

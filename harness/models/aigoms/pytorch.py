@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from harness.models.aigoms.config import LAYER_NORM_EPSILON, Network, input_spec, positions
 from harness.models.domain import Domain
-from harness.models.layers.pytorch import AFNO, Block, PatchEmbed
+from harness.models.layers.pytorch import AFNO, Block, LayerNorm, PatchEmbed
 from harness.models.operators.pytorch import sequence_transform
 from harness.scenario.execution import Execution, Operators
 
@@ -54,11 +54,11 @@ class AIGOMS(nn.Module):
         whole = {n: transforms[n] for n in [network.tokens(domain.grid)]}
         self.patch_embed = PatchEmbed(domain.inputs(input_spec(network)), width, patch, columns_first=False)
         self.blocks = stack(network, network.depth, width, transforms)
-        self.norm = nn.LayerNorm(width, eps=LAYER_NORM_EPSILON)
+        self.norm = LayerNorm(width, LAYER_NORM_EPSILON)
         self.decoder_embed = nn.Linear(width, decoder_width)
         self.mask_token = nn.Parameter(torch.empty(1, 1, decoder_width))
         self.decoder_blocks = stack(network, network.decoder_depth, decoder_width, whole)
-        self.decoder_norm = nn.LayerNorm(decoder_width, eps=LAYER_NORM_EPSILON)
+        self.decoder_norm = LayerNorm(decoder_width, LAYER_NORM_EPSILON)
         self.decoder_pred = PatchPrediction(decoder_width, domain.outputs, patch)
 
     def forward(self, x: Tensor, keep: Tensor | None = None, restore: Tensor | None = None) -> Tensor:

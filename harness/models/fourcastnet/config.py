@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-6
 INITIAL_STD = 0.02
-OPERATORS: tuple[Operator, ...] = ("spectral",)
+OPERATORS: tuple[Operator, ...] = ("spectral", "gelu", "soft_shrink")
 LOSS = "relative L2 norm of the error over all points of a sample that count, mean over the batch"
 
 

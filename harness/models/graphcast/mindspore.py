@@ -14,8 +14,8 @@ from mindspore import Tensor, nn, ops, recompute
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
-from harness.models.layers.mindspore import LayerNorm, Linear, LinearFunction
-from harness.models.operators.mindspore import segment_sum
+from harness.models.layers.mindspore import LayerNorm, Linear
+from harness.models.operators.mindspore import linear_function, segment_sum
 from harness.scenario.execution import Execution, Operators
 
 
@@ -74,7 +74,7 @@ class MessageStep(nn.Cell):
         self.edge_update = MLP(network, 3 * width, width)
         self.node_update = MLP(network, 2 * width, width)
         self.parts_of_edge, self.parts_of_node = ops.Split(1, 3), ops.Split(1, 2)
-        self.product, self.linear = ops.MatMul(transpose_b=True), LinearFunction()
+        self.product, self.linear = ops.MatMul(transpose_b=True), linear_function()
 
     def construct(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> tuple[Tensor, Tensor]:
         """Edges (E B, C), senders (N B, C), receivers (M B, C) to changes (E B, C) and (M B, C)."""

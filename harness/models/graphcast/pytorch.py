@@ -21,7 +21,7 @@ from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.graphcast.memory import group_size
-from harness.models.layers.pytorch import recomputed
+from harness.models.layers.pytorch import LayerNorm, recomputed
 from harness.models.operators.pytorch import add_segments
 from harness.scenario.execution import Execution, Recompute
 
@@ -33,7 +33,7 @@ class MLP(nn.Module):
         super().__init__()
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
         self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(sizes))
-        self.norm = nn.LayerNorm(out, eps=LAYER_NORM_EPSILON) if norm else nn.Identity()
+        self.norm = LayerNorm(out, LAYER_NORM_EPSILON) if norm else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., features) to (..., out)."""

@@ -3,47 +3,33 @@
 Tokens run first, then the batch, (tokens * B, C), and every product is 2-D or batched: on CPU anything wider falls back
 to a broadcast.
 
-Dense layers and GELU carry their gradients in closed form. On CPU the primitive for sums over tokens, and the gradients
-derived from a composition, take several times longer; sums over tokens are products with a row of ones. Vectors are
-repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for every value as long as the graph
-lives, which at 0.25 degrees is more than a gigabyte a block.
+On a CPU dense layers and GELU carry their gradients in closed form (harness.models.operators): there the primitive for
+sums over tokens, and the gradients derived from a composition, take several times longer; sums over tokens are products
+with a row of ones. Vectors are repeated by products with ones too: a broadcasting kernel keeps 16 bytes of indices for
+every value as long as the graph lives, which at 0.25 degrees is more than a gigabyte a block.
 
 A Cell that multiplies by the weight of a dense layer or a convolution names the attributes that do, (x, weight) or
 (x, weight, bias) to their product, as `products`, and what it is as `kind` (harness.frameworks.policy).
 """
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
-from harness.models.operators.mindspore import layer_norm
+from harness.models.operators.mindspore import (
+    batched_linear_function,
+    gelu,
+    layer_norm,
+    linear_function,
+    soft_shrink,
+)
 from harness.models.operators.spectral import REAL_FORM
 
 
 def empty(*shape: int) -> Parameter:
     """A parameter whose values are loaded later."""
     return Parameter(Tensor(np.zeros(shape, np.float32)))
-
-
-class LinearFunction(nn.Cell):
-    """x @ weight^T + bias for x (tokens, in), weight (out, in) and bias (out,)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.product, self.product_of_transposed = ops.MatMul(), ops.MatMul(transpose_a=True)
-        self.product_with_transposed, self.add = ops.MatMul(transpose_b=True), ops.BiasAdd()
-
-    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """(tokens, in) to (tokens, out)."""
-        return self.add(self.product_with_transposed(x, weight), bias)
-
-    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
-        """dout @ weight, dout^T @ x and the sum of dout over tokens."""
-        ones = ops.ones((1, x.shape[0]), x.dtype)
-        dbias = self.product(ones, dout).reshape(bias.shape)
-        return self.product(dout, weight), self.product_of_transposed(dout, x), dbias
 
 
 class Linear(nn.Cell):
@@ -55,33 +41,13 @@ class Linear(nn.Cell):
         super().__init__()
         self.weight = empty(out, features)
         self.bias = empty(out) if has_bias else None
-        self.matmul, self.function = ops.MatMul(transpose_b=True), LinearFunction()
+        self.matmul, self.function = ops.MatMul(transpose_b=True), linear_function()
 
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, in) to (tokens, out)."""
         if self.bias is None:
             return self.matmul(x, self.weight)
         return self.function(x, self.weight, self.bias)
-
-
-class BatchedLinearFunction(nn.Cell):
-    """x @ weight + bias for x (blocks, tokens, in), weight (blocks, in, out) and bias (blocks, 1, out)."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.product, self.product_of_transposed = ops.BatchMatMul(), ops.BatchMatMul(transpose_a=True)
-        self.product_with_transposed = ops.BatchMatMul(transpose_b=True)
-
-    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """(blocks, tokens, in) to (blocks, tokens, out)."""
-        tokens = ops.ones((x.shape[0], x.shape[1], 1), x.dtype)
-        return self.product(x, weight) + self.product(tokens, bias)
-
-    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
-        """dout @ weight^T, x^T @ dout and the sum of dout over tokens."""
-        ones = ops.ones((x.shape[0], 1, x.shape[1]), x.dtype)
-        dx = self.product_with_transposed(dout, weight)
-        return dx, self.product_of_transposed(x, dout), self.product(ones, dout)
 
 
 class LayerNorm(nn.Cell):
@@ -95,20 +61,6 @@ class LayerNorm(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, C) to the same."""
         return self.function(x, self.weight, self.bias)
-
-
-class GELU(nn.Cell):
-    """x * Phi(x) with the normal distribution function Phi from erf."""
-
-    def construct(self, x: Tensor) -> Tensor:
-        """Any shape to the same."""
-        return x * (0.5 + 0.5 * ops.erf(x * math.sqrt(0.5)))
-
-    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
-        """dout * (Phi(x) + x * phi(x)) with the normal density phi."""
-        distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
-        density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-        return (dout * (distribution + x * density),)
 
 
 class AFNO(nn.Cell):
@@ -127,7 +79,7 @@ class AFNO(nn.Cell):
         self.w2, self.b2 = empty(2, blocks, size, size), empty(2, blocks, size)
         self.transforms, self.index = nn.CellList(list(transforms.values())), {n: i for i, n in enumerate(transforms)}
         self.real_form = Tensor(REAL_FORM)
-        self.linear, self.shrink = BatchedLinearFunction(), ops.SoftShrink(threshold)
+        self.linear, self.shrink = batched_linear_function(), soft_shrink(threshold)
 
     def construct(self, x: Tensor, batch: int) -> Tensor:
         """(tokens * B, C) to the same."""
@@ -160,7 +112,7 @@ class MLP(nn.Cell):
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
-        self.fc1, self.fc2, self.gelu = Linear(width, hidden), Linear(hidden, width), GELU()
+        self.fc1, self.fc2, self.gelu = Linear(width, hidden), Linear(hidden, width), gelu()
 
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, C) to the same."""
@@ -190,7 +142,7 @@ class Convolution(nn.Cell):
         super().__init__()
         self.weight, self.bias = empty(out, channels, patch, patch), empty(out)
         self.out = out
-        self.function = LinearFunction()
+        self.function = linear_function()
 
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, channels * patch * patch) to (tokens, out)."""

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode, _get_current_function_mode_stack
 from torch.utils.checkpoint import checkpoint
 
+from harness.models.operators.pytorch import gelu, layer_norm, soft_shrink
 from harness.models.operators.spectral import REAL_FORM
 
 
@@ -64,7 +65,7 @@ class AFNO(nn.Module):
         z = modes.reshape(k, 2, r, batch, self.blocks, self.size).permute(4, 0, 2, 3, 1, 5)
         z = z.reshape(self.blocks, k * r * batch, 2 * self.size)
         z = F.relu(torch.baddbmm(complex_bias(self.b1), z, complex_matrix(self.real_form, self.w1)))
-        z = F.softshrink(
+        z = soft_shrink(
             torch.baddbmm(complex_bias(self.b2), z, complex_matrix(self.real_form, self.w2)), self.threshold
         )
         z = z.reshape(self.blocks, k, r, batch, 2, self.size).permute(1, 4, 2, 3, 0, 5)
@@ -84,6 +85,17 @@ def complex_bias(b: Tensor) -> Tensor:
     return b.transpose(0, 1).reshape(b.shape[1], 1, -1)
 
 
+class LayerNorm(nn.LayerNorm):
+    """Normalisation over the last axis with scale and shift, by what serves it on the device."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__(width, eps=epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., C) to the same."""
+        return layer_norm(x, self.weight, self.bias, self.eps)
+
+
 class MLP(nn.Module):
     """Two dense layers with the exact (erf) GELU between."""
 
@@ -94,7 +106,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., C) to the same."""
-        return self.fc2(F.gelu(self.fc1(x)))
+        return self.fc2(gelu(self.fc1(x)))
 
 
 class Block(nn.Module):
@@ -102,9 +114,9 @@ class Block(nn.Module):
 
     def __init__(self, mixer: AFNO, width: int, hidden: int, epsilon: float) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(width, eps=epsilon)
+        self.norm1 = LayerNorm(width, epsilon)
         self.filter = mixer
-        self.norm2 = nn.LayerNorm(width, eps=epsilon)
+        self.norm2 = LayerNorm(width, epsilon)
         self.mlp = MLP(width, hidden)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,37 +5,54 @@ from typing import Literal, NamedTuple
 
 from harness.scenario.execution import Operators
 
-Operator = Literal["spectral", "segment_sum", "layer_norm"]
+Operator = Literal["spectral", "segment_sum", "layer_norm", "gelu", "soft_shrink", "dense", "adam"]
 
 
 class Choice(NamedTuple):
     """`spectral`: Fourier transforms by products with the factors of their matrix, or an FFT.
 
-    `segment_sum`: the framework's operator, or gathering. `layer_norm`: the framework's kernel, or one composed of
-    products. `reason` says on what the choice rests.
+    `segment_sum`: the framework's operator, or gathering. `layer_norm`, `gelu` (the exact one, by erf) and
+    `soft_shrink`: the framework's operator, or one composed of simpler ones. `dense`: products and biases with the
+    framework's gradients, or with gradients in closed form whose sums over tokens are products. `adam`: one kernel an
+    update, or several; where one raises on a device, several serve (the record says which did). `reason` says on what
+    the choice rests.
     """
 
     spectral: Literal["dft", "fft"]
     segment_sum: Literal["native", "gathered"]
     layer_norm: Literal["native", "composed"]
+    gelu: Literal["native", "composed"]
+    soft_shrink: Literal["native", "composed"]
+    dense: Literal["native", "composed"]
+    adam: Literal["fused", "foreach"]
     reason: str
 
 
 UNMEASURED = "as on the CPU: nothing was measured there"
 
+PLAIN = Choice("dft", "native", "native", "native", "native", "native", "fused", UNMEASURED)
+"""The framework's own operators, and transforms by products."""
+
+MEASURED = "measured: tests/benchmarks/test_operators.py"
+
 CHOICES: Mapping[tuple[str, str], Choice] = {
-    ("pytorch", "cpu"): Choice("dft", "native", "native", "measured: tests/benchmarks/test_operators.py"),
-    ("pytorch", "cuda"): Choice("dft", "native", "native", UNMEASURED),
-    ("pytorch", "npu"): Choice("dft", "native", "native", f"{UNMEASURED}; the FFT needs operators of the CANN build"),
-    ("mindspore", "CPU"): Choice("dft", "native", "composed", "measured: tests/benchmarks/test_operators.py"),
-    ("mindspore", "GPU"): Choice("dft", "native", "native", "documented: rfft2 and irfft2 run on Ascend and CPU only"),
-    ("mindspore", "Ascend"): Choice(
-        "dft",
-        "native",
-        "native",
-        f"{UNMEASURED}, but that LayerNorm has a fused kernel; the FFT needs operators of the CANN build",
+    ("pytorch", "cpu"): PLAIN._replace(reason=MEASURED),
+    ("pytorch", "cuda"): PLAIN,
+    ("pytorch", "npu"): PLAIN._replace(
+        gelu="composed",
+        reason=f"{UNMEASURED}; documented: its GELU is always the one by tanh; the FFT needs operators of the CANN "
+        "build",
+    ),
+    ("mindspore", "CPU"): PLAIN._replace(layer_norm="composed", gelu="composed", dense="composed", reason=MEASURED),
+    ("mindspore", "GPU"): PLAIN._replace(reason="documented: rfft2 and irfft2 run on Ascend and CPU only"),
+    ("mindspore", "Ascend"): PLAIN._replace(
+        reason="nothing was measured there: what stands in for slow kernels of a CPU is left out; the FFT needs "
+        "operators of the CANN build"
     ),
 }
+
+ALWAYS: tuple[Operator, ...] = ("layer_norm", "dense", "adam")
+"""What every network is taken to use."""
 
 
 def serving(operator: Operator, wanted: str, framework: str, device: str) -> str:
@@ -44,7 +61,9 @@ def serving(operator: Operator, wanted: str, framework: str, device: str) -> str
 
 
 def all_serving(operators: Operators, used: Sequence[Operator], framework: str, device: str) -> dict[str, str]:
-    """What serves LayerNorm and each of the operators that a network uses, by name; LayerNorm is never chosen."""
-    wanted: dict[Operator, str] = {name: getattr(operators, name) for name in used}
-    wanted["layer_norm"] = "auto"
+    """What serves each of the operators that a network uses and of those that all use, by name.
+
+    An execution chooses the spectral transform and the sum of segments alone.
+    """
+    wanted = {name: str(getattr(operators, name, "auto")) for name in (*used, *ALWAYS)}
     return {name: serving(name, value, framework, device) for name, value in wanted.items()}

@@ -1,10 +1,13 @@
 """Operators that are not served alike everywhere, in MindSpore: native ones and those composed of others.
 
 Composed: a Fourier transform of any length as products with the factors of its matrix, a sum of segments as gathering
-and adding in a fixed order, and a LayerNorm of products with ones whose gradient is in closed form.
+and adding in a fixed order, and a LayerNorm of products with ones whose gradient is in closed form. Dense layers and
+GELU have composed forms for a CPU alone, where the gradients that MindSpore derives take several times longer.
 """
 
+import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -185,6 +188,94 @@ class ComposedLayerNorm(nn.Cell):
         return dx, dweight, self.product(tokens, dout).reshape(bias.shape)
 
 
+class NativeGELU(nn.Cell):
+    """The exact GELU by MindSpore, with the gradient that it derives."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Any shape to the same."""
+        return ops.gelu(x, approximate="none")
+
+
+class ComposedGELU(nn.Cell):
+    """x * Phi(x) with the normal distribution function Phi from erf."""
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Any shape to the same."""
+        return x * (0.5 + 0.5 * ops.erf(x * math.sqrt(0.5)))
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """dout * (Phi(x) + x * phi(x)) with the normal density phi."""
+        distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
+        density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return (dout * (distribution + x * density),)
+
+
+class ComposedSoftShrink(nn.Cell):
+    """What of x lies beyond the threshold on either side, by two rectifiers."""
+
+    def __init__(self, threshold: float) -> None:
+        super().__init__()
+        self.threshold = threshold
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Any shape to the same."""
+        return ops.relu(x - self.threshold) - ops.relu(-x - self.threshold)
+
+
+class LinearFunction(nn.Cell):
+    """x @ weight^T + bias for x (tokens, in), weight (out, in) and bias (out,), with the gradients of MindSpore."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.product, self.product_of_transposed = ops.MatMul(), ops.MatMul(transpose_a=True)
+        self.product_with_transposed, self.add = ops.MatMul(transpose_b=True), ops.BiasAdd()
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(tokens, in) to (tokens, out)."""
+        return self.add(self.product_with_transposed(x, weight), bias)
+
+
+class ComposedLinearFunction(LinearFunction):
+    """The same with its gradients in closed form."""
+
+    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
+        """dout @ weight, dout^T @ x and the sum of dout over tokens."""
+        ones = ops.ones((1, x.shape[0]), x.dtype)
+        dbias = self.product(ones, dout).reshape(bias.shape)
+        return self.product(dout, weight), self.product_of_transposed(dout, x), dbias
+
+
+class BatchedLinearFunction(nn.Cell):
+    """x @ weight + bias for x (blocks, tokens, in), weight (blocks, in, out) and bias (blocks, 1, out).
+
+    Gradients are those of MindSpore.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.product, self.product_of_transposed = ops.BatchMatMul(), ops.BatchMatMul(transpose_a=True)
+        self.product_with_transposed = ops.BatchMatMul(transpose_b=True)
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(blocks, tokens, in) to (blocks, tokens, out)."""
+        return self.product(x, weight) + bias
+
+
+class ComposedBatchedLinearFunction(BatchedLinearFunction):
+    """The same with biases repeated by a product with ones, and gradients in closed form."""
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(blocks, tokens, in) to (blocks, tokens, out)."""
+        tokens = ops.ones((x.shape[0], x.shape[1], 1), x.dtype)
+        return self.product(x, weight) + self.product(tokens, bias)
+
+    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
+        """dout @ weight^T, x^T @ dout and the sum of dout over tokens."""
+        ones = ops.ones((x.shape[0], 1, x.shape[1]), x.dtype)
+        dx = self.product_with_transposed(dout, weight)
+        return dx, self.product_of_transposed(x, dout), self.product(ones, dout)
+
+
 PLANE_TRANSFORMS: Mapping[str, Callable[[tuple[int, int], range, range], nn.Cell]] = {
     "dft": lambda token_grid, rows, columns: MatrixTransform(plane_matrices(token_grid, rows, columns)),
     "fft": FastPlaneTransform,
@@ -200,6 +291,16 @@ SEGMENT_SUMS: Mapping[str, Callable[[NDArray[np.int32], int], nn.Cell]] = {
 LAYER_NORMS: Mapping[str, Callable[[int, float], nn.Cell]] = {
     "native": NativeLayerNorm,
     "composed": ComposedLayerNorm,
+}
+GELUS: Mapping[str, Callable[[], nn.Cell]] = {"native": NativeGELU, "composed": ComposedGELU}
+SOFT_SHRINKS: Mapping[str, Callable[[float], Any]] = {"native": ops.SoftShrink, "composed": ComposedSoftShrink}
+LINEAR_FUNCTIONS: Mapping[str, Callable[[], LinearFunction]] = {
+    "native": LinearFunction,
+    "composed": ComposedLinearFunction,
+}
+BATCHED_LINEAR_FUNCTIONS: Mapping[str, Callable[[], BatchedLinearFunction]] = {
+    "native": BatchedLinearFunction,
+    "composed": ComposedBatchedLinearFunction,
 }
 
 
@@ -221,6 +322,26 @@ def segment_sum(segment_sum: SegmentSum, segments: NDArray[np.int32], count: int
 def layer_norm(width: int, epsilon: float) -> nn.Cell:
     """The normalisation of (tokens, width) along its width, given weight and bias (width,)."""
     return LAYER_NORMS[_serving("layer_norm", "auto")](width, epsilon)
+
+
+def gelu() -> nn.Cell:
+    """The exact GELU, by erf: any shape to the same."""
+    return GELUS[_serving("gelu", "auto")]()
+
+
+def soft_shrink(threshold: float) -> Any:
+    """Values moved towards 0 by a threshold, 0 where they lie within it: any shape to the same."""
+    return SOFT_SHRINKS[_serving("soft_shrink", "auto")](threshold)
+
+
+def linear_function() -> LinearFunction:
+    """x @ weight^T + bias for x (tokens, in), weight (out, in) and bias (out,)."""
+    return LINEAR_FUNCTIONS[_serving("dense", "auto")]()
+
+
+def batched_linear_function() -> BatchedLinearFunction:
+    """x @ weight + bias for x (blocks, tokens, in), weight (blocks, in, out) and bias (blocks, 1, out)."""
+    return BATCHED_LINEAR_FUNCTIONS[_serving("dense", "auto")]()
 
 
 def _serving(operator: Operator, wanted: str) -> str:

@@ -1,12 +1,14 @@
 """Operators that are not served alike everywhere, in PyTorch: native ones and those composed of matrix products."""
 
+import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.models.operators.choices import serving
+from harness.models.operators.choices import CHOICES, Operator, serving
 from harness.models.operators.spectral import TransformMatrices, factors, plane_matrices, sequence_matrices
 from harness.scenario.execution import Spectral
 
@@ -105,6 +107,80 @@ def sequence_transform(spectral: Spectral, tokens: int) -> nn.Module:
 def add_segments(rows: Tensor, segments: Tensor, count: int) -> Tensor:
     """The sum of the rows (E, ...) of each segment: (count, ...); `segments` (E,) names the one of each row."""
     return rows.new_zeros(count, *rows.shape[1:]).index_add_(0, segments, rows)
+
+
+class ComposedGELU(torch.autograd.Function):
+    """x * Phi(x) with the normal distribution function Phi from erf; only x is kept for the gradient.
+
+    Lower formats are computed in float32 and rounded once, as PyTorch's own kernels do.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        """Any shape to the same."""
+        ctx.save_for_backward(x)
+        wide = _wide(x)
+        return (wide * 0.5 * (1 + torch.erf(wide * math.sqrt(0.5)))).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        """slope * (Phi(x) + x * phi(x)) with the normal density phi."""
+        (x,) = ctx.saved_tensors
+        wide = _wide(x)
+        distribution = 0.5 * (1 + torch.erf(wide * math.sqrt(0.5)))
+        density = torch.exp(wide * wide * -0.5) * (1 / math.sqrt(2 * math.pi))
+        return (slope * (distribution + wide * density)).to(x.dtype)
+
+
+def composed_soft_shrink(x: Tensor, threshold: float) -> Tensor:
+    """What of x lies beyond the threshold on either side, by two rectifiers."""
+    return F.relu(x - threshold) - F.relu(-x - threshold)
+
+
+def composed_layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    """(x - mean) * rsqrt(variance + epsilon) * weight + bias over the last axis."""
+    wide = _wide(x)
+    centred = wide - wide.mean(-1, keepdim=True)
+    normalised = centred * torch.rsqrt(centred.square().mean(-1, keepdim=True) + epsilon)
+    return (normalised * weight + bias).to(x.dtype)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """The same in float32 at least."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+NATIVE_OR_COMPOSED: tuple[Operator, ...] = ("gelu", "soft_shrink", "layer_norm")
+
+COMPOSED: Mapping[Operator, frozenset[str]] = {
+    name: frozenset(
+        device
+        for (framework, device), choice in CHOICES.items()
+        if framework == "pytorch" and getattr(choice, name) == "composed"
+    )
+    for name in NATIVE_OR_COMPOSED
+}
+"""Devices on which an operator is composed, by PyTorch's names."""
+
+
+def gelu(x: Tensor) -> Tensor:
+    """The exact GELU, by erf: any shape to the same."""
+    if x.device.type in COMPOSED["gelu"]:
+        found: Tensor = ComposedGELU.apply(x)
+        return found
+    return F.gelu(x)
+
+
+def soft_shrink(x: Tensor, threshold: float) -> Tensor:
+    """Values moved towards 0 by a threshold, 0 where they lie within it: any shape to the same."""
+    return (composed_soft_shrink if x.device.type in COMPOSED["soft_shrink"] else F.softshrink)(x, threshold)
+
+
+def layer_norm(x: Tensor, weight: Tensor, bias: Tensor, epsilon: float) -> Tensor:
+    """The normalisation of x (..., C) along its last axis, given weight and bias (C,)."""
+    if x.device.type in COMPOSED["layer_norm"]:
+        return composed_layer_norm(x, weight, bias, epsilon)
+    return F.layer_norm(x, x.shape[-1:], weight, bias, epsilon)
 
 
 def _serving(spectral: Spectral) -> str:

@@ -65,7 +65,7 @@ class Diagnosis(Frozen):
 class Certificate(Frozen):
     """Whether a network in a framework, on a device, is the one that PyTorch computes on the CPU in float64.
 
-    It holds for the sources, the version and the device that it names, at any size of the network.
+    It holds for the sources, the version and the chip that it names, at any size of the network.
     """
 
     schema_version: Literal[2] = 2

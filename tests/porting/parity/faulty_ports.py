@@ -17,7 +17,12 @@ from harness.models.fourcastnet.mindspore import FourCastNet
 from harness.models.graphcast.mindspore import MLP as SwishMLP
 from harness.models.graphcast.mindspore import Edges, GraphCast, MessageStep
 from harness.models.layers import mindspore as layers
-from harness.models.operators.mindspore import ComposedLayerNorm, MatrixTransform, NativeSegments
+from harness.models.operators.mindspore import (
+    ComposedBatchedLinearFunction,
+    ComposedLayerNorm,
+    MatrixTransform,
+    NativeSegments,
+)
 from harness.models.operators.spectral import plane_matrices
 
 
@@ -182,7 +187,7 @@ def all_modes_along_rows_kept(network):
         cell.transforms = nn.CellList([whole])
 
 
-class Transposed(layers.BatchedLinearFunction):
+class Transposed(ComposedBatchedLinearFunction):
     def construct(self, x, weight, bias):
         return super().construct(x, weight.swapaxes(1, 2), bias)
 
@@ -193,7 +198,7 @@ class Transposed(layers.BatchedLinearFunction):
 
 @mistake("fourcastnet", "blocks.0.filter")
 def weight_of_the_mixer_transposed(network):
-    replace(network, layers.BatchedLinearFunction, Transposed)
+    replace(network, ComposedBatchedLinearFunction, Transposed)
 
 
 @mistake("fourcastnet", "blocks.0.filter")
