@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.machine import rehearsal
+
 
 class FrameworkOnChip(Protocol):
     """What a chip's file says of a framework, as harness.scenario.schema has it."""
@@ -48,6 +50,11 @@ def cannot_run(chip: Chip, framework: str) -> str | None:
     missing = [package for package in entry.packages if find_spec(package) is None]
     if missing:
         return f"{' and '.join(missing)} not installed; {entry.obtain}"
-    if chip.device_nodes is not None and not any(Path("/").glob(chip.device_nodes.lstrip("/"))):
+    if chip.device_nodes is not None and not device_files(chip.device_nodes):
         return f"no {chip.title} here: {chip.device_nodes} does not exist"
     return None
+
+
+def device_files(pattern: str) -> list[Path]:
+    """The device files of a pattern, such as /dev/nvidia[0-9]*, that exist here."""
+    return sorted(rehearsal.device_root().glob(pattern.lstrip("/")))

@@ -33,7 +33,7 @@ def nvml(tmp_path_factory):
     if shutil.which("gcc") is None:
         pytest.skip("no gcc to compile a stub of NVML with")
     folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).parent / "libnvidia_ml_state_stub.c"
+    source = REPOSITORY / "harness/rehearsal/stand_ins/libnvidia_ml.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", source], check=True)
 
     def ask(**variables):

@@ -1,8 +1,8 @@
-/* The stub of the collector's tests, and what NVML tells of a board's clocks, memory and faults.
+/* The part of NVML that tells of power, and what NVML tells of a board's clocks, memory and faults.
  *
  * STUB_ERR may name "ecc" and "violation" too. Throttling: power cap for 1.5 s, temperature for none.
  */
-#include "../collectors/libnvidia_ml_stub.c"
+#include "libnvidia_ml_power.c"
 
 typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned long long reference, violation; } Violation;
