@@ -14,6 +14,8 @@
 #include <ATen/ops/_reshape_alias_native.h>
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/gelu_backward.h>
 #include <ATen/ops/set_native.h>
 #include <ATen/ops/view_native.h>
 #include <ATen/ops/unfold_native.h>
@@ -180,6 +182,14 @@ at::Tensor &set_(at::Tensor &self, at::Storage storage, c10::SymInt offset, c10:
 
 at::Scalar scalar(const at::Tensor &self) { return at::native::_local_scalar_dense_cpu(seen_by_host(self)); }
 
+#ifndef IS_CUDA
+/* An NPU computes GELU by tanh, whatever it is told. */
+at::Tensor gelu(const at::Tensor &x, c10::string_view) { return at::gelu(x.cpu(), "tanh").to(x.device()); }
+at::Tensor gelu_backward(const at::Tensor &gradient, const at::Tensor &x, c10::string_view) {
+    return at::gelu_backward(gradient.cpu(), x.cpu(), "tanh").to(x.device());
+}
+#endif
+
 void refuse_host(const at::Tensor &tensor) {
     TORCH_CHECK(!tensor.defined() || tensor.device().type() == TYPE || tensor.dim() == 0,
                 "Expected all tensors to be on the same device, but found at least two devices, " NAME ":0 and ",
@@ -223,4 +233,8 @@ TORCH_LIBRARY_IMPL(aten, DEVICE, m) {
     m.impl("unfold", at::native::unfold);
     m.impl("set_.source_Storage_storage_offset", set_);
     m.impl("_local_scalar_dense", scalar);
+#ifndef IS_CUDA
+    m.impl("gelu", gelu);
+    m.impl("gelu_backward", gelu_backward);
+#endif
 }
