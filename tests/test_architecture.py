@@ -33,6 +33,7 @@ FLOORS = (
     ("power",),
     ("calibration",),
     ("doctor",),
+    ("rehearsal",),
     ("commands",),
     ("__main__", "setup_venv"),
 )
@@ -65,6 +66,8 @@ MAY_IMPORT_FRAMEWORKS = (
     "harness.porting.parity.reference",
     "harness.porting.convert.restricted_pickle",
     "harness.porting.convert.torch_file",
+    "harness.rehearsal.stand_ins.site.torch_npu",
+    "harness.rehearsal.stand_ins.site.torch_npu.*",
 )
 """Networks, frameworks, and in porting the probes and readers of files that run in children."""
 
