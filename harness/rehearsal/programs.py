@@ -1,6 +1,6 @@
 """Programs of the vendors' names, as shell scripts that print outputs in the form of recorded ones.
 
-Their power is that of a card at rest, or of a busy one while anything runs on this machine.
+Their power is that of a card at rest, or of a busy one while a process that has opened the device computes.
 """
 
 import shlex
@@ -8,8 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HEAD = """#!/bin/sh
-running() { read -r _ _ _ threads _ < /proc/loadavg; [ "${threads%%/*}" -gt 1 ]; }
-if running; then power=%(busy)s share=97; else power=%(rest)s share=0; fi
+power=%(rest)s share=0 opened=
+for file in %(processes)s/*; do
+    pid=${file##*/}
+    [ -r "/proc/$pid/stat" ] || continue
+    opened="$opened $pid"
+    case $(cat "/proc/$pid/task/"*/stat 2> /dev/null) in *") R "*) power=%(busy)s share=97 ;; esac
+done
+none() { [ -n "$opened" ] || printf '%%s\\n' "$1"; }
+each() { for pid in $opened; do printf "$1\\n" "$pid"; done; }
 case "$*" in
 """
 TAIL = """*) echo "unknown arguments: $*"; exit 2 ;;
@@ -29,7 +36,8 @@ NPU_TABLE = """\
 +---------------------------+---------------+----------------------------------------------------+
 | NPU     Chip              | Process id    | Process name             | Process memory(MB)      |
 +===========================+===============+====================================================+
-| No running processes found in NPU 0                                                            |
+$(each '| 0       0                 | %%-13s | python                   | 256                     |'
+none '| No running processes found in NPU 0                                                            |')
 +===========================+===============+====================================================+
 """
 NPU_SMI = {
@@ -83,7 +91,8 @@ NPU_SMI = {
         NPU ID                         : 0
         Chip Count                     : 1
 
-        No process in device.
+$(each '        Process id:%%s  Process name:python  Process memory(MB):256'
+none '        No process in device.')
         Chip ID                        : 0
 """,
 }
@@ -101,16 +110,27 @@ DCU     Temp     AvgPwr     Perf     PwrCap     VRAM%%      DCU%%      Mode
     "--showproductname": "DCU[0]\t\t: Card Series:\t\t %(name)s\n",
     "--showmeminfo vram": "DCU[0]\t\t: vram Total Memory (B): %(memory_bytes)s\n",
     "--showvbios": "DCU[0]\t\t: VBIOS version: 5.0.A\n",
-    "--showpids": "No KFD PIDs currently running\n",
+    "--showpids": """\
+$(each 'PID             : %%s
+HCU Index       : [0]
+VRAM USED(MiB)  : 256')
+$(none 'No KFD PIDs currently running')
+""",
 }
 ANSWERS: Mapping[str, Mapping[str, str]] = {"npu-smi": NPU_SMI, "hy-smi": HY_SMI}
 """What a program prints, by its arguments, in which * stands for any end."""
 
 
-def write_program(path: Path, *, name: str, memory_gib: float, rest_w: float, busy_w: float) -> None:
-    """Write the program of ANSWERS that the path names, for one card of this name."""
+def write_program(
+    path: Path, processes: Path, *, name: str, memory_gib: float, rest_w: float, busy_w: float
+) -> None:
+    """Write the program of ANSWERS that the path names, for one card of this name.
+
+    `processes` is a folder of files that are named by the numbers of the processes on the device.
+    """
     memory_mib = round(memory_gib * 1024)
-    facts = {"name": name, "memory_mib": memory_mib, "memory_bytes": memory_mib << 20, "rest": rest_w, "busy": busy_w}
+    facts: dict[str, object] = {"name": name, "memory_mib": memory_mib, "memory_bytes": memory_mib << 20, "rest": rest_w, "busy": busy_w}
+    facts["processes"] = shlex.quote(str(processes))
     cases = []
     for arguments, answer in ANSWERS[path.name].items():
         pattern = shlex.quote(arguments.removesuffix("*")) + ("*" if arguments.endswith("*") else "")

@@ -41,7 +41,8 @@ def rehearse(
     say(f"{rehearsal.NOTICE}. Its files are in {folder}.")
     failed = []
     for command in commands(chip, suite, folder / "results", parity=parity, repeats=repeats):
-        say(f"\n$ {' '.join(('crosscast', *command))}")
+        say("")
+        say(f"$ {' '.join(('crosscast', *command))}")
         if _run(command, environment):
             failed.append(command)
     return failed

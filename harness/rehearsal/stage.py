@@ -61,7 +61,7 @@ def set_stage(chip_name: str, folder: Path) -> dict[str, str]:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(STAND_INS / "site", folder / "site")
-        for name in ("bin", "lib", "root/dev"):
+        for name in ("bin", "lib", "processes", "root/dev"):
             (folder / name).mkdir(parents=True)
         (folder / "root" / "dev" / DEVICE_FILE[variable]).touch()
         _write_cast(folder, device, library, card, is_hip=variable == "HIP_VISIBLE_DEVICES")
@@ -72,6 +72,7 @@ def set_stage(chip_name: str, folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         rehearsal.VARIABLE: str(folder),
+        "STUB_PROCESSES": str(folder / "processes"),
         "PATH": _first(folder / "bin", "PATH"),
         "PYTHONPATH": _first(folder / "site", "PYTHONPATH"),
         "LD_LIBRARY_PATH": _first(folder / "lib", "LD_LIBRARY_PATH"),
@@ -110,7 +111,7 @@ def _install(site: Path, name: str, its_version: str) -> None:
 def _ascend(folder: Path, card: Card, chip: ChipConfig) -> dict[str, str]:
     short = card.name.removeprefix("Ascend")
     write_program(
-        folder / "bin" / "npu-smi", name=short, memory_gib=card.memory_gib, rest_w=card.rest_w, busy_w=card.busy_w
+        folder / "bin" / "npu-smi", folder / "processes", name=short, memory_gib=card.memory_gib, rest_w=card.rest_w, busy_w=card.busy_w
     )
     shutil.copy(vendor_library("libdcmi.c"), folder / "lib" / "libdcmi.so")
     for path, text in {
@@ -130,7 +131,7 @@ def _ascend(folder: Path, card: Card, chip: ChipConfig) -> dict[str, str]:
 
 def _hygon(folder: Path, card: Card, chip: ChipConfig) -> dict[str, str]:
     write_program(
-        folder / "bin" / "hy-smi", name=card.name, memory_gib=card.memory_gib, rest_w=card.rest_w, busy_w=card.busy_w
+        folder / "bin" / "hy-smi", folder / "processes", name=card.name, memory_gib=card.memory_gib, rest_w=card.rest_w, busy_w=card.busy_w
     )
     told = folder / "dtk-25.04" / ".info" / "version"
     told.parent.mkdir(parents=True)

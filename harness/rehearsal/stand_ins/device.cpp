@@ -79,6 +79,7 @@ struct Hooks final : at::HOOKS {
 #ifdef IS_CUDA
     explicit Hooks(at::CUDAHooksArgs) {}
     bool hasCUDA() const override { return true; }
+    std::string showConfig() const override { return "a stand-in for CUDA\n"; }
     c10::DeviceIndex current_device() const override { return 0; }
     int getNumGPUs() const override { return 1; }
     at::Allocator *getCUDADeviceAllocator() const override { return &allocator; }

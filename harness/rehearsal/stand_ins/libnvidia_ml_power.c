@@ -2,7 +2,7 @@
  *
  * STUB_GPUS     boards "uuid|name|pci|major.minor|mig,mig", separated by ';'
  * STUB_POWER_MW power of board 0; board k draws k watts more
- * STUB_BUSY_MW  power of all boards while anything runs on this machine
+ * STUB_BUSY_MW  power of all boards while a process of STUB_PROCESSES (busy.h) computes; those are on board 0
  * STUB_ERR      "call=code,call=code": NVML error codes to return
  * STUB_COMPUTE, STUB_GRAPHICS, STUB_MPS  processes "board/pid/bytes,...": -1 bytes are not told
  * The energy counter is power times the monotonic clock; with STUB_BUSY_MW the integral of the power at its readings.
@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "running.h"
+#include "busy.h"
 
 typedef struct {
     int index, is_mig, major, minor, mig_count;
@@ -111,7 +111,7 @@ int nvmlDeviceGetMigDeviceHandleByIndex(Board *board, unsigned index, Board **mi
 static unsigned power_mw(Board *board) {
     const char *text = getenv("STUB_POWER_MW");
     unsigned base = text ? (unsigned)atoi(text) : 250000u;
-    if (getenv("STUB_BUSY_MW") && running()) return (unsigned)atoi(getenv("STUB_BUSY_MW"));
+    if (getenv("STUB_BUSY_MW") && busy()) return (unsigned)atoi(getenv("STUB_BUSY_MW"));
     return base ? base + 1000u * board->index : 0;
 }
 int nvmlDeviceGetPowerUsage(Board *board, unsigned *power) { *power = power_mw(board); return error_of("power"); }
@@ -148,6 +148,10 @@ static int list_processes(const char *variable, Board *board, unsigned *count, P
         if (processes && found < *count) processes[found] = (Process){pid, (unsigned long long)used, ~0u, ~0u};
         found++;
     }
+    unsigned opened[64];
+    int running, more = board->index == 0 && !strcmp(variable, "STUB_COMPUTE") ? processes_on_device(opened, 64, &running) : 0;
+    for (int k = 0; k < more; k++, found++)
+        if (processes && found < *count) processes[found] = (Process){opened[k], 1ull << 28, ~0u, ~0u};
     int small = found > (processes ? *count : 0);
     *count = found;
     return small ? 7 : 0;

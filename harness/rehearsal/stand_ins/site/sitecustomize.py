@@ -31,6 +31,7 @@ class AroundImport:
         load = spec.loader.exec_module
 
         def exec_module(loaded):
+            (STAGE / "processes" / str(os.getpid())).touch()
             module.before(CAST)
             load(loaded)
             module.after(loaded, CAST)

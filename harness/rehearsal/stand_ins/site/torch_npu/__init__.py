@@ -29,6 +29,7 @@ def npu_gelu(x, approximate="none"):
     return x * 0.5 * (1 + torch.erf(x * 0.5**0.5))
 
 
+(Path(os.environ["CROSSCAST_REHEARSAL"]) / "processes" / str(os.getpid())).touch()
 library = ctypes.CDLL(CAST["library"])
 library.peak_bytes.restype = ctypes.c_int64
 npu.name, npu.peak_bytes = CAST["device_name"], library.peak_bytes
