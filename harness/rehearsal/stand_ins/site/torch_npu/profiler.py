@@ -1,15 +1,29 @@
-"""torch_npu.profiler: PyTorch's own, under the names of an NPU."""
+"""torch_npu.profiler: PyTorch's own under the names of an NPU. As there, a trace is written as plain JSON."""
 
 from enum import Enum
+from pathlib import Path
 
-from torch.profiler import ProfilerActivity as Torch
-from torch.profiler import profile as profile_of_torch
+import torch.profiler
 
 
 class ProfilerActivity(Enum):
-    CPU = Torch.CPU
-    NPU = Torch.PrivateUse1
+    """Of the host, and of the device, which has nothing to tell here."""
+
+    CPU = "CPU"
+    NPU = "NPU"
 
 
-def profile(activities, **options):
-    return profile_of_torch(activities=[each.value for each in activities if each is ProfilerActivity.CPU], **options)
+class profile:
+    """The operators of the host."""
+
+    def __init__(self, *, activities, record_shapes=False):
+        assert set(activities) <= set(ProfilerActivity)
+        host = [torch.profiler.ProfilerActivity.CPU]
+        self._profile = torch.profiler.profile(activities=host, record_shapes=record_shapes)
+        self.start, self.stop = self._profile.start, self._profile.stop
+
+    def export_chrome_trace(self, output_path):
+        """Write the trace, plain whatever the ending of the name."""
+        plain = Path(f"{output_path}.json")
+        self._profile.export_chrome_trace(str(plain))
+        plain.replace(output_path)
