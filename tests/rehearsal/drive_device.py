@@ -32,7 +32,7 @@ there = x.to(device)
 told["device"] = str(there.device)
 there += 1
 told["host kept"] = bool(torch.equal(x + 1, there.cpu())) and not torch.equal(x, there.cpu())
-there -= 1
+there = x.to(device)
 told["refused"] = {
     "sum": refused(lambda: there + x),
     "product": refused(lambda: there @ weight),
