@@ -17,8 +17,8 @@ bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
 	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
 
-.PHONY: help venv wheelhouse bench tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean\
-	$(VENV) $(VENV_ACCELERATOR)
+.PHONY: help venv wheelhouse bench rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks\
+	lock clean $(VENV) $(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ tables: $(any_venv) ## Print and write the tables of the records
 
 claims: $(any_venv) ## Say which claims of a study the records confirm or refute
 	@$</bin/crosscast claims$(call option,ledger,LEDGER)$(call option,results,RESULTS)
+
+rehearse: $(VENV) ## Rehearse a chip that is not here, with stand-ins for it (CHIP=)
+	@$</bin/crosscast rehearse$(call option,chip,CHIP)$(call option,suite,SUITE)$(call option,repeats,REPEATS)
 
 parity: $(bench_venv) ## Certify that the ports are the same networks
 	@$</bin/crosscast parity$(if $(value MODEL), $(call quoted,MODEL))$(call option,chip,CHIP)$\

@@ -34,6 +34,7 @@ FLOORS = (
     ("calibration",),
     ("doctor",),
     ("bundle",),
+    ("rehearsal",),
     ("commands",),
     ("__main__", "setup_venv"),
     ("wheelhouse",),
@@ -67,6 +68,8 @@ MAY_IMPORT_FRAMEWORKS = (
     "harness.porting.parity.reference",
     "harness.porting.convert.restricted_pickle",
     "harness.porting.convert.torch_file",
+    "harness.rehearsal.stand_ins.site.torch_npu",
+    "harness.rehearsal.stand_ins.site.torch_npu.*",
 )
 """Networks, frameworks, and in porting the probes and readers of files that run in children."""
 

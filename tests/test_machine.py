@@ -13,6 +13,7 @@ import pytest
 from harness.machine import environment
 from harness.machine import identity as machine
 from tests.made_machine import (
+from tests.shared import REPOSITORY
     BOARD,
     CONSOLE,
     IN_A_CONTAINER,
@@ -174,7 +175,7 @@ print(json.dumps(machine._nvidia_uuids()))
     ],
 )
 def test_nvml_tells_of_all_boards_or_of_none(tmp_path, variables, expected):
-    source = Path(__file__).parent / "collectors/libnvidia_ml_stub.c"
+    source = REPOSITORY / "harness/rehearsal/stand_ins/libnvidia_ml_power.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libnvidia-ml.so.1", source], check=True)
     gpus = "GPU-0c1f|A100|00000000:01:00.0|8.0|;GPU-9ab3|A100|00000000:41:00.0|8.0|"
     told = subprocess.run(

@@ -17,6 +17,7 @@ from harness.analysis.hosts import kind_of, pools
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
 from harness.errors import UserError
+from harness.machine import rehearsal
 from harness.porting.parity import certificate
 from harness.porting.parity.certificate import Certificate
 from harness.results import record as records
@@ -194,18 +195,20 @@ def load_results(results: Path) -> Results:
     """Read every record, every list of absent cells and every parity certificate under a folder.
 
     Names of folders are only places: suite, cell and launch are read from the records. Raises UserError where the
-    folder does not exist; files that cannot be used are named in `problems`.
+    folder does not exist; files that cannot be used are named in `problems`. Rehearsals are left out, and are all that
+    counts where a chip is rehearsed.
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder of results")
     found: list[StoredRecord] = []
+    counted = rehearsal.purpose()
     files = _files(results)
     problems = files.problems
     for path, record in zip(files.records, read_records(files.records), strict=True):
         problem = record if isinstance(record, UserError) else _problem(path, record)
         if isinstance(record, UserError) or problem:
             problems.append(str(problem))
-        elif record.purpose == "measurement":
+        elif record.purpose == counted:
             found.append(record)
     found, doubles = without_doubles(_by_identity(found))
     problems += doubles

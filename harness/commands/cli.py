@@ -28,6 +28,7 @@ COMMANDS = {
     "parity": "parity:parity",
     "power": "power:power",
     "prepare": "prepare:prepare",
+    "rehearse": "rehearse:rehearse",
     "report": "report:report",
     "schemas": "schemas:schemas",
     "tables": "tables:tables",

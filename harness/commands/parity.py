@@ -60,11 +60,12 @@ def parity(
     """Certify that a port is the same network: operators, layers, gradients, training.
 
     MODEL is a name in scenarios/models or a YAML file; without it, all models of the smoke suite. Certificates go
-    to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs.
+    to the results as JSON and Markdown, from where tables take them. The exit status is 2 where a port departs or does
+    not run in one of the executions.
     """
     from harness.commands.options import refuse_unwritable
     from harness.console import PlainConsole
-    from harness.errors import UserError
+    from harness.errors import UserError, refuse
     from harness.files import write_atomically
     from harness.porting.factories import refuse_absent
     from harness.porting.parity.certificate import save
@@ -89,8 +90,9 @@ def parity(
     }
     settings = Settings(seed, batch_size, steps, port, not no_operators, pythons)
     console, departed = PlainConsole(), []
+    refused: list[str] = []
     for scenario in scenarios_of(model, preset, framework, chip):
-        for certificate in certify(scenario, chosen, settings, partial(say, err=True)):
+        for certificate in certify(scenario, chosen, settings, partial(say, err=True), refused):
             path = save(certificate, results)
             write_atomically(path.with_suffix(".md"), markdown(certificate))
             console.print(table(certificate))
@@ -102,3 +104,4 @@ def parity(
         first = departed[0]
         reason = first.diagnosis or next(level.reason for level in first.levels if level.verdict == "failed")
         raise UserError(f"{first.model} in {first.framework} {label(first.execution)} departs: {reason}")
+    refuse(refused)

@@ -129,7 +129,7 @@ def _make_launches(
     told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
     warnings = (*(f"warning: {remark}" for remark in told), *warnings)
     _prepare(results / matrix.suite, matrix, console)
-    doctor = deep_report.remark(results, Path(selection.chip).stem, captured.host) if chip.device_nodes else None
+    doctor = deep_report.remark(results, plans[0].scenario.chip, captured.host) if chip.device_nodes else None
     for remark in filter(None, (*matrix.remarks, *warnings, doctor)):
         console.print(remark, markup=False, highlight=False)
     called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))

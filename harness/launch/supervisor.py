@@ -23,7 +23,7 @@ from harness.launch.made import is_made
 from harness.launch.plan import LaunchPlan
 from harness.launch.turns import turn
 from harness.launch.worker_process import Ending, Progress, run_worker
-from harness.machine import accelerators, environment
+from harness.machine import accelerators, environment, rehearsal
 from harness.processes import worker_environment
 from harness.results import steps
 from harness.results.record import (
@@ -126,7 +126,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         started_at=started.isoformat(timespec="seconds"),
         duration_s=meter.elapsed_s,
         status=ending.status,
-        purpose="profile" if plan.profile else "measurement",
+        purpose="profile" if plan.profile else rehearsal.purpose(),
         reason=ending.reason,
         environment=captured,
         load=Load(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from harness.machine import rehearsal
 from harness.machine.interpreters import Package, look, packages_here
 from harness.machine.versions import disagreements, unmet
 
@@ -57,7 +58,7 @@ def cannot_run(chip: Chip, framework: str) -> str | None:
         return entry.unavailable
     if (reason := _lacking(entry)) is not None:
         return reason
-    if chip.device_nodes is not None and not any(Path("/").glob(chip.device_nodes.lstrip("/"))):
+    if chip.device_nodes is not None and not device_files(chip.device_nodes):
         return f"no {chip.title} here: {chip.device_nodes} does not exist"
     return None
 
@@ -78,3 +79,8 @@ def _lacking(entry: FrameworkOnChip) -> str | None:
     requires = {name: package.requires for name, package in packages.items()}
     unfit = [*unmet(entry.needs, versions), *disagreements(versions, requires)]
     return f"{'; '.join(unfit)}{where}; {entry.obtain}" if unfit else None
+
+
+def device_files(pattern: str) -> list[Path]:
+    """The device files of a pattern, such as /dev/nvidia[0-9]*, that exist here."""
+    return sorted(rehearsal.device_root().glob(pattern.lstrip("/")))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from collectors.registry import Registry
 from harness.errors import UserError, nearest
+from harness.machine import availability
 from harness.scenario import catalogue
 from harness.scenario.schema import ChipConfig
 
@@ -35,4 +36,4 @@ def chips_here() -> list[str]:
 
 def device_files(chip: ChipConfig) -> list[Path]:
     """The chip's device files that exist here."""
-    return sorted(Path("/").glob(chip.device_nodes.lstrip("/"))) if chip.device_nodes else []
+    return availability.device_files(chip.device_nodes) if chip.device_nodes else []

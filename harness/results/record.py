@@ -92,7 +92,7 @@ MOST_BYTES = 2**28
 """Of a record, and of the small files that are kept beside records; an old one of ten million steps would fit."""
 
 Status = Literal["completed", "failed", "crashed", "out_of_memory", "timed_out", "interrupted"]
-Purpose = Literal["measurement", "profile"]
+Purpose = Literal["measurement", "profile", "rehearsal"]
 
 
 class Record(Frozen):

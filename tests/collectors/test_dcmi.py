@@ -23,6 +23,7 @@ TWO_910B = "0|0|0|0|910B3|c1|1035;5|0|1|5|910B3|42|1280"
 SCRIPT = """
 import json, os, sys, time
 from collectors.vendors.ascend.dcmi import DcmiCollector
+from tests.shared import REPOSITORY
 collector = DcmiCollector()
 began_s = time.monotonic()
 found = collector.probe()
@@ -51,7 +52,7 @@ def library(tmp_path_factory: pytest.TempPathFactory):
 
     def compile_stub(*flags: str) -> Path:
         folder = tmp_path_factory.mktemp("dcmi")
-        source = Path(__file__).with_name("libdcmi_stub.c")
+        source = REPOSITORY / "harness/rehearsal/stand_ins/libdcmi.c"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", *flags, "-o", folder / "libdcmi.so", source], check=True)
         return folder
 

@@ -26,6 +26,7 @@ RTX3090 = f"{A}|GeForce RTX 3090|00000000:01:00.0|8.6|"
 SCRIPT = """
 import json, os, sys
 from collectors.vendors.nvidia.nvml import NvmlCollector
+from tests.shared import REPOSITORY
 collector = NvmlCollector()
 found = collector.probe()
 result = {"sensors": [sensor.to_dict() for sensor in found.sensors], "reason": found.reason}
@@ -47,7 +48,7 @@ def stub_folder(tmp_path_factory: pytest.TempPathFactory):
     def compile_stub(*flags: str) -> Path:
         folder = tmp_path_factory.mktemp("nvml")
         library = folder / "libnvidia-ml.so.1"
-        source = Path(__file__).with_name("libnvidia_ml_stub.c")
+        source = REPOSITORY / "harness/rehearsal/stand_ins/libnvidia_ml_power.c"
         subprocess.run(["gcc", "-shared", "-fPIC", "-O1", *flags, "-o", str(library), str(source)], check=True)
         return folder
 

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -33,7 +32,7 @@ def nvml(tmp_path_factory):
     if shutil.which("gcc") is None:
         pytest.skip("no gcc to compile a stub of NVML with")
     folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).parent / "libnvidia_ml_state_stub.c"
+    source = REPOSITORY / "harness/rehearsal/stand_ins/libnvidia_ml.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", source], check=True)
 
     def ask(**variables):

@@ -17,6 +17,7 @@ from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn
 from harness.analysis.selection import chosen_suites, load_chosen
 from harness.analysis.tables.table import make_folder, print_warnings
 from harness.files import write_atomically
+from harness.machine import rehearsal
 from harness.text import csv_file, one_line
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
@@ -80,7 +81,7 @@ def write(drawn: Illustration, folder: Path) -> tuple[Path, ...]:
     Raises UserError where they cannot be written.
     """
     make_folder(folder)
-    stem = file_stem(drawn.name)
+    stem = file_stem(drawn.name if rehearsal.stage() is None else f"rehearsal-{drawn.name}")
     paths = tuple(folder / f"{stem}.{suffix}" for suffix in ("pdf", "png", "csv"))
     for path in paths[:2]:
         write_atomically(path, rendered(drawn.figure, path.suffix[1:]))
@@ -92,5 +93,8 @@ def rendered(figure: Figure, file_format: str) -> bytes:
     """A figure as the content of a pdf, png or svg file."""
     content = BytesIO()
     with mpl.rc_context(STYLE):
+        notice = figure.text(0.0, 0.0, rehearsal.NOTICE, color="C3") if rehearsal.stage() else None
         figure.savefig(content, format=file_format, metadata=METADATA[file_format])
+        if notice is not None:
+            notice.remove()
     return content.getvalue()

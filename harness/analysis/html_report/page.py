@@ -30,8 +30,9 @@ from harness.analysis.tables.energy import energy_table
 from harness.analysis.tables.parts import failure_lines
 from harness.analysis.tables.skill import skill_table
 from harness.analysis.tables.speed import speed_table
-from harness.analysis.tables.table import Table, make_folder, print_warnings
+from harness.analysis.tables.table import Table, make_folder, print_warnings, rehearsed
 from harness.files import write_atomically
+from harness.machine import rehearsal
 
 FILE_NAME = "report.html"
 TableBuilder = Callable[[str, Sequence[Group], Mapping[Cell, Comparison]], Table]
@@ -103,7 +104,9 @@ def write_report(
 
 def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
     """The page as HTML that loads nothing: style, script and figures are inside, and its policy forbids the rest."""
-    return renderer.render("report.html", suites=suites, problems=problems, version=__version__)
+    return renderer.render(
+        "report.html", suites=suites, problems=problems, version=__version__, notice=rehearsal.titled("")
+    )
 
 
 def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: str) -> SuiteView:
@@ -165,7 +168,7 @@ def _tables(
     anchor: str,
 ) -> TablesView:
     """The tables are built group by group, because labels of cells are unique in their group alone."""
-    built = [build(suite, [group], _concerning(group, comparisons)) for group in groups]
+    built = [rehearsed(build(suite, [group], _concerning(group, comparisons))) for group in groups]
     views = tuple(
         table_view(section.title, section.columns, section.rows, section.notes, _links(anchors, group_anchor))
         for table, group_anchor in zip(built, group_anchors, strict=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from harness.analysis.html.renderer import render
 from harness.analysis.html.views import table_view
 from harness.analysis.tables.latex import to_latex
-from harness.analysis.tables.table import Section, Table, make_folder
+from harness.analysis.tables.table import Section, Table, make_folder, rehearsed
 from harness.files import write_atomically
 from harness.text import csv_file, markdown, markdown_cell
 
@@ -17,6 +17,7 @@ def write_table(table: Table, warnings: Sequence[str], folder: Path) -> tuple[Pa
     Raises UserError where the folder cannot be written.
     """
     make_folder(folder)
+    table = rehearsed(table)
     contents = {
         "md": to_markdown(table, warnings),
         "csv": csv_file(table.data),

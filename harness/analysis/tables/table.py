@@ -1,7 +1,7 @@
 """A table as plain data, and on the terminal."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from rich.text import Text
 from harness.analysis.cells import Cell
 from harness.analysis.content import Row
 from harness.errors import UserError
+from harness.machine import rehearsal
 from harness.text import one_line
 
 ROWS_ON_TERMINAL = 300
@@ -57,11 +58,20 @@ class Table:
     definitions: tuple[str, ...] = ()
 
 
+def rehearsed(table: Table) -> Table:
+    """The table as it is, or under a name and titles that tell it from one of measurements where a chip is rehearsed."""
+    if rehearsal.stage() is None:
+        return table
+    sections = tuple(replace(section, title=rehearsal.titled(section.title)) for section in table.sections)
+    return replace(table, name=f"rehearsal-{table.name}", title=rehearsal.titled(table.title), sections=sections)
+
+
 def print_table(table: Table, console: Console) -> None:
     """Print the sections on the terminal, up to the one that makes ROWS_ON_TERMINAL full, and say how many are left.
 
     A terminal that is too narrow for the longest word of each column gets lines that are longer than it is wide.
     """
+    table = rehearsed(table)
     console.print(Text(f"\n{table.title}", style="bold underline"))
     rows = 0
     for number, section in enumerate(table.sections):

@@ -194,11 +194,7 @@ def _truths(plan: ChildPlan, folder: Path, deadline_s: float) -> tuple[str, list
     if not problem:
         return str(answer["against"]), []
     fault = fault_in(problem)
-    advice = (
-        fault.remedy
-        if fault
-        else "networks cannot be compared without it: install torch for the CPU, or see the message"
-    )
+    advice = fault.remedy if fault else "networks are compared with it: install torch for the CPU, or see the message"
     return str(answer.get("against", "")), [
         Check(group="reference on the CPU", name="networks", verdict="failed", found=problem, advice=advice)
     ]

@@ -375,10 +375,10 @@ class MindSpore:
         ms.runtime.synchronize()
 
     def peak_memory(self) -> PeakMemory:
-        """Peak memory of the device since the start; MindSpore counts 0 on a CPU, which is none."""
+        """Peak memory of the device since the start; MindSpore says 0 where it counts none, as on a CPU."""
         if self._device == "CPU":
             return PeakMemory(None, None)
-        return PeakMemory(int(ms.runtime.max_memory_allocated()), int(ms.runtime.max_memory_reserved()))
+        return PeakMemory(int(ms.runtime.max_memory_allocated()) or None, int(ms.runtime.max_memory_reserved()) or None)
 
     def graphs(self) -> Graphs:
         """The graphs compiled so far; none where nothing is compiled."""

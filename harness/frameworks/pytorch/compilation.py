@@ -7,8 +7,10 @@ The graph of a step holds the rollout, the loss and all gradients. The update st
 torch.compile does not trace into fused optimisers, and the others correct their moments in float32 once compiled.
 """
 
+import os
 import shutil
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -24,17 +26,32 @@ MOST_GRAPHS = 256
 
 
 def prepare(compilation: Compilation, device: str) -> None:
-    """Make ready to compile: limits, the folder of the cache, and on a CPU the compiler of C++.
+    """Make ready to compile: limits, the folder of the cache, and what inductor needs to generate code.
 
-    The folder comes first: importing inductor names one of its own. Raises UserError where there is no such compiler.
+    The folder comes first: importing inductor names one of its own. Raises UserError where that needs a compiler of C++
+    (on a CPU) or a package that is not here.
     """
     if compilation.mode == "eager":
         return
     use_folder("pytorch")
     if device == "cpu":
         _require_cpp_compiler()
+    else:
+        _require_generator(device)
     limit = "recompile_limit" if hasattr(torch._dynamo.config, "recompile_limit") else "cache_size_limit"
     setattr(torch._dynamo.config, limit, MOST_GRAPHS)
+
+
+def _require_generator(device: str) -> None:
+    """torch_npu gives inductor no NPU without Triton, or MLIR where its variable asks for that."""
+    wants_mlir = device == "npu" and os.environ.get("TORCHINDUCTOR_NPU_BACKEND") == "mlir"
+    package, source = ("torch_mlir", "torch-mlir") if wants_mlir else ("triton", "triton")
+    if find_spec(package) is None:
+        made_for = "triton-ascend, made for this torch_npu" if (device, package) == ("npu", "triton") else source
+        raise UserError(
+            f"torch.compile generates code for {device} with the Python package {package}, which is not installed: "
+            f"install {made_for}, or choose compilation.mode: eager"
+        )
 
 
 def _require_cpp_compiler() -> None:

@@ -1,8 +1,11 @@
 """The profiler of PyTorch, or that of torch_npu on an Ascend, as a hook of the runners."""
 
+import gzip
 import importlib
 from pathlib import Path
 from typing import Any
+
+GZIP_MARK = b"\x1f\x8b"
 
 
 class TorchProfiler:
@@ -22,6 +25,14 @@ class TorchProfiler:
         self._profile.start()
 
     def stop(self, path: Path) -> None:
-        """End it and write the trace file."""
+        """End it and write the trace file, compressed; torch_npu compresses none and only warns of what it cannot write.
+
+        Raises RuntimeError where there is no file then.
+        """
         self._profile.stop()
         self._profile.export_chrome_trace(str(path))
+        if not path.exists():
+            raise RuntimeError("it wrote no trace; see log.txt")
+        content = path.read_bytes()
+        if not content.startswith(GZIP_MARK):
+            path.write_bytes(gzip.compress(content))

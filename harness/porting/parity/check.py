@@ -49,16 +49,18 @@ def scenarios_of(model: str | None, preset: str | None, framework: str, chip: st
 
 
 def certify(
-    scenario: Scenario, executions: Sequence[Execution], settings: Settings, progress: Progress
+    scenario: Scenario,
+    executions: Sequence[Execution],
+    settings: Settings,
+    progress: Progress,
+    refused: list[str] | None = None,
 ) -> list[Certificate]:
     """A certificate for every execution, all in one autocast, made when no bench has the devices.
 
     Raises UserError where an execution or the reference cannot run, and where the port cannot be built or has other
-    parameters.
+    parameters. With `refused` an execution in which the port does not run adds its reason to that list and costs no
+    other one.
     """
-    for execution in executions:
-        if why := cannot_execute(scenario.framework, scenario.device, execution, scenario.architecture):
-            raise UserError(f"{scenario.framework} on {scenario.chip}, {label(execution)}: {why}")
     plan = ParityPlan(
         scenario=scenario,
         trials=(Trial(seed=settings.seed, port=settings.port),),
@@ -74,11 +76,29 @@ def certify(
         certificates = []
         for execution in executions:
             progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {label(execution)}")
-            run_child("candidate", folder, execution.model_dump_json(), python=settings.pythons.get(scenario.framework))
-            answer = Answer.model_validate_json(answer_path(folder, execution, 0).read_bytes())
-            operators = _operators(scenario, execution, settings, progress)
-            certificates.append(_certificate(scenario, execution, settings, reference, answer, operators))
+            try:
+                certificates.append(_certified(scenario, execution, settings, reference, folder, progress))
+            except UserError as error:
+                if refused is None:
+                    raise
+                refused.append(f"{scenario.model} in {scenario.framework} {label(execution)}: {error}")
     return certificates
+
+
+def _certified(
+    scenario: Scenario,
+    execution: Execution,
+    settings: Settings,
+    reference: Reference,
+    folder: Path,
+    progress: Progress,
+) -> Certificate:
+    if why := cannot_execute(scenario.framework, scenario.device, execution, scenario.architecture):
+        raise UserError(f"{scenario.framework} on {scenario.chip}, {label(execution)}: {why}")
+    run_child("candidate", folder, execution.model_dump_json(), python=settings.pythons.get(scenario.framework))
+    answer = Answer.model_validate_json(answer_path(folder, execution, 0).read_bytes())
+    operators = _operators(scenario, execution, settings, progress)
+    return _certificate(scenario, execution, settings, reference, answer, operators)
 
 
 def run_child(role: str, folder: Path, *arguments: str, python: str | None = None) -> None:

@@ -1,15 +1,16 @@
-/* The stub of the collector's tests, and what NVML tells of a board's clocks, memory and faults.
+/* The part of NVML that tells of power, and what NVML tells of a board's clocks, memory and faults.
  *
  * STUB_ERR may name "ecc" and "violation" too. Throttling: power cap for 1.5 s, temperature for none.
  */
-#include "../collectors/libnvidia_ml_stub.c"
+#include "libnvidia_ml_power.c"
 
 typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned long long reference, violation; } Violation;
 
 int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13020; return 0; }
 int nvmlDeviceGetMemoryInfo(Board *board, Memory *memory) {
-    memory->total = (80ull + board->index) << 30;
+    const char *told = getenv("STUB_MEMORY_GIB");
+    memory->total = ((told ? (unsigned long long)atoi(told) : 80ull) + board->index) << 30;
     return 0;
 }
 int nvmlDeviceGetMaxClockInfo(Board *board, unsigned kind, unsigned *mhz) {

@@ -2,15 +2,18 @@
  *
  * STUB_GPUS     boards "uuid|name|pci|major.minor|mig,mig", separated by ';'
  * STUB_POWER_MW power of board 0; board k draws k watts more
+ * STUB_BUSY_MW  power of all boards while a process of STUB_PROCESSES (busy.h) computes; those are on board 0
  * STUB_ERR      "call=code,call=code": NVML error codes to return
  * STUB_COMPUTE, STUB_GRAPHICS, STUB_MPS  processes "board/pid/bytes,...": -1 bytes are not told
- * The energy counter is power times the monotonic clock.
+ * The energy counter is power times the monotonic clock; with STUB_BUSY_MW the integral of the power at its readings.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "busy.h"
 
 typedef struct {
     int index, is_mig, major, minor, mig_count;
@@ -38,6 +41,7 @@ typedef struct {
 
 static Board boards[8], migs[16];
 static int board_count;
+static double read_s[8], drawn_mw[8], integral_mj[8];
 
 static int error_of(const char *call) {
     const char *errors = getenv("STUB_ERR");
@@ -107,6 +111,7 @@ int nvmlDeviceGetMigDeviceHandleByIndex(Board *board, unsigned index, Board **mi
 static unsigned power_mw(Board *board) {
     const char *text = getenv("STUB_POWER_MW");
     unsigned base = text ? (unsigned)atoi(text) : 250000u;
+    if (getenv("STUB_BUSY_MW") && busy()) return (unsigned)atoi(getenv("STUB_BUSY_MW"));
     return base ? base + 1000u * board->index : 0;
 }
 int nvmlDeviceGetPowerUsage(Board *board, unsigned *power) { *power = power_mw(board); return error_of("power"); }
@@ -120,7 +125,15 @@ int nvmlDeviceGetUtilizationRates(Board *board, unsigned rates[2]) {
 int nvmlDeviceGetTotalEnergyConsumption(Board *board, unsigned long long *energy_mj) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    *energy_mj = (unsigned long long)(power_mw(board) * (now.tv_sec + now.tv_nsec * 1e-9));
+    double now_s = now.tv_sec + now.tv_nsec * 1e-9;
+    if (getenv("STUB_BUSY_MW")) {
+        if (read_s[board->index]) integral_mj[board->index] += drawn_mw[board->index] * (now_s - read_s[board->index]);
+        read_s[board->index] = now_s;
+        drawn_mw[board->index] = power_mw(board);
+        *energy_mj = (unsigned long long)integral_mj[board->index];
+    } else {
+        *energy_mj = (unsigned long long)(power_mw(board) * now_s);
+    }
     return error_of("counter");
 }
 static int list_processes(const char *variable, Board *board, unsigned *count, Process *processes) {
@@ -135,6 +148,10 @@ static int list_processes(const char *variable, Board *board, unsigned *count, P
         if (processes && found < *count) processes[found] = (Process){pid, (unsigned long long)used, ~0u, ~0u};
         found++;
     }
+    unsigned opened[64];
+    int running, more = board->index == 0 && !strcmp(variable, "STUB_COMPUTE") ? processes_on_device(opened, 64, &running) : 0;
+    for (int k = 0; k < more; k++, found++)
+        if (processes && found < *count) processes[found] = (Process){opened[k], 1ull << 28, ~0u, ~0u};
     int small = found > (processes ? *count : 0);
     *count = found;
     return small ? 7 : 0;

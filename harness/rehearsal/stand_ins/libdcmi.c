@@ -3,10 +3,13 @@
  * STUB_CHIPS  chips "card|chip|logic|physical|name|bus|power in 0.1 W", separated by ';'
  * STUB_ERR    "call=code,call=code", or "call@card=code" for one card: DCMI error codes to return
  * STUB_POWER  power in 0.1 W of all chips, instead of theirs
+ * STUB_BUSY   power in 0.1 W of all chips while a process of STUB_PROCESSES (busy.h) computes
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "busy.h"
 
 struct dcmi_chip_info {
     unsigned char chip_type[32], chip_name[32], chip_ver[32];
@@ -119,6 +122,7 @@ int dcmi_get_device_power_info(int card, int chip, int *power) {
     Chip *found = find(card, chip);
     if (!found) return -8008;
     *power = getenv("STUB_POWER") ? atoi(getenv("STUB_POWER")) : found->power;
+    if (getenv("STUB_BUSY") && busy()) *power = atoi(getenv("STUB_BUSY"));
     return error_of("power", card);
 }
 

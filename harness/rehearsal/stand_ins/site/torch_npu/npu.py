@@ -1,0 +1,56 @@
+"""torch.npu: one device, whose name and memory the package sets."""
+
+from types import SimpleNamespace
+
+import torch
+
+name, peak_bytes = "", None
+matmul, conv, aclnn = (SimpleNamespace(allow_hf32=default) for default in (False, True, False))
+
+
+def is_available():
+    return True
+
+
+def is_initialized():
+    return True
+
+
+def device_count():
+    return 1
+
+
+def current_device():
+    return 0
+
+
+def synchronize(device=None):
+    """Nothing runs ahead of the host."""
+
+
+def get_device_name(device=None):
+    return name
+
+
+def max_memory_allocated(device=None):
+    return peak_bytes()
+
+
+def max_memory_reserved(device=None):
+    return peak_bytes()
+
+
+def get_amp_supported_dtype():
+    return [torch.float16, torch.bfloat16]
+
+
+def manual_seed_all(seed):
+    """Random numbers are drawn on the host."""
+
+
+def _is_in_bad_fork():
+    return False
+
+
+def _lazy_init():
+    """The package has made the device."""

@@ -1,0 +1,58 @@
+"""What a stage of each further chip tells the harness, by the vendor's own interfaces."""
+
+import pytest
+
+from harness.errors import UserError
+from harness.rehearsal.stage import CARDS, card_of
+
+ASK = """
+import json, sys
+from harness.machine import accelerators, availability
+from harness.scenario import catalogue
+name = sys.argv[1]
+chip = catalogue.chip(name)
+found = accelerators.describe(chip.visible_devices)
+print(json.dumps({
+    "files": len(availability.device_files(chip.device_nodes)),
+    "cannot": availability.cannot_run(chip, "pytorch"),
+    "accelerator": found.model_dump(mode="json"),
+}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("chip", "vendor", "name", "memory_gib", "toolkit"),
+    [
+        ("dcu-z100l", "hygon_amd", "Z100L", 32, "DTK 25.04.2"),
+        ("a100", "nvidia", "NVIDIA A100-SXM4-80GB", 80, "CUDA 13.2"),
+        ("rtx3090", "nvidia", "NVIDIA GeForce RTX 3090", 24, "CUDA 13.2"),
+    ],
+)
+def test_the_stage_of_a_chip(on_stage, chip, vendor, name, memory_gib, toolkit):
+    told = on_stage(chip, "-c", ASK, chip)
+    assert (told["files"], told["cannot"]) == (1, None)
+    accelerator = told["accelerator"]
+    assert (accelerator["vendor"], accelerator["toolkit"], accelerator["missing"]) == (vendor, toolkit, [])
+    (device,) = accelerator["devices"]
+    assert (device["name"], device["memory_bytes"]) == (name, memory_gib << 30)
+
+
+@pytest.mark.parametrize("chip", ["dcu-z100l", "a100", "ascend910b"])
+def test_its_power_can_be_read(on_stage, chip):
+    collector = {"dcu-z100l": "hy-smi", "a100": "nvml", "ascend910b": "npu-smi"}[chip]
+    told = on_stage(chip, "-m", "collectors.sampling.probe", collector)
+    assert [sensor["scope"] for sensor in told["sensors"]] == ["card"]
+
+
+def test_every_card_bears_the_name_that_its_chip_file_looks_for():
+    import re
+
+    from harness.scenario import catalogue
+
+    for name, card in CARDS.items():
+        assert re.search(catalogue.chip(name).device_name, card.name)
+
+
+def test_what_needs_no_rehearsal_or_has_no_stand_in_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="cpu needs no rehearsal: make bench CHIP=cpu runs here"):
+        card_of("cpu")
