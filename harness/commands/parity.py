@@ -79,7 +79,7 @@ def parity(
     refuse_unwritable(results)
     if port is not None:
         refuse_absent(port)
-    pythons = {name: entry.python for name, entry in catalogue.chip(chip).frameworks.items() if entry.python}
+    pythons = {str(name): entry.python for name, entry in catalogue.chip(chip).frameworks.items() if entry.python}
     settings = Settings(seed, batch_size, steps, port, not no_operators, precision, pythons)
     console, departed = PlainConsole(), []
     for scenario in scenarios_of(model, preset, framework, chip):
