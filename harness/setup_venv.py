@@ -104,7 +104,7 @@ class PinConflict(SetupError):
     def way_out(self, numpy: "str | None" = None) -> str:
         """The line to print where the version is the system's, whose NumPy stays below 2 where `numpy` is below it."""
         requirement = self.need.split(" needs ")[1]
-        if _name(requirement) == "numpy":
+        if name_of(requirement) == "numpy":
             wanted = f"'{requirement}'" if "<" in requirement else f"'{requirement},<2'"
         else:
             wanted = f"'{requirement}' 'numpy<2'" if numpy and numpy.startswith(("0.", "1.")) else f"'{requirement}'"
@@ -262,12 +262,12 @@ def _install_with(folder: Path, requirements: list[str], kept: dict[str, str], w
     """
     pins, ours = folder / "constraints.txt", CONSTRAINTS.read_text().splitlines()
     while True:
-        pins.write_text("\n".join([*kept.values(), *(line for line in ours if _name(line) not in kept)]))
+        pins.write_text("\n".join([*kept.values(), *(line for line in ours if name_of(line) not in kept)]))
         try:
             _pip(folder, "-c", str(pins), *requirements)
             break
         except PinConflict as conflict:
-            name = _name(conflict.name)
+            name = name_of(conflict.name)
             if name in kept and name not in world:
                 del kept[name]
             elif ours:
@@ -285,7 +285,7 @@ def _framework_world(system: dict[str, tuple[str, str, list[str]]]) -> set[str]:
     while found:
         world |= found
         asking = [name for name in found if not REQUIRES_NOTHING_OF_US.fullmatch(name)]
-        found = {_name(need) for name in asking for need in system[name][2]} & system.keys() - world
+        found = {name_of(need) for name in asking for need in system[name][2]} & system.keys() - world
     return world - FITS_ALL_OLDER_USERS
 
 
@@ -300,10 +300,11 @@ def _output(python: Path, code: str) -> str:
 def _distributions(python: Path) -> dict[str, tuple[str, str, list[str]]]:
     """Version, place and needs of every distribution that this Python sees, crosscast aside."""
     found = json.loads(_output(python, LIST_DISTRIBUTIONS))
-    return {_name(name): place for name, place in found.items() if _name(name) != "crosscast"}
+    return {name_of(name): place for name, place in found.items() if name_of(name) != "crosscast"}
 
 
-def _name(requirement: str) -> str:
+def name_of(requirement: str) -> str:
+    """The name of the distribution that a requirement or a pin names, as indexes compare it."""
     match = re.match(r"[\w.-]*", requirement)
     return re.sub(r"[-_.]+", "-", match[0] if match else "").lower()
 
@@ -318,10 +319,10 @@ def _pip(folder: Path, *arguments: str, **environment: str) -> None:
             command, cwd=PROJECT, env={**os.environ, **settings}, stdout=file, stderr=subprocess.STDOUT
         ).returncode
     if failed:
-        raise _failure(log.read_bytes()[start:].decode(errors="replace"), log)
+        raise failure_in(log.read_bytes()[start:].decode(errors="replace"), f" (log: {log})")
 
 
-def _failure(text: str, log: Path) -> SetupError:
+def failure_in(text: str, where: str = "") -> SetupError:
     """What pip's output says went wrong."""
     if "connection broken" in text:
         return SetupError("pip reaches no package index: see to the network or to pip's configuration")
@@ -333,7 +334,7 @@ def _failure(text: str, log: Path) -> SetupError:
         return PinConflict(pin[1], pin[2], need)
     lines = text.strip().splitlines() or ["pip failed"]
     reason = next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
-    return SetupError(f"{reason} (log: {log})")
+    return SetupError(f"{reason}{where}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     make wheelhouse PY=3.11 ARCH=aarch64 IMAGE=freeze.txt
 
 gathers what `make venv CHIP=...` installs beside the packages of an image, on this machine, which may be of another
-kind. `freeze.txt` is what `python -m pip freeze` says in the image, whose frameworks' world stays as it is; without it
-the versions are those of constraints.txt. There, PIP_NO_INDEX=1 and PIP_FIND_LINKS=wheelhouse make pip use them.
+kind. `freeze.txt` is what `python -m pip list --format=freeze` says in the image, to whose packages the wheels are
+fitted; without it the versions are those of constraints.txt. There, PIP_NO_INDEX=1 and PIP_FIND_LINKS=wheelhouse make
+pip use them.
 """
 
 import argparse
@@ -18,9 +19,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 
-from harness.setup_venv import CONSTRAINTS, FRAMEWORK_WORLD, PYPROJECT, _name
+from harness.setup_venv import (
+    CONSTRAINTS,
+    FRAMEWORK_WORLD,
+    PYPROJECT,
+    VERSION,
+    PinConflict,
+    SetupError,
+    failure_in,
+    name_of,
+)
 
 GLIBC = ("manylinux_2_28", "manylinux_2_27", "manylinux_2_24", "manylinux_2_17", "manylinux2014", "manylinux_2_12")
 """Tags of the C libraries of the images, Ubuntu 20.04 and openEuler 22.03 or newer, newest first."""
@@ -47,7 +57,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="folder that gets the wheels")
     parser.add_argument("--python", default="3.11", help="Python of the other machine, such as 3.11")
     parser.add_argument("--arch", default="aarch64", help="its processor: aarch64 or x86_64")
-    parser.add_argument("--image", type=Path, help="what `pip freeze` says in its image")
+    parser.add_argument("--image", type=Path, help="what `pip list --format=freeze` says in its image")
     arguments = parser.parse_args()
     try:
         gather(arguments.folder, python=arguments.python, arch=arguments.arch, image=arguments.image)
@@ -66,14 +76,28 @@ def gather(folder: Path, *, python: str, arch: str, image: Path | None = None, r
     Raises WheelhouseError where something has no wheel, or does not fit the packages of the image.
     """
     target = target_of(python, arch)
-    kept = {} if image is None else world_of(image.read_text(encoding="utf-8"))
-    ours = [line for line in pins(target) if _name(line) not in kept]
+    kept = {} if image is None else pins_of(image.read_text(encoding="utf-8"))
+    ours = pins(target)
     wanted = [*requirements(target), *build_requirements()]
-    for pinned in (ours, []):
-        failed = _pip(folder, wanted, [*kept.values(), *pinned], target, report)
-        if failed is None:
-            return
-    raise WheelhouseError(failed)
+    while (said := _pip(folder, wanted, [*kept.values(), *_others(ours, kept)], target, report)) is not None:
+        failure = failure_of(said)
+        name = name_of(failure.name) if isinstance(failure, PinConflict) else ""
+        if name in kept and not FRAMEWORK_WORLD.fullmatch(name):
+            del kept[name]
+        elif ours and isinstance(failure, PinConflict):
+            ours = []
+        else:
+            raise WheelhouseError(str(failure))
+
+
+def _others(pinned: Sequence[str], kept: Mapping[str, str]) -> list[str]:
+    return [line for line in pinned if name_of(line) not in kept]
+
+
+def failure_of(said: str) -> SetupError:
+    """What pip's output says went wrong, in one line."""
+    lines = [line for line in said.splitlines() if not line.startswith("ERROR: Ignored the following")]
+    return failure_in("\n".join(lines))
 
 
 def target_of(python: str, arch: str) -> dict[str, str]:
@@ -110,17 +134,10 @@ def build_requirements() -> list[str]:
     return [*(ast.literal_eval(found[1]) if found else ()), "editables"]
 
 
-def world_of(freeze: str) -> dict[str, str]:
-    """The pins of an image's packages that a set-up leaves as they are, by name."""
-    kept = {}
-    for line in freeze.splitlines():
-        try:
-            found = Requirement(line.split(" @ ")[0])
-        except InvalidRequirement:
-            continue
-        if FRAMEWORK_WORLD.fullmatch(_name(line)) and "==" in str(found.specifier):
-            kept[_name(line)] = f"{found.name}{found.specifier}"
-    return kept
+def pins_of(listed: str) -> dict[str, str]:
+    """The pins of an image's packages by name, from what `pip list --format=freeze` says there."""
+    found = (re.fullmatch(r"([\w.-]+)==(\S+)", line.strip()) for line in listed.splitlines())
+    return {name_of(each[1]): each[0] for each in found if each and VERSION.fullmatch(each[2])}
 
 
 def _holding(lines: Sequence[str], target: Mapping[str, str]) -> list[str]:
@@ -136,7 +153,7 @@ def _holding(lines: Sequence[str], target: Mapping[str, str]) -> list[str]:
 def _pip(
     folder: Path, wanted: Sequence[str], pinned: Sequence[str], target: Mapping[str, str], report: Path | None
 ) -> str | None:
-    """Why pip failed, or None."""
+    """What pip printed where it failed, or None."""
     version, arch = target["python_version"], target["platform_machine"]
     tags = [word for tag in GLIBC for word in ("--platform", f"{tag}_{arch}")]
     with TemporaryDirectory() as scratch:
@@ -154,11 +171,7 @@ def _pip(
             capture_output=True,
             text=True,
         )
-    if done.returncode == 0:
-        return None
-    lines = [line.removeprefix("ERROR: ") for line in done.stderr.splitlines() if line.startswith("ERROR: ")]
-    telling = [line for line in lines if not line.startswith("Ignored the following")]
-    return (telling or done.stderr.strip().splitlines() or ["pip failed"])[-1]
+    return None if done.returncode == 0 else done.stdout + done.stderr
 
 
 if __name__ == "__main__":

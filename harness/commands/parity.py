@@ -85,9 +85,7 @@ def parity(
     refuse_unwritable(results)
     if port is not None:
         refuse_absent(port)
-    pythons: dict[str, str] = {
-        name: entry.python for name, entry in catalogue.chip(chip).frameworks.items() if entry.python
-    }
+    pythons = {str(name): entry.python for name, entry in catalogue.chip(chip).frameworks.items() if entry.python}
     settings = Settings(seed, batch_size, steps, port, not no_operators, pythons)
     console, departed = PlainConsole(), []
     refused: list[str] = []

@@ -84,6 +84,12 @@ def test_chip_chooses_the_environment(chip, folder):
     assert recipe("bench", f"CHIP={chip}")[-1] == f"{folder}/bin/crosscast bench --chip '{chip}'"
 
 
+def test_wheelhouse_hands_on_the_machine_and_the_image():
+    assert recipe("wheelhouse", "PY=3.11", "ARCH=aarch64", "IMAGE=my freeze.txt")[-1] == (
+        ".venv/bin/python -m harness.wheelhouse 'wheelhouse' --python '3.11' --arch 'aarch64' --image 'my freeze.txt'"
+    )
+
+
 def test_tests_always_run_in_the_pinned_environment():
     assert recipe("test", "CHIP=a100")[-1] == ".venv/bin/pytest"
 
