@@ -101,6 +101,8 @@ def test_what_a_vendor_says_has_a_kind_and_a_remedy_in_one_line(said, kind, reme
         "",
         "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x4 and 5x2)",
         "ValueError: the loss is nan",
+        "UserWarning: the driver version is not compatible with this package (function operator())",
+        "[W1] Warning: Driver Version is not compatible: device busy",
         "[WARNING] DEVICE: the driver version is not compatible with this package",
         "FileNotFoundError: no such file: library.so.txt",
         "the device is used for the whole run",
