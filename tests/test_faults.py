@@ -119,7 +119,7 @@ def test_memory_counts_before_what_it_makes_fail():
         "[ERROR] aclrtSetDevice(deviceId) failed: 507033\n"
         "[PID: 1] Memory_Allocation_Failure(EL0004): Failed to allocate memory.\n"
         "        Possible Cause: Available memory is insufficient.\n"
-        "        open device 2 failed, runtime result = 507033.\n"
+        "        open device 2 failed, device is busy, runtime result = 507033.\n"
     )
     assert fault_in(said).kind == "memory"
 
