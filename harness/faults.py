@@ -18,6 +18,7 @@ MEMORY = (
     "FIT=1 chooses micro-batches and recomputing that fit; `crosscast doctor` names other processes on the device; "
     "else take a smaller preset or batch"
 )
+WARNING = re.compile(r"\bwarn(?:ing)?\b|Warning:", re.IGNORECASE)
 LONGEST = 300
 """Characters of a vendor's words that are repeated."""
 
@@ -153,7 +154,7 @@ def fault_in(text: str) -> Fault | None:
 
     Of several lines of one kind the last counts. Warnings are passed over: they tell of what cost nothing.
     """
-    lines = [line for line in _lines(text) if not re.search(r"\[?\bWARN(?:ING)?\b", line)]
+    lines = [line for line in _lines(text) if not WARNING.search(line)]
     for known in KNOWN:
         for line in reversed(lines):
             if known.pattern.search(line):

@@ -101,6 +101,8 @@ def test_what_a_vendor_says_has_a_kind_and_a_remedy_in_one_line(said, kind, reme
         "",
         "RuntimeError: mat1 and mat2 shapes cannot be multiplied (8x4 and 5x2)",
         "ValueError: the loss is nan",
+        "UserWarning: the driver version is not compatible with this package (function operator())",
+        "[W1] Warning: Driver Version is not compatible: device busy",
         "[WARNING] DEVICE: the driver version is not compatible with this package",
         "FileNotFoundError: no such file: library.so.txt",
         "the device is used for the whole run",
@@ -117,7 +119,7 @@ def test_memory_counts_before_what_it_makes_fail():
         "[ERROR] aclrtSetDevice(deviceId) failed: 507033\n"
         "[PID: 1] Memory_Allocation_Failure(EL0004): Failed to allocate memory.\n"
         "        Possible Cause: Available memory is insufficient.\n"
-        "        open device 2 failed, runtime result = 507033.\n"
+        "        open device 2 failed, device is busy, runtime result = 507033.\n"
     )
     assert fault_in(said).kind == "memory"
 

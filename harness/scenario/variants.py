@@ -46,7 +46,7 @@ def variant_remark(chip: ChipConfig, device_names: Collection[str]) -> str | Non
         known = ", ".join(each.name for each in chip.variants)
         return (
             f"the device here is called {listed}, which is none of the variants that the chip's file knows ({known}): "
-            f"memory, power cap and peak are taken to be those of {chip.title}"
+            "memory, power cap and peak are taken from the figures of the chip itself"
         )
     if len(found) > 1:
         return f"the devices here are not one variant: {listed}; choose one with {chip.visible_devices}"

@@ -132,6 +132,7 @@ def test_two_bundles_of_the_same_files_are_the_same_bytes(bundle, tmp_path):
     first = (tmp_path / "out.tar.gz").read_bytes()
     bundle()
     assert (tmp_path / "out.tar.gz").read_bytes() == first
+    assert first[4:8] == bytes(4), "the time in the header of gzip"
     with tarfile.open(fileobj=io.BytesIO(first)) as archive:
         members = archive.getmembers()
     assert [each.name for each in members] == sorted(each.name for each in members)

@@ -85,9 +85,8 @@ def test_each_cell_has_one_before_its_first_launch_and_nothing_of_it_is_kept(ben
 
 
 def test_one_that_fails_as_the_launch_after_it_does_spares_the_others(bench, tmp_path):
-    done, asked, said = bench(
-        "if plan['scenario']['framework'] == 'mindspore':" + FAILS.replace("\n", "\n    ") + COMPLETE
-    )
+    only_there = "if plan['scenario']['framework'] == 'mindspore':" + FAILS.replace("\n", "\n    ")
+    done, asked, said = bench(only_there + COMPLETE, frameworks=BOTH, launches=2)
     assert done.failed == 1
     found = [(each["scenario"]["framework"], short(each)) for each in asked]
     assert found.count(("mindspore", False)) == 1
