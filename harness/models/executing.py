@@ -11,7 +11,7 @@ from harness.scenario.execution import Execution
 
 
 def operators_of(package: ModuleType) -> Sequence[Operator]:
-    """The operators that the networks of an architecture let an execution choose."""
+    """The operators of the table of choices that the networks of an architecture use, beside those that all use."""
     used: Sequence[Operator] = getattr(package, "OPERATORS", ())
     return used
 

@@ -31,7 +31,7 @@ class Definitions(Frozen):
         default=(), description="layers whose products ran in a lower format; None where a framework's own list decided"
     )
     operators: dict[str, str] | None = Field(
-        default=None, description="what served the operators that a network lets choose; None where it was not recorded"
+        default=None, description="what served the operators of the network, by name; None where it was not recorded"
     )
 
 

@@ -60,6 +60,9 @@ class TestCompleted:
         assert by_launch[0][0]["fingerprints"]["initial_weights"] != by_launch[1][0]["fingerprints"]["initial_weights"]
 
         for record in made:
+            served = record["measurements"]["definitions"]["operators"]
+            gelu = {"pytorch": "native", "mindspore": "composed"}[record["scenario"]["framework"]]
+            assert (served["gelu"], served["adam"]) == (gelu, "fused")
             phases = record["measurements"]["phases"]
             assert [p["name"] for p in phases] == [
                 "train pretrain 0",
