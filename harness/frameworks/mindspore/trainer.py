@@ -365,9 +365,7 @@ class MindSpore:
         """Peak memory of the device since the start; MindSpore says 0 where it counts none, as on a CPU."""
         if self._device == "CPU":
             return PeakMemory(None, None)
-        return PeakMemory(
-            int(ms.runtime.max_memory_allocated()) or None, int(ms.runtime.max_memory_reserved()) or None
-        )
+        return PeakMemory(int(ms.runtime.max_memory_allocated()) or None, int(ms.runtime.max_memory_reserved()) or None)
 
     def graphs(self) -> Graphs:
         """The graphs compiled so far; none where nothing is compiled."""

@@ -1,4 +1,4 @@
-"""MindSpore with its CPU under the name Ascend: names are those of the device, memory and operators those of the CPU."""
+"""MindSpore with its CPU under the name Ascend: the device's names, the memory and operators of the CPU."""
 
 from importlib import import_module
 
