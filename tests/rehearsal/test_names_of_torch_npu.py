@@ -108,7 +108,7 @@ def missing(wheel, name):
 
 def test_the_names_are_found():
     """In a text of their kinds, and none in words that only look like them."""
-    text = 'x = "npu.matmul.allow_hf32"; torch.npu.synchronize(); torch_npu.npu_gelu(y); z.npu; self._backend.is_available()'
+    text = 'x = "npu.matmul.allow_hf32"; torch.npu.synchronize(); torch_npu.npu_gelu(z.npu); backend.is_available()'
     assert names_in(text) == {
         "torch_npu.npu.matmul.allow_hf32",
         "torch_npu.npu.synchronize",
