@@ -6,14 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from harness.machine import environment
 from harness.machine import identity as machine
 from tests.made_machine import (
-from tests.shared import REPOSITORY
     BOARD,
     CONSOLE,
     IN_A_CONTAINER,
@@ -25,6 +23,7 @@ from tests.shared import REPOSITORY
     amd,
     make_machine,
 )
+from tests.shared import REPOSITORY
 
 BY_HAND, BY_UUID, BY_BOARD, BY_SYSTEM, BY_CARDS, BY_NAME = machine.Kind.__args__
 SERIALS = ("5d3c0ffe219b8e47", "18c14f2c3b7a9d05", "e2074c6689ab31d0", "9a4e1b22d07f6c31")

@@ -13,15 +13,10 @@ from harness.errors import UserError
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 COMPILE_LIMIT_S = 900.0
-DEVICES = {
-    "npu": ("-DDEVICE=PrivateUse1", '-DNAME="npu"', "-DHOOKS=PrivateUse1HooksInterface"),
-    "cuda": ("-DDEVICE=CUDA", "-DIS_CUDA", '-DNAME="cuda"', "-DHOOKS=CUDAHooksInterface"),
-}
-"""What tells the compiler which of PyTorch's devices to take, by the name that PyTorch gives it."""
 
 
-def second_device(name: str) -> Path:
-    """The library with a second device of this name, npu or cuda, for the PyTorch that is installed.
+def second_device() -> Path:
+    """The library that gives the PyTorch that is installed a second device.
 
     Raises UserError where there is no compiler, or it fails.
     """
@@ -31,7 +26,7 @@ def second_device(name: str) -> Path:
     torch = Path(found.origin).parent
     include = torch / "include"
     command = [
-        *("-std=c++20", "-O0", "-w", *DEVICES[name], f"-I{include}", f"-I{include}/torch/csrc/api/include"),
+        *("-std=c++20", "-O0", "-w", f"-I{include}", f"-I{include}/torch/csrc/api/include"),
         *(f"-L{torch}/lib", f"-Wl,-rpath,{torch}/lib", "-ltorch_cpu", "-lc10"),
     ]
     return _compiled("g++", "device.cpp", command, f"{version('torch')} {torch}")

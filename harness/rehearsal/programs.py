@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.rehearsal.cards import Card
+
 HEAD = """#!/bin/sh
 power=%(rest)s share=0 opened=
 for file in %(processes)s/*; do
@@ -121,20 +123,20 @@ ANSWERS: Mapping[str, Mapping[str, str]] = {"npu-smi": NPU_SMI, "hy-smi": HY_SMI
 """What a program prints, by its arguments, in which * stands for any end."""
 
 
-def write_program(path: Path, processes: Path, *, name: str, memory_gib: float, rest_w: float, busy_w: float) -> None:
-    """Write the program of ANSWERS that the path names, for one card of this name.
+def write_program(path: Path, processes: Path, card: Card) -> None:
+    """Write the program of ANSWERS that the path names, for one card.
 
     `processes` is a folder of files that are named by the numbers of the processes on the device.
     """
-    memory_mib = round(memory_gib * 1024)
-    facts: dict[str, object] = {
-        "name": name,
+    memory_mib = round(card.memory_gib * 1024)
+    facts = {
+        "name": card.name.removeprefix("Ascend"),
         "memory_mib": memory_mib,
         "memory_bytes": memory_mib << 20,
-        "rest": rest_w,
-        "busy": busy_w,
+        "rest": card.rest_w,
+        "busy": card.busy_w,
+        "processes": shlex.quote(str(processes)),
     }
-    facts["processes"] = shlex.quote(str(processes))
     cases = []
     for arguments, answer in ANSWERS[path.name].items():
         pattern = shlex.quote(arguments.removesuffix("*")) + ("*" if arguments.endswith("*") else "")

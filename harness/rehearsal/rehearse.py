@@ -16,14 +16,13 @@ Command = tuple[str, ...]
 def commands(
     chip: str, suite: str, results: Path, *, parity: Sequence[str] = (), repeats: int | None = None
 ) -> list[Command]:
-    """Doctor, certificates of PyTorch for these models, a bench, and all that is made of its records."""
+    """Doctor, certificates of PyTorch for these models, a bench with its tables, and what else is made of records."""
     here = ("--results", str(results))
     times = () if repeats is None else ("--repeats", str(repeats))
     return [
         ("doctor", "--chip", chip, "--seconds", "3"),
         *(("parity", model, "--chip", chip, "--framework", "pytorch", *here) for model in parity),
         ("bench", "--chip", chip, "--suite", suite, *times, *here),
-        ("tables", *here),
         ("figures", *here),
         ("report", *here),
         ("claims", *here),

@@ -1,39 +1,18 @@
-"""The stage of a chip: a folder with its device files, programs, libraries and packages, and the environment to use it."""
+"""The stage of a chip: a folder with its device files, programs, libraries and packages, and an environment for it."""
 
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 from harness.errors import UserError
 from harness.machine import rehearsal
 from harness.rehearsal.building import STAND_INS, second_device, vendor_library
+from harness.rehearsal.cards import CARDS, Card
 from harness.rehearsal.programs import write_program
 from harness.scenario import catalogue
 from harness.scenario.schema import ChipConfig
-
-
-class Card(NamedTuple):
-    """A card as its vendor's software tells of it: its name, memory, power at rest and busy, and compute capability."""
-
-    name: str
-    memory_gib: float
-    rest_w: float
-    busy_w: float
-    capability: str = ""
-
-
-CARDS: Mapping[str, Card] = {
-    "ascend910b": Card("Ascend910B3", 64, 92.5, 124.5),
-    "dcu-z100l": Card("Z100L", 32, 38.0, 190.0),
-    "a100": Card("NVIDIA A100-SXM4-80GB", 80, 62.0, 310.0, "8.0"),
-    "h200": Card("NVIDIA H200", 141, 110.0, 540.0, "9.0"),
-    "rtx3090": Card("NVIDIA GeForce RTX 3090", 24, 28.0, 290.0, "8.6"),
-}
-"""By chip. What is not told in recorded outputs is invented."""
 
 DEVICE_FILE = {"ASCEND_RT_VISIBLE_DEVICES": "davinci0", "HIP_VISIBLE_DEVICES": "kfd", "CUDA_VISIBLE_DEVICES": "nvidia0"}
 
@@ -57,7 +36,7 @@ def set_stage(chip_name: str, folder: Path) -> dict[str, str]:
     chip, card = catalogue.chip(chip_name), card_of(chip_name)
     variable = chip.visible_devices or ""
     device = next(entry.device for entry in chip.frameworks.values() if entry.device in ("npu", "cuda"))
-    library = second_device(device)
+    library = second_device()
     try:
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(STAND_INS / "site", folder / "site")
@@ -110,14 +89,7 @@ def _install(site: Path, name: str, its_version: str) -> None:
 
 def _ascend(folder: Path, card: Card, chip: ChipConfig) -> dict[str, str]:
     short = card.name.removeprefix("Ascend")
-    write_program(
-        folder / "bin" / "npu-smi",
-        folder / "processes",
-        name=short,
-        memory_gib=card.memory_gib,
-        rest_w=card.rest_w,
-        busy_w=card.busy_w,
-    )
+    write_program(folder / "bin" / "npu-smi", folder / "processes", card)
     shutil.copy(vendor_library("libdcmi.c"), folder / "lib" / "libdcmi.so")
     for path, text in {
         "driver/version.info": "Version=25.5.1\n",
@@ -135,14 +107,7 @@ def _ascend(folder: Path, card: Card, chip: ChipConfig) -> dict[str, str]:
 
 
 def _hygon(folder: Path, card: Card, chip: ChipConfig) -> dict[str, str]:
-    write_program(
-        folder / "bin" / "hy-smi",
-        folder / "processes",
-        name=card.name,
-        memory_gib=card.memory_gib,
-        rest_w=card.rest_w,
-        busy_w=card.busy_w,
-    )
+    write_program(folder / "bin" / "hy-smi", folder / "processes", card)
     told = folder / "dtk-25.04" / ".info" / "version"
     told.parent.mkdir(parents=True)
     told.write_text("25.04.2\n")

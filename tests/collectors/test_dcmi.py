@@ -16,6 +16,7 @@ from npu_smi_outputs import A3_TABLE
 
 from collectors.samples import read_samples
 from collectors.sampling.process import SamplerProcess
+from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile the DCMI stub with")
 
@@ -23,7 +24,6 @@ TWO_910B = "0|0|0|0|910B3|c1|1035;5|0|1|5|910B3|42|1280"
 SCRIPT = """
 import json, os, sys, time
 from collectors.vendors.ascend.dcmi import DcmiCollector
-from tests.shared import REPOSITORY
 collector = DcmiCollector()
 began_s = time.monotonic()
 found = collector.probe()

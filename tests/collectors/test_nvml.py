@@ -16,6 +16,7 @@ from power_logs import ANY_LENGTH
 from collectors.accounting.energy import window_energy
 from collectors.samples import read_samples
 from collectors.sampling.process import SamplerProcess
+from tests.shared import REPOSITORY
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc to compile the NVML stub with")
 
@@ -26,7 +27,6 @@ RTX3090 = f"{A}|GeForce RTX 3090|00000000:01:00.0|8.6|"
 SCRIPT = """
 import json, os, sys
 from collectors.vendors.nvidia.nvml import NvmlCollector
-from tests.shared import REPOSITORY
 collector = NvmlCollector()
 found = collector.probe()
 result = {"sensors": [sensor.to_dict() for sensor in found.sensors], "reason": found.reason}

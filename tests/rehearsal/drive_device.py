@@ -1,4 +1,4 @@
-"""What PyTorch's second device of a stage does, as JSON: `python drive_device.py DEVICE`, in the stage's environment."""
+"""What PyTorch's second device of a stage does, as JSON: `python drive_device.py DEVICE`, on the stage."""
 
 import gzip
 import json

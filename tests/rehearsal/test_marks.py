@@ -48,7 +48,7 @@ def test_every_table_of_a_rehearsal_says_so_in_its_name_and_titles(tmp_path, mon
         assert titles
         assert all(rehearsal.NOTICE in line for line in titles), titles
     monkeypatch.delenv(rehearsal.VARIABLE)
-    assert [path.name for path in write_table(TABLE, [], tmp_path)][0] == "speed.md"
+    assert next(path.name for path in write_table(TABLE, [], tmp_path)) == "speed.md"
     assert rehearsal.NOTICE not in (tmp_path / "speed.md").read_text()
 
 

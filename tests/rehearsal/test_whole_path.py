@@ -53,14 +53,14 @@ def test_every_command_of_the_first_hour_is_typed_and_succeeds(rehearsed):
     folder, printed = rehearsed
     typed = [line.split()[2] for line in printed.splitlines() if line.startswith("$ crosscast ")]
     assert typed == [command[0] for command in commands("ascend910b", "s", folder)]
-    assert typed == ["doctor", "bench", "tables", "figures", "report", "claims"]
+    assert typed == ["doctor", "bench", "figures", "report", "claims"]
     assert "ascend910b can be benched with pytorch and mindspore" in printed
 
 
 def test_both_frameworks_run_under_the_names_of_the_chip(made):
-    assert {name: record["status"] for name, record in made.items()} == {
-        "pytorch": "completed",
-        "mindspore": "completed",
+    assert {(name, record["status"]) for name, record in made.items()} == {
+        ("pytorch", "completed"),
+        ("mindspore", "completed"),
     }
     for name, device in {"pytorch": "npu", "mindspore": "Ascend"}.items():
         framework = made[name]["measurements"]["framework"]
@@ -69,7 +69,7 @@ def test_both_frameworks_run_under_the_names_of_the_chip(made):
 
 
 def test_their_losses_agree_although_they_ran_on_other_devices(made):
-    losses = [record["measurements"]["training"][0]["epochs"][-1]["train_loss"] for record in made.values()]
+    losses = [record["measurements"]["training"][0]["epochs"][-1]["mean_loss"] for record in made.values()]
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
@@ -95,9 +95,8 @@ def test_energy_has_a_verdict_in_every_phase(made):
         phases = {phase["phase"]: phase["window"] for phase in energy["phases"]}
         assert {"idle before", "inference", "idle after"} <= phases.keys()
         assert all(window["valid"] or window["reasons"] for window in phases.values())
-        assert all(
-            92 < window["mean_power_w"] < 125 for window in phases.values() if window["mean_power_w"] is not None
-        )
+        powers = [window["mean_power_w"] for window in phases.values() if window["mean_power_w"] is not None]
+        assert all(92 < power < 125 for power in powers)
 
 
 def test_memory_is_counted_or_unknown_and_never_0(made):

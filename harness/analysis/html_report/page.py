@@ -104,9 +104,8 @@ def write_report(
 
 def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
     """The page as HTML that loads nothing: style, script and figures are inside, and its policy forbids the rest."""
-    return renderer.render(
-        "report.html", suites=suites, problems=problems, version=__version__, notice=rehearsal.titled("")
-    )
+    notice = rehearsal.titled("")
+    return renderer.render("report.html", suites=suites, problems=problems, version=__version__, notice=notice)
 
 
 def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: str) -> SuiteView:

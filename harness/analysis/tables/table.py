@@ -59,7 +59,7 @@ class Table:
 
 
 def rehearsed(table: Table) -> Table:
-    """The table as it is, or under a name and titles that tell it from one of measurements where a chip is rehearsed."""
+    """The table as it is; where a chip is rehearsed under a name and titles that tell it from one of measurements."""
     if rehearsal.stage() is None:
         return table
     sections = tuple(replace(section, title=rehearsal.titled(section.title)) for section in table.sections)

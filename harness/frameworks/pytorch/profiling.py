@@ -25,9 +25,9 @@ class TorchProfiler:
         self._profile.start()
 
     def stop(self, path: Path) -> None:
-        """End it and write the trace file, compressed; torch_npu compresses none and only warns of what it cannot write.
+        """End it and write the trace file, compressed. Raises RuntimeError where there is no file then.
 
-        Raises RuntimeError where there is no file then.
+        torch_npu compresses none, and only warns of what it cannot write.
         """
         self._profile.stop()
         self._profile.export_chrome_trace(str(path))

@@ -1,8 +1,9 @@
 /* A second device of PyTorch with memory of its own, whose operators run on the host.
  *
- * DEVICE is its device type and dispatch key: PrivateUse1 for an NPU, CUDA (with IS_CUDA) in a PyTorch built without it.
- * Copies between host and device, views and memory are here. Every other operator copies what it is given to the host,
- * runs there and copies back what it gives; a tensor that was left on the host ends it as on a real device.
+ * open_device("npu") makes it of the type that PyTorch keeps for others (PrivateUse1), open_device("cuda") of that of
+ * CUDA in a PyTorch built without it; a process opens one. Copies between host and device, views and memory are here.
+ * Every other operator copies what it is given to the host, runs there and copies back what it gives; a tensor that was
+ * left on the host ends it as on a real device.
  */
 #include <ATen/EmptyTensor.h>
 #include <ATen/CPUGeneratorImpl.h>
@@ -27,7 +28,9 @@
 
 namespace {
 
-constexpr auto TYPE = c10::DeviceType::DEVICE;
+c10::DeviceType TYPE;
+c10::DispatchKey KEY;
+const char *NAME;
 constexpr int64_t BLOCK = 512;
 std::atomic<int64_t> allocated{0}, peak{0};
 
@@ -49,7 +52,7 @@ struct DeviceAllocator final : c10::Allocator {
         if (wanted == 0) return {nullptr, nullptr, &release_nothing, device};
         const int64_t bytes = (static_cast<int64_t>(wanted) + BLOCK - 1) / BLOCK * BLOCK;
         void *memory = std::aligned_alloc(BLOCK, bytes);
-        TORCH_CHECK_WITH(OutOfMemoryError, memory, NAME " out of memory. Tried to allocate ", bytes, " bytes");
+        TORCH_CHECK_WITH(OutOfMemoryError, memory, NAME, " out of memory. Tried to allocate ", bytes, " bytes");
         const int64_t now = allocated += bytes;
         for (int64_t most = peak; now > most && !peak.compare_exchange_weak(most, now);) {}
         return {memory, new Block{memory, bytes}, &release, device};
@@ -59,10 +62,8 @@ struct DeviceAllocator final : c10::Allocator {
     void copy_data(void *to, const void *from, size_t bytes) const override { std::memcpy(to, from, bytes); }
 };
 DeviceAllocator allocator;
-REGISTER_ALLOCATOR(TYPE, &allocator);
 
 struct Guard final : c10::impl::DeviceGuardImplInterface {
-    static constexpr c10::DeviceType static_type = TYPE;
     c10::DeviceType type() const override { return TYPE; }
     c10::Device exchangeDevice(c10::Device) const override { return {TYPE, 0}; }
     c10::Device getDevice() const override { return {TYPE, 0}; }
@@ -73,27 +74,16 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     c10::DeviceIndex deviceCount() const noexcept override { return 1; }
     static void check(c10::Device device) { TORCH_CHECK(device.index() <= 0, "invalid device ordinal"); }
 };
-C10_REGISTER_GUARD_IMPL(DEVICE, Guard);
 
-struct Hooks final : at::HOOKS {
-#ifdef IS_CUDA
-    explicit Hooks(at::CUDAHooksArgs) {}
-    bool hasCUDA() const override { return true; }
-    std::string showConfig() const override { return "a stand-in for CUDA\n"; }
-    c10::DeviceIndex current_device() const override { return 0; }
-    int getNumGPUs() const override { return 1; }
-    at::Allocator *getCUDADeviceAllocator() const override { return &allocator; }
-#else
-    void resizePrivateUse1Bytes(const c10::Storage &storage, size_t bytes) const override {
-        resize_storage(storage.unsafeGetStorageImpl(), bytes);
-    }
-#endif
-    static void resize_storage(c10::StorageImpl *storage, size_t bytes) {
-        auto grown = allocator.allocate(bytes);
-        if (storage->nbytes()) std::memcpy(grown.get(), storage->data(), std::min(bytes, storage->nbytes()));
-        storage->set_data_ptr_noswap(std::move(grown));
-        storage->set_nbytes(bytes);
-    }
+void resize_storage(c10::StorageImpl *storage, size_t bytes) {
+    auto grown = allocator.allocate(bytes);
+    if (storage->nbytes()) std::memcpy(grown.get(), storage->data(), std::min(bytes, storage->nbytes()));
+    storage->set_data_ptr_noswap(std::move(grown));
+    storage->set_nbytes(bytes);
+}
+
+template <class Interface>
+struct Hooks : Interface {
     void init() const override {}
     bool isBuilt() const override { return true; }
     bool isAvailable() const override { return true; }
@@ -108,12 +98,22 @@ struct Hooks final : at::HOOKS {
     }
     at::Device getDeviceFromPtr(void *) const override { return {TYPE, 0}; }
 };
-#ifdef IS_CUDA
-std::unique_ptr<at::CUDAHooksInterface> make_hooks(at::CUDAHooksArgs none) { return std::make_unique<Hooks>(none); }
-const bool hooked = (at::CUDAHooksRegistry()->Register("CUDAHooks", make_hooks), true);
-#else
-const bool hooked = (at::RegisterPrivateUse1HooksInterface(new Hooks), true);
-#endif
+
+struct NpuHooks final : Hooks<at::PrivateUse1HooksInterface> {
+    void resizePrivateUse1Bytes(const c10::Storage &storage, size_t bytes) const override {
+        resize_storage(storage.unsafeGetStorageImpl(), bytes);
+    }
+};
+
+struct CudaHooks final : Hooks<at::CUDAHooksInterface> {
+    bool hasCUDA() const override { return true; }
+    std::string showConfig() const override { return "a stand-in for CUDA\n"; }
+    c10::DeviceIndex current_device() const override { return 0; }
+    int getNumGPUs() const override { return 1; }
+    at::Allocator *getCUDADeviceAllocator() const override { return &allocator; }
+};
+
+std::unique_ptr<at::CUDAHooksInterface> make_cuda_hooks(at::CUDAHooksArgs) { return std::make_unique<CudaHooks>(); }
 
 /* The device's memory as a tensor of the host; only copies use it. */
 at::Tensor seen_by_host(const at::Tensor &tensor) {
@@ -139,21 +139,21 @@ at::Tensor copy_from_and_resize(const at::Tensor &source, const at::Tensor &self
 
 at::Tensor empty(c10::SymIntArrayRef size, std::optional<at::ScalarType> type, std::optional<at::Layout>,
                  std::optional<at::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
-    return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(size), &allocator, c10::DispatchKeySet(c10::DispatchKey::DEVICE),
+    return at::detail::empty_generic(C10_AS_INTARRAYREF_SLOW(size), &allocator, c10::DispatchKeySet(KEY),
                                      c10::dtype_or_default(type), format);
 }
 
 at::Tensor empty_strided(c10::SymIntArrayRef size, c10::SymIntArrayRef stride, std::optional<at::ScalarType> type,
                          std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>) {
     return at::detail::empty_strided_generic(C10_AS_INTARRAYREF_SLOW(size), C10_AS_INTARRAYREF_SLOW(stride), &allocator,
-                                             c10::DispatchKeySet(c10::DispatchKey::DEVICE), c10::dtype_or_default(type));
+                                             c10::DispatchKeySet(KEY), c10::dtype_or_default(type));
 }
 
 const at::Tensor &resize_(const at::Tensor &self, c10::SymIntArrayRef size, std::optional<at::MemoryFormat>) {
     auto *impl = self.unsafeGetTensorImpl();
     impl->set_sizes_contiguous(C10_AS_INTARRAYREF_SLOW(size));
     const size_t needed = (impl->numel() + impl->storage_offset()) * impl->itemsize();
-    if (needed > impl->storage().nbytes()) Hooks::resize_storage(impl->unsafe_storage().unsafeGetStorageImpl(), needed);
+    if (needed > impl->storage().nbytes()) resize_storage(impl->unsafe_storage().unsafeGetStorageImpl(), needed);
     return self;
 }
 
@@ -183,17 +183,15 @@ at::Tensor &set_(at::Tensor &self, at::Storage storage, c10::SymInt offset, c10:
 
 at::Scalar scalar(const at::Tensor &self) { return at::native::_local_scalar_dense_cpu(seen_by_host(self)); }
 
-#ifndef IS_CUDA
 /* An NPU computes GELU by tanh, whatever it is told. */
 at::Tensor gelu(const at::Tensor &x, c10::string_view) { return at::gelu(x.cpu(), "tanh").to(x.device()); }
 at::Tensor gelu_backward(const at::Tensor &gradient, const at::Tensor &x, c10::string_view) {
     return at::gelu_backward(gradient.cpu(), x.cpu(), "tanh").to(x.device());
 }
-#endif
 
 void refuse_host(const at::Tensor &tensor) {
     TORCH_CHECK(!tensor.defined() || tensor.device().type() == TYPE || tensor.dim() == 0,
-                "Expected all tensors to be on the same device, but found at least two devices, " NAME ":0 and ",
+                "Expected all tensors to be on the same device, but found at least two devices, ", NAME, ":0 and ",
                 tensor.device(), "!");
 }
 
@@ -214,28 +212,35 @@ void on_host(const c10::OperatorHandle &op, torch::jit::Stack *stack) {
 
 extern "C" int64_t peak_bytes() { return peak; }
 
-TORCH_LIBRARY_IMPL(_, DEVICE, m) { m.fallback(torch::CppFunction::makeFromBoxedFunction<&on_host>()); }
+extern "C" void open_device(const char *name) {
+    const bool npu = !std::strcmp(name, "npu");
+    NAME = npu ? "npu" : "cuda";
+    TYPE = npu ? c10::DeviceType::PrivateUse1 : c10::DeviceType::CUDA;
+    KEY = npu ? c10::DispatchKey::PrivateUse1 : c10::DispatchKey::CUDA;
+    c10::SetAllocator(TYPE, &allocator);
+    static c10::impl::DeviceGuardImplRegistrar guard(TYPE, new Guard);
+    if (npu) at::RegisterPrivateUse1HooksInterface(new NpuHooks);
+    else at::CUDAHooksRegistry()->Register("CUDAHooks", make_cuda_hooks);
 
-#ifndef IS_CUDA
-/* Without lists of operators that autocast lowers: under it all stay as they are. */
-TORCH_LIBRARY_IMPL(_, AutocastPrivateUse1, m) { m.fallback(torch::CppFunction::makeFallthrough()); }
-#endif
-
-TORCH_LIBRARY_IMPL(aten, DEVICE, m) {
-    m.impl("empty.memory_format", empty);
-    m.impl("empty_strided", empty_strided);
-    m.impl("copy_", copy_);
-    m.impl("_copy_from", copy_from);
-    m.impl("_copy_from_and_resize", copy_from_and_resize);
-    m.impl("resize_", resize_);
-    m.impl("view", view);
-    m.impl("_reshape_alias", reshape_alias);
-    m.impl("as_strided", as_strided);
-    m.impl("unfold", at::native::unfold);
-    m.impl("set_.source_Storage_storage_offset", set_);
-    m.impl("_local_scalar_dense", scalar);
-#ifndef IS_CUDA
-    m.impl("gelu", gelu);
-    m.impl("gelu_backward", gelu_backward);
-#endif
+    static torch::Library others(torch::Library::IMPL, "_", KEY, __FILE__, __LINE__);
+    others.fallback(torch::CppFunction::makeFromBoxedFunction<&on_host>());
+    static torch::Library own(torch::Library::IMPL, "aten", KEY, __FILE__, __LINE__);
+    own.impl("empty.memory_format", empty);
+    own.impl("empty_strided", empty_strided);
+    own.impl("copy_", copy_);
+    own.impl("_copy_from", copy_from);
+    own.impl("_copy_from_and_resize", copy_from_and_resize);
+    own.impl("resize_", resize_);
+    own.impl("view", view);
+    own.impl("_reshape_alias", reshape_alias);
+    own.impl("as_strided", as_strided);
+    own.impl("unfold", at::native::unfold);
+    own.impl("set_.source_Storage_storage_offset", set_);
+    own.impl("_local_scalar_dense", scalar);
+    if (!npu) return;
+    own.impl("gelu", gelu);
+    own.impl("gelu_backward", gelu_backward);
+    /* Without lists of operators that autocast lowers: under it all stay as they are. */
+    static torch::Library autocast(torch::Library::IMPL, "_", c10::DispatchKey::AutocastPrivateUse1, __FILE__, __LINE__);
+    autocast.fallback(torch::CppFunction::makeFallthrough());
 }

@@ -1,4 +1,4 @@
-"""In the place of Huawei's torch_npu: a device `npu` for PyTorch with memory of its own, whose operators run on the host.
+"""In the place of Huawei's torch_npu: a device `npu` with memory of its own, whose operators run on the host.
 
 As on the chip, torch.nn.functional.gelu computes the form with tanh, whatever it is told.
 """
@@ -31,6 +31,7 @@ def npu_gelu(x, approximate="none"):
 
 (Path(os.environ["CROSSCAST_REHEARSAL"]) / "processes" / str(os.getpid())).touch()
 library = ctypes.CDLL(CAST["library"])
+library.open_device(b"npu")
 library.peak_bytes.restype = ctypes.c_int64
 npu.name, npu.peak_bytes = CAST["device_name"], library.peak_bytes
 torch.utils.rename_privateuse1_backend("npu")
