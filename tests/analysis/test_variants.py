@@ -45,6 +45,7 @@ def test_different_variants_are_refused_where_the_chip_must_agree(results, kind)
         ([B3], [B4], refusal(B3[1], B4[1])),
         ([B3], [B3], ()),
         ([("910B3", B3[1])], [B3], ()),
+        ([("A100-SXM-80GB", SXM[1])], [SXM], ()),
         ([("910B3", None)], [("Ascend910B3", None)], ()),
         ([("910B3", None)], [("Ascend910B4", None)], refusal("910B3", "Ascend910B4")),
         ([("Ascend910B3", None)], [B3], ()),
@@ -52,7 +53,18 @@ def test_different_variants_are_refused_where_the_chip_must_agree(results, kind)
         ([(None, None)], [B3], ()),
         ([B3, B4], [B3, B4], refusal(f"{B3[1]} or {B4[1]}", f"{B3[1]} or {B4[1]}")),
     ],
-    ids=["two", "one", "one-two-names", "no-variant", "no-variants", "old", "old-other", "unknown", "mixed"],
+    ids=[
+        "two",
+        "one",
+        "one-two-names",
+        "one-unlike-names",
+        "no-variant",
+        "no-variants",
+        "old",
+        "old-other",
+        "unknown",
+        "mixed",
+    ],
 )
 def test_variants_or_else_names_of_devices_decide(results, ours, theirs, expected):
     cells = two_cells(results, ours, theirs)

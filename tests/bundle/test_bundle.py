@@ -219,6 +219,18 @@ class TestNames:
     def test_what_is_nobodys_is_left_alone(self, text):
         assert Scrubber(PRIVATE).text(text) == text
 
+    def test_names_in_json_are_found_wherever_they_stand(self):
+        found = json.loads(Scrubber(PRIVATE).json(json.dumps({"/home/carol/x": [{"by alice.wonder": "gpu-node17"}]})))
+        (
+            (
+                path,
+                ((entry,)),
+            ),
+        ) = found.items()
+        assert path == "~/x"
+        assert set(entry) == {"by user-2"}
+        assert entry["by user-2"].startswith("host")
+
     def test_a_long_log_takes_no_long_time(self):
         text = ("a/" * 50 + "/b" * 50 + " x@y " + "." * 80 + "\n") * 2_000
         assert len(Scrubber(PRIVATE).text(text)) > 1000

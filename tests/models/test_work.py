@@ -16,8 +16,8 @@ CASES = {
     "fourcastnet": (fourcastnet, fourcastnet.Network(patch_size=4, embed_dim=64, depth=2), make_domain(GRID, 3)),
     "graphcast": (
         graphcast,
-        graphcast.Network(mesh_refinement=1, latent_size=32, message_steps=3, hidden_layers=2),
-        make_domain(GRID, 3, forcings=("f",), statics=("s",)),
+        graphcast.Network(mesh_refinement=1, latent_size=32, message_steps=12, hidden_layers=2),
+        make_domain((8, 16), 3, forcings=("f",), statics=("s",)),
     ),
     "aigoms": (
         aigoms,
