@@ -1,6 +1,6 @@
 """Where `put` leaves an array, and a build its tensors: `drive_put.py FRAMEWORK` prints it as JSON, in a process.
 
-There need be no accelerator. PyTorch is asked where `get_default_device` says what it says in a `with` block before 2.8.
+There need be no accelerator. PyTorch is asked where `get_default_device` says what it did in `with` blocks before 2.8.
 """
 
 import json
