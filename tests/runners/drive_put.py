@@ -1,4 +1,7 @@
-"""Where `put` leaves an array: `drive_put.py FRAMEWORK` prints it as JSON, in a process, without an accelerator."""
+"""Where `put` leaves an array, and a build its tensors: `drive_put.py FRAMEWORK` prints it as JSON, in a process.
+
+There need be no accelerator. PyTorch is asked where `get_default_device` says what it did in `with` blocks before 2.8.
+"""
 
 import json
 import sys
@@ -12,10 +15,14 @@ def pytorch():
     import torch
 
     from harness.frameworks.pytorch.trainer import PyTorch
+    from harness.models.operators.pytorch import device_of_build
     from harness.scenario.execution import EAGER
 
+    torch.get_default_device = lambda: torch.device("cpu")
+    with torch.device("meta"):
+        built_for = device_of_build()
     put = {device: PyTorch(device, None, EAGER, torch.float32).put(ARRAY) for device in ("cpu", "meta")}
-    return {"cpu": put["cpu"].tolist(), "elsewhere": str(put["meta"].device)}
+    return {"cpu": put["cpu"].tolist(), "elsewhere": str(put["meta"].device), "built for": built_for}
 
 
 def typed_alone(tensor, dtype):

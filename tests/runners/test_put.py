@@ -27,7 +27,7 @@ def drive(framework):
 
 def test_pytorch_copies_when_it_is_told_to():
     found = drive("pytorch")
-    assert found == {"cpu": [[0, 1, 2], [3, 4, 5]], "elsewhere": "meta"}
+    assert found == {"cpu": [[0, 1, 2], [3, 4, 5]], "elsewhere": "meta", "built for": "meta"}
 
 
 def test_mindspore_copies_when_it_is_told_to():
