@@ -6,8 +6,10 @@ A launch that is made so is no measurement: its record says so, and only a rehea
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harness.results.record import Purpose
+if TYPE_CHECKING:
+    from harness.results.record import Purpose
 
 VARIABLE = "CROSSCAST_REHEARSAL"
 """Environment variable with the folder of the stage."""
@@ -20,7 +22,7 @@ def stage(environ: Mapping[str, str] = os.environ) -> Path | None:
     return Path(found) if (found := environ.get(VARIABLE)) else None
 
 
-def purpose() -> Purpose:
+def purpose() -> "Purpose":
     """What launches are made for here, and which are counted."""
     return "measurement" if stage() is None else "rehearsal"
 

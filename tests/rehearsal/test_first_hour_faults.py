@@ -35,7 +35,11 @@ def test_recomputing_imports_nothing_in_a_timed_step():
     ("device", "variables", "said"),
     [
         ("npu", {}, "for npu with the Python package triton, which is not installed: install triton-ascend"),
-        ("npu", {"TORCHINDUCTOR_NPU_BACKEND": "mlir"}, "package torch_mlir, which is not installed: install torch-mlir"),
+        (
+            "npu",
+            {"TORCHINDUCTOR_NPU_BACKEND": "mlir"},
+            "torch_mlir, which is not installed: install torch-mlir,",
+        ),
         ("cuda", {}, "for cuda with the Python package triton, which is not installed: install triton,"),
     ],
 )
