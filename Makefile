@@ -17,8 +17,8 @@ bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
 	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
 
-.PHONY: help venv wheelhouse bench rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks\
-	lock clean $(VENV) $(VENV_ACCELERATOR)
+.PHONY: help venv wheelhouse bench rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
+	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

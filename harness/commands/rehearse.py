@@ -23,6 +23,6 @@ def rehearse(chip: str, suite: str, parity: tuple[str, ...], repeats: int | None
     """The first hour on a chip that is not here, with stand-ins for it: a test of the path, no measurement."""
     from harness.rehearsal.rehearse import rehearse as run
 
-    failed = run(chip, suite, folder or Path("rehearsal") / chip, parity=parity, repeats=repeats)
+    failed = run(chip, suite, folder or Path("rehearsal") / Path(chip).stem, parity=parity, repeats=repeats)
     if failed:
         raise UserError(f"of this rehearsal failed: {'; '.join(' '.join(command[:2]) for command in failed)}")

@@ -14,6 +14,9 @@ from harness.rehearsal.programs import write_program
 from harness.scenario import catalogue
 from harness.scenario.schema import ChipConfig
 
+CAST_FILE = "stage.json"
+"""What the stand-ins read of a stage."""
+
 DEVICE_FILE = {"ASCEND_RT_VISIBLE_DEVICES": "davinci0", "HIP_VISIBLE_DEVICES": "kfd", "CUDA_VISIBLE_DEVICES": "nvidia0"}
 
 
@@ -31,11 +34,14 @@ def card_of(chip_name: str) -> Card:
 def set_stage(chip_name: str, folder: Path) -> dict[str, str]:
     """Fill a folder, which is made or replaced, with all that stands in for a chip; the environment that finds it.
 
-    Raises UserError for a chip without a stand-in, without a compiler, and where the folder cannot be written.
+    Raises UserError for a chip without a stand-in, without a compiler, for a folder of anything else, and for one that
+    cannot be written.
     """
     chip, card = catalogue.chip(chip_name), card_of(chip_name)
     variable = chip.visible_devices or ""
     device = next(entry.device for entry in chip.frameworks.values() if entry.device in ("npu", "cuda"))
+    if folder.exists() and not (folder / CAST_FILE).is_file():
+        raise UserError(f"{folder} is there and is no stage of a rehearsal; choose another folder")
     library = second_device()
     try:
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,7 +80,7 @@ def _write_cast(folder: Path, device: str, library: Path, card: Card, *, is_hip:
         "cuda": None if is_hip else "12.8",
         "hip": "6.3.25" if is_hip else None,
     }
-    (folder / "stage.json").write_text(json.dumps(cast, indent=1) + "\n")
+    (folder / CAST_FILE).write_text(json.dumps(cast, indent=1) + "\n")
     if device == "npu":
         _install(folder / "site", "torch_npu", version("torch").partition("+")[0])
 

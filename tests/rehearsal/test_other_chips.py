@@ -1,9 +1,13 @@
 """What a stage of each further chip tells the harness, by the vendor's own interfaces."""
 
+import re
+
 import pytest
 
 from harness.errors import UserError
-from harness.rehearsal.stage import CARDS, card_of
+from harness.rehearsal.cards import CARDS
+from harness.rehearsal.stage import card_of, set_stage
+from harness.scenario import catalogue
 
 ASK = """
 import json, sys
@@ -45,14 +49,17 @@ def test_its_power_can_be_read(on_stage, chip):
 
 
 def test_every_card_bears_the_name_that_its_chip_file_looks_for():
-    import re
-
-    from harness.scenario import catalogue
-
     for name, card in CARDS.items():
         assert re.search(catalogue.chip(name).device_name, card.name)
 
 
-def test_what_needs_no_rehearsal_or_has_no_stand_in_is_one_line(tmp_path):
+def test_what_needs_no_rehearsal_is_one_line():
     with pytest.raises(UserError, match="cpu needs no rehearsal: make bench CHIP=cpu runs here"):
         card_of("cpu")
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path):
+    (tmp_path / "mine").touch()
+    with pytest.raises(UserError, match="is there and is no stage of a rehearsal"):
+        set_stage("a100", tmp_path)
+    assert (tmp_path / "mine").exists()

@@ -18,8 +18,13 @@ from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.casting import Casting
 from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
+<<<<<<< HEAD
 from harness.frameworks.pytorch.optimisers import adam_kernel, make_optimiser
 from harness.frameworks.pytorch.recompute import recompute_blocks
+=======
+from harness.frameworks.pytorch.optimisers import optimiser_class
+from harness.frameworks.pytorch.recompute import prepare, recompute_blocks
+>>>>>>> hb
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -89,6 +94,7 @@ class PyTorch:
         source = port or importlib.import_module(f"{architecture.__name__}.pytorch")
         with self._device:
             self.module: torch.nn.Module = source.build(network, domain, self._execution).to(self._device, self._dtype)
+        prepare(self._execution.recompute)
         if self._execution.recompute.unit == "blocks":
             recompute_blocks(source, self.module)
         how = self._execution.compilation
