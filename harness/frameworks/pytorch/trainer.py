@@ -18,13 +18,8 @@ from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.casting import Casting
 from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
-<<<<<<< HEAD
 from harness.frameworks.pytorch.optimisers import adam_kernel, make_optimiser
-from harness.frameworks.pytorch.recompute import recompute_blocks
-=======
-from harness.frameworks.pytorch.optimisers import optimiser_class
 from harness.frameworks.pytorch.recompute import prepare, recompute_blocks
->>>>>>> hb
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
