@@ -91,7 +91,9 @@ def test_wheelhouse_hands_on_the_machine_and_the_image():
 
 
 def test_tests_always_run_in_the_pinned_environment():
-    assert recipe("test", "CHIP=a100")[-1] == ".venv/bin/pytest"
+    beside, alone = recipe("test", "CHIP=a100")[-2:]
+    assert beside.startswith(".venv/bin/pytest -m 'not alone' -n logical ")
+    assert alone == ".venv/bin/pytest -m alone"
 
 
 def test_unknown_chip_is_the_bench_s_own_error():
