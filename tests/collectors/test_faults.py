@@ -25,6 +25,8 @@ from collectors.registry import Registry
 from collectors.samples import read_samples
 from collectors.sampling.process import SamplerOutcome, SamplerProcess
 
+pytestmark = pytest.mark.alone
+
 LIMITS = QualityLimits(min_window_s=0.0, min_updates=0, min_averaging_windows=0, max_gap_s=1.3)
 STEP_S, N_STEPS = 0.05, 30
 SLACK_S = 1.0

@@ -16,6 +16,8 @@ from collectors.sampling.process import SamplerProcess
 from collectors.vendors.ascend import npu_smi_reader
 from collectors.vendors.ascend.npu_smi import NpuSmiCollector
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def smi(tmp_path, monkeypatch):

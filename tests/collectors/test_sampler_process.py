@@ -21,6 +21,8 @@ from collectors.samples import read_samples
 from collectors.sampling.process import SamplerProcess
 from collectors.vendors.host.rapl import UPDATE_PERIOD_S as RAPL_UPDATE_PERIOD_S
 
+pytestmark = pytest.mark.alone
+
 WRAP_UJ = 262_143_000
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.shared import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 DRIVE = Path(__file__).with_name("drive_deep.py")
 OPERATORS = ("GELU", "soft shrinkage", "LayerNorm", "dense layer", "segment sum", "Fourier transform", "Adam", "AdamW")

@@ -13,7 +13,7 @@ from harness.machine.environment import host_digest
 from tests.launch.conftest import records
 from tests.launch.stand_in import stand_in
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 COLLECTOR = '''
 import time

@@ -9,6 +9,8 @@ from collectors.base import Sensor
 from harness.calibration.store import Calibration, load
 from tests.power.test_power_commands import refused
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.mark.slow
 def test_delay_window_and_update_of_a_sensor_that_follows_the_cpu(crosscast, tmp_path):

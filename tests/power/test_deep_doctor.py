@@ -9,7 +9,7 @@ import yaml
 from harness.results.deep_report import path_of
 from tests.shared import REPOSITORY
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 CHIP = yaml.safe_load((REPOSITORY / "scenarios" / "chips" / "cpu.yaml").read_text())
 QUICK = ("--execution", "eager", "--limit", 250, "--json")

@@ -4,6 +4,8 @@ from harness.runners import clock as clocks
 from harness.runners.clock import StepClock
 from tests.runners.traced import Traced
 
+pytestmark = pytest.mark.alone
+
 READING_S = 0.5
 
 
