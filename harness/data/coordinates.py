@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from harness.data.calendar import counts_since
 from harness.data.locations import Location
-from harness.data.reading import Finding, UnitConversion
+from harness.data.reading import FieldReading, UnitConversion
 from harness.data.units import canonical, conversion, is_angle, measures, stated_units
 from harness.errors import UserError
 
@@ -134,7 +134,7 @@ def check_grid(file: Location, array: xr.DataArray, latitude: str | None) -> Non
 
 def degrees(
     file: Location, array: xr.DataArray, dimension: str, role: Literal["latitude", "longitude"], values: Degrees
-) -> tuple[Degrees, Finding]:
+) -> tuple[Degrees, FieldReading]:
     """The values of a latitude or longitude coordinate in degrees north or east.
 
     Raises UserError where they are lengths of a projection, numbers of rows or anything else that is no angle.
@@ -149,15 +149,15 @@ def degrees(
                 f"{file}: {dimension!r} of {array.name} holds row numbers (from {values.min():g} to {values.max():g}, "
                 f"without units or standard_name), no latitudes: {TO_LATITUDE}"
             )
-        return values, Finding(file, dimension, assumed="degrees")
+        return values, FieldReading(file, dimension, assumed="degrees")
     if _NORTH.fullmatch(units) or _EAST.fullmatch(units) or canonical(units) == "degree":
-        return values, Finding(file, dimension)
+        return values, FieldReading(file, dimension)
     if _SOUTH.fullmatch(units) or _WEST.fullmatch(units):
         turned = UnitConversion(stated=units, wanted="degrees", factor=-1.0)
-        return -values, Finding(file, dimension, conversion=turned)
+        return -values, FieldReading(file, dimension, conversion=turned)
     if canonical(units) == "radian":
         turned = UnitConversion(stated=units, wanted="degrees", factor=_RADIANS)
-        return np.degrees(values), Finding(file, dimension, conversion=turned)
+        return np.degrees(values), FieldReading(file, dimension, conversion=turned)
     if canonical(units).lower() in _NUMBERS:
         what = "row numbers" if role == "latitude" else "column numbers"
         raise UserError(f"{file}: {dimension!r} of {array.name} is in {units!r}: {what}, no {role}s; {TO_LATITUDE}")
@@ -167,10 +167,10 @@ def degrees(
         raise UserError(f"{file}: {dimension!r} of {array.name} is in {units!r}, which is no unit of {role}")
     turned_by = conversion(units, "degree", f"{file}: {dimension!r}")
     factor = 1.0 if turned_by is None else turned_by.factor
-    return values * factor, Finding(file, dimension, conversion=turned_by)
+    return values * factor, FieldReading(file, dimension, conversion=turned_by)
 
 
-def columns_once(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, Finding | None]:
+def columns_once(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, FieldReading | None]:
     """The columns up to where longitudes (W,) come round to the first one again.
 
     Raises UserError where they neither increase nor decrease from column to column, modulo 360 degrees.
@@ -191,10 +191,10 @@ def columns_once(file: Location, dimension: str, longitude: Degrees) -> tuple[sl
         f"{dimension}: longitude {surplus} repeats the first columns ({longitude[0]:g} and on): "
         f"{len(longitude) - kept} of {len(longitude)} columns left out"
     )
-    return slice(kept), Finding(file, dimension, remark=remark)
+    return slice(kept), FieldReading(file, dimension, remark=remark)
 
 
-def even_rows(file: Location, dimension: str, latitude: Degrees) -> tuple[slice, Finding | None]:
+def even_rows(file: Location, dimension: str, latitude: Degrees) -> tuple[slice, FieldReading | None]:
     """An even number of rows: of an odd one without the southernmost, as FourCastNet has it, where a row is at a pole.
 
     Else without the last row.
@@ -206,16 +206,16 @@ def even_rows(file: Location, dimension: str, latitude: Degrees) -> tuple[slice,
     southernmost_first = at_pole and latitude[0] < latitude[-1]
     left_out = latitude[0] if southernmost_first else latitude[-1]
     remark = f"{dimension}: the row at latitude {left_out:g}, one of {count}, left out for an even grid"
-    return slice(1, None) if southernmost_first else slice(count - 1), Finding(file, dimension, remark=remark)
+    return slice(1, None) if southernmost_first else slice(count - 1), FieldReading(file, dimension, remark=remark)
 
 
-def even_columns(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, Finding | None]:
+def even_columns(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, FieldReading | None]:
     """An even number of columns: of an odd one without the last."""
     count = len(longitude)
     if count % 2 == 0:
         return slice(count), None
     remark = f"{dimension}: the column at longitude {longitude[-1]:g}, one of {count}, left out for an even grid"
-    return slice(count - 1), Finding(file, dimension, remark=remark)
+    return slice(count - 1), FieldReading(file, dimension, remark=remark)
 
 
 def order_like(

@@ -17,7 +17,7 @@ from harness.data.calendar import Times
 from harness.data.config import ArchiveConfig
 from harness.data.files import unreadable
 from harness.data.locations import Location
-from harness.data.reading import Finding
+from harness.data.reading import FieldReading
 from harness.data.selection import select
 from harness.data.time_axis import NO_TIMES, mapped_times, own_times, time_coordinate, time_dimension
 from harness.errors import UserError
@@ -43,7 +43,7 @@ class Piece:
     longitude: NDArray[np.float64]
     levels: NDArray[np.float64] | None
     level_units: str | None = None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[FieldReading, ...] = ()
     own_times: Times = field(default_factory=lambda: NO_TIMES)
     lost: str = ""
     steps_per_chunk: int | None = None
@@ -145,7 +145,7 @@ _Kept = tuple[slice, NDArray[np.float64]]
 
 def _grid(
     file: Location, array: xr.DataArray, latitude: str, longitude: str, config: ArchiveConfig
-) -> tuple[_Kept, _Kept, tuple[Finding, ...]]:
+) -> tuple[_Kept, _Kept, tuple[FieldReading, ...]]:
     """Rows and columns of a variable: each column once, and an even number of both where the mapping wants that."""
     rows, row_finding = coordinates.degrees(file, array, latitude, "latitude", _coordinate(file, array, latitude))
     columns, column_finding = coordinates.degrees(
@@ -155,7 +155,7 @@ def _grid(
         coordinates.check_radians(file, rows, columns)
     once, repeated = coordinates.columns_once(file, longitude, columns)
     row_slice, column_slice = slice(len(rows)), once
-    left_out: list[Finding | None] = [repeated]
+    left_out: list[FieldReading | None] = [repeated]
     if config.even_grid:
         row_slice, lost_row = coordinates.even_rows(file, latitude, rows)
         even, lost_column = coordinates.even_columns(file, longitude, columns[once])
@@ -183,7 +183,7 @@ def on_grid(piece: Piece, reference: Piece) -> Piece:
         piece,
         arrays=tuple(array.isel({longitude: columns}) for array in piece.arrays),
         longitude=reference.longitude,
-        findings=(*piece.findings, Finding(piece.path, longitude, remark=remark)),
+        findings=(*piece.findings, FieldReading(piece.path, longitude, remark=remark)),
     )
 
 

@@ -57,7 +57,7 @@ class DataReading(Frozen):
 
 
 @dataclass(frozen=True)
-class Finding:
+class FieldReading:
     """What one file says of a variable or coordinate: converted by `conversion`, or taken in `assumed` units.
 
     `remark` is anything else that was done to it, in words, and `caution` anything else that is in doubt.
@@ -71,7 +71,7 @@ class Finding:
     caution: str | None = None
 
 
-def reading_of(findings: Iterable[Finding]) -> DataReading:
+def reading_of(findings: Iterable[FieldReading]) -> DataReading:
     """What the findings of all files come to: each conversion, remark and caution once."""
     found = tuple(dict.fromkeys(findings))
     files: dict[str, set[Location]] = {}

@@ -18,7 +18,7 @@ from harness.data.files import DataFile, find_files, open_lazily
 from harness.data.layout import Piece, arrange
 from harness.data.levels import LevelPlan, plan_levels
 from harness.data.locations import Location
-from harness.data.reading import Finding, UnitConversion
+from harness.data.reading import FieldReading, UnitConversion
 from harness.data.time_axis import check_against_own, count_on
 from harness.errors import UserError
 
@@ -41,7 +41,7 @@ class Variable:
     levels: tuple[LevelPlan | None, ...]
     pieces: tuple[Piece, ...]
     conversions: tuple[tuple[UnitConversion | None, ...], ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[FieldReading, ...]
 
     @property
     def times(self) -> Times:
@@ -185,18 +185,18 @@ def has_levels(array: xr.DataArray, candidates: Sequence[str] | None) -> bool:
     return name is not None and (name in (candidates or ()) or array.sizes[name] > 1)
 
 
-def _units(piece: Piece, field: Channel) -> Finding:
+def _units(piece: Piece, field: Channel) -> FieldReading:
     """How the values of a field in one file come into the units of the mapping."""
     array, name = piece.arrays[0], str(piece.arrays[0].name)
     stated = units.stated_units(array.attrs)
     if stated is None:
         known = units.canonical(field.units) == "1"
-        return Finding(piece.path, name, assumed=None if known else field.units)
+        return FieldReading(piece.path, name, assumed=None if known else field.units)
     caution = None
     if units.is_practical_salinity(stated, field.units):
         caution = f"{name}: units {stated!r} of the files taken as practical salinity, as on the scale of 35"
     conversion = units.conversion(stated, field.units, f"{piece.path}: {name}")
-    return Finding(piece.path, name, conversion=conversion, caution=caution)
+    return FieldReading(piece.path, name, conversion=conversion, caution=caution)
 
 
 def _parts(steps: NDArray[np.int64], steps_per_chunk: int | None, step_bytes: int) -> Iterator[slice]:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from harness.data.locations import Location
-from harness.data.reading import Finding
+from harness.data.reading import FieldReading
 from harness.data.units import canonical, conversion, measures, stated_units
 from harness.errors import UserError
 
@@ -26,7 +26,7 @@ class Levels:
 
     values: NDArray[np.float64]
     units: str | None
-    finding: Finding
+    finding: FieldReading
 
 
 def read_levels(
@@ -64,14 +64,16 @@ def read_levels(
             )
         values, remark = _downwards(values, attributes, guessed, wanted)
         return Levels(
-            values, guessed, Finding(file, dimension, assumed=guessed or "as the levels of the mapping", remark=remark)
+            values,
+            guessed,
+            FieldReading(file, dimension, assumed=guessed or "as the levels of the mapping", remark=remark),
         )
     target = units or _unit_by_dimension(place, stated)
     changed = None if by_number and canonical(target) == "1" else conversion(stated, target, place)
     if changed is not None:
         values = values * changed.factor + changed.offset
     values, remark = _downwards(values, attributes, target, wanted)
-    return Levels(values, target, Finding(file, dimension, conversion=changed, remark=remark))
+    return Levels(values, target, FieldReading(file, dimension, conversion=changed, remark=remark))
 
 
 def _unit_by_dimension(place: str, stated: str) -> str:

@@ -30,7 +30,7 @@ from harness.scenario import catalogue
 from harness.scenario.execution import Execution
 from harness.scenario.labels import label, labels
 from harness.scenario.matrix import Matrix
-from harness.scenario.scenario import Absent, Cell, Selection
+from harness.scenario.scenario import Absent, PlannedCell, Selection
 from harness.scenario.schema import ChipConfig
 from harness.scenario.variants import variant_remark
 
@@ -232,5 +232,5 @@ def _read_absent(path: Path) -> Sequence[Absent]:
         return []
 
 
-def _cell_key(cell: Cell) -> tuple[str, str, str, Execution, str, str]:
+def _cell_key(cell: PlannedCell) -> tuple[str, str, str, Execution, str, str]:
     return cell.model, cell.preset, cell.framework, cell.execution, cell.chip, cell.data_name

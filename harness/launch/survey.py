@@ -12,7 +12,7 @@ from harness.errors import UserError, nearest, refuse
 from harness.frameworks.support import cannot_execute
 from harness.machine.availability import cannot_run
 from harness.scenario import catalogue
-from harness.scenario.matrix import Matrix, Subject, expand
+from harness.scenario.matrix import Matrix, ModelOnData, expand
 from harness.scenario.names import folder_problem, named_problems
 from harness.scenario.networks import network_on
 from harness.scenario.scenario import Selection
@@ -55,7 +55,7 @@ def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -
         hint = nearest(str(selection.framework), suite.framework_names)
         raise UserError(f"framework {selection.framework!r} is not in suite {suite_name!r}; {hint}")
     problems = named_problems([("suite", suite_name), ("chip", chip_name)])
-    subjects: list[Subject] = []
+    subjects: list[ModelOnData] = []
     archives: dict[str, Source] = {}
     remarks: dict[str, None] = {}
     named_data = _remembering(partial(_named_data, selection, progress))
@@ -125,12 +125,12 @@ def _like_of_suite(suite: SuiteConfig, path: str) -> SuiteModel:
     return SuiteModel(model=path, preset=suite.models[0].preset)
 
 
-def _subject(entry: SuiteModel, data: "_NamedData") -> Subject:
+def _subject(entry: SuiteModel, data: "_NamedData") -> ModelOnData:
     """Raises UserError where there is no such preset, or it does not fit the data."""
     found = catalogue.preset(entry.model, entry.preset)
     archive, preset = data.archive, found.preset
     grid = preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
-    return Subject(
+    return ModelOnData(
         entry=entry,
         model=found.model,
         preset=found.name,

@@ -5,7 +5,7 @@ import plotille
 
 from collectors.accounting.energy_curve import NS_PER_S
 from collectors.calibration.behaviour import PowerSeries, power_series
-from harness.power.log import PowerLog, Span
+from harness.power.log import LoggedPhase, PowerLog
 from harness.text import one_line
 
 HEIGHT = 14
@@ -54,7 +54,7 @@ def _extent(power: PowerLog, drawn: list[PowerSeries]) -> tuple[int, int]:
     return power.origin_ns, max(ends_ns)
 
 
-def _phase_lines(phases: tuple[Span, ...], start_ns: int, end_s: float, columns: int, indent: str) -> list[str]:
+def _phase_lines(phases: tuple[LoggedPhase, ...], start_ns: int, end_s: float, columns: int, indent: str) -> list[str]:
     """A strip that shows where each phase lies, with its name where it fits, and a list of those that do not."""
     strip, hidden = [" "] * (columns + 1), []
     for number, phase in enumerate(phases, start=1):

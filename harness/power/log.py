@@ -20,7 +20,7 @@ Content = TypeVar("Content")
 
 
 @dataclass(frozen=True)
-class Span:
+class LoggedPhase:
     """A phase on the monotonic clock of the machine that was measured."""
 
     name: str
@@ -32,7 +32,7 @@ class _Notes(TypedDict):
     """Types of what a recording keeps beside its samples."""
 
     title: str
-    phases: list[Span]
+    phases: list[LoggedPhase]
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class PowerLog:
 
     title: str
     log: SampleLog
-    phases: tuple[Span, ...]
+    phases: tuple[LoggedPhase, ...]
 
     @property
     def origin_ns(self) -> int:
@@ -49,18 +49,18 @@ class PowerLog:
         return min([phase.t0_ns for phase in self.phases] + self._times_ns(), default=0)
 
     @property
-    def windows(self) -> tuple[Span, ...]:
+    def windows(self) -> tuple[LoggedPhase, ...]:
         """The phases that take time, or the whole log as one where there are none."""
         times_ns = self._times_ns()
         if self.phases or min(times_ns, default=0) == max(times_ns, default=0):
             return tuple(phase for phase in self.phases if phase.t0_ns < phase.t1_ns)
-        return (Span("whole log", min(times_ns), max(times_ns)),)
+        return (LoggedPhase("whole log", min(times_ns), max(times_ns)),)
 
     def _times_ns(self) -> list[int]:
         return [midpoint_ns(read) for reads in (self.log.readings, self.log.counters) for read in reads]
 
 
-def notes_of(title: str, phases: Sequence[Span]) -> dict[str, object]:
+def notes_of(title: str, phases: Sequence[LoggedPhase]) -> dict[str, object]:
     """What a recording keeps beside its samples."""
     return {"title": title, "phases": [asdict(phase) for phase in phases]}
 
@@ -98,7 +98,7 @@ def _load_launch(folder: Path) -> PowerLog:
     path = folder / LAUNCH_FILE
     if not os.path.lexists(path):
         raise UserError(f"{folder}: no power was sampled: {kept.energy.reason}")
-    phases = tuple(Span(phase.name, phase.t0_ns, phase.t1_ns) for phase in kept.measurements.phases)
+    phases = tuple(LoggedPhase(phase.name, phase.t0_ns, phase.t1_ns) for phase in kept.measurements.phases)
     return PowerLog(f"{kept.cell}, launch {kept.launch}", _read(path, read_parquet), phases)
 
 

@@ -14,7 +14,7 @@ from collectors import children
 from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness import stopping
 from harness.errors import UserError
-from harness.power.log import PowerLog, Span, notes_of
+from harness.power.log import LoggedPhase, PowerLog, notes_of
 from harness.privacy import command_title
 from harness.processes import worker_environment
 
@@ -96,7 +96,7 @@ class _Stage:
     """What happens while the sampler runs: the phases, the command and how it ended."""
 
     def __init__(self) -> None:
-        self.phases: list[Span] = []
+        self.phases: list[LoggedPhase] = []
         self.stopped_by: int | None = None
         self.process: children.Child | None = None
 
@@ -136,7 +136,7 @@ class _Stage:
             yield
         finally:
             if (t1_ns := time.monotonic_ns()) > t0_ns:
-                self.phases.append(Span(name, t0_ns, t1_ns))
+                self.phases.append(LoggedPhase(name, t0_ns, t1_ns))
 
 
 def _keep(out: Path, jsonl: Path, stage: _Stage, outcome: SamplerOutcome, command: Sequence[str]) -> Recording:

@@ -18,7 +18,7 @@ Supports = Callable[[FrameworkName, str, Execution, str], str | None]
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelOnData:
     """A model's preset on data: what is run in every framework and execution of a suite.
 
     `network` has all hyperparameters on this data; `data_digest` is the fingerprint of an archive, None for generated
@@ -74,7 +74,7 @@ class Way(NamedTuple):
 def expand(
     suite: SuiteConfig,
     chip: ChipConfig,
-    subjects: Sequence[Subject],
+    subjects: Sequence[ModelOnData],
     *,
     suite_name: str,
     chip_name: str,
@@ -159,7 +159,7 @@ def _device(
     return entry.device, entry.unavailable or unavailable.get(framework)
 
 
-def _absent(subject: Subject, way: Way, chip_name: str, reason: str) -> Absent:
+def _absent(subject: ModelOnData, way: Way, chip_name: str, reason: str) -> Absent:
     return Absent(
         model=subject.model,
         preset=subject.preset,
@@ -172,7 +172,7 @@ def _absent(subject: Subject, way: Way, chip_name: str, reason: str) -> Absent:
 
 
 def _scenario(
-    suite: SuiteConfig, subject: Subject, way: Way, suite_name: str, chip_name: str, chip: ChipConfig, device: str
+    suite: SuiteConfig, subject: ModelOnData, way: Way, suite_name: str, chip_name: str, chip: ChipConfig, device: str
 ) -> Scenario:
     return Scenario(
         model=subject.model,

@@ -16,7 +16,7 @@ NOT_MEASURED = frozenset({"suite", "variant", "idle_s", "time_limit_s", "data_ro
 """Fields of a scenario that change no measurement, and so are no part of its identity."""
 
 
-class Cell(Frozen):
+class PlannedCell(Frozen):
     """What is compared: a model in a framework, run in a way, on a chip and on data."""
 
     model: str
@@ -46,7 +46,7 @@ class Variant(Frozen):
     name: str = Field(description="the setting or the step, in words")
 
 
-class Scenario(Cell):
+class Scenario(PlannedCell):
     """Everything that defines a cell but the seed of a launch."""
 
     suite: str
@@ -82,7 +82,7 @@ class Scenario(Cell):
         return f"{self.model}-{self.preset}.{how}.{self.chip}.{self.data_name}.{identity.digest(content)}"
 
 
-class Absent(Cell):
+class Absent(PlannedCell):
     """A cell that cannot exist or cannot run here, and why; the execution of one that an old bench noted is a word."""
 
     execution: StoredExecution

@@ -26,7 +26,7 @@ from scipy import stats
 from harness.analysis.comparison.ablation import ladders, studies
 from harness.analysis.comparison.effects import result_of
 from harness.analysis.figures import ladder
-from harness.analysis.figures.subject import Subject
+from harness.analysis.figures.subject import FigureSubject
 from harness.analysis.figures.writing import write
 from harness.analysis.html_report import write_report
 from harness.analysis.tables.ablation import ablation_table
@@ -257,7 +257,7 @@ class TestLadder:
 
     @pytest.fixture
     def drawn(self, cells):
-        (item,) = ladder.illustrate(Subject("fourcastnet", "tiny", "rossby", (group_of(cells),), "made"))
+        (item,) = ladder.illustrate(FigureSubject("fourcastnet", "tiny", "rossby", (group_of(cells),), "made"))
         return item
 
     def test_the_waterfall_holds_every_rung_and_no_false_gain(self, drawn):
@@ -297,7 +297,7 @@ def test_a_refused_rung_and_one_without_scores_have_words_and_looks_of_their_own
     add(results, "c", newer(0.3), execution=GRAPH_BF16)
     prefetch = GRAPH_BF16.model_copy(update={"loading": Loading(prefetch=2)})
     add(results, "d", newer(0.2, skill=None), execution=prefetch)
-    subject = Subject("fourcastnet", "tiny", "rossby", (group_of(cells_of(results)),), "made")
+    subject = FigureSubject("fourcastnet", "tiny", "rossby", (group_of(cells_of(results)),), "made")
     (item,) = ladder.illustrate(subject)
     steps = item.data[item.data["quantity"] == "train step"]
     assert list(steps["brings"]) == ["first rung", "comparison refused", "gain", "not scored"]

@@ -11,7 +11,7 @@ from reports import add_pair, read, run
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.commands.parity import parity
-from harness.porting.parity.certificate import Diagnosis, Finding, load
+from harness.porting.parity.certificate import Departure, Diagnosis, load
 from harness.scenario.execution import (
     EAGER,
     GRAPH,
@@ -30,7 +30,7 @@ DIAGNOSIS = Diagnosis(
     level="layers",
     layer="blocks.0.mlp",
     where="after fc1",
-    finding=Finding(quantity="value", name="blocks.0.mlp", part="0", deviation=1e-3, tolerance=1e-6),
+    finding=Departure(quantity="value", name="blocks.0.mlp", part="0", deviation=1e-3, tolerance=1e-6),
 )
 
 

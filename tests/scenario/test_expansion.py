@@ -12,7 +12,7 @@ from harness.scenario.changes import ExecutionChange, execution_of, laid_over
 from harness.scenario.execution import EAGER, GRAPH, Execution
 from harness.scenario.labels import label
 from harness.scenario.limits import FIRST_COMPILE_S
-from harness.scenario.matrix import Subject, expand
+from harness.scenario.matrix import ModelOnData, expand
 from harness.scenario.scenario import Selection
 from harness.scenario.schema import ChipConfig, FrameworkOnChip, SuiteConfig, SuiteModel
 
@@ -58,7 +58,7 @@ def subject(entry, **changes):
         "grid": PLAIN.grid,
         "channels": PLAIN.channels,
     }
-    return Subject(**content | changes)
+    return ModelOnData(**content | changes)
 
 
 def suite_of(**content):

@@ -93,7 +93,7 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Finding:
+class JudgedClaim:
     """A claim and all that the records say of it."""
 
     claim: Claim
@@ -117,7 +117,7 @@ class Finding:
         return all(evidence.certified for evidence in self.evidence)
 
 
-def judge(ledger: Ledger, found: Results) -> tuple[Finding, ...]:
+def judge(ledger: Ledger, found: Results) -> tuple[JudgedClaim, ...]:
     """Test every claim of a ledger on the records of a results folder, all its suites together."""
     return tuple(_finding(ledger, claim, found) for claim in ledger.claims)
 
@@ -133,7 +133,7 @@ def outcome_of(ratio: Quantity, expect: Expectation) -> Outcome:
     return "confirmed" if least <= ratio.low and ratio.high <= most else "undecided"
 
 
-def _finding(ledger: Ledger, claim: Claim, found: Results) -> Finding:
+def _finding(ledger: Ledger, claim: Claim, found: Results) -> JudgedClaim:
     entries: list[Evidence | Missing] = []
     for model in claim.models:
         of_model = [cell for cell in found.cells if _is_of(cell, recorded(model), claim.preset)]
@@ -143,7 +143,7 @@ def _finding(ledger: Ledger, claim: Claim, found: Results) -> Finding:
         entries += list(_above_others(claim, [entry for entry in entries if isinstance(entry, Evidence)]))
     evidence = tuple(entry for entry in entries if isinstance(entry, Evidence))
     missing = dict.fromkeys(entry for entry in entries if isinstance(entry, Missing))
-    return Finding(claim, evidence, tuple(missing))
+    return JudgedClaim(claim, evidence, tuple(missing))
 
 
 def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Evidence | Missing]:

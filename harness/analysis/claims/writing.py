@@ -10,7 +10,7 @@ from rich.text import Text
 
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results, load_results
-from harness.analysis.claims.judging import Evidence, Finding, judge
+from harness.analysis.claims.judging import Evidence, JudgedClaim, judge
 from harness.analysis.claims.names import check_names
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.content import Content, Count, Number, Verdict
@@ -55,7 +55,7 @@ def write_claims(results: Path, ledger: str, console: Console) -> tuple[str, ...
     return found.problems
 
 
-def claims_table(name: str, ledger: Ledger, findings: Sequence[Finding]) -> Table:
+def claims_table(name: str, ledger: Ledger, findings: Sequence[JudgedClaim]) -> Table:
     """Build the table: a section with all outcomes, then one for each claim with its evidence and what is missing."""
     outcomes = tuple(
         (finding.claim.name, _outcome(finding), _expected(finding.claim.expect), _counted(finding))
@@ -67,7 +67,7 @@ def claims_table(name: str, ledger: Ledger, findings: Sequence[Finding]) -> Tabl
     return Table(name, ledger.title, sections, pd.DataFrame(rows), DEFINITIONS)
 
 
-def _section(finding: Finding) -> Section:
+def _section(finding: JudgedClaim) -> Section:
     claim = finding.claim
     shown = _where_shown(finding.evidence)
     rows: list[dict[str, Content]] = [
@@ -110,7 +110,7 @@ def _both(of_pair: tuple[str, str]) -> str:
     return cell if cell == baseline else f"{cell}, baseline {baseline}"
 
 
-def _outcome(found: Finding | Evidence) -> Verdict:
+def _outcome(found: JudgedClaim | Evidence) -> Verdict:
     return Verdict(found.outcome, found.certified)
 
 
@@ -122,7 +122,7 @@ def _parity_lines(evidence: Iterable[Evidence]) -> Iterable[str]:
                 yield f"Parity: {entry.names[0]}, {scenario.model} {scenario.preset}: {comparison.parity.text}"
 
 
-def _warnings(findings: Sequence[Finding]) -> tuple[str, ...]:
+def _warnings(findings: Sequence[JudgedClaim]) -> tuple[str, ...]:
     """What the compared cells warn of, each line once; what parity certificates say stands in the notes."""
     compared = [
         {comparison.cell: comparison for evidence in finding.evidence for comparison in evidence.comparisons}
@@ -154,14 +154,14 @@ def _expected(expect: Expectation) -> str:
     return ", ".join(bounds)
 
 
-def _counted(finding: Finding) -> str:
+def _counted(finding: JudgedClaim) -> str:
     outcomes = [evidence.outcome for evidence in finding.evidence]
     counts = [f"{outcomes.count(outcome)} {outcome}" for outcome in dict.fromkeys(outcomes)]
     counts += [f"{len(finding.missing)} missing"] if finding.missing else []
     return ", ".join(counts) or MISSING
 
 
-def _data_rows(finding: Finding) -> list[dict[str, object]]:
+def _data_rows(finding: JudgedClaim) -> list[dict[str, object]]:
     claim = finding.claim
     head = {"claim": claim.name, "outcome": finding.outcome, **_bounds(claim)}
     rows: list[dict[str, object]] = [

@@ -22,14 +22,14 @@ from harness.analysis.figures.style import (
     new_figure,
     set_logarithmic,
 )
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.speed import Activity, activity_rate
 
 AXES_INCHES = 2.3
 ACTIVITIES: tuple[Activity, ...] = ("training", "inference")
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """The scaling of a subject."""
     name = f"scaling-{subject.stem}"
     cells = subject.shown(lambda cell: cell.launches)

@@ -22,7 +22,7 @@ from harness.analysis.figures.style import (
     printable,
     set_logarithmic,
 )
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.number_format import readable_unit
 from harness.analysis.quantities.energy import INFERENCE_PAIR, energy_of, timed_activities, times_and_energies
 
@@ -34,7 +34,7 @@ MOST_LINES = 6
 POWER_STEPS = ((1, 2, 5), (1, 3), (1,))
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """Energy against time of a subject."""
     name = f"energy-{subject.stem}"
     cells = subject.shown(lambda cell: cell.launches)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.errors import UserError
 from harness.results.forecast import FILE_NAME, Forecast
 
@@ -24,7 +24,7 @@ MAP_WIDTH_INCHES = 1.65
 MAP_HEIGHT_BOUNDS_INCHES = (0.7, 1.9)
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """A map for each cell, of its first launch that kept a forecast."""
     cells = subject.shown(lambda cell: cell.launches)
     if not cells:
@@ -96,7 +96,7 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
     return figure
 
 
-def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
+def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDrawn:
     name = f"forecast-{subject.stem}-{shown.stem}"
     for record in shown.cell.launches:
         path = record.beside(FILE_NAME)

@@ -23,7 +23,7 @@ from harness.analysis.figures.style import (
     new_figure,
     printable,
 )
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn
 from harness.analysis.number_format import digits, readable_unit
 from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.quantities.skill import NOT_SCORED
@@ -48,7 +48,7 @@ WITHOUT_CLAIM = {NOT_SCORED: UNSCORED, REFUSED: REFUSAL}
 WORDS = {"faster": GAIN, "less": GAIN, "slower": LOSS, "more": LOSS}
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """The ladders of a subject."""
     found = [(group, ladder) for group in subject.groups for ladder in ladders(group, ())]
     if not found:

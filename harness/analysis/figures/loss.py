@@ -21,7 +21,7 @@ from harness.analysis.figures.style import (
     new_figure,
     set_logarithmic,
 )
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.losses import losses_of, not_finite, trained
 
 AXES_INCHES = 2.3
@@ -31,7 +31,7 @@ LOG_FROM = 10.0
 """Ratio of the greatest to the least loss above which the axis is logarithmic."""
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """The loss curves of a subject."""
     name = f"loss-{subject.stem}"
     cells = subject.shown(trained)

@@ -26,7 +26,7 @@ from harness.analysis.figures.style import (
     new_figure,
     printable,
 )
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 
 FILE_NAME = "power.parquet"
 AXES_INCHES = 2.4
@@ -50,7 +50,7 @@ class Span(Protocol):
         """End."""
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """A trace for each cell, of its first launch that kept one."""
     cells = subject.shown(lambda cell: cell.launches)
     if not cells:
@@ -130,7 +130,7 @@ def power_figure(log: SampleLog, phases: Sequence[Span], title: str) -> Figure:
     return figure
 
 
-def _of_cell(shown: ShownCell, subject: Subject) -> Illustration | NotDrawn:
+def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDrawn:
     import pyarrow as pa
 
     name = f"power-{subject.stem}-{shown.stem}"

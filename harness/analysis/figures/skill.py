@@ -25,7 +25,7 @@ from harness.analysis.figures.style import (
     new_figure,
     printable,
 )
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.skill import (
     MODEL,
     REFERENCES,
@@ -46,7 +46,7 @@ SCORES = ("rmse", "acc")
 CHARACTERS_OF_A_NOTE = 36
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """The skill of a subject."""
     name = f"skill-{subject.stem}"
     found = {shown: scores_of(shown.cell) for shown in subject.shown(lambda cell: cell.launches)}

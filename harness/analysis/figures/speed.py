@@ -12,7 +12,7 @@ from harness.analysis.cells import Cell
 from harness.analysis.content import columns_of
 from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
-from harness.analysis.figures.subject import Drawn, Illustration, NotDrawn, ShownCell, Subject
+from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.quantities.quantity import Measured
 from harness.analysis.quantities.speed import INFERENCE_STEP, epoch_times, speed_of
@@ -25,7 +25,7 @@ REASON_LINES = 2
 REASON_CHARACTERS = 46
 
 
-def illustrate(subject: Subject) -> Drawn:
+def illustrate(subject: FigureSubject) -> Drawn:
     """The bars of a subject."""
     name = f"speed-{subject.stem}"
     cells = subject.shown()
@@ -42,7 +42,7 @@ def illustrate(subject: Subject) -> Drawn:
     yield Illustration(name, caption, speed_figure(data, cells, subject.title), data, ran)
 
 
-def speed_data(subject: Subject, cells: tuple[ShownCell, ...]) -> pd.DataFrame:
+def speed_data(subject: FigureSubject, cells: tuple[ShownCell, ...]) -> pd.DataFrame:
     """A row for each quantity and cell in seconds, or the reason why there is no value.
 
     `launch_values_s` holds one value a launch, separated by spaces.

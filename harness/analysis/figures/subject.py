@@ -48,7 +48,7 @@ class ShownCell:
 
 
 @dataclass(frozen=True)
-class Subject:
+class FigureSubject:
     """Model, preset and data, and the groups of cells that share them.
 
     `stem` is the part of file names that tells subjects apart.
@@ -117,14 +117,14 @@ class NotDrawn:
 
 
 Drawn = Iterable[Illustration | NotDrawn]
-Illustrator = Callable[[Subject], Drawn]
+Illustrator = Callable[[FigureSubject], Drawn]
 
 
-def subjects(groups: Sequence[Group]) -> tuple[Subject, ...]:
+def subjects(groups: Sequence[Group]) -> tuple[FigureSubject, ...]:
     """The groups by model, preset and data, in their order."""
     found = {(of[0].model, of[0].preset, of[0].data_name): of for of in by_subject(groups)}
     stems = _stems({names: "-".join(names) for names in found})
-    return tuple(Subject(*names, found[names], stem) for names, stem in zip(found, stems, strict=True))
+    return tuple(FigureSubject(*names, found[names], stem) for names, stem in zip(found, stems, strict=True))
 
 
 def file_stem(name: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from harness.analysis.cautions import SAME_ENVIRONMENT, words
 from harness.analysis.cells import Cell
-from harness.analysis.figures.subject import Subject
+from harness.analysis.figures.subject import FigureSubject
 from harness.analysis.html.views import Entry, TableView
 from harness.analysis.reading import StoredRecord
 from harness.frameworks.base import FrameworkDescription
@@ -15,7 +15,7 @@ FRAMEWORK_FIELDS = ("version", "build", "device_name", "driver", "threads")
 DIFFERS, SAME = "differs", ""
 
 
-def environment_view(subject: Subject, anchors: Mapping[Cell, str]) -> TableView | None:
+def environment_view(subject: FigureSubject, anchors: Mapping[Cell, str]) -> TableView | None:
     """A row for each property and a column for each machine that ran cells of the subject; None where none ran.
 
     Rows whose machines differ, or that differ within a machine, say so in their last column and have a class.

@@ -22,7 +22,7 @@ LevelName = Literal["operators", "layers", "gradients", "trajectory"]
 Verdict = Literal["same network", "departs", "incomplete"]
 
 
-class Finding(Frozen):
+class Departure(Frozen):
     """A deviation from the truth, relative, and how large it may be; `deviation` None where nothing is comparable."""
 
     quantity: str
@@ -44,8 +44,8 @@ class Level(Frozen):
     verdict: Literal["passed", "failed", "not run", "not applicable"]
     compared: int
     departed: int
-    worst: Finding | None = None
-    first: tuple[Finding, ...] = Field(default=(), description="the first that depart, in the order of the network")
+    worst: Departure | None = None
+    first: tuple[Departure, ...] = Field(default=(), description="the first that depart, in the order of the network")
     reason: str | None = Field(default=None, description="why it was not run, or what failed")
 
 
@@ -55,7 +55,7 @@ class Diagnosis(Frozen):
     level: LevelName
     layer: str
     where: str
-    finding: Finding
+    finding: Departure
 
     def __str__(self) -> str:
         where = f" ({self.where})" if self.where else ""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from harness.porting.parity.certificate import Diagnosis, Finding, Level, LevelName
+from harness.porting.parity.certificate import Departure, Diagnosis, Level, LevelName
 from harness.porting.parity.exchange import Answer, ModuleCall, Reference
 from harness.porting.parity.quantities import Kind, Quantity
 
@@ -50,11 +50,11 @@ class Judged(NamedTuple):
         """Deviation over tolerance."""
         return self.deviation / self.tolerance if math.isfinite(self.tolerance) else 0.0
 
-    def finding(self) -> Finding:
+    def finding(self) -> Departure:
         """As a certificate says it."""
         kind, name, part = self.quantity
         off = self.deviation if math.isfinite(self.deviation) else None
-        return Finding(quantity=kind, name=name, part=part, deviation=off, tolerance=self.tolerance)
+        return Departure(quantity=kind, name=name, part=part, deviation=off, tolerance=self.tolerance)
 
 
 def judge(answer: Answer, reference: Reference, factor: float = FACTOR) -> list[Judged]:

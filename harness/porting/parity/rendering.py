@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from harness import text
-from harness.porting.parity.certificate import Certificate, Finding, Level
+from harness.porting.parity.certificate import Certificate, Departure, Level
 from harness.scenario.labels import label
 
 COLUMNS = ("level", "", "compared", "depart", "nearest to its tolerance", "deviation", "allowed")
@@ -74,7 +74,7 @@ def _row(level: Level) -> Sequence[str]:
     return (level.name, level.verdict, *counts, *_worst(level.worst))
 
 
-def _worst(finding: Finding | None) -> Sequence[str]:
+def _worst(finding: Departure | None) -> Sequence[str]:
     if finding is None:
         return "-", "-", "-"
     what = " ".join(part for part in (finding.quantity, finding.name, finding.part) if part)

@@ -12,7 +12,7 @@ from harness.porting.traps.facts import CallFacts, CellFacts, NetworkFacts, Opti
 LAYER_NORM_DEFAULT, EMBEDDING_STD = 1e-7, 0.1
 
 
-class Finding(NamedTuple):
+class Trap(NamedTuple):
     """Where, what it does here, what PyTorch does by default, and what to write instead."""
 
     rule: str
@@ -22,10 +22,10 @@ class Finding(NamedTuple):
     fix: str
 
 
-CellRule = Callable[[CellFacts], Iterator[Finding]]
+CellRule = Callable[[CellFacts], Iterator[Trap]]
 
 
-def findings(facts: NetworkFacts) -> list[Finding]:
+def findings(facts: NetworkFacts) -> list[Trap]:
     """Everything that is found, cells first, in the order of the network."""
     found = [finding for cell in facts.cells for rule in CELL_RULES for finding in rule(cell)]
     found += [finding for call in facts.calls for finding in _of_call(call)]
@@ -34,9 +34,9 @@ def findings(facts: NetworkFacts) -> list[Finding]:
     return found
 
 
-def _gelu(cell: CellFacts) -> Iterator[Finding]:
+def _gelu(cell: CellFacts) -> Iterator[Trap]:
     if "GELU" in cell.kinds and cell.attributes.get("approximate") == "tanh":
-        yield Finding(
+        yield Trap(
             "gelu-tanh",
             cell.path,
             "GELU by tanh, the default of nn.GELU; off by up to 4.7e-4",
@@ -45,10 +45,10 @@ def _gelu(cell: CellFacts) -> Iterator[Finding]:
         )
 
 
-def _layer_norm(cell: CellFacts) -> Iterator[Finding]:
+def _layer_norm(cell: CellFacts) -> Iterator[Trap]:
     epsilon = cell.attributes.get("epsilon")
     if "LayerNorm" in cell.kinds and epsilon == LAYER_NORM_DEFAULT:
-        yield Finding(
+        yield Trap(
             "layer-norm-epsilon",
             cell.path,
             f"epsilon {epsilon:g}, the default of nn.LayerNorm",
@@ -57,10 +57,10 @@ def _layer_norm(cell: CellFacts) -> Iterator[Finding]:
         )
 
 
-def _batch_norm(cell: CellFacts) -> Iterator[Finding]:
+def _batch_norm(cell: CellFacts) -> Iterator[Trap]:
     taken = cell.attributes.get("momentum")
     if "_BatchNorm" in cell.kinds and isinstance(taken, float) and taken > 0.5:
-        yield Finding(
+        yield Trap(
             "batch-norm-momentum",
             cell.path,
             f"momentum={1 - taken:g} keeps that part of the old statistics and takes {taken:g} from every batch",
@@ -69,12 +69,12 @@ def _batch_norm(cell: CellFacts) -> Iterator[Finding]:
         )
 
 
-def _dropout(cell: CellFacts) -> Iterator[Finding]:
+def _dropout(cell: CellFacts) -> Iterator[Trap]:
     if "Dropout" not in cell.kinds:
         return
     if cell.attributes.get("p") is None:
         keep = cell.attributes.get("keep_prob")
-        yield Finding(
+        yield Trap(
             "dropout-keep-prob",
             cell.path,
             f"{keep} is the probability of keeping a value",
@@ -82,7 +82,7 @@ def _dropout(cell: CellFacts) -> Iterator[Finding]:
             f"nn.Dropout(p={1 - keep:g})" if isinstance(keep, float) else "nn.Dropout(p=...)",
         )
     if cell.attributes.get("training"):
-        yield Finding(
+        yield Trap(
             "dropout-left-on",
             cell.path,
             "drops values: the cell is in training mode",
@@ -91,11 +91,11 @@ def _dropout(cell: CellFacts) -> Iterator[Finding]:
         )
 
 
-def _convolution(cell: CellFacts) -> Iterator[Finding]:
+def _convolution(cell: CellFacts) -> Iterator[Trap]:
     if "Conv2d" not in cell.kinds:
         return
     if cell.attributes.get("pad_mode") == "same" and cell.attributes.get("kernel_size") != "(1, 1)":
-        yield Finding(
+        yield Trap(
             "conv-padding",
             cell.path,
             'pad_mode "same", the default of nn.Conv2d, pads to the size of the input',
@@ -103,7 +103,7 @@ def _convolution(cell: CellFacts) -> Iterator[Finding]:
             'pad_mode="pad", padding=n with the n of your PyTorch network',
         )
     if cell.attributes.get("has_bias") is False:
-        yield Finding(
+        yield Trap(
             "conv-bias",
             cell.path,
             "no bias, the default of nn.Conv2d",
@@ -112,10 +112,10 @@ def _convolution(cell: CellFacts) -> Iterator[Finding]:
         )
 
 
-def _embedding(cell: CellFacts) -> Iterator[Finding]:
+def _embedding(cell: CellFacts) -> Iterator[Trap]:
     deviation = cell.attributes.get("table_std")
     if "Embedding" in cell.kinds and isinstance(deviation, float) and deviation < EMBEDDING_STD:
-        yield Finding(
+        yield Trap(
             "embedding-init",
             cell.path,
             f"the table starts with a standard deviation of {deviation:.2g}",
@@ -148,12 +148,12 @@ CALLS: Mapping[str, tuple[str, str]] = {
 FOURIER = ("ops.rfft2", "ops.irfft2", "ops.rfft", "ops.irfft", "ops.fft2", "ops.ifft2", "ops.fftn", "ops.ifftn")
 
 
-def _of_call(call: CallFacts) -> Iterator[Finding]:
+def _of_call(call: CallFacts) -> Iterator[Trap]:
     if call.name in CALLS:
         here, fix = CALLS[call.name]
-        yield Finding("operator", call.place, f"{call.name}: {here}", "runs everywhere", fix)
+        yield Trap("operator", call.place, f"{call.name}: {here}", "runs everywhere", fix)
     if call.name in FOURIER:
-        yield Finding(
+        yield Trap(
             "fourier-on-gpu",
             call.place,
             f"{call.name} has no GPU kernel, and on Ascend needs operators of the CANN build",
@@ -161,7 +161,7 @@ def _of_call(call: CallFacts) -> Iterator[Finding]:
             "a transform by matrix products there, as harness/models/operators has",
         )
     if call.name == "ops.dropout" and call.keywords.get("training", True) is True:
-        yield Finding(
+        yield Trap(
             "dropout-left-on",
             call.place,
             "ops.dropout drops values unless training=False is given",
@@ -170,10 +170,10 @@ def _of_call(call: CallFacts) -> Iterator[Finding]:
         )
 
 
-def _of_optimiser(optimiser: OptimiserFacts) -> Iterator[Finding]:
+def _of_optimiser(optimiser: OptimiserFacts) -> Iterator[Trap]:
     name = optimiser.kinds[0]
     if "AdamWeightDecay" in optimiser.kinds:
-        yield Finding(
+        yield Trap(
             "adam-without-correction",
             "optimiser",
             "nn.AdamWeightDecay does not correct the bias of its moments: the first steps are far too large",
@@ -181,7 +181,7 @@ def _of_optimiser(optimiser: OptimiserFacts) -> Iterator[Finding]:
             "mindspore.experimental.optim.AdamW, or the corrected rates of harness/frameworks/mindspore/trainer.py",
         )
     elif optimiser.decays and name in ("Adam", "Lamb", "LazyAdam"):
-        yield Finding(
+        yield Trap(
             "coupled-decay",
             "optimiser",
             f"nn.{name} adds weight_decay to the gradient, where the moments scale it away",
