@@ -16,6 +16,7 @@ results_options = $(call option,suite,SUITE)$(call option,results,RESULTS)
 bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,framework,FRAMEWORK)$\
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
 	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
+wheelhouse_options = $(call option,python,PY)$(call option,arch,ARCH)$(call option,image,IMAGE)
 
 .PHONY: help venv wheelhouse bench tables claims parity figures report list schemas test fuzz lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)
@@ -28,8 +29,7 @@ help: ## List the targets and variables
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
 
 wheelhouse: $(VENV) ## Gather the wheels of a set-up on a machine without network (PY= ARCH= IMAGE=)
-	@$</bin/python -m harness.wheelhouse $(call quoted,WHEELHOUSE)$(call option,python,PY)$(call option,arch,ARCH)$\
-		$(call option,image,IMAGE)
+	@$</bin/python -m harness.wheelhouse $(call quoted,WHEELHOUSE)$(wheelhouse_options)
 
 bench: $(bench_venv) ## Train, run and compare the models of a suite
 	@$</bin/crosscast bench$(bench_options)
