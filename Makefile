@@ -16,6 +16,7 @@ results_options = $(call option,suite,SUITE)$(call option,results,RESULTS)
 bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,framework,FRAMEWORK)$\
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
 	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
+wheelhouse_options = $(call option,python,PY)$(call option,arch,ARCH)$(call option,image,IMAGE)
 
 .PHONY: help venv wheelhouse bench rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)

@@ -322,6 +322,18 @@ def _pip(folder: Path, *arguments: str, **environment: str) -> None:
         raise failure_in(log.read_bytes()[start:].decode(errors="replace"), f" (log: {log})")
 
 
+def _is_unmet(need: str, version: str) -> bool:
+    """Whether a version is outside the bounds at the end of a line, by the numbers of its release."""
+    bounds = re.findall(r"(>=|<=|<|>)\s*(\d+(?:\.\d+)*)", need)
+    found = _numbers(version)
+    tests = {">=": found.__ge__, "<=": found.__le__, "<": found.__lt__, ">": found.__gt__}
+    return not all(tests[sign](_numbers(bound)) for sign, bound in bounds)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version.partition("+")[0])[:4])
+
+
 def failure_in(text: str, where: str = "") -> SetupError:
     """What pip's output says went wrong."""
     if "connection broken" in text:
@@ -329,7 +341,8 @@ def failure_in(text: str, where: str = "") -> SetupError:
     block = re.search(r"The conflict is caused by:\n(( {4}.+\n)+)", text)
     pin = re.search(r"The user requested \(constraint\) (\S+)==(\S+)", block[1]) if block else None
     if block and pin:
-        need = next(line.strip() for line in block[1].splitlines() if "(constraint)" not in line)
+        needs = [line.strip() for line in block[1].splitlines() if "(constraint)" not in line]
+        need = next((line for line in needs if _is_unmet(line, pin[2])), needs[0])
         need = need.replace("The user requested", "crosscast needs").replace("depends on", "needs")
         return PinConflict(pin[1], pin[2], need)
     lines = text.strip().splitlines() or ["pip failed"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 def make_wheel(folder: Path, name: str, version: str, *requires: str) -> Path:
     """A wheel that any pip installs, with one module that holds its version."""
+    name = name.replace("-", "_")
     metadata = f"{name}-{version}.dist-info"
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",

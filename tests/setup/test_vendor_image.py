@@ -129,3 +129,12 @@ def test_conflict_names_package_need_and_way_out(project, image):
     assert "wavelib 1.0 does not fit, crosscast needs wavelib>=2: " in line
     assert "pip install 'wavelib>=2'" in line
     assert not (project.folder / VENV / "setup.json").exists()
+
+
+def test_conflict_names_the_need_that_is_not_met(project, image):
+    """And not one that the system's version meets, of which the remedy would change nothing."""
+    project.replace("pyproject.toml", '"oceanlib>=1", ', '"oceanlib>=1,<1.5", ')
+    image.add("torch_npu", "2.5.0", "wavelib")
+    image.add("wavelib", "1.0")
+    refused = set_up(project)
+    assert "pip install 'wavelib>=2'" in refused.stderr
