@@ -75,6 +75,7 @@ def _write_cast(folder: Path, device: str, library: Path, card: Card, *, is_hip:
     cast = {
         "library": str(library),
         "device_name": card.name,
+        "memory_bytes": int(card.memory_gib * 2**30),
         "acting": acting,
         "major": int((card.capability or "9").split(".")[0]),
         "cuda": None if is_hip else "12.8",

@@ -65,6 +65,7 @@ told["gelu"] = {
 }
 before = opened.peak_memory().allocated_bytes
 kept = torch.empty(1 << 20, device=device)
+told["memory"] = getattr(torch, name).mem_get_info()
 told["grown"] = opened.peak_memory().allocated_bytes - before
 profiler = TorchProfiler(name) if name == "npu" else None
 if profiler:

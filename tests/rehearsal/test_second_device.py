@@ -8,6 +8,7 @@ def test_tensors_live_on_it_with_memory_of_their_own(second_device):
     assert told["device"] == f"{name}:0"
     assert told["host kept"]
     assert told["grown"] >= 4_000_000
+    assert told["memory"][1] == (64 if name == "npu" else 80) << 30
 
 
 @pytest.mark.parametrize("call", ["sum", "product", "join", "normalisation"])

@@ -33,7 +33,7 @@ def npu_gelu(x, approximate="none"):
 library = ctypes.CDLL(CAST["library"])
 library.open_device(b"npu")
 library.peak_bytes.restype = ctypes.c_int64
-npu.name, npu.peak_bytes = CAST["device_name"], library.peak_bytes
+npu.name, npu.peak_bytes, npu.memory_bytes = CAST["device_name"], library.peak_bytes, CAST["memory_bytes"]
 torch.utils.rename_privateuse1_backend("npu")
 torch._register_device_module("npu", npu)
 torch.utils.generate_methods_for_privateuse1_backend()

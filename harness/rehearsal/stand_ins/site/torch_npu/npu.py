@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import torch
 
-name, peak_bytes = "", None
+name, peak_bytes, memory_bytes = "", None, 0
 matmul, conv, aclnn = (SimpleNamespace(allow_hf32=default) for default in (False, True, False))
 
 
@@ -30,6 +30,10 @@ def synchronize(device=None):
 
 def get_device_name(device=None):
     return name
+
+
+def mem_get_info(device=None):
+    return memory_bytes, memory_bytes
 
 
 def max_memory_allocated(device=None):
