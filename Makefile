@@ -29,7 +29,7 @@ help: ## List the targets and variables
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
 
 wheelhouse: $(VENV) ## Gather the wheels of a set-up on a machine without network (PY= ARCH= IMAGE=)
-	@$</bin/python -m harness.wheelhouse $(call quoted,WHEELHOUSE)$(call option,python,PY)$(call option,arch,ARCH)$(call option,image,IMAGE)
+	@$</bin/python -m harness.wheelhouse $(call quoted,WHEELHOUSE)$(wheelhouse_options)
 
 bench: $(bench_venv) ## Train, run and compare the models of a suite
 	@$</bin/crosscast bench$(bench_options)
