@@ -44,7 +44,7 @@ def test_a_chip_has_a_page_with_all_that_the_first_day_needs(chip):
         assert needed in text, needed
     first_hour = text.partition("## The first hour")[2].partition("##")[0]
     assert [line for line in code_of(first_hour) if line] == [
-        f"crosscast doctor --chip {chip}",
+        f"crosscast doctor --deep --chip {chip}",
         f"make bench CHIP={chip} REPEATS=1",
         "make bundle",
     ]

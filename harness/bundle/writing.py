@@ -24,9 +24,6 @@ JSON_ENDINGS, TEXT_ENDINGS = (".json",), (".txt", ".log", ".jsonl", ".yaml", ".y
 MADE_OF_RECORDS = frozenset({"tables", "figures"})
 """Folders of what anybody can make again of the records."""
 
-BESIDE = ("doctor.json",)
-"""Files in the current folder that go with the results."""
-
 MOST_BYTES = 2**25
 """Of a file; logs have at most two mebibytes."""
 
@@ -101,9 +98,6 @@ def _collected(results: Path) -> Found:
     found = Found()
     for place, path in _files(results, found):
         _take(path, place, found)
-    for name in BESIDE:
-        if Path(name).is_file() and not (results / name).exists():
-            _take(Path(name), name, found)
     return found
 
 

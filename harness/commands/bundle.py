@@ -24,8 +24,7 @@ from harness.commands.options import PathName, refuse_unwritable, results_option
 @results_option
 def bundle(out: Path, keep: tuple[str, ...], results: Path) -> None:
     """Logs, records and the environment in one archive to send home, without names of users, hosts and home folders.
-
-    doctor.json is taken along from the current folder or that of the results. Files that are no text stay out.
+    The report of `doctor --deep` is among the results. Files that are no text stay out.
     """
     refuse_unwritable(out.parent, must_exist=True)
     from harness.bundle.scrubbing import WHAT

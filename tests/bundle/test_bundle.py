@@ -5,7 +5,6 @@ import json
 import os
 import socket
 import tarfile
-from pathlib import Path
 
 import pytest
 
@@ -151,9 +150,8 @@ def test_what_the_user_allows_stays_and_nothing_else(bundle, what):
 def test_without_results_the_environment_alone_is_sent(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(writing, "described", dict)
-    Path("doctor.json").write_text("{}")
     made = write_bundle(tmp_path / "none", tmp_path / "out.tar.gz", (), Private())
-    assert set(content_of(made.path)) == {LISTING, "environment.json", "doctor.json"}
+    assert set(content_of(made.path)) == {LISTING, "environment.json"}
     assert made.launches == 0
 
 
