@@ -24,6 +24,7 @@ from harness.commands.options import PathName, refuse_unwritable, results_option
 @results_option
 def bundle(out: Path, keep: tuple[str, ...], results: Path) -> None:
     """Logs, records and the environment in one archive to send home, without names of users, hosts and home folders.
+
     The report of `doctor --deep` is among the results. Files that are no text stay out.
     """
     refuse_unwritable(out.parent, must_exist=True)
