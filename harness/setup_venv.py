@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -225,9 +226,22 @@ def _create(folder: Path, accelerator: bool) -> None:
 
     if folder.exists() and any(folder.iterdir()) and not (folder / "pyvenv.cfg").exists():
         raise SetupError("the folder holds something else: move that away")
-    venv.create(folder, clear=True, symlinks=True, system_site_packages=accelerator, with_pip=not accelerator)
+    _clear(folder)
+    venv.create(folder, symlinks=True, system_site_packages=accelerator, with_pip=not accelerator)
     if accelerator and sys.prefix != sys.base_prefix:
         _see_parent_environment(folder)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an older environment holds, but for the file that tells one from a folder of somebody else.
+
+    Whoever is killed here can begin again.
+    """
+    for path in folder.iterdir() if folder.exists() else ():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != "pyvenv.cfg":
+            path.unlink()
 
 
 def _see_parent_environment(folder: Path) -> None:

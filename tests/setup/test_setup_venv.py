@@ -8,7 +8,10 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from conftest import REPOSITORY
+
+from harness import setup_venv
 
 PINNED = {"crosscast-0.1.0", "devtool-1.0", "mindspore-2.10.0", "oceanlib-1.5", "torch-2.13.0", "wavelib-2.5"}
 
@@ -48,6 +51,25 @@ def test_pins_hold_for_the_build_too(project):
     refused = project.set_up(".venv")
     assert refused.returncode == 1
     assert "pip finds no hatchling==0.0." in only_line(refused.stderr)
+
+
+def test_an_environment_that_was_being_cleared_is_still_known_as_one(tmp_path, monkeypatch):
+    """Python's own clearing removes pyvenv.cfg with all else, in any order."""
+    for name in ("bin", "include", "lib"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "pyvenv.cfg").touch()
+    (tmp_path / "lib64").symlink_to("lib")
+
+    def killed(path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(setup_venv.shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            setup_venv._clear(tmp_path)
+    assert (tmp_path / "pyvenv.cfg").exists()
+    setup_venv._clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["pyvenv.cfg"]
 
 
 def test_interrupted_set_up_is_made_anew_and_once_by_two_at_a_time(project):
