@@ -63,7 +63,7 @@ schemas: $(any_venv) ## Write the JSON Schemas of the scenario files
 	@$</bin/crosscast schemas
 
 test: lint ## Check the style and types, then run the tests
-	$(VENV)/bin/pytest -m 'not alone' -n logical --maxprocesses 4 --dist loadgroup
+	$(VENV)/bin/pytest -m 'not alone' -n logical --maxprocesses 4 --dist loadscope
 	$(VENV)/bin/pytest -m alone
 
 fuzz: $(VENV) ## Search for inputs that break a reader, 200 times as long as the tests do (TIMES=)

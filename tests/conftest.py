@@ -6,9 +6,13 @@ files that share a costly fixture stay together.
 
 import os
 import signal
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """Shells make a run in the background ignore it."""
@@ -17,6 +21,9 @@ os.environ["CROSSCAST_TURNS"] = f"tests of process {os.getpid()}"
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 """Threads of several small networks beside each other would spend most of their time spinning for each other."""
+
+TOGETHER = ("tests/models/aigoms", "tests/models", "tests/porting/parity", "tests/porting", "tests/data", "tests/setup")
+"""Folders whose files share a costly fixture, inner ones first."""
 
 NO_SKIPS = "CROSSCAST_NO_SKIPS"
 """The environment variable that, set to 1, makes a run fail that skips a test, whatever the reason."""
@@ -46,21 +53,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=5, help="How often tests/launch/test_kills.py kills a bench.")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    groups: dict[str, str] = {}
-    for item in items:
-        path = item.nodeid.partition("::")[0]
-        groups[path] = min([groups.get(path, path), *_shared(item)], key=len)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.nodeid.partition("::")[0]]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadScopeScheduling":
+    from xdist.scheduler import LoadScopeScheduling
 
+    class WholeFiles(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return next((folder for folder in TOGETHER if path.startswith(f"{folder}/")), path)
 
-def _shared(item: pytest.Item) -> Iterator[str]:
-    """The folders of which a test uses a fixture that lasts the whole session."""
-    assert isinstance(item, pytest.Function)
-    for found in item._fixtureinfo.name2fixturedefs.values():
-        yield from (each.baseid for each in found if each.scope == "session" and each.baseid)
+    return WholeFiles(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
