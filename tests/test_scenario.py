@@ -201,7 +201,10 @@ def test_a_number_without_a_point_before_its_exponent_is_a_number(tmp_path):
         (lambda: catalogue.chip("a10"), "chip 'a10'.*did you mean 'a100'"),
         (lambda: catalogue.chip("CPU"), "did you mean 'cpu'"),
         (lambda: catalogue.suite("smokes"), "suite 'smokes'.*did you mean 'smoke'"),
-        (lambda: catalogue.suite("../suites/smoke"), "suite '../suites/smoke'.*choose from: ablation, paper, rehearsal, smoke"),
+        (
+            lambda: catalogue.suite("../suites/smoke"),
+            "suite '../suites/smoke'.*choose from: ablation, paper, rehearsal, smoke",
+        ),
         (lambda: catalogue.data("qqq"), "data 'qqq'.*choose from: .*rossby, .*storm"),
         (lambda: catalogue.model("forecastnet"), "model 'forecastnet'.*did you mean 'fourcastnet'"),
         (lambda: catalogue.preset("fourcastnet", "papers"), "no preset 'papers'; did you mean 'paper'"),

@@ -65,7 +65,10 @@ def test_a_framework_that_cannot_be_imported(crosscast, pytorch_alone, tmp_path,
     if fault == "it dies":
         assert said["found"].startswith(f"status -{int(signal.SIGSEGV)} during: opening the device")
     else:
-        assert "libhccl.so: cannot open shared object file: CANN's libraries are not on the path: source /usr/" in said["found"]
+        assert (
+            "libhccl.so: cannot open shared object file: CANN's libraries are not on the path: source /usr/"
+            in said["found"]
+        )
         assert "set_env.sh" in failed["reference on the CPU"]["advice"]
 
 
