@@ -65,7 +65,7 @@ def parity(
     """
     from harness.commands.options import refuse_unwritable
     from harness.console import PlainConsole
-    from harness.errors import UserError, refuse
+    from harness.errors import refuse
     from harness.files import write_atomically
     from harness.porting.factories import refuse_absent
     from harness.porting.parity.certificate import save
@@ -101,5 +101,5 @@ def parity(
     if departed:
         first = departed[0]
         reason = first.diagnosis or next(level.reason for level in first.levels if level.verdict == "failed")
-        raise UserError(f"{first.model} in {first.framework} {label(first.execution)} departs: {reason}")
+        refused.insert(0, f"{first.model} in {first.framework} {label(first.execution)} departs: {reason}")
     refuse(refused)

@@ -22,7 +22,11 @@ from harness.scenario.limits import MOST_LAUNCHES
 def rehearse(chip: str, suite: str, parity: tuple[str, ...], repeats: int | None, folder: Path | None) -> None:
     """The first hour on a chip that is not here, with stand-ins for it: a test of the path, no measurement."""
     from harness.rehearsal.rehearse import rehearse as run
+    from harness.scenario import catalogue
 
+    catalogue.suite(suite)
+    for model in parity:
+        catalogue.model(model)
     failed = run(chip, suite, folder or Path("rehearsal") / Path(chip).stem, parity=parity, repeats=repeats)
     if failed:
-        raise UserError(f"of this rehearsal failed: {'; '.join(' '.join(command[:2]) for command in failed)}")
+        raise UserError(f"of this rehearsal failed: {', '.join(command[0] for command in failed)}; see above")

@@ -70,8 +70,7 @@ def suite_of(**content):
 
 def expanded(suite, chip=None, supports=lambda *asked: None, **options):
     options = {"suite_name": "mine", "chip_name": "cpu", "supports": supports, **options}
-    chip = chip or catalogue.chip("cpu")
-    return expand(suite, chip, [subject(entry) for entry in suite.models], **options)
+    return expand(suite, chip or catalogue.chip("cpu"), [subject(entry) for entry in suite.models], **options)
 
 
 def ways(suite, **options):

@@ -53,14 +53,22 @@ def certify(
     executions: Sequence[Execution],
     settings: Settings,
     progress: Progress,
-    refused: list[str] | None = None,
+    refused: list[str],
 ) -> list[Certificate]:
     """A certificate for every execution, all in one autocast, made when no bench has the devices.
 
-    Raises UserError where an execution or the reference cannot run, and where the port cannot be built or has other
-    parameters. With `refused` an execution in which the port does not run adds its reason to that list and costs no
-    other one.
+    An execution in which the port does not run adds its reason to `refused` and costs no other one. Raises UserError
+    where the reference cannot run.
     """
+    possible = []
+    for execution in executions:
+        why = cannot_execute(scenario.framework, scenario.device, execution, scenario.architecture)
+        if why is None:
+            possible.append(execution)
+        else:
+            refused.append(f"{_how(scenario, execution)}: {why}")
+    if not possible:
+        return []
     plan = ParityPlan(
         scenario=scenario,
         trials=(Trial(seed=settings.seed, port=settings.port),),
@@ -74,15 +82,17 @@ def certify(
         run_child("reference", folder, python=settings.pythons.get("pytorch"))
         reference = Reference.read(folder, settings.seed)
         certificates = []
-        for execution in executions:
+        for execution in possible:
             progress(f"{scenario.model} {scenario.preset}: {scenario.framework} {label(execution)}")
             try:
                 certificates.append(_certified(scenario, execution, settings, reference, folder, progress))
             except UserError as error:
-                if refused is None:
-                    raise
-                refused.append(f"{scenario.model} in {scenario.framework} {label(execution)}: {error}")
+                refused.append(f"{_how(scenario, execution)}: {error}")
     return certificates
+
+
+def _how(scenario: Scenario, execution: Execution) -> str:
+    return f"{scenario.model} in {scenario.framework} {label(execution)} on {scenario.chip}"
 
 
 def _certified(
@@ -93,8 +103,6 @@ def _certified(
     folder: Path,
     progress: Progress,
 ) -> Certificate:
-    if why := cannot_execute(scenario.framework, scenario.device, execution, scenario.architecture):
-        raise UserError(f"{scenario.framework} on {scenario.chip}, {label(execution)}: {why}")
     run_child("candidate", folder, execution.model_dump_json(), python=settings.pythons.get(scenario.framework))
     answer = Answer.model_validate_json(answer_path(folder, execution, 0).read_bytes())
     operators = _operators(scenario, execution, settings, progress)

@@ -52,6 +52,10 @@ def test_a_wrong_port_is_one_line_and_status_2_and_its_certificate_says_so(tmp_p
         (("fourcastnet", "--preset", "huge"), "no preset 'huge'"),
         (("fourcastnet", "--chip", "dcu-z100l"), "mindspore on dcu-z100l: "),
         (("fourcastnet", "--framework", "jax"), "framework 'jax' is not in suite"),
+        (
+            ("fourcastnet", "--autocast", "bf16", "--execution", "eager"),
+            "mindspore eager, bf16 on cpu: precision.autocast",
+        ),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, arguments, said):
@@ -72,3 +76,14 @@ def test_a_port_that_is_none_is_one_line(tmp_path, port, said):
     assert said in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.slow
+def test_an_execution_that_cannot_run_costs_no_other_certificate(tmp_path):
+    """MindSpore's own list runs op by op alone."""
+    small = ("--preset", "small", "--steps", "2", "--no-operators", "--autocast", "native-fp16")
+    done = run(tmp_path, HERE / "fourcastnet.yaml", *small)
+    assert done.returncode == 2
+    assert "fourcastnet in mindspore graph, native fp16 on cpu: " in done.stderr.splitlines()[-1]
+    (path,) = (tmp_path / "results" / "parity").glob("*.json")
+    assert json.loads(path.read_text())["execution"]["precision"] == {"autocast": "native-fp16"}
