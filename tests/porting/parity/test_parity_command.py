@@ -86,4 +86,4 @@ def test_an_execution_that_cannot_run_costs_no_other_certificate(tmp_path):
     assert done.returncode == 2
     assert "fourcastnet in mindspore graph, native fp16 on cpu: " in done.stderr.splitlines()[-1]
     (path,) = (tmp_path / "results" / "parity").glob("*.json")
-    assert json.loads(path.read_text())["execution"]["precision"] == {"autocast": "native-fp16"}
+    assert json.loads(path.read_text())["execution"]["precision"]["autocast"] == "native-fp16"
