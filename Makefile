@@ -15,15 +15,18 @@ option = $(if $(value $(2)), --$(1) $(call quoted,$(2)))
 results_options = $(call option,suite,SUITE)$(call option,results,RESULTS)
 bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,framework,FRAMEWORK)$\
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
-	$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
+	$(call option,devices,DEVICES)$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
+project_options = $(call option,chip,CHIP)$(call option,variant,VARIANT)$(call option,model,MODEL)$(call option,preset,PRESET)$\
+	$(call option,data,MAPPING)$(call option,framework,FRAMEWORK)$(call option,execution,EXECUTION)$\
+	$(call option,devices,DEVICES)$(call option,results,RESULTS)
 wheelhouse_options = $(call option,python,PY)$(call option,arch,ARCH)$(call option,image,IMAGE)
 
-.PHONY: help venv wheelhouse bench rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
+.PHONY: help venv wheelhouse bench project rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
 	$(VENV_ACCELERATOR)
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= WEIGHTS= REPEATS= RESULTS= FRESH=1 FIT=1 LEDGER=;"
+	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= WEIGHTS= DEVICES= REPEATS= RESULTS= FRESH=1 FIT=1 LEDGER=;"
 	@echo "PYTHON= names the Python to set up with, 3.10 to 3.12."
 
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date
@@ -47,6 +50,9 @@ parity: $(bench_venv) ## Certify that the ports are the same networks
 	@$</bin/crosscast parity$(if $(value MODEL), $(call quoted,MODEL))$(call option,chip,CHIP)$\
 		$(call option,framework,FRAMEWORK)$(call option,preset,PRESET)$(call option,results,RESULTS)
 
+project: $(any_venv) ## Project models onto a chip that is not here, from records (CHIP= MODEL= PRESET= DEVICES=)
+	@$</bin/crosscast project$(project_options)
+
 figures: $(any_venv) ## Draw all figures of the records, with their data
 	@$</bin/crosscast figures$(results_options)
 
@@ -63,11 +69,11 @@ schemas: $(any_venv) ## Write the JSON Schemas of the scenario files
 	@$</bin/crosscast schemas
 
 test: lint ## Check the style and types, then run the tests
-	$(VENV)/bin/pytest -m 'not alone' -n logical --maxprocesses 4 --dist loadscope
+	$(VENV)/bin/pytest -m 'not alone' -n logical --maxprocesses 4 --dist loadscope --durations 30
 	$(VENV)/bin/pytest -m alone
 
-fuzz: $(VENV) ## Search for inputs that break a reader, 200 times as long as the tests do (TIMES=)
-	CROSSCAST_FUZZ_TIMES=$(or $(TIMES),200) $(VENV)/bin/pytest tests/fuzz
+fuzz: $(VENV) ## Search for inputs that break a reader, 500 times as long as the tests do (TIMES=)
+	CROSSCAST_FUZZ_TIMES=$(or $(TIMES),500) $(VENV)/bin/pytest tests/fuzz
 
 lint: $(VENV) ## Check style and types
 	$(VENV)/bin/ruff check

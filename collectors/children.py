@@ -33,7 +33,9 @@ from collectors import guard
 MARKS = "CROSSCAST_FAMILY"
 """Variable that names the families a process belongs to, outermost first, with colons between them."""
 
-KILL_WAIT_S = 5.0
+KILL_WAIT_S = 20.0
+"""What a killed child may take until it is gone: on a busy machine one with much memory takes seconds."""
+
 POLL_S = 0.01
 PR_SET_PDEATHSIG = 1
 ROOT = str(Path(__file__).resolve().parents[1])

@@ -14,6 +14,12 @@ import signal
 import sys
 import time
 
+STATE, SESSION, FLAGS, ENVIRONMENT_END = 0, 3, 6, 48
+"""Places in /proc/PID/stat after the name of the program: fields 3, 6, 9 and 51 of proc(5)."""
+
+OF_THE_KERNEL = 0x00200000
+"""The flag PF_KTHREAD of a thread of the kernel, which never has an environment."""
+
 ATTEMPTS = 100
 PAUSE_S = 0.01
 IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU")
@@ -21,24 +27,36 @@ IGNORED = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGX
 
 def members(mark: bytes, leader: int) -> list[int]:
     """Processes of a family that run; none where the system does not list its processes."""
+    return [number for number, belongs in _looked_at(mark, leader) if belongs]
+
+
+def _looked_at(mark: bytes, leader: int) -> list[tuple[int, bool | None]]:
     try:
         numbers = [int(name) for name in os.listdir("/proc") if name.isdigit()]  # noqa: PTH208
     except OSError:
         return []
-    return [number for number in numbers if number != os.getpid() and _belongs(number, mark, leader)]
+    return [(number, _belongs(number, mark, leader)) for number in numbers if number != os.getpid()]
 
 
-def _belongs(number: int, mark: bytes, leader: int) -> bool:
+def _belongs(number: int, mark: bytes, leader: int) -> bool | None:
+    """Whether a process is of a family; None where it has just begun its program and shows no environment yet.
+
+    Whoever started it is told of the start before that.
+    """
     try:
         with open(f"/proc/{number}/stat", "rb") as file:  # noqa: PTH123
-            state, _, _, session = file.read().rpartition(b")")[2].split()[:4]
-        if state in b"ZX":
+            fields = file.read().rpartition(b")")[2].split()
+        if fields[STATE] in b"ZX":
             return False
-        if int(session) == leader:
+        if int(fields[SESSION]) == leader:
             return True
         with open(f"/proc/{number}/environ", "rb") as file:  # noqa: PTH123
-            return mark in file.read()
-    except (OSError, ValueError):
+            environment = file.read()
+        is_of_the_kernel = int(fields[FLAGS]) & OF_THE_KERNEL
+        if not environment and not is_of_the_kernel and int(fields[ENVIRONMENT_END]) == 0:
+            return None
+        return mark in environment
+    except (OSError, ValueError, IndexError):
         return False
 
 
@@ -51,11 +69,12 @@ def kill_family(mark: str, leader: int) -> None:
         with contextlib.suppress(OSError):
             os.killpg(leader, signal.SIGKILL)
     for _ in range(ATTEMPTS):
-        left = members(mark.encode(), leader)
-        for number in left:
-            with contextlib.suppress(OSError):
-                os.kill(number, signal.SIGKILL)
-        if not left:
+        looked_at = _looked_at(mark.encode(), leader)
+        for number, belongs in looked_at:
+            if belongs:
+                with contextlib.suppress(OSError):
+                    os.kill(number, signal.SIGKILL)
+        if all(belongs is False for _, belongs in looked_at):
             return
         time.sleep(PAUSE_S)
 

@@ -57,7 +57,7 @@ def _registered(path: tuple[str, ...]) -> Mapping[str, EntryPoint]:
 
 
 @dataclass(frozen=True)
-class Choice:
+class CollectorChoice:
     """The collector chosen and the name it is registered by, what it found, and why those before it do not work."""
 
     name: str | None
@@ -77,7 +77,7 @@ def probe_safely(collector: Collector) -> Probe:
     return found
 
 
-def choose(preferences: Sequence[str], registry: Registry | None = None) -> Choice:
+def choose(preferences: Sequence[str], registry: Registry | None = None) -> CollectorChoice:
     """Probes the named collectors in order and returns the first that has a sensor. Never raises."""
     registry = registry or Registry.installed()
     reasons: dict[str, str] = {}
@@ -88,9 +88,9 @@ def choose(preferences: Sequence[str], registry: Registry | None = None) -> Choi
             continue
         found = probe_safely(collector)
         if found.works:
-            return Choice(name, collector, found, reasons)
+            return CollectorChoice(name, collector, found, reasons)
         reasons[name] = found.reason or ""
-    return Choice(None, None, Probe(reason=no_sensor_reason(reasons)), reasons)
+    return CollectorChoice(None, None, Probe(reason=no_sensor_reason(reasons)), reasons)
 
 
 def no_sensor_reason(reasons: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from collectors.base import STATUS_ERROR, STATUS_NOT_PHYSICAL, Reading, Sensor
 from collectors.registry import no_sensor_reason
 from collectors.regular_files import open_regular
-from collectors.sampling.log_checks import MOST_BYTES, End, Kept, check_numbers, checked, read_table
+from collectors.sampling.log_checks import MOST_BYTES, End, KeptMetadata, check_numbers, checked, read_table
 from collectors.sampling.log_lines import MAX_BAD_LINES, BadLine, parse_line
 from collectors.sampling.log_rows import lines_of, write_rows
 
@@ -229,7 +229,7 @@ def read_parquet(parquet: Path) -> SampleLog:
     """
     with open_regular(parquet, MOST_BYTES) as file:
         table = read_table(file, os.fstat(file.fileno()).st_size)
-    metadata = checked(json.loads((table.schema.metadata or {})[PARQUET_METADATA]), Kept)
+    metadata = checked(json.loads((table.schema.metadata or {})[PARQUET_METADATA]), KeptMetadata)
     if metadata["end"] is not None:
         checked(metadata["end"], End)
     readings: list[Reading] = []

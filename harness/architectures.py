@@ -1,25 +1,57 @@
 """The registry of architectures: packages found by entry point. harness.models says what such a package offers."""
 
-from importlib.metadata import entry_points
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, one_line
 
 GROUP = "crosscast.models"
+
+REQUIRED = (
+    "Network",
+    "check_grid",
+    "input_spec",
+    "parameters",
+    "describe",
+    "loss_weights",
+    "training_extras",
+)
+"""What every package offers."""
 
 
 def architecture_names() -> list[str]:
     """Names of all that are registered, sorted."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)})
+    return sorted(_registered(tuple(sys.path)))
 
 
 def architecture(name: str) -> ModuleType:
     """The package of an architecture.
 
-    Raises UserError if no entry point has that name.
+    Raises UserError if no entry point has that name, and where its package cannot be imported or lacks what every one
+    offers.
     """
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    found = _registered(tuple(sys.path))
     if name not in found:
-        raise UserError(f"no architecture {name!r} is registered under {GROUP}; {nearest(name, found)}")
-    module: ModuleType = found[name].load()
+        raise UserError(
+            f"no architecture {name!r} is registered under {GROUP}: is its package installed (pip install -e FOLDER)? "
+            f"{nearest(name, found)}"
+        )
+    try:
+        module: ModuleType = found[name].load()
+    except (ImportError, AttributeError, SyntaxError) as error:
+        raise UserError(f"architecture {name!r}: {found[name].value} cannot be imported: {one_line(error)}") from None
+    if missing := [each for each in REQUIRED if not hasattr(module, each)]:
+        raise UserError(
+            f"architecture {name!r}: {found[name].value} lacks {', '.join(missing)}; harness/models/__init__.py says "
+            "what a model's package offers"
+        )
     return module
+
+
+@lru_cache
+def _registered(places: tuple[str, ...]) -> Mapping[str, EntryPoint]:
+    """Entry points by name; looked for once on each `sys.path`."""
+    return {entry.name: entry for entry in entry_points(group=GROUP)}

@@ -1,5 +1,6 @@
 """Tables and lines of foreign text on the terminal, and nothing that the terminal would obey."""
 
+import os
 import sys
 from collections.abc import Iterable
 
@@ -15,7 +16,8 @@ class PlainConsole(Console):
     """A console on which text is only text: no markup, no emoji codes, no control sequence but its own."""
 
     def __init__(self) -> None:
-        width = None if sys.stdout and sys.stdout.isatty() else WIDTH_OF_A_FILE
+        is_told = os.environ.get("COLUMNS", "").isdigit()
+        width = None if is_told or (sys.stdout and sys.stdout.isatty()) else WIDTH_OF_A_FILE
         super().__init__(width=width, markup=False, emoji=False, highlight=False)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import UserError
 
 STANDARD_OUTPUTS = (1, 2)
+NO_FOLDER = (errno.ENOENT, errno.ENOTDIR)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -28,7 +29,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             _replace(Path(os.path.realpath(path)), encoded)
     except OSError as error:
         reason = "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror
-        raise UserError(f"{path}: cannot be written: {reason}; free space or name another place") from None
+        advice = "make its folder first, or" if error.errno in NO_FOLDER else "free space or"
+        raise UserError(f"{path}: cannot be written: {reason}; {advice} name another place") from None
 
 
 def _open_stream(path: Path) -> int | None:

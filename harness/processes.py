@@ -45,6 +45,14 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def started(pid: int) -> str | None:
+    """When a process started, in ticks since the boot; None where it has ended, or the system does not say."""
+    with contextlib.suppress(OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return None if state in b"ZX" else fields[18].decode()
+    return None
+
+
 def ask_child(module: str, *arguments: object, timeout_s: float, python: str | None = None) -> dict[str, Any]:
     """What `python -m module` prints as its last JSON object; {"reason": ...} where there is none, or not in time.
 

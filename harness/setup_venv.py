@@ -272,9 +272,15 @@ def _install_beside_system(folder: Path) -> None:
 def _install_with(folder: Path, requirements: list[str], kept: dict[str, str], world: set[str]) -> None:
     """Install with pins of the system and of ours; what conflicts gives way: first what no framework needs, then ours.
 
+    What the harness needs newer is not pinned from the start, since each conflict takes pip as long as an installation.
+
     Raises SetupError where the frameworks' world itself does not fit.
     """
     pins, ours = folder / "constraints.txt", CONSTRAINTS.read_text().splitlines()
+    for requirement in requirements:
+        name = name_of(requirement)
+        if name in kept and name not in world and _is_unmet(requirement, kept[name].partition("==")[2]):
+            del kept[name]
     while True:
         pins.write_text("\n".join([*kept.values(), *(line for line in ours if name_of(line) not in kept)]))
         try:
@@ -308,7 +314,11 @@ def _python(folder: Path) -> Path:
 
 
 def _output(python: Path, code: str) -> str:
-    return subprocess.run([python, "-c", code], cwd="/", check=True, stdout=subprocess.PIPE, text=True).stdout
+    """What a program prints; in a session of its own, so that Ctrl-C ends it without a word of its own."""
+    asked = subprocess.run(
+        [python, "-c", code], cwd="/", check=True, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    return asked.stdout
 
 
 def _distributions(python: Path) -> dict[str, tuple[str, str, list[str]]]:

@@ -45,8 +45,14 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+IN_A_JOB = "CROSSCAST_JOB"
+"""Variable that holds the name of the scheduler's job that this process is, or is a part of."""
+
+
 def cause_of(number: int) -> str:
     """A signal in words."""
+    if number == signal.SIGTERM and os.environ.get(IN_A_JOB):
+        return "ended by the scheduler (SIGTERM): the end of the job's wall time, or a cancelled or preempted job"
     return CAUSES.get(signal.Signals(number), f"ended by {signal.Signals(number).name}")
 
 

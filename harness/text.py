@@ -18,6 +18,11 @@ def one_line(text: str) -> str:
     return escaped(" ".join(text.split()))
 
 
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """A number and its noun, with an s but for one where no plural is given: 1 night, 2 nights."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def escaped(text: str, keep: str = "") -> str:
     """Text in which control and format characters and surrogates stand as their escapes, but for those to keep."""
     if text.isprintable():

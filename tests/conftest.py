@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xdist.remote import Producer
     from xdist.scheduler import LoadScopeScheduling
 
@@ -22,7 +24,21 @@ os.environ["CROSSCAST_TURNS"] = f"tests of process {os.getpid()}"
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 """Threads of several small networks beside each other would spend most of their time spinning for each other."""
 
-TOGETHER = ("tests/models/aigoms", "tests/models", "tests/porting/parity", "tests/porting", "tests/data", "tests/setup")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+"""Hundreds of children import the harness, which each would compile anew."""
+
+os.environ.pop("COLUMNS", None)
+"""Where the terminal of the tests has exported it, commands would make their tables so narrow."""
+
+TOGETHER = (
+    "tests/models/aigoms",
+    "tests/models",
+    "tests/porting/parity",
+    "tests/porting",
+    "tests/data",
+    "tests/rehearsal",
+    "tests/setup",
+)
 """Folders whose files share a costly fixture, inner ones first."""
 
 NO_SKIPS = "CROSSCAST_NO_SKIPS"
@@ -47,6 +63,13 @@ class SkipsCounted:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self.skipped:
             terminalreporter.write_line(f"{NO_SKIPS}=1, but {len(self.skipped)} tests were skipped", red=True)
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_stays() -> "Iterator[None]":
+    """A test that changes what Ctrl-C does would end the process of a later one."""
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -15,13 +15,13 @@ from pathlib import Path
 
 
 class Server:
-    """A child that answers questions, with these folders on its path and its standard error in a file."""
+    """A child that answers questions in this environment, with these folders on its path, its errors in a file."""
 
-    def __init__(self, log, *path):
+    def __init__(self, log, *path, **environment):
         with log.open("wb") as stderr:
             self._process = subprocess.Popen(
                 [sys.executable, __file__],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "GLOG_v": "3"},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path)), "GLOG_v": "3", **environment},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stderr,

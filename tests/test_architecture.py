@@ -16,8 +16,11 @@ from tests.shared import REPOSITORY
 
 FLOORS = (
     ("collectors",),
-    ("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console", "faults"),
-    ("files", "npz", "cache", "processes", "architectures"),
+    (
+        *("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console", "faults"),
+        "suggesting",
+    ),
+    ("files", "git", "npz", "cache", "processes", "architectures", "own_code"),
     ("scenario types",),
     ("models",),
     ("data",),
@@ -30,18 +33,22 @@ FLOORS = (
     ("launch",),
     ("porting",),
     ("analysis",),
+    ("history",),
+    ("nightly",),
     ("power",),
     ("calibration",),
+    ("projection",),
     ("doctor",),
     ("bundle",),
     ("rehearsal",),
+    ("templates",),
     ("commands",),
     ("__main__", "setup_venv"),
     ("wheelhouse",),
 )
 """The rooms from the ground up; those of one floor may know each other. `harness` is its __init__.py."""
 
-SCENARIO_TYPES = {"execution", "schema", "axes", "changes", "limits"}
+SCENARIO_TYPES = {"execution", "schema", "chips", "axes", "changes", "limits", "regions"}
 """Modules of harness.scenario that are types alone and know nothing but each other, so that models may know them."""
 
 WITHOUT_FILES = ("scenario", "execution", "identity", "axes", "changes", "labels", "matrix", "schema")

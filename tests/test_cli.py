@@ -19,6 +19,12 @@ from harness.scenario import catalogue
 from tests.analysis.made_records import ResultsFolder, make_record
 from tests.shared import REPOSITORY
 
+HEAVY = {
+    *("torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib"),
+    *("dask", "jinja2", "netCDF4", "pint", "plotille", "pyarrow", "zarr"),
+}
+"""Packages whose import takes a good part of a second, or brings one that does."""
+
 
 @pytest.fixture
 def fail(tmp_path, capsys, monkeypatch):
@@ -221,9 +227,17 @@ class TestData:
         assert f"{folder / 'a.nc'}: the coordinate values of 'longitude' " in message
         assert why in message
 
-    @pytest.mark.parametrize("folder", ["~nobody-of-this-name/x", "x" * 300])
-    def test_a_path_that_can_be_none(self, fail, folder):
-        assert f"DATA={folder}: no such file or folder" in fail("bench", "--data", folder)
+    def test_a_mapping_is_no_archive(self, fail, tmp_path):
+        (tmp_path / "own.yaml").write_text("kind: archive\n")
+        said = fail("bench", "--data", str(tmp_path / "own.yaml"))
+        assert "own.yaml: a mapping and no archive: give it as MAPPING=" in said
+
+    @pytest.mark.parametrize(
+        ("folder", "why"),
+        [("~nobody-of-this-name/x", "no such file or folder"), ("x" * 300, "300 bytes, more than the 255")],
+    )
+    def test_a_path_that_can_be_none(self, fail, folder, why):
+        assert why in fail("bench", "--data", folder)
 
     def test_folder_that_no_mapping_fits(self, fail, archive):
         assert "mapping" in fail("bench", "--data", archive[0])
@@ -265,19 +279,27 @@ class TestList:
             assert name in shown
         assert "no DCU" in shown
 
+    def loaded(self, argument: str) -> tuple[str, set[str]]:
+        """What the command prints, and the modules that it has loaded when it ends."""
+        code = "import atexit, sys; atexit.register(lambda: print('modules', *sys.modules)); "
+        code += f"from harness.commands.cli import main; sys.argv = ['crosscast', '{argument}']; main()"
+        shown, loaded = self.run("-c", code).split("modules", 1)
+        return shown, set(loaded.split())
+
     def test_imports_nothing_slow(self):
-        code = "import sys; from harness.commands.overview import overview; overview(); print(*sys.modules)"
-        loaded = set(self.run("-c", code).split())
-        assert not loaded & {"torch", "mindspore", "numpy", "pandas", "scipy", "xarray", "matplotlib", "pydantic"}
+        shown, loaded = self.loaded("list")
+        assert "runs here" in shown
+        assert "rich.table" in loaded
+        assert not loaded & HEAVY
+        assert not loaded & {"pydantic", "packaging.requirements", "collectors.children"}
 
     def test_help_imports_nothing_but_what_parses_a_command_line(self):
-        code = "import atexit, sys; atexit.register(lambda: print('modules', *sys.modules)); "
-        code += "from harness.commands.cli import main; sys.argv = ['crosscast', '--help']; main()"
-        shown, loaded = self.run("-c", code).split("modules", 1)
+        shown, loaded = self.loaded("--help")
         for name in cli.COMMANDS:
             assert f"\n  {name} " in shown
-        assert "harness.commands.bench" in loaded.split()
-        assert not {"pydantic", "rich", "yaml", "numpy", "msgspec"} & set(loaded.split())
+        assert "harness.commands.bench" in loaded
+        assert not loaded & HEAVY
+        assert not loaded & {"pydantic", "rich", "yaml", "msgspec", "packaging", "importlib.metadata"}
 
     def test_shows_of_every_file_what_a_check_of_all_of_it_gives(self):
         suites, models, data, chips = overview()
@@ -292,7 +314,7 @@ class TestList:
     @pytest.mark.parametrize(
         ("kind", "text", "message"),
         [
-            ("suites", "launches: many\n", "own.yaml:1: models: required"),
+            ("suites", "launches: many\n", r"own\.yaml: 2 mistakes: \(1\) line 1: models: required"),
             ("chips", "title: x\nframeworks: {pytorch: {device: d, packages: [os.path]}}\n", "own.yaml:"),
             ("chips", "title: x\nframeworks: {}\ndevice_nodes: /**/x\n", "own.yaml:"),
             ("data", "description: [1]\n", "own.yaml:"),
@@ -301,7 +323,7 @@ class TestList:
     def test_a_file_that_does_not_fit_is_named(self, tmp_path, monkeypatch, kind, text, message):
         (tmp_path / kind).mkdir()
         (tmp_path / kind / "own.yaml").write_text(text)
-        monkeypatch.setattr("harness.commands.overview.ROOT", tmp_path)
+        monkeypatch.setenv("CROSSCAST_SCENARIOS", str(tmp_path))
         with pytest.raises(UserError, match=message):
             overview()
 

@@ -75,7 +75,7 @@ def test_folders_and_sockets_are_refused(tmp_path):
 
 
 def test_nothing_is_left_where_the_folder_is_missing(tmp_path):
-    with pytest.raises(UserError, match="cannot be written: No such file or directory"):
+    with pytest.raises(UserError, match="No such file or directory; make its folder first, or name another place"):
         write_atomically(tmp_path / "missing" / "file", "x")
     assert list(tmp_path.iterdir()) == []
 

@@ -26,6 +26,28 @@ MODULES = (
     "é\u0000:factory",
 )
 
+LONG = (
+    *(f"{subject} --results" for subject in SUBJECTS),
+    "report --output",
+    "export --pytest-benchmark",
+    "schemas --folder",
+    "history --results",
+    "history --page",
+    "history --asv",
+    "history --baseline-file",
+    "baseline --file",
+    "new chip lab --folder",
+    "new chip",
+    "prepare storm --data",
+    "power show",
+    "submit --site",
+    "bench --chip",
+    "bench --suite",
+    "bench --data",
+    "status",
+)
+"""What takes a path or a name as its last word."""
+
 CALLS = [
     *(f"power record --out p --seconds|{value}" for value in (*NAN_AND_SO_ON, "0")),
     *(f"power record --out p --idle|{value}" for value in NAN_AND_SO_ON),
@@ -42,9 +64,16 @@ CALLS = [
     *(f"schemas --folder|{value}" for value in ("file", "file/below", "", "read only/x")),
     *(f"power show|{value}" for value in ("", "absent", "file", "fifo", "folder", "x" * 300, "a\0b")),
     *(f"bench --{option}|" for option in ("data", "chip", "suite", "model", "preset", "framework", "mapping")),
+    *(f"{command}|{value}" for command in LONG for value in ("x" * 300, f"{'x' * 300}/y", "ä" * 128, "x/" * 2048)),
     "bench --repeats|",
     *(f"bench --{option}|fifo.yaml" for option in ("chip", "suite", "model")),
     *(f"bench --{option}|{'x' * 300}.yaml" for option in ("chip", "suite", "model")),
+    *(f"submit --site|{value}" for value in ("", "nowhere", "fifo.yaml", "file")),
+    *(f"submit --site local --{option}|" for option in ("chip", "suite", "model", "preset", "data", "results")),
+    *(f"submit --site local --suite|{value}" for value in ("nowhere", "fifo.yaml")),
+    *(f"submit --site local --{option}" for option in ("model|x", "repeats|0", "weights|x", "preset|x", "mapping|x")),
+    "cancel|",
+    *(f"{command}|nowhere" for command in ("status", "cancel")),
     "bench --mapping rossby --data|fifo",
     "bench --mapping storm --data|fifo",
     "bench --repeats|nan",

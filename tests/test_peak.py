@@ -7,8 +7,8 @@ from harness.models import fourcastnet
 from harness.models.work import prediction_flops, step_flops
 from harness.results.record import Latency, TrainingStage
 from harness.scenario import catalogue
+from harness.scenario.chips import Figure, PeakRates
 from harness.scenario.execution import EAGER, Clock, Execution, Loading, Precision, World
-from harness.scenario.schema import Figure, PeakRates
 from harness.worker.peak import MARGIN, Peak, format_of
 from harness.worker.subject import Subject
 from tests.analysis.made_records import make_epoch, make_numerics

@@ -69,3 +69,10 @@ def test_errors_that_cannot_be_printed_keep_their_status():
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*LIST[:-1], "bench", "--suite", "none"], cwd=REPOSITORY, stderr=full, timeout=120)
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(("columns", "width"), [("60", 60), ("", 110), ("wide", 110)])
+def test_output_that_goes_to_a_file_is_as_wide_as_the_user_says(monkeypatch, columns, width):
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setattr("sys.stdout", io.StringIO())
+    assert PlainConsole().width == width

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.text import csv_file, escaped, markdown, markdown_cell, one_line
+from harness.text import counted, csv_file, escaped, markdown, markdown_cell, one_line
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,7 @@ def test_markdown_shows_text_as_it_is(text, shown):
 
 def test_a_bar_does_not_end_a_cell():
     assert markdown_cell("a|b") == "a\\|b"
+
+
+def test_one_thing_is_one():
+    assert [counted(number, "night") for number in (0, 1, 2)] == ["0 nights", "1 night", "2 nights"]

@@ -94,11 +94,15 @@ class EnergyReading:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceEnergy(EnergyReading):
-    """The reading of one sensor; `reasons` make the window invalid."""
+    """The reading of one sensor; `reasons` make the window invalid.
+
+    `devices` are the logical devices whose power it reports, as far as it tells them.
+    """
 
     sensor: str
     scope: str
     kind: str
+    devices: tuple[int, ...] = ()
 
 
 class SensorAccount:
@@ -175,6 +179,7 @@ class SensorAccount:
             sensor=self._sensor.id,
             scope=self._sensor.scope,
             kind=self._sensor.kind,
+            devices=self._sensor.devices,
             source=None if energy_j is None else self.source,
             energy_j=energy_j,
             mean_power_w=mean_power_w,

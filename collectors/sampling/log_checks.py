@@ -59,7 +59,7 @@ class _KeptIfAny(TypedDict, total=False):
     bad_lines: list[str]
 
 
-class Kept(_KeptIfAny):
+class KeptMetadata(_KeptIfAny):
     """Types of what a Parquet file keeps beside the readings; the first files kept no bad lines."""
 
     header: dict[str, Any] | None

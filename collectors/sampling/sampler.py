@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 
 from collectors.base import STATUS_ERROR, Collector, Reading, Sensor
-from collectors.registry import Choice, Registry, choose
+from collectors.registry import CollectorChoice, Registry, choose
 from collectors.samples import CounterReading, Header, counter_record, encode, reading_record
 from collectors.sampling.drain import Drain
 
@@ -151,7 +151,7 @@ def period_of(sensors: Sequence[Sensor]) -> float:
     return min(max(min(updates, default=DEFAULT_PERIOD_S), low_s), high_s)
 
 
-def header_of(choice: Choice, period_s: float | None) -> Header:
+def header_of(choice: CollectorChoice, period_s: float | None) -> Header:
     """The first line of the log, with both clocks read together."""
     versions = {"python": platform.python_version(), "system": f"{platform.system()} {platform.release()}"}
     for distribution in ("crosscast", "nvidia-ml-py"):
@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def choose_and_start(names: Sequence[str], period_ms: float | None) -> tuple[Choice, float]:
+def choose_and_start(names: Sequence[str], period_ms: float | None) -> tuple[CollectorChoice, float]:
     """The first collector that both works and starts, with its sampling period in seconds. Never raises."""
     registry, reasons = Registry.installed(), dict[str, str]()
     while True:
@@ -215,7 +215,7 @@ def choose_and_start(names: Sequence[str], period_ms: float | None) -> tuple[Cho
             names = names[names.index(choice.name) + 1 :]
 
 
-def sample(choice: Choice, writer: LineWriter, period_s: float, stop: StopRequest, parent_pid: int) -> None:
+def sample(choice: CollectorChoice, writer: LineWriter, period_s: float, stop: StopRequest, parent_pid: int) -> None:
     """Writes the whole log for a collector that was started, or the header alone where there is none."""
     collector, sensors = choice.collector, choice.probe.sensors
     if collector is None:

@@ -18,6 +18,7 @@ from harness.errors import UserError
 from harness.files import write_atomically
 from harness.results.record import Environment
 from harness.scenario.labels import as_name, label
+from harness.suggesting import command
 
 FORMAT_VERSION = "5.0.0"
 PARAMS = ("model", "preset", "chip", "framework")
@@ -33,14 +34,17 @@ def export_pytest_benchmark(results: Path, target: Path, *, suite: str | None, c
     print_warnings(found.problems, console)
     content = to_pytest_benchmark(found.of_suite(suite) if suite else found)
     if not content["benchmarks"]:
-        raise UserError(f"{results}: no completed launch to export; run crosscast bench first")
+        raise UserError(f"{results}: no completed launch to export; run {command('bench', results=results)} first")
     write_atomically(target, json.dumps(content, indent=1) + "\n")
     console.print(Text(str(target)), soft_wrap=True)
     return found.problems
 
 
 def to_pytest_benchmark(found: Results) -> dict[str, Any]:
-    """Times of all cells as pytest-benchmark's content; machine and commit are those of the newest launch."""
+    """Times of all cells as pytest-benchmark's content; machine and commit are those of the newest launch.
+
+    The commits of all launches of a benchmark are in its `extra_info`.
+    """
     newest = max(
         chain.from_iterable(cell.launches for cell in found.cells), key=lambda record: age(record)[0], default=None
     )
@@ -78,7 +82,14 @@ def _benchmark(cell: Cell, time: Measured) -> dict[str, Any]:
         "fullname": f"{scenario.suite}/{cell.key}@{cell.host}::{time.name}",
         "params": {name: getattr(scenario, name) for name in PARAMS} | {"execution": run},
         "param": f"{scenario.model}-{scenario.preset}-{where}",
-        "extra_info": {"host": cell.host, "cell": cell.key, "suite": scenario.suite, "unit": "s"},
+        "extra_info": {
+            "host": cell.host,
+            "cell": cell.key,
+            "suite": scenario.suite,
+            "unit": "s",
+            "commits": sorted({_commit_name(record.environment) for record in cell.launches}),
+            "made_by": "crosscast",
+        },
         "options": {},
         "stats": stats(list(time.values.values())),
     }
@@ -91,6 +102,10 @@ def _machine(environment: Environment) -> dict[str, Any]:
         "system": environment.platform,
         "cpu": {"brand_raw": environment.cpu_name, "count": environment.cpu_count},
     }
+
+
+def _commit_name(environment: Environment) -> str:
+    return f"{environment.git_commit or 'unknown'}{' with changes' if environment.git_dirty else ''}"
 
 
 def _commit(environment: Environment) -> dict[str, Any]:

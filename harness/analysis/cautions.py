@@ -29,46 +29,52 @@ SAME_ENVIRONMENT = (
 
 
 def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
-    """One line each, most grave first; empty where there is nothing to say."""
+    """One line each, most grave first, with all cells that it is true of; empty where there is nothing to say."""
     ran = [cell for cell in group.cells if cell.launches]
     said = dict.fromkeys(line for cell in ran for summary in cell.summaries.values() for line in summary.data_cautions)
     lines = [f"data {group.data_name}: {line}" for line in said]
-    lines += [line for cell in ran for line in _of_cell(group.label(cell), cell)]
-    lines += [line for cell in ran for line in _of_comparison(group.label(cell), comparisons[cell])]
+    found = [(line, cell) for cell in ran for line in _of_cell(cell)]
+    found += [(line, cell) for cell in ran for line in _of_comparison(comparisons[cell])]
+    places: dict[str, list[str]] = {}
+    for line, cell in found:
+        places.setdefault(line, []).append(group.label(cell))
+    for line, labels in places.items():
+        of_all = len(labels) == len(ran) > 1
+        lines.append(f"{'all cells' if of_all else '; '.join(labels)}: {line}")
     return tuple(lines)
 
 
-def _of_cell(label: str, cell: Cell) -> Iterable[str]:
+def _of_cell(cell: Cell) -> Iterable[str]:
     launches = cell.launches
-    yield from _of_shortfall(label, cell)
+    yield from _of_shortfall(cell)
     if len(launches) < MIN_LAUNCHES:
-        yield f"{label}: {len(launches)} of the {MIN_LAUNCHES} launches that an interval needs"
+        yield f"{len(launches)} of the {MIN_LAUNCHES} launches that an interval needs"
     if foreign := [record.launch for record in launches if record.load.foreign]:
-        yield f"{label}: other work ran beside {_launches(foreign)}"
-    yield from _of_devices(label, launches)
+        yield f"other work ran beside {_launches(foreign)}"
+    yield from _of_devices(launches)
     if len(variants := variants_of(cell)) > 1:
-        yield f"{label}: its launches ran on different variants of the chip: {_either(variants)}"
+        yield f"its launches ran on different variants of the chip: {_either(variants)}"
     unsteady: dict[str, list[int]] = {}
     for launch, summary in cell.summaries.items():
         for part in summary.unsteady:
             unsteady.setdefault(part, []).append(launch)
     for part, numbers in unsteady.items():
-        yield f"{label}: the step time of {part} never settled in {_launches(numbers)}"
-    yield from _blown_up(label, cell)
+        yield f"the step time of {part} never settled in {_launches(numbers)}"
+    yield from _blown_up(cell)
     if len(hosts := _by_host(cell)) > 1:
         where = "; ".join(f"{_launches(numbers)} on {host}" for host, numbers in hosts.items())
-        yield f"{label}: pooled from {len(hosts)} hosts of the same kind: {where}"
+        yield f"pooled from {len(hosts)} hosts of the same kind: {where}"
     if dirty := [record.launch for record in launches if record.environment.git_dirty]:
-        yield f"{label}: made from a checkout with uncommitted changes: {_launches(dirty)}"
+        yield f"made from a checkout with uncommitted changes: {_launches(dirty)}"
     if unknown := [launch for launch, summary in cell.summaries.items() if summary.numerics is None]:
-        yield f"{label}: the bits that the matrix product keeps were not measured in {_launches(unknown)}"
+        yield f"the bits that the matrix product keeps were not measured in {_launches(unknown)}"
     for name in SAME_ENVIRONMENT:
         values = _environments(cell, name)
         if len(values) > 1:
-            yield f"{label}: {name.replace('_', ' ')} differs between its launches: {_either(values)}"
+            yield f"{name.replace('_', ' ')} differs between its launches: {_either(values)}"
 
 
-def _of_devices(label: str, launches: Sequence[Record]) -> Iterable[str]:
+def _of_devices(launches: Sequence[Record]) -> Iterable[str]:
     """Others on the devices, and what could not be found out of them."""
     shared: dict[str, list[int]] = {}
     unknown: dict[str, list[int]] = {}
@@ -79,9 +85,9 @@ def _of_devices(label: str, launches: Sequence[Record]) -> Iterable[str]:
         elif devices is not None and devices.reason:
             unknown.setdefault(devices.reason, []).append(record.launch)
     for what, numbers in shared.items():
-        yield f"{label}: {what} on the device beside {_launches(numbers)}: its times are those of a shared device"
+        yield f"{what} on the device beside {_launches(numbers)}: its times are those of a shared device"
     for reason, numbers in unknown.items():
-        yield f"{label}: whether others used the device beside {_launches(numbers)} is not known: {reason}"
+        yield f"whether others used the device beside {_launches(numbers)} is not known: {reason}"
 
 
 def _others(others: Sequence[OtherProcess]) -> str:
@@ -91,39 +97,39 @@ def _others(others: Sequence[OtherProcess]) -> str:
     return f"{count} process{'es' if count > 1 else ''} of another job{memory}"
 
 
-def _of_shortfall(label: str, cell: Cell) -> Iterable[str]:
+def _of_shortfall(cell: Cell) -> Iterable[str]:
     short: dict[str, list[int]] = {}
     for launch, summary in cell.summaries.items():
         if (found := summary.numerics) and found.shortfall:
             short.setdefault(f"{found.shortfall}: this is not {found.asked}", []).append(launch)
     for words_of, numbers in short.items():
-        yield f"{label}: {words_of} ({_launches(numbers)})"
+        yield f"{words_of} ({_launches(numbers)})"
 
 
-def _of_comparison(label: str, comparison: Comparison) -> Iterable[str]:
+def _of_comparison(comparison: Comparison) -> Iterable[str]:
     baseline = comparison.baseline
     if baseline is None or comparison.is_baseline or not baseline.launches:
         return
     if comparison.parity and not comparison.parity.certified:
-        yield f"{label}: {comparison.parity.text}"
+        yield comparison.parity.text
     numbers = {record.launch for record in comparison.cell.launches}
     unpaired = numbers ^ {record.launch for record in baseline.launches}
     if unpaired and comparison.fair:
-        yield f"{label}: no ratio from {_launches(sorted(unpaired))}, which only one of it and its baseline completed"
+        yield f"no ratio from {_launches(sorted(unpaired))}, which only one of it and its baseline completed"
     if comparison.cell.host == baseline.host and (elsewhere := _on_other_hosts(comparison.cell, baseline)):
-        yield f"{label}: {_launches(elsewhere)} ran on another host of the same kind than in the baseline"
+        yield f"{_launches(elsewhere)} ran on another host of the same kind than in the baseline"
     if comparison.fair and (variants := unequal_variants(comparison.cell, baseline)):
-        yield f"{label}: variant of the chip: {_either(variants[0])} here, {_either(variants[1])} in the baseline"
+        yield f"variant of the chip: {_either(variants[0])} here, {_either(variants[1])} in the baseline"
     for name in SAME_ENVIRONMENT:
         ours, theirs = _environments(comparison.cell, name), _environments(baseline, name)
         if not all(value in theirs for value in ours) or not all(value in ours for value in theirs):
-            yield f"{label}: {name.replace('_', ' ')}: {_either(ours)} here, {_either(theirs)} in the baseline"
+            yield f"{name.replace('_', ' ')}: {_either(ours)} here, {_either(theirs)} in the baseline"
     ours, theirs = _framework_threads(comparison.cell), _framework_threads(baseline)
-    if ours != theirs:
-        yield f"{label}: threads of the framework: {_either(ours)} here, {_either(theirs)} in the baseline"
+    if comparison.fair and ours != theirs:
+        yield f"threads of the framework: {_either(ours)} here, {_either(theirs)} in the baseline"
 
 
-def _blown_up(label: str, cell: Cell) -> Iterable[str]:
+def _blown_up(cell: Cell) -> Iterable[str]:
     """A line for each variable at whose lead times an RMSE is infinite or NaN."""
     found: dict[tuple[str, str], dict[float, dict[int, None]]] = {}
     for launch, summary in cell.summaries.items():
@@ -137,7 +143,7 @@ def _blown_up(label: str, cell: Cell) -> Iterable[str]:
         hours = ", ".join(f"{lead_h:g}" for lead_h in leads)
         numbers = sorted({launch for launches in leads.values() for launch in launches})
         whose = "the forecast" if forecaster == "model" else forecaster
-        yield f"{label}: {whose} of {variable} blew up: RMSE not finite at {hours} h in {_launches(numbers)}"
+        yield f"{whose} of {variable} blew up: RMSE not finite at {hours} h in {_launches(numbers)}"
 
 
 def _by_host(cell: Cell) -> dict[str, list[int]]:

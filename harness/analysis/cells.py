@@ -1,18 +1,17 @@
 """Records of a results folder, put together as the cells of a comparison."""
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
 from collectors.regular_files import read_regular
 from harness.analysis.attempts import without_doubles
+from harness.analysis.files import found_files
 from harness.analysis.hosts import kind_of, pools
 from harness.analysis.reading import StoredRecord, read_records
 from harness.analysis.summaries import Summary
@@ -26,8 +25,7 @@ from harness.scenario.execution import Execution
 from harness.scenario.labels import as_name, label, labels
 from harness.scenario.names import name_problem, suite_problem
 from harness.scenario.scenario import Absent, Scenario
-
-ABSENT_FILE_NAME = "absent.json"
+from harness.suggesting import USUAL_RESULTS
 
 Place = tuple[str, str, str, str]
 
@@ -37,7 +35,8 @@ class Cell:
     """A scenario on one host, or on several of the same kind whose launches are pooled; `host` then names them all.
 
     `launches` holds the newest completed record of each launch number, in order of the number. `failed_attempts` holds
-    every record that is not completed, in order of time. Two cells are equal only if they are the same object.
+    every record that is not completed, in order of time, `results` is the folder that they were read from. Two cells
+    are equal only if they are the same object.
     """
 
     key: str
@@ -45,6 +44,7 @@ class Cell:
     scenario: Scenario
     launches: tuple[StoredRecord, ...]
     failed_attempts: tuple[StoredRecord, ...]
+    results: Path = USUAL_RESULTS
 
     @cached_property
     def records(self) -> tuple[StoredRecord, ...]:
@@ -118,7 +118,7 @@ class Group:
     @cached_property
     def _labels(self) -> dict[Cell, str]:
         found = {cell: self._with_chip(cell.scenario) for cell in self.cells}
-        for more in (_starting_file, lambda cell: f"on {cell.host}" if self.across else "", _digest):
+        for more in (_starting_file, _batch_of_each, lambda cell: f"on {cell.host}" if self.across else "", _digest):
             counts = Counter(found.values())
             found = {
                 cell: text if counts[text] == 1 else f"{text} {more(cell)}".rstrip() for cell, text in found.items()
@@ -131,6 +131,8 @@ class Group:
 
     def _with_chip(self, entry: Scenario | Absent) -> str:
         text = f"{entry.framework} {self._executions[entry.execution]}"
+        if isinstance(entry, Scenario) and entry.own_words:
+            text = f"{text}, {entry.own_words}"
         return f"{entry.chip} {text}" if self.across else text
 
 
@@ -142,6 +144,7 @@ class Results:
     absent: tuple[tuple[str, Absent], ...]
     problems: tuple[str, ...]
     certificates: tuple[Certificate, ...] = ()
+    folder: Path = USUAL_RESULTS
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -155,6 +158,7 @@ class Results:
             tuple((name, absent) for name, absent in self.absent if name == suite),
             self.problems,
             self.certificates,
+            self.folder,
         )
 
     def groups(self, *, across: bool = False) -> tuple[Group, ...]:
@@ -191,18 +195,18 @@ def by_subject(groups: Iterable[Group]) -> tuple[tuple[Group, ...], ...]:
     return tuple(map(tuple, found.values()))
 
 
-def load_results(results: Path) -> Results:
+def load_results(results: Path, *, pooled: bool = True) -> Results:
     """Read every record, every list of absent cells and every parity certificate under a folder.
 
     Names of folders are only places: suite, cell and launch are read from the records. Raises UserError where the
     folder does not exist; files that cannot be used are named in `problems`. Rehearsals are left out, and are all that
-    counts where a chip is rehearsed.
+    counts where a chip is rehearsed. Unless `pooled`, every host stands alone.
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such folder of results")
     found: list[StoredRecord] = []
     counted = rehearsal.purpose()
-    files = _files(results)
+    files = found_files(results)
     problems = files.problems
     for path, record in zip(files.records, read_records(files.records), strict=True):
         problem = record if isinstance(record, UserError) else _problem(path, record)
@@ -224,7 +228,7 @@ def load_results(results: Path) -> Results:
             certificates.append(certificate.load(path))
         except UserError as error:
             problems.append(str(error))
-    return Results(_cells(found), tuple(absent), tuple(problems), tuple(certificates))
+    return Results(_cells(found, results, pooled=pooled), tuple(absent), tuple(problems), tuple(certificates), results)
 
 
 def _by_identity(found: Iterable[StoredRecord]) -> list[StoredRecord]:
@@ -238,44 +242,6 @@ def _by_identity(found: Iterable[StoredRecord]) -> list[StoredRecord]:
         name = names[id(scenario)]
         renamed.append(record if record.cell == name else record.model_copy(update={"cell": name}))
     return renamed
-
-
-class _Files(NamedTuple):
-    """The files of a results folder that are read, sorted, and the folders that cannot be."""
-
-    records: list[Path]
-    absent: list[Path]
-    certificates: list[Path]
-    problems: list[str]
-
-
-def _files(results: Path) -> _Files:
-    def note(error: OSError) -> None:
-        found.problems.append(f"{error.filename}: cannot be read: {error.strerror}")
-
-    found = _Files([], [], [], [])
-    seen: set[tuple[int, int]] = set()
-    for folder, below, names in os.walk(results, onerror=note, followlinks=True):
-        below.sort()
-        place = Path(folder)
-        try:
-            status = place.stat()
-        except OSError as error:
-            note(error)
-            continue
-        if (status.st_dev, status.st_ino) in seen:
-            below.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        for name in {records.FILE_NAME, ABSENT_FILE_NAME}.intersection(below):
-            found.problems.append(f"{place / name}: a folder where a file should be")
-        if records.FILE_NAME in names:
-            found.records.append(place / records.FILE_NAME)
-        if ABSENT_FILE_NAME in names:
-            found.absent.append(place / ABSENT_FILE_NAME)
-        if place.name == certificate.FOLDER:
-            found.certificates.extend(place / name for name in sorted(names) if name.endswith(".json"))
-    return found
 
 
 def _problem(path: Path, record: Record) -> str | None:
@@ -320,15 +286,16 @@ def _load_absent(path: Path) -> Sequence[Absent]:
     return found
 
 
-def _cells(found: Iterable[StoredRecord]) -> tuple[Cell, ...]:
+def _cells(found: Iterable[StoredRecord], results: Path, *, pooled: bool) -> tuple[Cell, ...]:
     by_place: dict[tuple[str, Place], list[StoredRecord]] = defaultdict(list)
     for record in found:
         by_place[record.scenario.suite, _place(record.scenario)].append(record)
     by_cell: dict[tuple[str, str, str], list[StoredRecord]] = defaultdict(list)
     for (suite, _), members in by_place.items():
-        hosts = pools(members)
+        hosts = pools(members) if pooled else {}
         for record in members:
-            by_cell[suite, record.cell, ", ".join(hosts[record.environment.host])].append(record)
+            host = record.environment.host
+            by_cell[suite, record.cell, ", ".join(hosts.get(host, (host,)))].append(record)
     cells = []
     for (_, key, host), members in by_cell.items():
         attempts = sorted(members, key=age)
@@ -340,6 +307,7 @@ def _cells(found: Iterable[StoredRecord]) -> tuple[Cell, ...]:
                 scenario=attempts[-1].scenario,
                 launches=tuple(completed[number] for number in sorted(completed)),
                 failed_attempts=tuple(record for record in attempts if record.status != "completed"),
+                results=results,
             )
         )
     return tuple(sorted(cells, key=lambda cell: (_first_order(cell), cell.key, cell.host)))
@@ -362,6 +330,12 @@ def _joined(groups: Sequence[Group]) -> Group:
 
 def _starting_file(cell: Cell) -> str:
     return f"from {cell.scenario.weights.file}" if cell.scenario.weights else ""
+
+
+def _batch_of_each(cell: Cell) -> str:
+    """The batch of each of several devices, in which weak and strong scaling differ."""
+    scenario = cell.scenario
+    return f"batch {scenario.training.batch_size} each" if scenario.execution.world.devices > 1 else ""
 
 
 def _digest(cell: Cell) -> str:

@@ -27,6 +27,10 @@ class Number:
     max_decimals: int | None = None
     starred: bool = True
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.quantity, Quantity):
+            raise TypeError(f"a number of a table is a Quantity, no {type(self.quantity).__name__}")
+
     @property
     def sources(self) -> Sources:
         """The cells whose records hold it."""

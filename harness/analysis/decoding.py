@@ -5,7 +5,7 @@ with rules beyond the types of their fields stay with pydantic, and so does ever
 what is wrong with it.
 """
 
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache, lru_cache, reduce
 from operator import or_
 from pathlib import Path
@@ -13,14 +13,14 @@ from types import UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 import msgspec
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from collectors.regular_files import read_regular
 from harness.errors import UserError
 from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.results import record as records
-from harness.results.record import Record
+from harness.results.record import Measurements, Record
 
 IN_THE_FILE = ("measurements", "energy")
 """The large fields of a record, which tables do not keep."""
@@ -37,11 +37,14 @@ def load(path: Path) -> Record:
     Equal scenarios and environments are one object. Raises what harness.results.record.load raises.
     """
     try:
-        return cast(Record, _decoder().decode(read_regular(path, records.MOST_BYTES)))
+        found = _decoder().decode(read_regular(path, records.MOST_BYTES))
+        _validate(found, Record)
+        _validate(found.measurements, Measurements)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (msgspec.MsgspecError, RecursionError):
+    except (msgspec.MsgspecError, ValidationError, RecursionError):
         return records.load(path)
+    return cast(Record, found)
 
 
 @cache
@@ -50,12 +53,41 @@ def _decoder() -> "msgspec.json.Decoder[Any]":
 
 
 def _validated(model: type[BaseModel], content: Any) -> BaseModel:
-    return _instance(model, msgspec.json.encode(content))
+    return cast(BaseModel, _adapter(model).validate_json(msgspec.json.encode(content)))
+
+
+def _validate(found: Any, kind: type[BaseModel]) -> None:
+    """Put instances in the place of the text of a structure's UNREAD fields; equal texts give one object."""
+    for name, annotation in _unread(kind):
+        text = getattr(found, name)
+        if type(text) is msgspec.Raw:
+            setattr(found, name, _instance(annotation, bytes(text)))
+
+
+@cache
+def _unread(kind: type[BaseModel]) -> tuple[tuple[str, Any], ...]:
+    """Fields of models that are instances, with their types: their text is kept until it is looked up."""
+    if kind not in (Record, Measurements):
+        return ()
+    hints = get_type_hints(kind, include_extras=True)
+    return tuple((name, hints[name]) for name in kind.model_fields if _holds_instances(kind, name, hints[name]))
+
+
+def _holds_instances(kind: type[BaseModel], name: str, annotation: Any) -> bool:
+    if kind is Measurements:
+        return bool(set(get_args(annotation)) & set(KEPT_MODELS))
+    models = (annotation, *get_args(annotation))
+    return name in KEPT and any(isinstance(each, type) and issubclass(each, BaseModel) for each in models)
+
+
+@cache
+def _adapter(annotation: Any) -> "TypeAdapter[Any]":
+    return TypeAdapter(annotation)
 
 
 @lru_cache(maxsize=2**12)
-def _instance(model: type[BaseModel], content: bytes) -> BaseModel:
-    return model.model_validate_json(content)
+def _instance(annotation: Any, text: bytes) -> Any:
+    return _adapter(annotation).validate_json(text)
 
 
 def _type(annotation: Any) -> Any:
@@ -80,6 +112,10 @@ def _has_rules(model: type[BaseModel]) -> bool:
     return constrained or bool(found.validators or found.field_validators or found.model_validators)
 
 
+def _has_default(field: "FieldInfo | Field[Any]") -> bool:
+    return field.default is not MISSING if isinstance(field, Field) else not field.is_required()
+
+
 @cache
 def _structure(kind: type[Any], derived: frozenset[str]) -> type[msgspec.Struct]:
     """A structure with the fields, defaults and properties of a model or dataclass.
@@ -89,12 +125,12 @@ def _structure(kind: type[Any], derived: frozenset[str]) -> type[msgspec.Struct]
     hints = get_type_hints(kind, include_extras=True)
     described = kind.model_fields if issubclass(kind, BaseModel) else {field.name: field for field in fields(kind)}
     types = {name: _type(hints[name]) if name in derived else hints[name] for name in described}
+    if issubclass(kind, BaseModel):
+        types |= {name: msgspec.Raw for name, _ in _unread(kind)}
     return msgspec.defstruct(
         kind.__name__,
         [
-            (name, types[name], field.default)
-            if isinstance(field, FieldInfo) and not field.is_required()
-            else (name, types[name])
+            (name, types[name], field.default) if _has_default(field) else (name, types[name])
             for name, field in described.items()
         ],
         namespace={name: each for name, each in vars(kind).items() if isinstance(each, property)},

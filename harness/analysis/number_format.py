@@ -1,6 +1,7 @@
 """Numbers for people: units of a readable size, digits that follow the interval."""
 
 import math
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +14,12 @@ SCALES = {
     "bytes": ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB")),
     "fraction": ((1e-2, "%"),),
 }
+
+
+def typical_size(values: Iterable[float]) -> float:
+    """The geometric mean of the smallest and the largest size of values of either sign; 0 of none."""
+    sizes = [abs(value) for value in values]
+    return math.sqrt(min(sizes) * max(sizes)) if sizes else 0.0
 
 
 def readable_unit(unit: str, typical: float) -> tuple[float, str]:

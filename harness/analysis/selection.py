@@ -6,6 +6,7 @@ from pathlib import Path
 from harness.analysis.cells import Results, load_results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.errors import UserError, nearest
+from harness.suggesting import command
 
 DEFAULT_BASELINE = BaselineName("pytorch")
 
@@ -18,7 +19,7 @@ def load_chosen(results: Path, suite: str | None) -> Results:
     found = load_results(results)
     damaged = f"; {len(found.problems)} cannot be used, the first: {found.problems[0]}" if found.problems else ""
     if not found.cells and not found.absent:
-        raise UserError(f"{results}: no records to report{damaged}; run crosscast bench first")
+        raise UserError(f"{results}: no records to report{damaged}; run {command('bench', results=results)} first")
     if suite is not None and suite not in found.suites:
         raise UserError(f"{results}: no records of suite {suite!r}; {nearest(suite, found.suites)}{damaged}")
     return found

@@ -5,7 +5,15 @@ from math import isfinite
 from operator import attrgetter
 from typing import NamedTuple
 
-from harness.analysis.quantities.metrics import EnergyUse, Metric, energy_uses, launch_metrics, steady_state_problems
+from harness.analysis.quantities.metrics import (
+    SIGNED,
+    EnergyUse,
+    Metric,
+    energy_uses,
+    host_uses,
+    launch_metrics,
+    steady_state_problems,
+)
 from harness.frameworks.base import FrameworkDescription, Numerics
 from harness.results.checks import check_record
 from harness.results.record import Measurements, Record, Skill
@@ -20,12 +28,15 @@ MOST_BITS = 53
 """Of the significand of a product, the leading one counted: those of float64."""
 
 
-SCORED = attrgetter("forecaster", "variable", "units", "lead_h")
-RMSE, ACC = attrgetter("rmse"), attrgetter("acc")
+SCORED = attrgetter("forecaster", "variable", "units", "lead_h", "region")
+OTHER_SCORES = ("bias", "mae", "activity")
+RMSE, ACC, OTHERS = attrgetter("rmse"), attrgetter("acc"), attrgetter(*OTHER_SCORES)
+OF_ENERGY = attrgetter("energy_j", "step_energy_j", "mean_power_w", "peak_power_w")
+MEAN_LOSS, VALIDATION = attrgetter("mean_loss"), attrgetter("validation_loss")
 
 
 class ScoreKey(NamedTuple):
-    """What is scored: a variable at a lead time in hours."""
+    """What is scored: a variable, of a region where it names one, at a lead time in hours."""
 
     variable: str
     units: str
@@ -44,13 +55,23 @@ Place = tuple[str, ScoreKey]
 class Scores(NamedTuple):
     """The scores of a launch in the order of `places`, and the definitions that they follow, in one line.
 
-    RMSE in the variables' units, infinite or NaN where the forecast blew up; ACC None where it is not defined.
+    RMSE in the variables' units, infinite or NaN where the forecast blew up; ACC None where it is not defined. `others`
+    are bias, MAE and activity.
     """
 
     definition: str
     places: tuple[Place, ...]
     rmse: tuple[float, ...]
     acc: tuple[float | None, ...]
+    others: tuple[tuple[float | None, ...], ...]
+
+
+class StageLosses(NamedTuple):
+    """Mean training loss and validation loss of each epoch of a stage, dimensionless; None without a validation."""
+
+    stage: str
+    training: tuple[float, ...]
+    validation: tuple[float | None, ...]
 
 
 class LaunchFingerprints(NamedTuple):
@@ -65,7 +86,7 @@ class Summary(NamedTuple):
     """The numbers that a launch contributes, and what decides with which others they may stand.
 
     `sources` is the fingerprint of the network's code, if recorded. `no_energy` says why `energy_uses` is empty.
-    `data_cautions` are those of the files that the data came from.
+    `data_cautions` are those of the files that the data came from. `host_uses` are the energies of the host's scopes.
     """
 
     metrics: tuple[Metric, ...]
@@ -79,6 +100,8 @@ class Summary(NamedTuple):
     sources: str | None
     no_energy: str | None
     data_cautions: tuple[str, ...] = ()
+    host_uses: tuple[EnergyUse, ...] = ()
+    losses: tuple[StageLosses, ...] = ()
 
 
 def summarise_record(record: Record) -> Summary:
@@ -101,17 +124,27 @@ def summarise_record(record: Record) -> Summary:
         sources=measured.sources,
         no_energy=None if uses else record.energy.reason or "no window was recorded",
         data_cautions=tuple(measured.data.cautions) if measured.data else (),
+        host_uses=host_uses(record),
+        losses=tuple(
+            [
+                StageLosses(stage.name, tuple(map(MEAN_LOSS, stage.epochs)), tuple(map(VALIDATION, stage.epochs)))
+                for stage in measured.training
+            ]
+        ),
     )
     _check(found)
     return found
 
 
 def _check(found: Summary) -> None:
-    for metric in found.metrics:
-        if metric.value and not SMALLEST <= metric.value <= LARGEST:
-            raise ValueError(f"{metric.title} of {metric.value:g} {metric.unit}")
-    for use in found.energy_uses:
-        for value in (use.energy_j, use.step_energy_j, use.mean_power_w, use.peak_power_w):
+    values = [abs(value) if metric.name in SIGNED else value for metric in found.metrics if (value := metric.value)]
+    if values and not (min(values) >= SMALLEST and max(values) <= LARGEST and isfinite(sum(values))):
+        for metric in found.metrics:
+            size = abs(metric.value or 0.0) if metric.name in SIGNED else metric.value
+            if size and not SMALLEST <= size <= LARGEST:
+                raise ValueError(f"{metric.title} of {metric.value:g} {metric.unit}")
+    for use in (*found.energy_uses, *found.host_uses):
+        for value in OF_ENERGY(use):
             if value and not SMALLEST <= value <= LARGEST:
                 raise ValueError(f"energy or power of {use.activity} of {value:g}")
         if use.net_energy_j and not SMALLEST <= abs(use.net_energy_j) <= LARGEST:
@@ -120,6 +153,7 @@ def _check(found: Summary) -> None:
         raise ValueError(f"a matrix product that kept {found.numerics.matmul_bits} bits")
     if found.scores:
         _check_scores(found.scores)
+        _check_others(found.scores)
 
 
 def _check_scores(scores: Scores) -> None:
@@ -135,6 +169,13 @@ def _check_scores(scores: Scores) -> None:
             raise ValueError(f"ACC of {forecaster} of {acc:g}")
 
 
+def _check_others(scores: Scores) -> None:
+    for (forecaster, key), values in zip(scores.places, scores.others, strict=True):
+        for name, value in zip(OTHER_SCORES, values, strict=True):
+            if value and not SMALLEST <= abs(value) <= LARGEST_ERROR:
+                raise ValueError(f"{name} of {forecaster} of {value:g} {key.units}")
+
+
 def _fingerprints(measured: Measurements) -> LaunchFingerprints | None:
     found = measured.fingerprints
     return LaunchFingerprints(found.data, found.initial_weights, found.architecture) if found else None
@@ -146,10 +187,13 @@ def _scores(skill: Skill) -> Scores:
     )
     places = _places(tuple(map(SCORED, skill.scores)))
     rmse, acc = tuple(map(RMSE, skill.scores)), tuple(map(ACC, skill.scores))
-    return Scores(definition, places, rmse, acc)
+    return Scores(definition, places, rmse, acc, tuple(map(OTHERS, skill.scores)))
 
 
 @lru_cache(maxsize=2**10)
-def _places(scored: tuple[tuple[str, str, str, float], ...]) -> tuple[Place, ...]:
+def _places(scored: tuple[tuple[str, str, str, float, str | None], ...]) -> tuple[Place, ...]:
     """One object for all launches that score the same."""
-    return tuple((forecaster, ScoreKey(variable, units, lead_h)) for forecaster, variable, units, lead_h in scored)
+    return tuple(
+        (forecaster, ScoreKey(variable if region is None else f"{variable}, {region}", units, lead_h))
+        for forecaster, variable, units, lead_h, region in scored
+    )

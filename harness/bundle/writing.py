@@ -21,8 +21,8 @@ from harness.results.record import FILE_NAME
 TOP = "crosscast-bundle"
 LISTING, ENVIRONMENT = "bundle.json", "environment.json"
 JSON_ENDINGS, TEXT_ENDINGS = (".json",), (".txt", ".log", ".jsonl", ".yaml", ".yml")
-MADE_OF_RECORDS = frozenset({"tables", "figures"})
-"""Folders of what anybody can make again of the records."""
+NOT_SENT = frozenset({"tables", "figures", "submissions"})
+"""Folders of what anybody can make again of the records, and of what names the users and hosts of a cluster."""
 
 MOST_BYTES = 2**25
 """Of a file; logs have at most two mebibytes."""
@@ -32,7 +32,7 @@ DEEPEST = 8
 
 
 @dataclass
-class Found:
+class CollectedFiles:
     """Texts by their place in the archive, and why other files stay out, by their place."""
 
     texts: dict[str, str] = field(default_factory=dict)
@@ -94,14 +94,14 @@ def write_bundle(results: Path, target: Path, keep: Collection[What] = (), priva
     return Bundle(target, len(files), launches, len(content), replaced, len(left_out), scrubber.stay)
 
 
-def _collected(results: Path) -> Found:
-    found = Found()
+def _collected(results: Path) -> CollectedFiles:
+    found = CollectedFiles()
     for place, path in _files(results, found):
         _take(path, place, found)
     return found
 
 
-def _files(results: Path, found: Found) -> Iterator[tuple[str, Path]]:
+def _files(results: Path, found: CollectedFiles) -> Iterator[tuple[str, Path]]:
     """Every file below the results, by its place, without following links; folders that cannot be read are noted."""
 
     def note(error: OSError) -> None:
@@ -109,12 +109,12 @@ def _files(results: Path, found: Found) -> Iterator[tuple[str, Path]]:
 
     for folder, below, names in os.walk(results, onerror=note):
         relative = Path(folder).relative_to(results)
-        below[:] = sorted(name for name in below if name not in MADE_OF_RECORDS and len(relative.parts) < DEEPEST)
+        below[:] = sorted(name for name in below if name not in NOT_SENT and len(relative.parts) < DEEPEST)
         for name in sorted(names):
             yield str(relative / name), Path(folder, name)
 
 
-def _take(path: Path, place: str, found: Found) -> None:
+def _take(path: Path, place: str, found: CollectedFiles) -> None:
     if path.is_symlink():
         found.left_out[place] = "a link"
     elif not place.endswith((*JSON_ENDINGS, *TEXT_ENDINGS)):

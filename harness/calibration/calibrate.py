@@ -21,8 +21,9 @@ from harness.machine.environment import host_digest
 from harness.power.recording import READY_S, check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.limits import FIRST_COMPILE_S
-from harness.scenario.schema import ChipConfig, FrameworkName
+from harness.scenario.schema import FrameworkName
 
 START_S = 120.0
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import PathName, refuse_unusable, results_option
+from harness.commands.options import Counts, PathName, refuse_unusable, results_option, set_option
 from harness.scenario.limits import MOST_LAUNCHES
 
 
@@ -25,11 +25,19 @@ from harness.scenario.limits import MOST_LAUNCHES
     type=click.Path(path_type=Path),
     help="Start every launch of the one model from this file, published or converted, instead of drawn weights.",
 )
+@click.option(
+    "--devices",
+    type=Counts(),
+    default=(),
+    help="Devices that train one network, or several such numbers in turn: 1,2,4. Batches are those of each device.",
+)
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
 @click.option(
     "--profile", is_flag=True, help="Make one launch a cell under the framework's profiler: a trace, for no table."
 )
+@click.option("--port", help="Run a port of your own, module[:name], in --framework; default there: mindspore.")
+@set_option
 @click.option("--fit", is_flag=True, help="Recompute and divide batches until a training step fits the chip's memory.")
 @results_option
 def bench(
@@ -41,14 +49,22 @@ def bench(
     data: str | None,
     mapping: str | None,
     weights: Path | None,
+    devices: tuple[int, ...],
     repeats: int | None,
     fresh: bool,
     profile: bool,
+    port: str | None,
+    settings: tuple[str, ...],
     fit: bool,
     results: Path,
 ) -> None:
-    """Train and run every model of a suite in every framework and compare them."""
-    from harness.analysis.tables.writing import write_tables
+    """Train and run every model of a suite in every framework and compare them.
+
+    A bench in the job of a scheduler leaves the records alone, for `crosscast tables`.
+    """
+    import os
+
+    from harness import stopping
     from harness.console import PlainConsole
     from harness.errors import UserError
     from harness.launch import bench as benches
@@ -57,9 +73,15 @@ def bench(
 
     console = PlainConsole()
     suite = catalogue.usual_suite(catalogue.chip(chip)) if suite is None else suite
-    selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights)
+    selection = Selection(
+        chip, suite, model, framework, preset, data, mapping, repeats, weights, devices, settings, port
+    )
     outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile, fit=fit)
-    if not profile:
-        refuse_unusable(write_tables(results, suite=outcome.suite, baseline=None, console=console, figures=True))
+    if not profile and stopping.IN_A_JOB not in os.environ:
+        from harness.analysis.tables.writing import write_tables
+
+        refuse_unusable(
+            write_tables(results, suite=outcome.suite, baseline=None, console=console, figures=True, brief=True)
+        )
     if outcome.failed:
         raise UserError(f"{outcome.failed} of {len(outcome.records)} launches did not complete{outcome.advice}")

@@ -14,23 +14,33 @@ from harness.text import one_line
 OUTPUT_LOST = 1
 
 COMMANDS = {
+    "baseline": "baseline:baseline",
     "bench": "bench:bench",
     "bundle": "bundle:bundle",
     "calibrate": "calibrate:calibrate",
+    "cancel": "submit:cancel",
     "claims": "claims:claims",
     "convert": "convert:convert",
     "doctor": "doctor:doctor",
     "export": "export:export",
     "figures": "figures:figures",
+    "gate": "gate:gate",
+    "history": "history:history",
     "list": "listing:list_",
     "mapping": "mapping:mapping",
+    "new": "new:new",
+    "nightly": "nightly:nightly",
     "operators": "operators:operators",
+    "paper": "paper:paper",
     "parity": "parity:parity",
     "power": "power:power",
     "prepare": "prepare:prepare",
+    "project": "project:project",
     "rehearse": "rehearse:rehearse",
     "report": "report:report",
     "schemas": "schemas:schemas",
+    "status": "submit:status",
+    "submit": "submit:submit",
     "tables": "tables:tables",
     "traps": "traps:traps",
 }
@@ -69,6 +79,9 @@ def main() -> None:
             cli.main(standalone_mode=False)
     except UserError as error:
         click.echo(f"crosscast: {one_line(str(error))}", err=True)
+        sys.exit(2)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
         sys.exit(2)
     except click.ClickException as error:
         click.echo(f"crosscast: {one_line(error.format_message())}", err=True)

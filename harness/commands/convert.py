@@ -11,7 +11,7 @@ import click
 from harness.errors import UserError, nearest
 
 if TYPE_CHECKING:
-    from harness.porting.convert.convert import FileKind, Layout, Outcome, Request
+    from harness.porting.convert.convert import Conversion, FileKind, Layout, Request
 
 ENDINGS: "dict[str, tuple[FileKind, Layout]]" = {
     ".pt": ("pytorch", "pytorch"),
@@ -102,7 +102,7 @@ def convert(
         say(target)
 
 
-def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Outcome":
+def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Conversion":
     """Write beside the target and give it its name at the end, so that there is no half of it."""
     from harness.porting.convert.running import run_conversion
 

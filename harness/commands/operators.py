@@ -43,7 +43,7 @@ def operators(
     from harness.errors import UserError
     from harness.files import write_atomically
     from harness.launch.survey import matrix_of
-    from harness.porting.factories import refuse_absent
+    from harness.own_code import refuse_absent
     from harness.porting.operators.calls import Request
     from harness.porting.operators.rendering import remarks, table, totals
     from harness.porting.operators.survey import documented, run

@@ -9,12 +9,15 @@ from typing import Any
 import click
 
 from harness.errors import UserError
+from harness.scenario.names import path_problem
 
 MOST_DURATION = 1e8
 """Seconds or milliseconds; three years of the former."""
 
 MOST_SEED = 2**31 - 1
 """Every library takes seeds up to this."""
+
+MOST_DEVICES = 4096
 
 SEED = click.IntRange(0, MOST_SEED)
 
@@ -33,6 +36,21 @@ class Duration(click.FloatRange):
         return found
 
 
+class Counts(click.ParamType):
+    """Numbers from 1 to MOST_DEVICES with commas between them; none where nothing is given."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The numbers of a text."""
+        if isinstance(value, tuple):
+            return value
+        words = [word.strip() for word in str(value).split(",")]
+        if not all(word.isdecimal() and word.isascii() and 1 <= int(word[:9]) <= MOST_DEVICES for word in words):
+            self.fail(f"{value!r} is no list of numbers from 1 to {MOST_DEVICES}, such as 1,2,4.", param, ctx)
+        return tuple(map(int, words))
+
+
 class PathName(click.Path):
     """A path that is not empty; an empty one would be the current folder."""
 
@@ -46,6 +64,8 @@ class PathName(click.Path):
         text = os.fsdecode(value)
         if not text.strip() or "\0" in text:
             self.fail("it must not be empty" if "\0" not in text else "it holds a NUL", param, ctx)
+        if wrong := None if "://" in text else path_problem(text):
+            self.fail(wrong, param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -55,6 +75,16 @@ results_option = click.option(
     default=Path("results"),
     show_default=True,
     help="Folder of records, tables and figures.",
+)
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATH=VALUE",
+    help="One value in the place of the file's: training.stages[0].epochs=3. May be given again; `crosscast list "
+    "--model NAME` shows the paths.",
 )
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from harness.machine.availability import cannot_run
 from harness.scenario.bounded_yaml import build, root_node
-from harness.scenario.folders import ROOT, Kind
+from harness.scenario.folders import Kind, files_of
 from harness.scenario.limits import ABSOLUTE_PATH, VERSIONS
 
 FRAMEWORKS = ("pytorch", "mindspore")
@@ -101,7 +101,7 @@ def _chips() -> Table:
 
 def _read(kind: Kind, of: type[T]) -> list[tuple[str, T]]:
     """The files of a kind by name, as far as they are shown; UserError where one is not what it has to be."""
-    return [(path.stem, _shown(kind, path, of)) for path in sorted((ROOT / kind).glob("*.yaml"))]
+    return [(name, _shown(kind, path, of)) for name, path in files_of(kind).items()]
 
 
 def _shown(kind: Kind, path: Path, of: type[T]) -> T:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     help="How the port runs.",
 )
 @click.option("--chip", default="cpu", show_default=True, help="Chip: a name in scenarios/chips or a YAML file.")
-@click.option("--port", help="A port of your own, package.module with build and loss; default: the harness's.")
+@click.option("--port", help="A port of your own, module[:name], with build and loss; default: the harness's.")
 @click.option("--seed", type=SEED, default=2026, show_default=True, help="Of the weights and batches.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=3, show_default=True, help="Samples of a batch.")
 @click.option("--steps", type=click.IntRange(min=1), default=12, show_default=True, help="Training steps compared.")
@@ -67,7 +67,7 @@ def parity(
     from harness.console import PlainConsole
     from harness.errors import refuse
     from harness.files import write_atomically
-    from harness.porting.factories import refuse_absent
+    from harness.own_code import refuse_absent
     from harness.porting.parity.certificate import save
     from harness.porting.parity.check import Settings, certify, scenarios_of
     from harness.porting.parity.rendering import markdown, remarks, table

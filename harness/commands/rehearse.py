@@ -15,11 +15,16 @@ from harness.scenario.limits import MOST_LAUNCHES
 @click.option("--parity", multiple=True, help="Certify this model too, as crosscast parity does; may be given again.")
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option(
+    "--deep/--no-deep", default=True, help="Whether crosscast doctor --deep is rehearsed, which takes minutes."
+)
+@click.option(
     "--folder",
     type=PathName(file_okay=False),
     help="Folder of the stage and of the results; default: rehearsal/CHIP.",
 )
-def rehearse(chip: str, suite: str, parity: tuple[str, ...], repeats: int | None, folder: Path | None) -> None:
+def rehearse(
+    chip: str, suite: str, parity: tuple[str, ...], repeats: int | None, deep: bool, folder: Path | None
+) -> None:
     """The first hour on a chip that is not here, with stand-ins for it: a test of the path, no measurement."""
     from harness.rehearsal.rehearse import rehearse as run
     from harness.scenario import catalogue
@@ -27,6 +32,6 @@ def rehearse(chip: str, suite: str, parity: tuple[str, ...], repeats: int | None
     catalogue.suite(suite)
     for model in parity:
         catalogue.model(model)
-    failed = run(chip, suite, folder or Path("rehearsal") / Path(chip).stem, parity=parity, repeats=repeats)
+    failed = run(chip, suite, folder or Path("rehearsal") / Path(chip).stem, parity=parity, repeats=repeats, deep=deep)
     if failed:
         raise UserError(f"of this rehearsal failed: {', '.join(command[0] for command in failed)}; see above")

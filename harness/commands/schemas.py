@@ -15,8 +15,8 @@ from harness.commands.options import PathName
 )
 def schemas(folder: Path | None) -> None:
     """Write the JSON Schemas of the scenario files, for completion in editors."""
-    from harness.scenario.catalogue import ROOT
     from harness.scenario.export import write_schemas
+    from harness.scenario.folders import ROOT
     from harness.terminal import say
 
     for path in write_schemas(folder or ROOT / "schemas"):

@@ -15,7 +15,7 @@ def traps(factory: str) -> None:
     wrong. The exit status is 2 where there is one.
     """
     from harness.errors import UserError
-    from harness.porting.factories import refuse_absent
+    from harness.own_code import refuse_absent
     from harness.porting.traps.facts import NetworkFacts
     from harness.porting.traps.rules import findings
     from harness.processes import ask_child

@@ -16,7 +16,7 @@ from harness.data.kept_scan import kept_scan
 from harness.data.layout import on_grid
 from harness.data.locations import Location
 from harness.data.reading import reading_of
-from harness.data.source import Progress, blocks, describe_for_digest, stream, unwatched
+from harness.data.source import Finish, Progress, blocks, describe_for_digest, stream, unfinished, unwatched
 from harness.data.threads import in_threads
 from harness.data.value_ranges import Extremes, cautions, plausible_range
 from harness.data.variables import Opener, Variable
@@ -86,15 +86,31 @@ class ArchiveSource:
         """Static fields (S, H, W)."""
         return self._static_fields
 
+    def read_into(self, indices: Indices, outs: Sequence[Fields], finish: Finish = unfinished) -> None:
+        """As `ReadsInto` says; raises UserError where a file cannot be read."""
+        self._read_into(self._variables, np.asarray(indices, dtype=np.int64), outs, finish)
+
     def _read(self, variables: Sequence[Variable], count: int, indices: Indices) -> Fields:
         asked = np.asarray(indices, dtype=np.int64)
         steps, position = np.unique(asked, return_inverse=True)
         repeats = len(steps) < len(asked)
-        rows = np.arange(len(steps)) if repeats else np.argsort(asked)
         fields = np.empty((len(steps), count, len(self.latitude), len(self.longitude)), dtype=np.float32)
-        reads = [read for variable in variables for read in variable.reads(fields, steps, rows)] if fields.size else []
-        in_threads(reads, fields.nbytes)
+        self._read_into(variables, steps if repeats else asked, fields, unfinished)
         return fields[position] if repeats else fields
+
+    def _read_into(
+        self, variables: Sequence[Variable], indices: NDArray[np.int64], outs: Sequence[Fields] | Fields, finish: Finish
+    ) -> None:
+        if not len(indices) or not outs[0].size:
+            return
+        order = np.argsort(indices)
+        placed = [outs[number] for number in order]
+
+        def finished(row: int, position: int) -> None:
+            finish(int(order[row]), position, placed[row][position].reshape(-1), 0)
+
+        reads = [read for variable in variables for read in variable.reads(placed, indices[order], finished)]
+        in_threads(reads, outs[0].nbytes * len(indices))
 
     def _channel_info(self) -> tuple[ChannelInfo, ...]:
         pieces = {position: variable.pieces[0] for variable in self._variables for position in variable.positions}

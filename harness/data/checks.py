@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.calendar import Times, even_step, span_text, spans, time_text
+from harness.data.threads import in_threads
 from harness.data.value_ranges import Extremes
 from harness.errors import UserError
 
@@ -69,22 +71,25 @@ class ValueScanner:
         )
 
     def add(self, fields: NDArray[np.float32]) -> None:
-        """Take the next (n, C, H, W) fields.
+        """Take the next (n, C, H, W) fields, C-contiguous, of which every NaN is made the same.
 
         Raises UserError at an infinite value, and at a point that is NaN at one step and not at another.
         """
-        nan = np.isnan(fields)
-        self._digest.update(np.where(nan, np.float32(np.nan), fields).tobytes())
-        infinite = np.isinf(fields).any(axis=(2, 3))
-        if infinite.any():
-            step, channel = np.argwhere(infinite)[0]
+        self._learn_patterns(fields)
+        found = _Found(*fields.shape[:2])
+        patterns = [(pattern, pattern is not None and bool(pattern.any())) for pattern in self._pattern]
+        channels = range(fields.shape[1])
+        looks = [partial(found.look, fields, n, c, *patterns[c]) for n in range(len(fields)) for c in channels]
+        in_threads(looks, fields.nbytes)
+        if found.infinite.any():
+            step, channel = np.argwhere(found.infinite)[0]
             raise UserError(f"{self._place(channel, self._steps + step)}: infinite value")
-        missing = nan.all(axis=(2, 3))
-        for channel in range(fields.shape[1]):
-            self._compare(channel, nan[:, channel], missing[:, channel])
-        self._note_extremes(fields, missing)
-        self._missing.append(missing)
+        for channel in np.flatnonzero(found.changed.any(axis=0)):
+            self._refuse_change(channel, int(found.changed[:, channel].argmax()), fields)
+        self._note_extremes(found)
+        self._missing.append(found.missing)
         self._steps += len(fields)
+        self._digest.update(fields.data)
 
     def finish(self, points: Literal["mask", "error"], steps: Literal["drop", "error"]) -> Scan:
         """Apply the policies for points and whole steps without values.
@@ -108,36 +113,67 @@ class ValueScanner:
             raise UserError(f"{self._place(0, 0)}: no step has values in every channel")
         return Scan(np.stack(masks), valid_steps, self._digest.hexdigest(), self._extremes)
 
-    def _note_extremes(self, fields: NDArray[np.float32], missing: NDArray[np.bool_]) -> None:
-        """`missing` (n, C) is True where a whole field is NaN."""
+    def _note_extremes(self, found: "_Found") -> None:
         kept = self._extremes
-        low = np.fmin.reduce(fields, axis=(2, 3), initial=np.inf)
-        high = np.fmax.reduce(fields, axis=(2, 3), initial=-np.inf)
-        np.minimum(kept.lowest, low.min(axis=0), out=kept.lowest)
-        np.maximum(kept.highest, high.max(axis=0), out=kept.highest)
-        several = np.count_nonzero(~np.isnan(fields), axis=(2, 3)) > 1
-        flat = (low == high) & several & ~missing
+        np.minimum(kept.lowest, found.lowest.min(axis=0), out=kept.lowest)
+        np.maximum(kept.highest, found.highest.max(axis=0), out=kept.highest)
+        flat = (found.lowest == found.highest) & found.several & ~found.missing
         for channel in np.flatnonzero(flat.any(axis=0) & (kept.first_flat < 0)):
             kept.first_flat[channel] = self._steps + int(flat[:, channel].argmax())
         kept.flat_steps[:] += flat.sum(axis=0)
 
-    def _compare(self, channel: int, nan: NDArray[np.bool_], missing: NDArray[np.bool_]) -> None:
-        present = np.flatnonzero(~missing)
-        if present.size == 0:
-            return
-        pattern = self._pattern[channel]
-        if pattern is None:
-            pattern = self._pattern[channel] = nan[present[0]]
-            self._pattern_step[channel] = self._steps + int(present[0])
-        changed = (nan[present] != pattern).any(axis=(1, 2))
-        if changed.any():
-            step = present[changed.argmax()]
-            row, column = np.argwhere(nan[step] != pattern)[0]
-            raise UserError(
-                f"{self._place(channel, self._steps + step)}: row {row}, column {column} is "
-                f"{'NaN' if nan[step, row, column] else 'a value'}, unlike at step {self._pattern_step[channel]}: "
-                "missing points must be the same at all steps"
-            )
+    def _learn_patterns(self, fields: NDArray[np.float32]) -> None:
+        """Where each channel is NaN, from the first step at which it is not so everywhere."""
+        for channel, known in enumerate(self._pattern):
+            for step in range(len(fields)) if known is None else ():
+                nan = np.isnan(fields[step, channel])
+                if not nan.all():
+                    self._pattern[channel], self._pattern_step[channel] = nan, self._steps + step
+                    break
+
+    def _refuse_change(self, channel: int, step: int, fields: NDArray[np.float32]) -> None:
+        nan = np.isnan(fields[step, channel])
+        row, column = np.argwhere(nan != self._pattern[channel])[0]
+        raise UserError(
+            f"{self._place(channel, self._steps + step)}: row {row}, column {column} is "
+            f"{'NaN' if nan[row, column] else 'a value'}, unlike at step {self._pattern_step[channel]}: "
+            "missing points must be the same at all steps"
+        )
+
+
+class _Found:
+    """What fields (n, C) have of each kind; extremes are of the values that are no NaN."""
+
+    def __init__(self, steps: int, channels: int) -> None:
+        shape = steps, channels
+        self.lowest = np.full(shape, np.inf, dtype=np.float32)
+        self.highest = np.full(shape, -np.inf, dtype=np.float32)
+        self.infinite, self.missing, self.changed, self.several = (np.zeros(shape, dtype=bool) for _ in range(4))
+
+    def look(
+        self,
+        fields: NDArray[np.float32],
+        step: int,
+        channel: int,
+        pattern: NDArray[np.bool_] | None,
+        pattern_has_gaps: bool,
+    ) -> None:
+        """Note what one field has, and make every NaN in it the same; `pattern` is where it is to be NaN."""
+        field, at = fields[step, channel], (step, channel)
+        low, high = field.min(), field.max()
+        if np.isfinite(low) and np.isfinite(high):
+            self.changed[at], self.several[at] = pattern_has_gaps, field.size > 1
+        else:
+            nan = np.isnan(field)
+            count = field.size - int(np.count_nonzero(nan))
+            self.missing[at], self.several[at] = count == 0, count > 1
+            self.changed[at] = count > 0 and bool((nan != pattern).any())
+            low, high = np.fmin.reduce(field, axis=None), np.fmax.reduce(field, axis=None)
+            self.infinite[at] = np.isinf(low) or np.isinf(high)
+            np.copyto(field, np.float32(np.nan), where=nan)
+            if count == 0:
+                return
+        self.lowest[at], self.highest[at] = low, high
 
 
 def check_latitude(latitude: NDArray[np.float64], place: str) -> None:

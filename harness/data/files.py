@@ -2,9 +2,10 @@
 
 import warnings
 from collections.abc import Hashable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import netCDF4
 import numpy as np
@@ -20,7 +21,7 @@ from harness.data.chunks import AbsentChunks, absent_chunks
 from harness.data.formats import HEAD_BYTES, foreign_format, is_grib
 from harness.data.grib import open_grib
 from harness.data.locations import Location, Remote, head
-from harness.data.missing import DECODING, Packing, checked_packing
+from harness.data.missing import DECODING, CFPacking, checked_packing
 from harness.data.whole_fields import WholeFields, whole_fields
 from harness.data.zarr_packages import require_zarr
 from harness.errors import UserError
@@ -110,10 +111,10 @@ class DataFile:
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise unreadable(self.path, error) from error
 
-    def _decoding(self, name: str, *, valid: bool = True) -> "tuple[Packing, AbsentChunks | None]":
+    def _decoding(self, name: str, *, valid: bool = True) -> "tuple[CFPacking, AbsentChunks | None]":
         stored = self.raw.variables[name]
         default_fill = self._has_default_fill(name, stored.dtype)
-        packing = Packing(stored.dtype, stored.attrs, default_fill=default_fill, valid=valid)
+        packing = CFPacking(stored.dtype, stored.attrs, default_fill=default_fill, valid=valid)
         return checked_packing(packing, f"{self.path}: {name}"), self.absent_chunks(name)
 
     def _has_default_fill(self, name: str, stored: np.dtype[Any]) -> bool:
@@ -168,7 +169,7 @@ class _Unpacked(BackendArray):
     """A stored variable that is unpacked where it is read."""
 
     def __init__(
-        self, stored: xr.Variable, packing: Packing, absent: AbsentChunks | None, fields: WholeFields | None = None
+        self, stored: xr.Variable, packing: CFPacking, absent: AbsentChunks | None, fields: WholeFields | None = None
     ) -> None:
         self._stored, self._packing, self._absent = stored, packing, absent
         alike = fields is not None and (fields.dtype, fields.layout.shape) == (stored.dtype, stored.shape)
@@ -179,6 +180,13 @@ class _Unpacked(BackendArray):
             self.dtype = np.dtype(np.float32 if packing.stored.itemsize <= 2 else np.float64)
 
     def __getitem__(self, key: Any) -> Any:
+        asked = _asked.get()
+        if asked is not None:
+            outer = not isinstance(key, indexing.VectorizedIndexer)
+            asked.append(
+                StoredPart(self._fields, self._packing, self._stored.dims, tuple(key.tuple)) if outer else None
+            )
+            return np.broadcast_to(self.dtype.type(0), _shape_of(key.tuple, self.shape) if outer else ())
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._floating)
 
     def read(self, key: tuple[Any, ...]) -> NDArray[Any]:
@@ -192,6 +200,37 @@ class _Unpacked(BackendArray):
 
     def _floating(self, key: tuple[Any, ...]) -> NDArray[Any]:
         return self.read(key).astype(self.dtype, copy=False)
+
+
+class StoredPart(NamedTuple):
+    """What a variable is read from: whole fields, how they unpack, the stored dimensions and the outer key in them."""
+
+    fields: WholeFields | None
+    packing: CFPacking
+    dimensions: tuple[Hashable, ...]
+    key: tuple[Any, ...]
+
+
+_asked: ContextVar[list[StoredPart | None] | None] = ContextVar("_asked", default=None)
+
+
+def stored_part(array: xr.DataArray) -> StoredPart | None:
+    """What reading a variable of a `DataFile` would read; nothing is read. None where one outer key does not say it."""
+    asked: list[StoredPart | None] = []
+    token = _asked.set(asked)
+    try:
+        array.values  # noqa: B018
+    except (IndexError, ValueError):
+        return None
+    finally:
+        _asked.reset(token)
+    return asked[0] if len(asked) == 1 else None
+
+
+def _shape_of(key: Sequence[Any], shape: Sequence[int]) -> list[int]:
+    """The shape of what an outer key selects."""
+    chosen = [np.arange(length)[part] for part, length in zip(key, shape, strict=True)]
+    return [len(each) for each in chosen if np.ndim(each)]
 
 
 def open_lazily(path: Location) -> DataFile:

@@ -6,6 +6,7 @@ is one and the preliminary one where not. Other dimensions of size 1 (`number`) 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from harness.data import coordinates, vertical
 from harness.data.calendar import Times
 from harness.data.config import ArchiveConfig
+from harness.data.direct import DirectFields, direct_fields
 from harness.data.files import unreadable
 from harness.data.locations import Location
 from harness.data.reading import FieldReading
@@ -61,6 +63,16 @@ class Piece:
         except Exception as error:
             raise unreadable(self.path, error) from error
         return values
+
+    def direct(self, levels: tuple[int, ...] | None) -> DirectFields | None:
+        """How the fields at these positions of levels are read without a copy in between; None where they are not."""
+        if levels not in self._known_directly:
+            self._known_directly[levels] = direct_fields(self.arrays[0], levels)
+        return self._known_directly[levels]
+
+    @cached_property
+    def _known_directly(self) -> dict[tuple[int, ...] | None, DirectFields | None]:
+        return {}
 
     def _read(self, array: xr.DataArray, steps: NDArray[np.int64], levels: Sequence[int] | None) -> NDArray[Any]:
         if levels is not None:

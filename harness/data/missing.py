@@ -37,7 +37,7 @@ DECODING = (
 
 
 @dataclass(frozen=True)
-class Packing:
+class CFPacking:
     """How the stored values of one variable become numbers.
 
     `stored` is their type, `attributes` those of the file. With `default_fill` the netCDF library's fill value counts
@@ -65,6 +65,16 @@ class Packing:
         if values.dtype.kind != "f":
             values = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)
         return np.where(absent, values.dtype.type(np.nan), values)
+
+    @property
+    def keeps_values(self) -> bool:
+        """Whether `mask_in_place` does what `unpack` does, because values are stored as the numbers that they are."""
+        return self.stored.kind == "f" and not self._is_packed
+
+    def mask_in_place(self, values: NDArray[Any]) -> None:
+        """Put NaN where stored values, which are floating and not packed, are no data."""
+        if not self._is_plain:
+            values[self.missing(values)] = np.nan
 
     def missing(self, raw: NDArray[Any]) -> NDArray[np.bool_]:
         """Where stored values (any shape) are no data."""
@@ -190,7 +200,7 @@ class Packing:
         return unpacked
 
 
-def checked_packing(packing: Packing, place: str) -> Packing:
+def checked_packing(packing: CFPacking, place: str) -> CFPacking:
     """`packing` if a value can be unpacked with it; raises UserError, beginning with `place`, where none can."""
     try:
         packing.unpack(np.zeros(1, dtype=packing.stored))

@@ -1,5 +1,6 @@
 """From what a file in scenarios/data/ says to the source it describes."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from harness.data.config import ArchiveConfig, GeneratedConfig
@@ -33,6 +34,11 @@ def open_source(
         return ArchiveSource(config, path, progress)
     if grid is None:
         raise UserError(f"data of kind {config.kind!r} need a grid: the model's preset gives none")
+    return _generated(config, grid)
+
+
+@lru_cache(maxsize=8)
+def _generated(config: GeneratedConfig, grid: tuple[int, int]) -> Source:
     if config.kind == "ocean":
         from harness.data.ocean import OceanSource
 

@@ -7,6 +7,7 @@ time, `forcings` likewise, `statics`, `mask` and `valid_steps`. Values are `fiel
 
 import hashlib
 import json
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -22,6 +23,8 @@ from harness.data.calendar import Times
 from harness.data.checks import regular_step
 from harness.data.config import ArchiveConfig
 from harness.data.reading import DataReading
+from harness.data.scratch import borrowed
+from harness.data.source import Finish, unfinished
 from harness.data.threads import in_threads
 from harness.data.whole_fields import WholeFields, whole_fields
 from harness.data.zarr_packages import require_zarr
@@ -141,7 +144,7 @@ class PreparedSource:
         )
         self._scale = self._offset = None
         if not self._said.is_exact:
-            self._scale, self._offset = (store[name].values[:, None, None] for name in ("scale", "offset"))
+            self._scale, self._offset = (store[name].values for name in ("scale", "offset"))
         self._fields = self._array("fields", len(self.channels))
         self._forcing_fields = self._array("forcings", len(self.forcings)) if self.forcings else None
         if self.mask.shape != (len(self.channels), len(self.latitude), len(self.longitude)):
@@ -150,6 +153,12 @@ class PreparedSource:
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> Fields:
         """Fields (n, C, H, W) at these time indices; NaN outside the mask; UserError where a chunk cannot be read."""
         return self._read(self._fields, indices, self._scale, self._offset)
+
+    def read_into(
+        self, indices: Sequence[int] | NDArray[np.int64], outs: Sequence[Fields], finish: Finish = unfinished
+    ) -> None:
+        """As `ReadsInto` says; UserError where a chunk cannot be read."""
+        self._read_into(self._fields, indices, outs, self._scale, self._offset, finish)
 
     def read_forcings(self, indices: Sequence[int] | NDArray[np.int64]) -> Fields:
         """Forcings (n, F, H, W) at these time indices; UserError where a chunk cannot be read."""
@@ -170,33 +179,56 @@ class PreparedSource:
     ) -> Fields:
         steps, position = np.unique(np.asarray(indices, dtype=np.int64), return_inverse=True)
         repeats = len(steps) < len(position)
-        rows = np.arange(len(steps)) if repeats else np.argsort(np.asarray(indices, dtype=np.int64))
         fields = np.empty((len(steps), *array.step_shape), dtype=np.float32)
-        tasks = [
-            partial(self._step_into, array, int(step), fields[row], scale, offset)
-            for step, row in zip(steps, rows, strict=True)
-        ]
-        in_threads(tasks, fields.nbytes)
+        self._read_into(array, steps if repeats else indices, fields, scale, offset)
         return fields[position] if repeats else fields
 
-    def _step_into(
-        self, array: WholeFields, step: int, out: Fields, scale: Fields | None, offset: Fields | None
+    def _read_into(
+        self,
+        array: WholeFields,
+        indices: Sequence[int] | NDArray[np.int64],
+        outs: Sequence[Fields] | Fields,
+        scale: Fields | None = None,
+        offset: Fields | None = None,
+        finish: Finish = unfinished,
     ) -> None:
+        plane = math.prod(array.step_shape[1:])
+
+        def take(number: int, step: int, begin: int, end: int) -> None:
+            values = outs[number].reshape(-1)
+            self._part_into(array, step, begin, values[begin:end])
+            for channel in range(begin // plane, -(-end // plane)):
+                first, last = max(begin, channel * plane), min(end, (channel + 1) * plane)
+                part = values[first:last]
+                if scale is not None and offset is not None:
+                    part *= scale[channel]
+                    part += offset[channel]
+                finish(number, channel, part, first - channel * plane)
+
+        try:
+            tasks = [
+                partial(take, number, int(step), begin, end)
+                for number, step in enumerate(indices)
+                for begin, end in array.parts(int(step))
+            ]
+        except Exception as error:
+            raise damaged(self._path, error) from error
+        in_threads(tasks, 4 * plane * array.step_shape[0] * len(indices))
+
+    def _part_into(self, array: WholeFields, step: int, begin: int, out: Fields) -> None:
+        """The stored values of a step from a position on as float32, NaN where there is none."""
         try:
             if array.dtype == out.dtype:
-                array.decode_into(step, out)
-            else:
-                stored = np.empty(array.step_shape, dtype=array.dtype)
-                array.decode_into(step, stored)
+                array.decode_parts(step, [(begin, out)])
+                return
+            with borrowed(out.size * array.dtype.itemsize) as memory:
+                stored = memory.view(array.dtype)
+                array.decode_parts(step, [(begin, stored)])
                 out[...] = stored
                 if stored.dtype.kind == "i":
                     out[stored == NO_DATA] = np.nan
         except Exception as error:
             raise damaged(self._path, error) from error
-        if scale is not None and offset is not None:
-            for field, by, plus in zip(out, scale, offset, strict=True):
-                field *= by
-                field += plus
 
     def _array(self, name: str, channels: int) -> WholeFields:
         array = whole_fields(self._path, name)

@@ -2,19 +2,33 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.calendar import Times, digest_bytes
 from harness.data.reading import DataReading
+from harness.data.threads import ahead, in_threads
 from harness.models.domain import ChannelInfo
 
 BLOCK_BYTES = 64 * 2**20
 
 Progress = Callable[[float], None]
 """Takes the fraction, up to 1, that has been read."""
+
+
+Finish = Callable[[int, int, NDArray[np.float32], int], None]
+"""Takes values that have just been read, in whatever thread has read them, while they are in the cache of its core.
+
+They are part of one field, one after the other: of which of the fields asked for, of which channel, the values (n,),
+which may be changed in place, and the position of the first of them in the field.
+"""
+
+
+def unfinished(number: int, channel: int, values: NDArray[np.float32], begin: int) -> None:
+    """A `Finish` that leaves the values as they are."""
 
 
 class Source(Protocol):
@@ -85,6 +99,39 @@ class Source(Protocol):
         """Static fields (S, H, W); no NaN."""
 
 
+@runtime_checkable
+class ReadsInto(Protocol):
+    """A source that reads straight to where the fields are wanted."""
+
+    def read_into(
+        self,
+        indices: Sequence[int] | NDArray[np.int64],
+        outs: Sequence[NDArray[np.float32]],
+        finish: Finish = unfinished,
+    ) -> None:
+        """Write the fields at time indices, which are all different, each into one of `outs`, C-contiguous (C, H, W).
+
+        All values are handed to `finish` once. Raises what `read` raises.
+        """
+
+
+def read_into(
+    source: Source, indices: Sequence[int] | NDArray[np.int64], outs: Sequence[NDArray[np.float32]], finish: Finish
+) -> None:
+    """`ReadsInto.read_into` of any source."""
+    if isinstance(source, ReadsInto):
+        source.read_into(indices, outs, finish)
+        return
+    fields = source.read(indices)
+
+    def place(number: int) -> None:
+        outs[number][...] = fields[number]
+        for channel, field in enumerate(outs[number]):
+            finish(number, channel, field.reshape(-1), 0)
+
+    in_threads([partial(place, number) for number in range(len(outs))], fields.nbytes)
+
+
 def unwatched(fraction: float) -> None:
     """A `Progress` that tells nobody."""
 
@@ -92,9 +139,13 @@ def unwatched(fraction: float) -> None:
 def stream(
     source: Source, indices: NDArray[np.int64], *, block_bytes: int = BLOCK_BYTES
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]:
-    """Read `indices` block by block: pairs of (n,) indices and (n, C, H, W) fields of at most `block_bytes`."""
+    """Read `indices` block by block: pairs of (n,) indices and (n, C, H, W) fields of at most `block_bytes`.
+
+    A block is read while the one before it is in use, so that two of them are in memory.
+    """
     step_bytes = 4 * len(source.channels) * len(source.latitude) * len(source.longitude)
-    return ((block, source.read(block)) for block in blocks(indices, step_bytes, block_bytes=block_bytes))
+    parts = ((block, source.read(block)) for block in blocks(indices, step_bytes, block_bytes=block_bytes))
+    return parts if len(indices) * step_bytes <= block_bytes else ahead(parts)
 
 
 def blocks(

@@ -1,8 +1,11 @@
 """Work on large fields in threads: decoders and NumPy let several run at once."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+T = TypeVar("T")
 
 WORTH_BYTES = 8 * 2**20
 """Of fields; below, starting threads costs more than they save."""
@@ -29,5 +32,18 @@ def in_threads(tasks: Sequence[Callable[[], None]], field_bytes: int) -> None:
     try:
         for done in [pool.submit(task) for task in tasks]:
             done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items, of which the next is made by a thread while the one before it is in use."""
+    end = object()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="crosscast-ahead")
+    try:
+        following = pool.submit(next, items, end)
+        while (item := following.result()) is not end:
+            following = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -14,7 +14,8 @@ from harness.data.calendar import Times, calendar_of, step_of_mapping
 from harness.data.chunks import AbsentChunks
 from harness.data.config import ArchiveConfig, Channel
 from harness.data.coordinates import dimension_of, with_coordinates
-from harness.data.files import DataFile, find_files, open_lazily
+from harness.data.direct import DirectFields
+from harness.data.files import DataFile, find_files, open_lazily, unreadable
 from harness.data.layout import Piece, arrange
 from harness.data.levels import LevelPlan, plan_levels
 from harness.data.locations import Location
@@ -23,6 +24,9 @@ from harness.data.time_axis import check_against_own, count_on
 from harness.errors import UserError
 
 Fields = NDArray[np.float32]
+
+FinishOf = Callable[[int, int], None]
+"""Takes the number of a step and the position of a field of it that has been written."""
 
 _READ_BYTES = 2**20
 """Of the fields that are at least read together, where the chunks of a store are smaller."""
@@ -63,18 +67,50 @@ class Variable:
         ]
         return replace(self, pieces=placed, findings=(*self.findings, *moved))
 
-    def reads(self, out: Fields, steps: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[Callable[[], None]]:
-        """Calls that write the sorted, distinct `steps` into `rows` of `out` (n, C, H, W), each at its own positions.
+    def reads(self, outs: Sequence[Fields], steps: NDArray[np.int64], finish: FinishOf) -> Iterator[Callable[[], None]]:
+        """Calls that write the sorted, distinct `steps` into `outs`, (C, H, W) each, each at its own positions.
 
-        Of a Zarr store each call reads whole chunks of its own, so that several may run at once.
+        `finish` is called with the number of the step and the position of each field that is written. Of a Zarr store
+        each call reads whole chunks of its own, so that several may run at once.
         """
         begin = 0
         for piece, plan, conversions in zip(self.pieces, self.levels, self.conversions, strict=True):
             first, last = np.searchsorted(steps, (begin, begin + len(piece.times)))
-            within, to = steps[first:last] - begin, rows[first:last]
-            for part in _parts(within, piece.steps_per_chunk, out[0].nbytes // out.shape[1]):
-                yield partial(_read_into, out, to[part], self.positions, piece, plan, within[part], conversions)
+            within = steps[first:last] - begin
+            for part in _parts(within, piece.steps_per_chunk, 4 * len(self.positions) * outs[0][0].size):
+                numbers = range(int(first) + part.start, int(first) + part.stop)
+                yield partial(self._read_into, outs, numbers, piece, plan, within[part], conversions, finish)
             begin += len(piece.times)
+
+    def _read_into(
+        self,
+        outs: Sequence[Fields],
+        numbers: Sequence[int],
+        piece: Piece,
+        plan: LevelPlan | None,
+        steps: NDArray[np.int64],
+        conversions: Sequence[UnitConversion | None],
+        finish: FinishOf,
+    ) -> None:
+        direct = _direct(piece, plan) if not any(conversions) else None
+        if direct is not None and len(direct.begins) == len(self.positions):
+            try:
+                for number, step in zip(numbers, steps.tolist(), strict=True):
+                    direct.read(step, [outs[number][position] for position in self.positions])
+            except Exception as error:
+                raise unreadable(piece.path, error) from error
+        else:
+            values = _values(piece, plan, steps, conversions)
+            values = np.broadcast_to(values, (len(values), len(self.positions), *values.shape[2:]))
+            try:
+                for number, of_step in zip(numbers, values, strict=True):
+                    for position, field in zip(self.positions, of_step, strict=True):
+                        outs[number][position] = field
+            except ValueError:
+                raise _text(piece) from None
+        for number in numbers:
+            for position in self.positions:
+                finish(number, position)
 
     def read_static(self) -> Fields:
         """(L, H, W) of the first file, at its first time if it has any."""
@@ -214,22 +250,13 @@ def _parts(steps: NDArray[np.int64], steps_per_chunk: int | None, step_bytes: in
             begin = end
 
 
-def _read_into(
-    out: Fields,
-    rows: NDArray[np.int64],
-    positions: Sequence[int],
-    piece: Piece,
-    plan: LevelPlan | None,
-    steps: NDArray[np.int64],
-    conversions: Sequence[UnitConversion | None],
-) -> None:
-    values = _values(piece, plan, steps, conversions)
-    try:
-        for row, of_step in zip(rows, values, strict=True):
-            for position, field in zip(positions, of_step, strict=True):
-                out[row, position] = field
-    except ValueError:
-        raise _text(piece) from None
+def _direct(piece: Piece, plan: LevelPlan | None) -> DirectFields | None:
+    """How the levels that a plan takes are read without a copy; None where they are interpolated, or cannot be."""
+    if piece.steps_per_chunk != 1 or len(piece.arrays) != 1:
+        return None
+    if plan is None:
+        return piece.direct(None)
+    return None if plan.upper_weight.any() else piece.direct(tuple(np.array(plan.read)[plan.lower].tolist()))
 
 
 def _read(

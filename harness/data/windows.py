@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from harness.cache import Arrays
 from harness.data.climatology import Climatology
 from harness.data.config import SplitName, Splits
+from harness.data.dealing import ALL, Share
 from harness.data.inputs import ForcingReader, forcing_normalisation, static_fields
 from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
 from harness.data.normalisation import Normalisation, change_deviation, training_normalisation
-from harness.data.source import Source
+from harness.data.source import Finish, Source, read_into
+from harness.data.tasks import Tasks
 from harness.data.threads import in_threads
 from harness.errors import UserError
 from harness.models.domain import STATE_ALONE, Domain, InputSpec
 
 Fields = NDArray[np.float32]
 Indices = NDArray[np.int64]
+
+_CACHED_VALUES = 2**16
+"""Of a field that are normalised together, 256 KiB, which the second pass over them finds in the cache of a core."""
 
 
 class Batch(NamedTuple):
@@ -182,26 +187,47 @@ class Windows:
         return (make() for make in self.batch_tasks(split, batch_size, epoch_seed=epoch_seed, lead=lead))
 
     def batch_tasks(
-        self, split: SplitName, batch_size: int, *, epoch_seed: int | Sequence[int] | None = None, lead: int = 1
-    ) -> list[Callable[[], Batch]]:
-        """What makes each of the `batches`, in their order; several threads may call them at once.
+        self,
+        split: SplitName,
+        batch_size: int,
+        *,
+        epoch_seed: int | Sequence[int] | None = None,
+        lead: int = 1,
+        share: Share = ALL,
+    ) -> Tasks[Batch]:
+        """What makes the `share` of each of the `batches`, in their order; several threads may call them at once.
 
         Raises UserError where the split is smaller than one batch.
         """
+        own = share.of_batch(batch_size)
+        orders = self.batch_starts(split, batch_size, epoch_seed=epoch_seed, lead=lead)
+        self._prepare()
+        return Tasks(range(len(orders)), lambda number: partial(self._batch, orders[number, own], lead))
+
+    def batch_starts(
+        self, split: SplitName, batch_size: int, *, epoch_seed: int | Sequence[int] | None = None, lead: int = 1
+    ) -> Indices:
+        """The time indices (batches, batch_size) of the `batches`, in their order; raises what they raise."""
         count = self.batch_count(split, batch_size, lead=lead)
         starts = self.starts(split, lead)
         if epoch_seed is not None:
             starts = np.random.default_rng(epoch_seed).permutation(starts)
-        self._prepare()
-        return [partial(self._batch, starts[k * batch_size : (k + 1) * batch_size], lead) for k in range(count)]
+        return starts[: count * batch_size].reshape(count, batch_size)
 
-    def rollouts(self, split: SplitName, leads: Sequence[int], batch_size: int) -> Iterator[Rollout]:
-        """Every start of a split, in order, whose truth exists up to the longest of `leads` (in steps)."""
+    def rollouts(
+        self, split: SplitName, leads: Sequence[int], batch_size: int, share: Share = ALL
+    ) -> Iterator[Rollout]:
+        """Every start of a split, in order, whose truth exists up to the longest of `leads` (in steps).
+
+        Batches are dealt to ranks in turn, and all have as many: the last of a rank may have no state that counts.
+        """
         starts = self.starts(split, max(leads))
         self.climatology.hold(max(leads) + batch_size)
-        for begin in range(0, len(starts), batch_size):
-            chosen = starts[begin : begin + batch_size]
-            padded = np.pad(chosen, (0, batch_size - len(chosen)), mode="edge")
+        for begin in range(0, len(starts), batch_size * share.size):
+            own = begin + batch_size * share.number
+            chosen = starts[own : own + batch_size]
+            repeated = chosen if len(chosen) else starts[-1:]
+            padded = np.pad(repeated, (0, batch_size - len(repeated)), mode="edge")
             yield Rollout(self, self._batch(padded, 0).inputs, chosen, padded)
 
     def normalise(self, fields: Fields) -> Fields:
@@ -261,48 +287,67 @@ class Windows:
         return steps[self.source.valid_steps[steps]]
 
     def _normalise_in_place(self, fields: Fields) -> None:
-        """Field by field, each while it is in the cache of a core."""
-        mean, std = self.normalisation.mean_per_point, self.normalisation.std_per_point
+        """Normalise (n, C, H, W), field by field, each while it is in the cache of a core."""
+        normalise = self._normaliser()
 
-        def scale(state: Fields) -> None:
-            for channel, field in enumerate(state):
-                field -= mean[channel]
-                field /= std[channel]
-                if (gaps := self._gaps[channel]) is not None:
-                    field[gaps] = 0
+        def scale(number: int) -> None:
+            for channel, field in enumerate(fields[number]):
+                normalise(number, channel, field.reshape(-1), 0)
 
-        in_threads([partial(scale, state) for state in fields], fields.nbytes)
+        in_threads([partial(scale, number) for number in range(len(fields))], fields.nbytes)
+
+    def _normaliser(self) -> Finish:
+        """What normalises a part of a field in place."""
+        mean, std, gaps = self.normalisation.mean_per_point, self.normalisation.std_per_point, self._gaps
+
+        def normalise(number: int, channel: int, values: Fields, begin: int) -> None:
+            for first in range(0, len(values), _CACHED_VALUES):
+                part = values[first : first + _CACHED_VALUES]
+                part -= mean[channel, 0]
+                part /= std[channel, 0]
+            if (absent := gaps[channel]) is not None:
+                values[absent[begin : begin + len(values)]] = 0
+
+        return normalise
 
     @cached_property
     def _gaps(self) -> list[NDArray[np.bool_] | None]:
-        """Where each channel has no values, (H, W); None where it has them everywhere."""
-        return [None if mask.all() else ~mask for mask in self.source.mask]
+        """Where each channel has no values, (H * W,); None where it has them everywhere."""
+        return [None if mask.all() else ~mask.ravel() for mask in self.source.mask]
 
     def _batch(self, starts: Indices, lead: int) -> Batch:
         """The fields of windows; without a lead, inputs alone."""
-        older = self.spec.history - 1
-        wanted = starts + np.arange(-older, lead + 1)[:, None]
-        steps, position = np.unique(wanted, return_inverse=True)
-        if len(steps) == wanted.size:
-            steps, position = wanted.ravel(), np.arange(wanted.size)
-        read = self.source.read(steps)
-        self._normalise_in_place(read)
-        fields = (read if len(steps) == wanted.size else read[position]).reshape(*wanted.shape, *read.shape[1:])
-        inputs, targets = fields[older], fields[older + 1 :]
+        older, channels = self.spec.history - 1, len(self.source.channels)
         forcings = self.forcings_at((starts + np.arange(max(1, lead))[:, None]).ravel())
-        statics = (self._statics,) if self.spec.statics and self.source.statics else ()
-        if not (older or forcings or statics):
-            return Batch(inputs, targets, None)
         by_step = [values.reshape(-1, len(starts), *values.shape[1:]) for values in forcings]
-        inputs = np.concatenate(
-            [
-                *fields[older::-1],
-                *(values[0] for values in by_step),
-                *(np.broadcast_to(static, (len(starts), *static.shape)) for static in statics),
-            ],
-            axis=1,
-        )
+        known = [values[0] for values in by_step]
+        if self.spec.statics and self.source.statics:
+            known.append(np.broadcast_to(self._statics, (len(starts), *self._statics.shape)))
+        states = channels * self.spec.history
+        place = self.source.mask.shape[1:]
+        inputs = np.empty((len(starts), states + sum(each.shape[1] for each in known), *place), dtype=np.float32)
+        targets = np.empty((lead, len(starts), channels, *place), dtype=np.float32)
+        newest_first = [inputs[:, channels * age : channels * (age + 1)] for age in range(self.spec.history)]
+        self._read_states(starts, [*reversed(newest_first), *targets], -older)
+        first = states
+        for each in known:
+            inputs[:, first : first + each.shape[1]] = each
+            first += each.shape[1]
         return Batch(inputs, targets, by_step[0][1:] if by_step and lead > 1 else None)
+
+    def _read_states(self, starts: Indices, outs: Sequence[Fields], first: int) -> None:
+        """Write normalised states into `outs`, (B, C, H, W) each, `first` and more steps after `starts`.
+
+        Each step is read once; a second place gets a copy.
+        """
+        wanted = (starts + first + np.arange(len(outs))[:, None]).ravel()
+        places = [state for of_step in outs for state in of_step]
+        steps, at, back = np.unique(wanted, return_index=True, return_inverse=True)
+        order = np.argsort(at)
+        read_into(self.source, steps[order], [places[number] for number in at[order]], self._normaliser())
+        again = np.setdiff1d(np.arange(len(wanted)), at)
+        copies = [partial(np.copyto, places[number], places[at[back[number]]]) for number in again]
+        in_threads(copies, len(copies) * places[0].nbytes if copies else 0)
 
 
 def split_ranges(steps: int, splits: Splits) -> dict[SplitName, range]:

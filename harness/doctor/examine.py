@@ -24,8 +24,10 @@ from harness.power.preferences import chips_here
 from harness.power.recording import READY_S
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.limits import FIRST_COMPILE_S
-from harness.scenario.schema import ChipConfig, FrameworkName
+from harness.scenario.schema import FrameworkName
+from harness.scenario.variants import variant_remark
 
 FRAMEWORK_LIMIT_S = 120.0
 COLLECTOR_LIMIT_S = 30.0
@@ -40,12 +42,14 @@ def examine(chip_name: str, preferences: tuple[str, ...], seconds: float) -> Rep
     load = _load(chip)
     chosen, reason, sensors = _sensors(preferences, collectors, seconds)
     known_by = machine.identity()
+    frameworks = tuple(_framework(chip_name, chip, name) for name in chip.frameworks)
     return Report(
         chip=chip_name,
         host=known_by.digest,
         host_identity=known_by.kind,
         chips_with_device_files=tuple(n for n in chips_here() if catalogue.chip(n).device_nodes),
-        frameworks=tuple(_framework(chip_name, chip, name) for name in chip.frameworks),
+        frameworks=frameworks,
+        remark=variant_remark(chip, [each.device_name for each in frameworks if each.device_name]),
         collectors=collectors,
         chosen_collector=chosen,
         no_power_reason=reason,

@@ -69,6 +69,7 @@ class Report(Frozen):
     host_identity: str = Field(description="what kind of identity that is")
     chips_with_device_files: tuple[str, ...]
     frameworks: tuple[FrameworkFacts, ...]
+    remark: str | None = Field(default=None, description="what is odd about the variant of the chip that this is")
     collectors: tuple[CollectorFacts, ...]
     chosen_collector: str | None
     no_power_reason: str | None

@@ -20,6 +20,8 @@ def tables(report: Report) -> Iterator[Table | str]:
         packages = ", ".join(f"{name} {version}" for name, version in each.packages.items()) or "-"
         frameworks.add_row(each.name, each.device_name or "-", packages, each.reason or "a product on it is right")
     yield frameworks
+    if report.remark:
+        yield f"Note: {report.remark}"
     numerics = Table("framework", "bits", "", title="Matrix products of float32", title_justify="left")
     for each in report.frameworks:
         if each.numerics:

@@ -1,6 +1,7 @@
 """What a runner may ask of a framework."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Annotated, Any, NamedTuple, Protocol, runtime_checkable
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
 
+from harness.frameworks.ranks import Ranks
 from harness.frozen import Frozen
 from harness.models.domain import Domain
 from harness.scenario.execution import Matmul, Precision
@@ -112,6 +114,10 @@ class Framework(Protocol):
     reads them. Work may still be under way when a call returns; a clock is read only after `synchronise`.
     """
 
+    @property
+    def ranks(self) -> Ranks:
+        """The ranks that train this network together; `Alone` where this process is the only one."""
+
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
 
@@ -161,6 +167,12 @@ class Framework(Protocol):
 
     def predict(self, x: Any) -> Any:
         """The state (B, C, H, W) one step later."""
+
+    def without_exchange(self) -> AbstractContextManager[Any]:
+        """Around training steps of the same shapes in which the ranks exchange nothing, to time the rest of them.
+
+        The weights of the ranks drift apart there: load them anew afterwards and start a stage.
+        """
 
     def adam_kernel(self) -> str:
         """What serves Adam and AdamW on the device: `fused`, or `foreach` where the fused kernel raises."""

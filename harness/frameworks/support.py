@@ -7,6 +7,7 @@ installed and a chip present is answered by harness.machine.availability.
 from collections.abc import Callable, Iterator
 
 from harness.architectures import architecture as package_of
+from harness.frameworks.compile_cache import fuses_on_cpu
 from harness.scenario.execution import Execution
 from harness.scenario.schema import FrameworkName
 
@@ -73,5 +74,30 @@ def _loading(framework: FrameworkName, device: str, execution: Execution) -> Ite
 
 
 def _world(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
-    if execution.world.devices > 1:
-        yield f"world.devices: {execution.world.devices}: training on several devices is not built yet"
+    if execution.world.devices == 1:
+        return
+    if execution.world.nodes > 1:
+        yield f"world.nodes: {execution.world.nodes}: the ranks of a launch are started on one node"
+    yield from _world_of_mindspore(device, execution) if framework == "mindspore" else _world_of_pytorch(execution)
+
+
+def _world_of_mindspore(device: str, execution: Execution) -> Iterator[str]:
+    if execution.world.parallel == "sharded":
+        yield (
+            "world.parallel: sharded: it needs ReduceScatter, which MindSpore does not have on a CPU, so that it was "
+            "never run; use sharded_optimiser, or pytorch"
+        )
+    if execution.loading.sink:
+        yield "loading.sink: the sink was never run with several devices; leave it out"
+    if fuses_on_cpu(execution.compilation, device):
+        yield "compilation.level: O1 was never run with several devices on a CPU; use O0"
+
+
+def _world_of_pytorch(execution: Execution) -> Iterator[str]:
+    """fully_shard gathers parameters in hooks, at which a graph of torch.compile would have to break."""
+    if execution.world.parallel != "sharded":
+        return
+    if execution.is_graph:
+        yield "world.parallel: sharded runs op by op alone in PyTorch; with a graph use sharded_optimiser"
+    if execution.recompute.unit == "offload":
+        yield "world.parallel: sharded has not been run with recompute.unit: offload; use unit: blocks"

@@ -1,6 +1,6 @@
 """A bench: the launches of a suite that are still missing, one after the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
@@ -12,6 +12,7 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch import leftovers
+from harness.launch.ending import Ending
 from harness.launch.fitting import chip_here, device_names, fitted, warnings_of, with_memory
 from harness.launch.folder_lock import folder_lock
 from harness.launch.made import MadeLaunches, Unusable
@@ -22,20 +23,31 @@ from harness.launch.starting_weights import require_file, started_from
 from harness.launch.supervisor import supervise
 from harness.launch.survey import Survey, survey
 from harness.launch.warm_up import needs_warm_up, warm_up
-from harness.launch.worker_process import Ending
 from harness.machine import environment
-from harness.results import deep_report
+from harness.results import deep_report, file_names
 from harness.results.record import MOST_BYTES, Environment, Record
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.execution import Execution
 from harness.scenario.labels import label, labels
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Absent, PlannedCell, Selection
-from harness.scenario.schema import ChipConfig
 from harness.scenario.variants import variant_remark
 
-ABSENT_FILE = "absent.json"
 ABSENT_LIST = TypeAdapter(list[Absent])
+
+
+class Between:
+    """Who is told between the launches of a bench, and may end it there by raising UserError."""
+
+    def begin(self, matrix: Matrix, planned: int, made: Sequence[Path]) -> None:
+        """The cells, the number of all launches of the bench, and the records of those that are made already."""
+
+    def before(self, plan: LaunchPlan) -> None:
+        """A launch is next."""
+
+    def after(self, record: Record, folder: Path) -> None:
+        """A launch has left its record in this folder."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +80,7 @@ def bench(
     fresh: bool = False,
     profile: bool = False,
     fit: bool = False,
+    between: Between | None = None,
 ) -> Outcome:
     """Make every launch of the selection that has no completed record yet, or all of them if `fresh`.
 
@@ -88,13 +101,15 @@ def bench(
     here = with_memory(chip_here(chip, captured.accelerator))
     if fit:
         refuse(found.problems, "nothing was launched")
-        matrix = fitted(matrix, found.archives, here)
+        matrix = fitted(matrix, found.archives, here, max(1, len(captured.accelerator.devices)))
     if selection.weights is not None:
         refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):
         on_these = replace(found, matrix=started)
         place = Place(chip, here, captured)
-        return _make_launches(place, on_these, weights_file, results, console, fresh=fresh or profile, profile=profile)
+        told = between or Between()
+        again = fresh or profile
+        return _make_launches(place, on_these, weights_file, results, console, told, fresh=again, profile=profile)
 
 
 @dataclass(frozen=True)
@@ -112,6 +127,7 @@ def _make_launches(
     weights_file: str | None,
     results: Path,
     console: Console,
+    between: Between,
     *,
     fresh: bool,
     profile: bool,
@@ -129,7 +145,10 @@ def _make_launches(
     told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
     warnings = (*(f"warning: {remark}" for remark in told), *warnings)
     _prepare(results / matrix.suite, matrix, console)
-    doctor = deep_report.remark(results, plans[0].scenario.chip, captured.host) if chip.device_nodes else None
+    first = plans[0].scenario
+    doctor = (
+        deep_report.remark(results, first.chip, captured.host, first.files.get("chip")) if chip.device_nodes else None
+    )
     for remark in filter(None, (*matrix.remarks, *warnings, doctor)):
         console.print(remark, markup=False, highlight=False)
     called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
@@ -141,6 +160,7 @@ def _make_launches(
     unusable = {plan.attempt: made.unusable(plan, results) for plan in missing}
     if not profile:
         _say_what_does_not_count(plans, missing, made, unusable, console)
+    between.begin(matrix, len(plans), made.paths(plans))
     records: list[Record] = []
     warmed: dict[str, Ending | None] = {}
     hopeless: set[str] = set()
@@ -149,12 +169,14 @@ def _make_launches(
             cell = plan.scenario.cell
             if cell in hopeless:
                 continue
+            between.before(plan)
             if needs_warm_up(chip) and cell not in warmed:
                 warmed[cell] = warm_up(plan, results, captured, progress, fresh=fresh)
             record = supervise(plan, results, progress, fresh=fresh)
             if record is None:
                 continue
             records.append(record)
+            between.after(record, plan.folder(results))
             progress.end(record)
             names = [rank.device_name for rank in record.ranks if rank.device is not None and rank.device_name]
             if not told and (remark := variant_remark(chip, names)):
@@ -211,9 +233,16 @@ def _prepare(folder: Path, matrix: Matrix, console: Console) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
-    path = folder / ABSENT_FILE
+    note_absent(folder, matrix, say)
+    for line in leftovers.clean(folder).lines():
+        say(line)
+
+
+def note_absent(folder: Path, matrix: Matrix, say: Callable[[str], None]) -> None:
+    """Note the cells that cannot run beside earlier ones of a suite's folder. Raises UserError where that cannot be."""
+    path = folder / file_names.ABSENT
     try:
-        with folder_lock(folder / f".{ABSENT_FILE}.lock", say):
+        with folder_lock(folder / f".{file_names.ABSENT}.lock", say):
             noted = {_cell_key(entry): entry for entry in _read_absent(path)}
             for scenario in matrix.cells:
                 noted.pop(_cell_key(scenario), None)
@@ -221,8 +250,6 @@ def _prepare(folder: Path, matrix: Matrix, console: Console) -> None:
             write_atomically(path, ABSENT_LIST.dump_json(list(noted.values()), indent=1).decode() + "\n")
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; choose another RESULTS=") from None
-    for line in leftovers.clean(folder).lines():
-        say(line)
 
 
 def _read_absent(path: Path) -> Sequence[Absent]:

@@ -1,30 +1,30 @@
 """Energy of a launch: what the worker must do for it, and the account of what the sampler left."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.accounting.device_energy import QualityLimits
 from collectors.accounting.energy import EnergyAccount
-from collectors.accounting.idle import idle_power
 from collectors.calibration.calibrated import Correction, corrected
 from collectors.occupancy.occupants import Occupancy
 from collectors.samples import SampleLog
 from collectors.sampling.jitter import jitter
 from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness.calibration import store
+from harness.launch.host_energy import HostLog, of_phases, scopes
 from harness.launch.plan import PowerPlan
+from harness.results.file_names import POWER
 from harness.results.measurements import MeasuredParts
 from harness.results.record import (
     AppliedCalibration,
     DeviceProcesses,
     Energy,
-    Idle,
     OtherProcess,
-    PhaseEnergy,
     Sampling,
 )
 
-DEVICES_PER_LAUNCH = 1
-IDLE_PHASES = ("idle before", "idle after")
+TRAINING = "training"
+"""The phase that holds all training."""
 
 
 def power_plan(sampler: SamplerProcess, idle_s: float) -> PowerPlan:
@@ -44,43 +44,52 @@ def account(
     results: Path,
     chip_cap_w: float | None = None,
     occupancy: Occupancy | None = None,
+    device_count: int = 1,
+    hosts: Sequence[HostLog] = (),
 ) -> Energy:
     """Energy of every phase, gross and net, and the samples as power.parquet; with no sensor, the reason alone.
 
-    `chip_cap_w` is the power cap of the chip file, `occupancy` what was seen of others on the devices.
+    `chip_cap_w` is the power cap of the chip file, `occupancy` what was seen of others on the `device_count` devices,
+    whose energies are added up, `hosts` what was read of the host beside them.
     """
+    of_hosts = [(each.collector, each.log) for each in hosts if each.log is not None]
+    without = tuple(f"{each.collector}: {each.problem}" for each in hosts if each.problem)
     if outcome.collector is None or outcome.collector == "null":
         for name in ("power.jsonl", "power.log"):
             (folder / name).unlink(missing_ok=True)
-        return Energy(collector=None, reason=outcome.reason)
-    log = to_parquet(folder / "power.jsonl", folder / "power.parquet")
+        beside = scopes(of_hosts, measurements.phases)
+        return Energy(collector=None, reason=outcome.reason, hosts=beside, without=without)
+    log = to_parquet(folder / "power.jsonl", folder / POWER)
     device_name = measurements.framework.device_name if measurements.framework else None
     calibrations = _calibrations(log, outcome.collector, chip, device_name, results)
     corrections = {each.sensor: Correction(each.delay_s, each.window_s, each.update_period_s) for each in calibrations}
     accounted = EnergyAccount(
         corrected(log, corrections),
-        device_count=DEVICES_PER_LAUNCH,
+        device_count=device_count,
         chip_cap_w=chip_cap_w,
         strangers=occupancy.strangers if occupancy else (),
     )
     windows = {phase.name: accounted.window(phase.t0_ns, phase.t1_ns) for phase in measurements.phases}
-    idle = idle_power(*(windows.get(name) for name in IDLE_PHASES))
+    idle, energies = of_phases(windows)
     return Energy(
         collector=outcome.collector,
         reason=outcome.reason,
-        idle=Idle(before_w=idle.before_w, after_w=idle.after_w, power_w=idle.power_w, reasons=idle.reasons),
+        idle=idle,
         calibrations=calibrations,
         sampling=_sampling(log),
-        phases=tuple(
-            PhaseEnergy(
-                phase=name,
-                window=window,
-                net_energy_j=idle.net_energy_j(window),
-                net_reason=idle.why_no_net(window),
-            )
-            for name, window in windows.items()
-        ),
+        phases=energies,
+        hosts=scopes([(outcome.collector, log), *of_hosts], measurements.phases),
+        without=without,
     )
+
+
+def energy_of_device(energy: Energy, phase: str, device: int) -> float | None:
+    """Joules of a logical device of the job in a phase; None where no sensor is its alone or the phase is not valid."""
+    window = next((each.window for each in energy.phases if each.phase == phase), None)
+    if window is None or not window.valid:
+        return None
+    own = [each for each in window.devices if each.devices == (device,)]
+    return own[0].energy_j if len(own) == 1 else None
 
 
 def device_processes(occupancy: Occupancy | None) -> DeviceProcesses | None:

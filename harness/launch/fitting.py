@@ -1,23 +1,28 @@
 """Does a training step fit the chip, by the counted memory, and which execution would: answered before any launch."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 from harness.data.opening import open_source
 from harness.data.source import Source
 from harness.errors import UserError
+from harness.frameworks.support import cannot_execute
 from harness.launch.requirements import domain_of, problem_of_fields
 from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.memory import GIB, fitting, step_memory
 from harness.results.devices import Accelerator
+from harness.scenario.chips import ChipConfig, Figure
+from harness.scenario.execution import World
 from harness.scenario.labels import label
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Scenario
-from harness.scenario.schema import ChipConfig, Figure
 from harness.scenario.variants import as_told, with_memory_of
+
+DIVIDING: tuple[Literal["sharded_optimiser", "sharded"], ...] = ("sharded_optimiser", "sharded")
+"""Kinds of World.parallel with which a device holds less, the one that exchanges less first."""
 
 
 def chip_here(chip: ChipConfig, accelerator: Accelerator) -> ChipConfig:
@@ -34,8 +39,7 @@ def device_names(accelerator: Accelerator) -> list[str]:
 
 def with_memory(chip: ChipConfig) -> ChipConfig:
     """The chip; a CPU whose file gives no memory has that of this machine, as far as this process may use it."""
-    runs_on_host = {entry.device for entry in chip.frameworks.values()} <= {"cpu", "CPU"}
-    if chip.memory_gib.value is not None or not runs_on_host:
+    if chip.memory_gib.value is not None or not chip.is_host:
         return chip
     try:
         limit = machine_memory.limit_bytes()
@@ -44,9 +48,10 @@ def with_memory(chip: ChipConfig) -> ChipConfig:
     return chip.model_copy(update={"memory_gib": Figure(value=limit / GIB, source="what this process may use")})
 
 
-def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> Matrix:
+def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig, devices: int = 1) -> Matrix:
     """The matrix with the recomputing and the micro-batches of every cell that fit the chip; remarks say what changed.
 
+    Where one device is not enough, as few as are, of up to `devices`, divide the optimiser or all of the network.
     Cells that become the same are one; those that are not trained stay. Raises UserError where a cell cannot be made to
     fit, or where the memory of the chip is not known.
     """
@@ -58,7 +63,10 @@ def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> 
         if scenario.training.epochs:
             try:
                 package, network, source = _parts(scenario, archives)
-                execution = fitting(package, network, domain_of(source), scenario.training, chip, scenario.execution)
+                domain, worlds = domain_of(source), _worlds(scenario, devices)
+                execution = fitting(
+                    package, network, domain, scenario.training, of_rank(chip, scenario), scenario.execution, worlds
+                )
             except UserError as error:
                 raise UserError(f"{name}: {error}") from None
             found = scenario.model_copy(update={"execution": execution})
@@ -68,6 +76,17 @@ def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> 
             remarks.append(f"{name} runs as: {label(found.execution)} (--fit){saves}")
         cells.setdefault(found.cell, found)
     return replace(matrix, cells=tuple(cells.values()), remarks=(*matrix.remarks, *remarks))
+
+
+def _worlds(scenario: Scenario, devices: int) -> Sequence[World]:
+    """2, 4, 8 and so on devices for a cell that names one, where its framework divides something among them."""
+    if scenario.execution.world.devices > 1:
+        return ()
+    numbers = [2**power for power in range(1, devices.bit_length())]
+    worlds = [World(devices=number, parallel=kind) for number in numbers for kind in DIVIDING]
+    made = {world: scenario.execution.model_copy(update={"world": world}) for world in worlds}
+    place = scenario.framework, scenario.device
+    return [world for world in worlds if cannot_execute(*place, made[world]) is None]
 
 
 def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> tuple[str, ...]:
@@ -80,13 +99,22 @@ def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig
             continue
         package, network, source = _parts(scenario, archives)
         needed = step_memory(package, network, domain_of(source), scenario.training, scenario.execution)
-        if needed and needed.total > chip.memory_gib.value * GIB:
+        limit = of_rank(chip, scenario).memory_gib.value or 0.0
+        if needed and needed.total > limit * GIB:
             found.append(
                 f"{scenario.model} {scenario.preset} {scenario.framework}: a training step is counted to take "
-                f"{needed.total / GIB:.1f} GiB of the {chip.memory_gib.value:.1f} that {chip.title} has; --fit (FIT=1) "
+                f"{needed.total / GIB:.1f} GiB of the {limit:.1f} that {chip.title} has; --fit (FIT=1) "
                 "chooses micro-batches and recomputing that fit"
             )
     return tuple(dict.fromkeys(found))
+
+
+def of_rank(chip: ChipConfig, scenario: Scenario) -> ChipConfig:
+    """The chip with the memory that each rank has: on a CPU they share it, elsewhere each has a device."""
+    memory, ranks = chip.memory_gib, scenario.execution.world.devices
+    if scenario.device.lower() != "cpu" or memory.value is None or ranks == 1:
+        return chip
+    return chip.model_copy(update={"memory_gib": memory.model_copy(update={"value": memory.value / ranks})})
 
 
 def _parts(scenario: Scenario, archives: Mapping[str, Source]) -> tuple[ModuleType, Any, Source]:

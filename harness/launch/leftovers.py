@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from harness.launch.plan import FILE_NAME, Owner
+from harness.processes import is_running, started
 from harness.results import record
 
 BEAT_S = 60.0
@@ -54,7 +55,12 @@ class Leftovers:
 
 def this_process() -> Owner:
     """This process as the owner of a launch."""
-    return Owner(machine=_machine(), pid=os.getpid(), started=_started(os.getpid()))
+    return Owner(machine=this_machine(), pid=os.getpid(), started=started(os.getpid()))
+
+
+def runs_here(pid: int, began: str | None) -> bool:
+    """Whether the process of this number that began at that time, as `started` gives it, runs on this machine."""
+    return started(pid) == began and is_running(pid)
 
 
 def beat(folder: Path) -> None:
@@ -92,8 +98,8 @@ def _has_ended(folder: Path, now_s: float) -> bool | None:
         owner = _Owned.model_validate_json((folder / FILE_NAME).read_bytes()).owner
     except (OSError, ValidationError):
         owner = None
-    if owner is not None and owner.machine == _machine():
-        return _started(owner.pid) != owner.started or not _runs(owner.pid)
+    if owner is not None and owner.machine == this_machine():
+        return not runs_here(owner.pid, owner.started)
     try:
         silent_s = now_s - max(path.lstat().st_mtime for path in (folder, *folder.iterdir()))
         is_empty = all(path.name.startswith(f".{FILE_NAME}.") for path in folder.iterdir())
@@ -114,30 +120,13 @@ def _now_s(folder: Path) -> float:
         return os.fstat(probe.fileno()).st_mtime
 
 
-def _machine() -> str:
+def this_machine() -> str:
+    """What stands for this host, its boot and the numbering of its processes."""
     parts = [os.fsencode(socket.gethostname())]
     for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
         with contextlib.suppress(OSError):
             parts.append(os.fsencode(Path(path).readlink()) if path.endswith("/pid") else Path(path).read_bytes())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
-
-
-def _started(pid: int) -> str | None:
-    """When a process started, in ticks since the boot; None where it has ended, or the system does not say."""
-    with contextlib.suppress(OSError, IndexError):
-        state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        return None if state in b"ZX" else fields[18].decode()
-    return None
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _named(folders: tuple[Path, ...]) -> str:

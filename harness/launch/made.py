@@ -1,5 +1,6 @@
 """Which launches of a bench are made already: those that its tables count, and no others."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -46,6 +47,10 @@ class MadeLaunches:
         cells = [cell for cell in self._found.cells if _is_of(cell.key, cell.scenario.suite, plan)]
         found = [cell.by_launch.get(plan.launch) for cell in cells if cell.is_at(self._environment)]
         return max((record for record in found if record), key=age, default=None)
+
+    def paths(self, plans: Iterable[LaunchPlan]) -> list[Path]:
+        """The records of those launches that are completed."""
+        return [record.path for record in map(self.completed, plans) if record is not None]
 
     def elsewhere(self, plan: LaunchPlan) -> bool:
         """Whether hosts of another kind alone have completed it."""

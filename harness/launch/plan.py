@@ -9,10 +9,13 @@ from pydantic import Field
 
 from harness.files import write_atomically
 from harness.frozen import Frozen
+from harness.results import file_names
+from harness.scenario.chips import ChipConfig
 from harness.scenario.scenario import Scenario
-from harness.scenario.schema import ChipConfig
 
-FILE_NAME = "launch.json"
+FILE_NAME = file_names.LAUNCH
+WORKER = "harness.worker"
+"""The module that a rank of a launch runs."""
 
 
 class PowerPlan(Frozen):
@@ -48,6 +51,7 @@ class LaunchPlan(Frozen):
     power: PowerPlan = PowerPlan()
     weights_file: str | None = Field(default=None, description="safetensors with the weights that it starts from")
     progress_fd: int = -1
+    progress_path: str | None = Field(default=None, description="named pipe in the place of progress_fd")
     profile: bool = Field(default=False, description="made under a profiler, for its trace and for no table")
     owner: Owner | None = Field(default=None, description="the process that makes the launch")
 
@@ -55,6 +59,21 @@ class LaunchPlan(Frozen):
     def seed(self) -> int:
         """Seed of the initial weights and the order of the samples."""
         return self.scenario.seed + self.launch
+
+    @property
+    def ranks(self) -> int:
+        """Processes that make the launch together."""
+        return self.scenario.execution.world.devices
+
+    @property
+    def runs_on_host(self) -> bool:
+        """Whether the device is the CPU."""
+        return self.scenario.device.lower() == "cpu"
+
+    @property
+    def device_count(self) -> int:
+        """Devices of the chip that the launch uses; the ranks on a CPU have one together."""
+        return 1 if self.runs_on_host else self.ranks
 
     @property
     def python(self) -> str | None:

@@ -15,13 +15,15 @@ from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.launch.plan import LaunchPlan
 from harness.launch.requirements import MemoryNeed, memory_needs, problem_of_fields, record_bytes, size_text
+from harness.launch.room import problem_of_ranks
 from harness.machine import memory as machine_memory
 from harness.models import architecture
 from harness.models.executing import check_execution
 from harness.results.record import Environment
 from harness.runners.schedule import learning_rates
+from harness.runners.skill import Scorer
+from harness.scenario.chips import ChipConfig
 from harness.scenario.scenario import Scenario
-from harness.scenario.schema import ChipConfig
 
 GIB = 2**30
 
@@ -45,6 +47,9 @@ def problems_of(
     disk_bytes = 0
     for cell, scenario in scenarios.items():
         where = f"{scenario.model} {scenario.preset} on {scenario.data_name}"
+        if too_many := problem_of_ranks(scenario, environment):
+            problems.append(too_many)
+            continue
         if too_large := problem_of_fields(scenario, machine_bytes):
             problems.append(f"{where}: {too_large}")
             continue
@@ -59,7 +64,8 @@ def problems_of(
         windows = Windows(source, scenario.data.splits, package.input_spec(network))
         of_splits = split_problems(scenario, windows)
         of_memory = limits.problems_of(scenario, source, package, network)
-        problems += [f"{where}: {problem}" for problem in (*of_splits, *of_memory)]
+        of_regions = region_problems(scenario, source)
+        problems += [f"{where}: {problem}" for problem in (*of_splits, *of_memory, *of_regions)]
         if not of_splits:
             disk_bytes += launches[cell] * record_bytes(scenario, windows)
     if of_disk := disk_problem(results, disk_bytes, len(plans)):
@@ -79,14 +85,17 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
                 f"{_too_short(windows, 'train', history + lead)} that stage {stage.name!r} takes: {more_data} or give "
                 "train a larger share of splits"
             )
-        elif count < training.batch_size:
+        elif count < scenario.whole_batch_size:
+            devices = scenario.execution.world.devices
+            of_all = f" on {devices} devices" if devices > 1 else ""
+            lower = f"lower it to at most {count // devices}, " if count >= devices else ""
             found.append(
-                f"the train split has {count} windows, fewer than training.batch_size {training.batch_size}: lower it "
-                f"to at most {count}, {more_data} or give train a larger share of splits"
+                f"the train split has {count} windows, fewer than training.batch_size {training.batch_size}{of_all}: "
+                f"{lower}{more_data} or give train a larger share of splits"
             )
         else:
             try:
-                learning_rates(stage, training.steps_of(count // training.batch_size))
+                learning_rates(stage, training.steps_of(count // scenario.whole_batch_size))
             except UserError as error:
                 found.append(f"{error}: lower warmup_steps or raise epochs")
     if training.epochs and windows.validates and not _windows(windows, "validation", 1):
@@ -103,6 +112,18 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
             f"{_too_short(windows, 'test', history + longest)} that inference.lead_steps up to {longest} take: {lower}"
             f"{more_data} or give test a larger share of splits"
         )
+    return found
+
+
+def region_problems(scenario: Scenario, source: Source) -> list[str]:
+    """The regions in which a channel has no point to be scored."""
+    found = []
+    scored = scenario.inference.skill != "none"
+    for region in scenario.inference.bounded_regions if scored else ():
+        try:
+            Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, region=region)
+        except UserError as error:
+            found.append(f"{error}; leave {region.name!r} out of inference.regions")
     return found
 
 
@@ -129,10 +150,12 @@ class _Limits:
     def problems_of(self, scenario: Scenario, source: Source, package: ModuleType, network: Any) -> list[str]:
         """What of a launch does not fit."""
         needs = memory_needs(scenario, source, package, network)
+        ranks = scenario.execution.world.devices
+        of_each, whose = self._machine_bytes // ranks, "of each rank " if ranks > 1 else ""
         if scenario.device.lower() == "cpu":
-            return _too_much(needs, self._machine_bytes, "here")
+            return _too_much(needs, of_each, f"{whose}here")
         on_host = memory_needs(scenario, source, package, network, copies=1)
-        found = _too_much(on_host, self._machine_bytes, "of the machine")
+        found = _too_much(on_host, of_each, f"{whose}of the machine")
         return found if self._device_bytes is None else [*found, *_too_much(needs, self._device_bytes, "of the device")]
 
 

@@ -1,12 +1,13 @@
 """Live progress of a bench: the data that it reads first, all launches and the one that runs, with the time left."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from harness.launch.energy import TRAINING
 from harness.launch.plan import LaunchPlan
 from harness.results.record import Record
 from harness.scenario.execution import Execution
@@ -83,11 +84,23 @@ class BenchProgress:
         self._ended += 1
         self._bars.update(self._all, completed=self._ended)
         outcome = f"{record.status}: {record.reason}" if record.reason else record.status
-        self.say(f"{self._ended}/{self._launches} {self._label}: {outcome} ({record.duration_s:.0f} s)")
+        told = ", ".join((f"{record.duration_s:.0f} s", *_found(record)))
+        self.say(f"{self._ended}/{self._launches} {self._label}: {outcome} ({told})")
 
     def say(self, line: str) -> None:
         """A line above the bars."""
         self._console.print(line, markup=False, highlight=False)
+
+
+def _found(record: Record) -> Iterator[str]:
+    """The loss of the last epoch, and the mean power in training where its energy is valid."""
+    losses = [epoch.mean_loss for stage in record.measurements.training for epoch in stage.epochs]
+    if losses:
+        yield f"loss {losses[-1]:.3g}"
+    windows = [each.window for each in record.energy.phases if each.phase == TRAINING]
+    powers = [window.mean_power_w for window in windows if window.valid and window.mean_power_w is not None]
+    if powers:
+        yield f"{powers[0]:.3g} W"
 
 
 def _bars(console: Console) -> Progress:

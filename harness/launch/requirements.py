@@ -9,11 +9,11 @@ import numpy as np
 
 from harness.data.source import Source
 from harness.data.windows import Windows
+from harness.models.activations import FLOAT32_BYTES
 from harness.models.domain import Domain
 from harness.models.parameters import count
 from harness.scenario.scenario import Scenario
 
-FLOAT32_BYTES = 4
 UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 COPIES_OF_A_PARAMETER = 4
 """Weight, gradient and both moments of Adam, all there when the optimiser steps."""
@@ -89,13 +89,11 @@ def record_bytes(scenario: Scenario, windows: Windows) -> int:
     """The least that the record of a launch takes on the disk; raises UserError where the splits do not hold."""
     steps = sum(
         stage.epochs
-        * scenario.training.steps_of(
-            windows.batch_count("train", scenario.training.batch_size, lead=stage.rollout_steps)
-        )
+        * scenario.training.steps_of(windows.batch_count("train", scenario.whole_batch_size, lead=stage.rollout_steps))
         for stage in scenario.training.trained_stages
     )
     leads = 0 if scenario.inference.skill == "none" else len(scenario.inference.lead_steps)
-    scores = 3 * len(scenario.channels) * leads
+    scores = 3 * len(scenario.channels) * leads * (1 + len(scenario.inference.regions))
     return BYTES_OF_A_RECORD + BYTES_OF_A_STEP * steps + BYTES_OF_A_SCORE * scores
 
 

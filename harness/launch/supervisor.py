@@ -7,6 +7,7 @@ which the work was done. A plan is data: it may have been made elsewhere.
 import contextlib
 import os
 import shutil
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
@@ -17,15 +18,19 @@ from collectors.sampling.process import SamplerOutcome, SamplerProcess
 from harness import stopping
 from harness.errors import UserError, one_line
 from harness.launch import leftovers
-from harness.launch.energy import DEVICES_PER_LAUNCH, account, device_processes, power_plan
+from harness.launch.ending import Ending
+from harness.launch.energy import TRAINING, account, device_processes, energy_of_device, power_plan
 from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
+from harness.launch.host_energy import HostSamplers
 from harness.launch.made import is_made
+from harness.launch.plan import FILE_NAME as PLAN_NAME
 from harness.launch.plan import LaunchPlan
 from harness.launch.turns import turn
-from harness.launch.worker_process import Ending, Progress, run_worker
+from harness.launch.worker_process import Progress, run_worker
 from harness.machine import accelerators, environment, rehearsal
 from harness.processes import worker_environment
 from harness.results import steps
+from harness.results.ranks import as_one, measurements_name, remove_measurements, times_of
 from harness.results.record import (
     FILE_NAME,
     Energy,
@@ -95,14 +100,16 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     plan.write(folder)
     started = datetime.now(timezone.utc)
     load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
-    states = accelerators.states(chip.visible_devices, "before", DEVICES_PER_LAUNCH)
+    states = accelerators.states(chip.visible_devices, "before", plan.device_count)
     child_environment = worker_environment(os.environ)
     sampler = SamplerProcess.start(folder / "power.jsonl", chip.power_collectors, child_environment)
     occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, child_environment)
+    beside = HostSamplers(folder)
     interrupted: KeyboardInterrupt | None = None
     try:
         with stopping.allowed():
             sampler.wait_ready()
+            beside.start(chip, sampler, child_environment)
             occupants.wait_ready()
             power = power_plan(sampler, plan.scenario.idle_s)
             plan = plan.model_copy(update={"power": power})
@@ -111,11 +118,13 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         interrupted = error
         ending = Ending("interrupted", stopping.cause_of(stopping.number_of(error)))
     finally:
-        outcome, occupancy = sampler.stop(), occupants.stop(DEVICES_PER_LAUNCH)
+        outcome, occupancy = sampler.stop(), occupants.stop(plan.device_count)
+        beside.stop()
     foreign_cores = meter.foreign_cores()
-    measured, measurements, problem = _read_measurements(folder)
+    measured, measurements, problem = _read_measurements(folder, plan.ranks)
     if ending.status == "completed" and (problem or measurements.memory is None):
         ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
+    energy = _account(plan, folder, outcome, measurements, results, occupancy, beside)
     record = Record(
         scenario=plan.scenario,
         cell=plan.scenario.cell,
@@ -136,73 +145,88 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
             foreign=foreign_cores > foreign_cores_allowed(meter.cores),
             cores=meter.cores,
             devices=device_processes(occupancy),
-            device_states=(*states, *accelerators.states(chip.visible_devices, "after", DEVICES_PER_LAUNCH)),
+            device_states=(*states, *accelerators.states(chip.visible_devices, "after", plan.device_count)),
         ),
-        ranks=_ranks(plan, captured, measurements),
+        ranks=_ranks(plan, captured, measured, energy),
         measurements=measurements,
         steps=steps.save(measured, folder),
-        energy=_account(
-            folder, outcome, measurements, plan.scenario.chip, results, _cap_w(plan, measurements), occupancy
-        ),
+        energy=energy,
     )
     save(record, folder)
-    for name in ("launch.json", "measurements.json"):
-        with contextlib.suppress(OSError):
-            (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        (folder / PLAN_NAME).unlink(missing_ok=True)
+        remove_measurements(folder)
     if interrupted is not None:
         raise interrupted
     return record
 
 
-def _read_measurements(folder: Path) -> tuple[WorkerMeasurements, Measurements, str | None]:
-    """What the worker left, its summary for the record, and why there is nothing where it cannot be used."""
-    path = folder / "measurements.json"
-    if not path.exists():
-        return WorkerMeasurements(), Measurements(), None
+def _read_measurements(folder: Path, ranks: int) -> tuple[Sequence[WorkerMeasurements], Measurements, str | None]:
+    """What each rank left, their summary for the record, and why there is nothing where it cannot be used.
+
+    Of ranks that failed early the others may have measured something; the record keeps what all have.
+    """
+    measured = [WorkerMeasurements()] * ranks
     try:
-        measured = WorkerMeasurements.model_validate_json(path.read_bytes())
-        return measured, measured.summary(), None
+        for rank in range(ranks):
+            path = folder / measurements_name(rank)
+            if path.exists():
+                measured[rank] = WorkerMeasurements.model_validate_json(path.read_bytes())
+        return measured, as_one(measured).summary(), None
     except (OSError, ArithmeticError, ValueError) as error:
         problem = f"the worker's measurements cannot be read: {str(error).splitlines()[0]}"
-        return WorkerMeasurements(), Measurements(), problem
+        return [WorkerMeasurements()] * ranks, Measurements(), problem
 
 
-def _ranks(plan: LaunchPlan, environment: Environment, measurements: Measurements) -> tuple[Rank, ...]:
-    """The only rank of a launch on one device."""
-    name = _device_name(measurements)
-    variant = variant_of(plan.chip, name)
-    device = None if plan.scenario.device.lower() == "cpu" else 0
-    return (
-        Rank(
-            rank=0,
+def _ranks(
+    plan: LaunchPlan, environment: Environment, measured: Sequence[WorkerMeasurements], energy: Energy
+) -> tuple[Rank, ...]:
+    """The ranks of a launch on one node, of which rank n has the n-th of the devices that the job sees."""
+    found = []
+    for number, each in enumerate(measured):
+        name = _device_name(each)
+        variant = variant_of(plan.chip, name)
+        device = None if plan.runs_on_host else number
+        rank = Rank(
+            rank=number,
             host=environment.host,
             device=device,
             device_name=name,
             variant=variant.name if variant else None,
-        ),
-    )
+        )
+        if plan.ranks > 1:
+            of_several = {
+                "times": times_of(each),
+                "memory": each.memory,
+                "energy_j": None if device is None else energy_of_device(energy, TRAINING, device),
+            }
+            rank = rank.model_copy(update=of_several)
+        found.append(rank)
+    return tuple(found)
 
 
-def _cap_w(plan: LaunchPlan, measurements: Measurements) -> float | None:
+def _cap_w(plan: LaunchPlan, measurements: MeasuredParts) -> float | None:
     """The power cap of the variant that the launch ran on, in watts; None where the chip's file does not know it."""
     return as_variant(plan.chip, _device_name(measurements)).power_cap_w.value
 
 
-def _device_name(measurements: Measurements) -> str | None:
+def _device_name(measurements: MeasuredParts) -> str | None:
     return measurements.framework.device_name if measurements.framework else None
 
 
 def _account(
+    plan: LaunchPlan,
     folder: Path,
     outcome: SamplerOutcome,
     measurements: MeasuredParts,
-    chip: str,
     results: Path,
-    cap_w: float | None,
     occupancy: Occupancy | None,
+    beside: HostSamplers,
 ) -> Energy:
     """The energy of the launch; whatever is wrong with the power log costs no other measurement."""
+    chip, cap_w = plan.scenario.chip, _cap_w(plan, measurements)
     try:
-        return account(folder, outcome, measurements, chip, results, cap_w, occupancy)
+        hosts = beside.logs()
+        return account(folder, outcome, measurements, chip, results, cap_w, occupancy, plan.device_count, hosts)
     except Exception as error:
         return Energy(collector=outcome.collector, reason=f"the power log cannot be used: {one_line(error)}")

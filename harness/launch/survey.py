@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from harness.data.config import ArchiveConfig
 from harness.errors import UserError, nearest, refuse
 from harness.frameworks.support import cannot_execute
+from harness.launch.own_port import ports_of
 from harness.machine.availability import cannot_run
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.matrix import Matrix, ModelOnData, expand
 from harness.scenario.names import folder_problem, named_problems
 from harness.scenario.networks import network_on
 from harness.scenario.scenario import Selection
-from harness.scenario.schema import ChipConfig, FrameworkName, SuiteConfig, SuiteModel
+from harness.scenario.schema import FrameworkName, SuiteConfig, SuiteModel
+from harness.scenario.set_values import Setting, changed, read_settings, suite_with
 
 if TYPE_CHECKING:
     from harness.data.source import Progress, Source
@@ -46,9 +49,10 @@ def matrix_of(selection: Selection, progress: "Progress" = lambda fraction: None
 def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -> Survey:
     """What `matrix_of` gives, with the problems of models and data listed instead of raised.
 
-    Raises UserError where suite, chip or framework do not exist.
+    Raises UserError where suite, chip or framework do not exist, and where a setting or a port is none.
     """
-    suite = catalogue.suite(selection.suite)
+    settings = read_settings(selection.settings)
+    suite = suite_with(catalogue.suite(selection.suite), settings)
     chip = catalogue.chip(selection.chip)
     suite_name, chip_name = Path(selection.suite).stem, Path(selection.chip).stem
     if selection.framework not in (None, *suite.framework_names):
@@ -62,7 +66,7 @@ def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -
     for entry in _models(selection, suite, suite_name):
         try:
             data = named_data(suite.data if selection.gives_data else entry.data or suite.data)
-            subject = _subject(entry, data)
+            subject = _subject(entry, data, settings, _own_files(selection, entry))
         except UserError as error:
             problems.append(str(error))
             continue
@@ -72,6 +76,7 @@ def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -
         bad_names = named_problems([("model", subject.model), ("preset", subject.preset), ("data", data.name)])
         problems += bad_names
         subjects += [] if bad_names else [subject]
+    models = dict.fromkeys(subject.model for subject in subjects)
     found = expand(
         suite,
         chip,
@@ -81,6 +86,8 @@ def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -
         supports=cannot_execute,
         unavailable=_unavailable(chip, suite.framework_names),
         framework=selection.framework,
+        devices=selection.devices,
+        ports=ports_of(selection, models, suite.framework_names),
     )
     problems += found.problems
     for scenario in found.cells:
@@ -100,7 +107,7 @@ def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequen
     if selection.model is None:
         chosen = suite.models
     elif selection.model.endswith((".yaml", ".yml")):
-        chosen = (_like_of_suite(suite, selection.model),)
+        chosen = (like_of_suite(suite, selection.model),)
     else:
         chosen = tuple(entry for entry in suite.models if entry.model == selection.model)
         if not chosen:
@@ -113,7 +120,7 @@ def _models(selection: Selection, suite: SuiteConfig, suite_name: str) -> Sequen
     return tuple({json.dumps(entry.model_dump(exclude_unset=True)): entry for entry in of_preset}.values())
 
 
-def _like_of_suite(suite: SuiteConfig, path: str) -> SuiteModel:
+def like_of_suite(suite: SuiteConfig, path: str) -> SuiteModel:
     """A model file with preset, data and execution of the suite's first model of its architecture, or else its first's.
 
     Of a model of another architecture the preset alone is taken.
@@ -125,25 +132,38 @@ def _like_of_suite(suite: SuiteConfig, path: str) -> SuiteModel:
     return SuiteModel(model=path, preset=suite.models[0].preset)
 
 
-def _subject(entry: SuiteModel, data: "_NamedData") -> ModelOnData:
-    """Raises UserError where there is no such preset, or it does not fit the data."""
+def _own_files(selection: Selection, entry: SuiteModel) -> dict[str, str]:
+    """The YAML files beside scenarios/ that a cell is made of, by what they are of."""
+    named = {"chip": selection.chip, "model": entry.model}
+    return {kind: name for kind, name in named.items() if name.endswith((".yaml", ".yml"))}
+
+
+def _subject(
+    entry: SuiteModel, data: "_NamedData", settings: Sequence[Setting], files: Mapping[str, str]
+) -> ModelOnData:
+    """Raises UserError where there is no such preset, it does not fit the data, or a setting does not fit it."""
     found = catalogue.preset(entry.model, entry.preset)
+    title = f"{found.model} {found.name}"
     archive, preset = data.archive, found.preset
     grid = preset.grid if archive is None else (len(archive.latitude), len(archive.longitude))
+    inference = changed("inference", preset.inference, settings, title)
     return ModelOnData(
         entry=entry,
         model=found.model,
         preset=found.name,
         architecture=found.config.architecture,
-        network=network_on(found, data.config, data.name, grid),
-        training=preset.training,
-        inference=preset.inference,
+        network=network_on(found, data.config, data.name, grid, settings),
+        training=changed("training", preset.training, settings, title),
+        inference=inference,
         data_name=data.name,
         data=data.config,
         data_root=data.root,
         data_digest=None if archive is None else archive.fingerprint,
         grid=grid,
         channels=tuple(data.config.channels if archive is None else archive.channels),
+        settings=tuple(settings),
+        files=files,
+        regions=catalogue.regions(inference),
     )
 
 
@@ -199,6 +219,10 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
         raise UserError(f"DATA={error}") from None
     if not found:
         raise UserError(f"DATA={root}: no such file or folder")
+    if str(root).endswith((".yaml", ".yml")):
+        raise UserError(
+            f"DATA={root}: a mapping and no archive: give it as MAPPING=, and the folder of its data as DATA="
+        )
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
     archives = {each: config for each, config in mappings.items() if isinstance(config, ArchiveConfig)}
     name = match_mapping(root, archives) if selection.mapping is None else selection.mapping

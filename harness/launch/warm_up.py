@@ -13,14 +13,16 @@ from uuid import uuid4
 
 from harness.errors import UserError
 from harness.launch import leftovers
+from harness.launch.ending import Ending
 from harness.launch.made import is_made
 from harness.launch.plan import LaunchPlan, PowerPlan
 from harness.launch.supervisor import Watcher
 from harness.launch.turns import turn
-from harness.launch.worker_process import Ending, run_worker
+from harness.launch.worker_process import run_worker
 from harness.processes import worker_environment
 from harness.results.record import Environment
-from harness.scenario.schema import Bounds, ChipConfig
+from harness.scenario.chips import ChipConfig
+from harness.scenario.schema import Bounds
 
 SHORT = Bounds(epochs=1, max_steps_per_epoch=2, lead_steps=1, skill=False)
 FEW_STEPS = {"min_steps": 1, "max_steps": 2}

@@ -1,4 +1,4 @@
-"""The worker as a child process: started, followed, ended, and its ending judged."""
+"""The workers of a launch as child processes: started, followed, ended, and their ending judged."""
 
 import contextlib
 import io
@@ -8,8 +8,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast, get_args
 
@@ -18,13 +17,17 @@ from harness import stopping
 from harness.faults import MACHINE, fault_in
 from harness.launch import leftovers
 from harness.launch.compile_environment import compiling
+from harness.launch.ending import Ending, end_of
+from harness.launch.launchers import Launcher, free_port, launcher_of
 from harness.launch.plan import LaunchPlan
+from harness.launch.rank_watch import RankWatch
+from harness.launch.room import cores
 from harness.launch.worker_log import WorkerLog
+from harness.processes import scratch_folder
 from harness.results.record import Status
 
 Progress = Callable[[str, float], None]
 
-MODULE = "harness.worker"
 TERMINATE_GRACE_S = 5.0
 EXIT_GRACE_S = 30.0
 """What a worker that has said how it ended may take until its process is gone."""
@@ -39,46 +42,68 @@ TOLD_BYTES = 1 << 14
 
 LONGEST_LINE = 1 << 16
 
-
-@dataclass(frozen=True)
-class Ending:
-    """How a worker ended. A reason beside a completed launch tells of something that cost no measurement."""
-
-    status: Status
-    reason: str | None
+PORTS_TRIED = 5
+MOST_OF_A_LOG, TOLD_BY_RANKS = 1 << 18, 1 << 20
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], progress: Progress) -> Ending:
-    """Run the worker of a launch to its end, and end it where it takes too long or the user interrupts.
+    """Run the workers of a launch to their end, and end them where they take too long or the user interrupts.
 
-    What it prints goes to log.txt. `progress` gets what it does and the fraction done. Raises OSError where the folder
-    cannot be written or there is no process to be had, and KeyboardInterrupt where a signal came before the worker had
-    said that it is done.
+    What they print goes to log.txt. `progress` gets what the first rank does and the fraction done. Where the port at
+    which ranks meet was taken by somebody else, they are started again with another. Raises OSError where the folder
+    cannot be written or there is no process to be had, and KeyboardInterrupt where a signal came before the workers had
+    said that they are done.
     """
+    launcher = launcher_of(plan)
+    if plan.ranks == 1:
+        return _run(launcher, plan, folder, environment, progress, None)
+    watch = RankWatch(folder, plan.ranks)
+    for _ in range(PORTS_TRIED):
+        watch.forget()
+        ending = _run(launcher, plan, folder, with_share_of_threads(environment, plan.ranks), progress, watch)
+        if ending.status == "completed" or not watch.may_try_again(_end_of_log(folder / "log.txt", TOLD_BY_RANKS)):
+            return ending
+    return Ending(ending.status, f"{PORTS_TRIED} ports of this node were taken by others: {ending.reason}")
+
+
+def with_share_of_threads(environment: dict[str, str], ranks: int) -> dict[str, str]:
+    """An environment in which each rank makes as many threads as its share of the cores, where nothing else is set."""
+    return {**dict.fromkeys(THREADS, str(max(1, cores() // ranks))), **environment}
+
+
+def _run(
+    launcher: Launcher,
+    plan: LaunchPlan,
+    folder: Path,
+    environment: dict[str, str],
+    progress: Progress,
+    watch: RankWatch | None,
+) -> Ending:
     kills_before = _oom_kills()
     scenario = plan.scenario
-    execution = scenario.execution
+    log_path = folder / "log.txt"
     with (
         stopping.held(),
-        compiling(scenario.framework, scenario.device, execution, environment) as worker_environment,
-        WorkerLog(folder / "log.txt") as log,
+        compiling(scenario.framework, scenario.device, scenario.execution, environment) as worker_environment,
+        scratch_folder("ranks") as scratch,
     ):
-        read_end, write_end = os.pipe()
-        with os.fdopen(read_end, "rb", buffering=0) as pipe:
+        with WorkerLog(log_path) as log, _channel(plan, scratch) as (pipe, told, kept):
             try:
-                plan.model_copy(update={"progress_fd": write_end}).write(folder)
+                told.write(folder)
                 worker = children.start(
-                    children.python_module(MODULE, folder.absolute(), python=plan.python),
+                    launcher.command(plan, folder, free_port(), scratch),
                     env=worker_environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log.descriptor,
                     stderr=log.descriptor,
-                    pass_fds=(write_end,),
+                    pass_fds=kept,
                 )
             finally:
-                os.close(write_end)
+                for descriptor in kept:
+                    os.close(descriptor)
                 log.read()
-            followed = _Following(pipe, worker, folder, plan.scenario.time_limit_s, progress)
+            followed = _Following(pipe, worker, folder, scenario.time_limit_s, progress, watch)
             try:
                 with stopping.allowed():
                     followed.to_the_end()
@@ -90,22 +115,64 @@ def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], prog
             finally:
                 hung = worker.poll() is None
                 gone = worker.end(TERMINATE_GRACE_S)
-    ending = _explained(_judge(followed, worker.returncode, hung, _oom_kills() > kills_before), folder / "log.txt")
+        _append(launcher.logs(scratch), log_path)
+    killed = _oom_kills() > kills_before
+    if watch is None:
+        judged = _judge(followed, worker.returncode, hung, killed)
+    else:
+        judged = _judge_ranks(
+            followed, watch.ending(_end_of_log(log_path, TOLD_BY_RANKS)), worker.returncode, hung, killed
+        )
+    ending = _explained(judged, log_path)
     if gone:
         return ending
     left = f"process {worker.pid} waits in the kernel and could not be killed"
     return Ending(ending.status, f"{ending.reason}; {left}" if ending.reason else left)
 
 
+@contextlib.contextmanager
+def _channel(plan: LaunchPlan, scratch: Path) -> Iterator[tuple[io.FileIO, LaunchPlan, tuple[int, ...]]]:
+    """Where the first rank says what it does, the plan that names it, and descriptors that the child must inherit.
+
+    A launcher between keeps no descriptor open for its ranks: they get a pipe with a name.
+    """
+    if plan.ranks == 1:
+        read_end, write_end = os.pipe()
+        with os.fdopen(read_end, "rb", buffering=0) as pipe:
+            yield pipe, plan.model_copy(update={"progress_fd": write_end}), (write_end,)
+        return
+    path = scratch / "progress"
+    os.mkfifo(path, 0o600)
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb", buffering=0) as pipe:
+        yield pipe, plan.model_copy(update={"progress_path": str(path)}), ()
+
+
+def _append(logs: Sequence[Path], log: Path) -> None:
+    """The ends of files that ranks have printed into, each with its name."""
+    with contextlib.suppress(OSError), log.open("ab") as file:
+        for path in logs:
+            file.write(f"\n[{path.name}]\n".encode())
+            with path.open("rb") as printed:
+                printed.seek(max(0, path.stat().st_size - MOST_OF_A_LOG))
+                file.write(printed.read(MOST_OF_A_LOG))
+
+
 class _Following:
     """Reads what a worker says of itself until it has ended or has no more time."""
 
     def __init__(
-        self, pipe: io.FileIO, worker: children.Child, folder: Path, limit_s: float, progress: Progress
+        self,
+        pipe: io.FileIO,
+        worker: children.Child,
+        folder: Path,
+        limit_s: float,
+        progress: Progress,
+        watch: RankWatch | None,
     ) -> None:
         self.told: Ending | None = None
         self.cut: str | None = None
         self._pipe, self._worker, self._folder, self._limit_s, self._progress = pipe, worker, folder, limit_s, progress
+        self._watch = watch
         self._begun_s = self._heard_s = self._beaten_s = time.monotonic()
         self._rest = b""
 
@@ -137,6 +204,8 @@ class _Following:
 
     def _is_over(self) -> bool:
         if self._worker.poll() is not None:
+            return True
+        if self._watch is not None and self._watch.is_over():
             return True
         now_s = time.monotonic()
         if self.told is not None:
@@ -182,7 +251,7 @@ def _judge(followed: _Following, returncode: int | None, hung: bool, oom_killed:
     if followed.told is not None:
         if followed.told.status != "completed" or followed.cut or (returncode == 0 and not hung):
             return followed.told
-        end = f"its process did not end within {EXIT_GRACE_S:g} s and was ended" if hung else _end_of(returncode)
+        end = f"its process did not end within {EXIT_GRACE_S:g} s and was ended" if hung else end_of(returncode)
         return Ending("completed", f"after the last measurement: {end}; see log.txt")
     if followed.cut is not None:
         return Ending("timed_out", followed.cut)
@@ -190,7 +259,25 @@ def _judge(followed: _Following, returncode: int | None, hung: bool, oom_killed:
         return Ending("completed", None)
     if returncode == -signal.SIGKILL and oom_killed:
         return Ending("out_of_memory", "killed by the kernel: out of memory")
-    return Ending("crashed", f"{_end_of(returncode)}{SEE_LOG}")
+    return Ending("crashed", f"{end_of(returncode)}{SEE_LOG}")
+
+
+def _judge_ranks(
+    followed: _Following, by_ranks: Ending | None, returncode: int | None, hung: bool, oom_killed: bool
+) -> Ending:
+    """The ending of a launch of several ranks, `by_ranks` being what they say of it."""
+    if by_ranks is None:
+        if followed.cut is not None:
+            return Ending("timed_out", followed.cut)
+        return Ending("crashed", f"before all ranks were done, their launcher {end_of(returncode)}{SEE_LOG}")
+    if by_ranks.status == "completed":
+        if followed.cut or (returncode == 0 and not hung):
+            return by_ranks
+        end = f"the ranks did not end within {EXIT_GRACE_S:g} s and were ended" if hung else end_of(returncode)
+        return Ending("completed", f"after the last measurement: {end}{SEE_LOG}")
+    if by_ranks.status == "crashed" and oom_killed and signal.SIGKILL.name in (by_ranks.reason or ""):
+        return Ending("out_of_memory", f"{by_ranks.reason} by the kernel: out of memory")
+    return by_ranks
 
 
 def _explained(ending: Ending, log: Path) -> Ending:
@@ -204,21 +291,12 @@ def _explained(ending: Ending, log: Path) -> Ending:
     return Ending(status, f"{(ending.reason or '').removesuffix(SEE_LOG)}, after: {fault}")
 
 
-def _end_of_log(log: Path) -> str:
+def _end_of_log(log: Path, most: int = TOLD_BYTES) -> str:
     with contextlib.suppress(OSError), log.open("rb") as file:
         file.seek(0, os.SEEK_END)
-        file.seek(max(0, file.tell() - TOLD_BYTES))
-        return file.read(TOLD_BYTES).decode(errors="replace")
+        file.seek(max(0, file.tell() - most))
+        return file.read(most).decode(errors="replace")
     return ""
-
-
-def _end_of(returncode: int | None) -> str:
-    if returncode is None or returncode >= 0:
-        return f"ended with status {returncode}"
-    try:
-        return f"killed by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"killed by signal {-returncode}"
 
 
 def _oom_kills() -> int:

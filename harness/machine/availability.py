@@ -9,7 +9,7 @@ from harness.machine.interpreters import Package, look, packages_here
 from harness.machine.versions import disagreements, unmet
 
 
-class FrameworkOnChip(Protocol):
+class FrameworkEntry(Protocol):
     """What a chip's file says of a framework, as harness.scenario.schema has it."""
 
     @property
@@ -45,7 +45,7 @@ class Chip(Protocol):
         """Device files that exist where the chip does."""
 
     @property
-    def frameworks(self) -> Mapping[Any, FrameworkOnChip]:
+    def frameworks(self) -> Mapping[Any, FrameworkEntry]:
         """By the name of the framework."""
 
 
@@ -63,7 +63,7 @@ def cannot_run(chip: Chip, framework: str) -> str | None:
     return None
 
 
-def _lacking(entry: FrameworkOnChip) -> str | None:
+def _lacking(entry: FrameworkEntry) -> str | None:
     """What of the packages is missing or has a version that does not fit."""
     if entry.python is None:
         packages: Mapping[str, Package] = packages_here(entry.packages)

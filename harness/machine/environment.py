@@ -4,14 +4,13 @@ import contextlib
 import os
 import platform
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import psutil
 
 import harness
-from collectors import children
+from harness import git
 from harness.errors import UserError
 from harness.machine import accelerators, interpreters, probe
 from harness.machine import identity as machine
@@ -20,7 +19,6 @@ from harness.privacy import interpreter_title
 from harness.results.record import Environment
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "GOMP_CPU_AFFINITY", "KMP_AFFINITY")
-GIT_LIMIT_S = 10.0
 REPOSITORY = Path(harness.__file__).resolve().parents[1]
 
 
@@ -30,10 +28,11 @@ def capture(visible_devices_variable: str | None) -> Environment:
         raise UserError("/proc is not mounted: neither the load nor the memory of this machine can be told; mount it")
     frequency = _cpu_frequency()
     known_by = machine.identity()
+    commit, dirty = _checkout()
     return Environment(
         crosscast_version=harness.__version__,
-        git_commit=_git("rev-parse", "HEAD"),
-        git_dirty=None if (status := _git("status", "--porcelain")) is None else bool(status),
+        git_commit=commit,
+        git_dirty=dirty,
         python=platform.python_version(),
         platform=platform.platform(),
         host=known_by.digest,
@@ -66,22 +65,18 @@ def host_digest() -> str:
     return machine.identity().digest
 
 
+def _checkout() -> tuple[str | None, bool | None]:
+    """The commit of this harness, and whether files differ from it; None where git does not tell."""
+    status = _git("status", "--porcelain=v2", "--branch")
+    if status is None:
+        return _git("rev-parse", "HEAD"), None
+    found = re.search(r"^# branch\.oid ([0-9a-f]+)$", status, re.M)
+    return found and found[1], any(not line.startswith("#") for line in status.splitlines())
+
+
 def _git(*arguments: str) -> str | None:
-    if not (REPOSITORY / ".git").exists():
-        return None
-    try:
-        git = children.start(
-            ["git", "-C", str(REPOSITORY), *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        )
-    except OSError:
-        return None
-    try:
-        told, _ = git.communicate(timeout=GIT_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        git.end()
-    return told.decode(errors="replace").strip() if git.returncode == 0 else None
+    told = git.ask(REPOSITORY, *arguments) if (REPOSITORY / ".git").exists() else None
+    return told and told.strip()
 
 
 def _cpu_name() -> str:

@@ -4,24 +4,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from collectors import children
 from harness.machine import probe
-from harness.processes import worker_environment
 
 LIMIT_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(msgspec.Struct, frozen=True):
     """A package of an interpreter; `version` is None where it is not told without an import."""
 
     there: bool
@@ -43,8 +38,7 @@ class _Answer(msgspec.Struct, frozen=True):
     harness: _Harness | None
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(msgspec.Struct, frozen=True):
     """What a Python has; `problem` says why the harness cannot work in it, and is None where it can."""
 
     python: str
@@ -54,8 +48,13 @@ class Interpreter:
 
 
 def packages_here(names: Sequence[str]) -> dict[str, Package]:
-    """The packages of this Python that have these import names."""
-    return {name: msgspec.convert(probe.package(name), Package) for name in names}
+    """The packages of this Python that have these import names; looked for once on each `sys.path`."""
+    return {name: _package(name, tuple(sys.path)) for name in names}
+
+
+@lru_cache
+def _package(name: str, places: tuple[str, ...]) -> Package:
+    return msgspec.convert(probe.package(name), Package)
 
 
 @lru_cache
@@ -69,6 +68,9 @@ def look(python: str, names: tuple[str, ...] = ()) -> Interpreter:
 
 def _ask(python: str, names: Sequence[str]) -> _Answer | str:
     """Its answer, or why there is none."""
+    from collectors import children
+    from harness.processes import worker_environment
+
     if not os.access(python, os.X_OK) or Path(python).is_dir():
         return f"{python} is no program that can be run: name a Python"
     try:
@@ -117,6 +119,8 @@ def _problem(python: str, told: _Answer) -> str | None:
 
 
 def _requires_python() -> str:
+    from importlib.metadata import PackageNotFoundError, metadata
+
     try:
         return metadata("crosscast")["Requires-Python"] or ">=3.10"
     except (PackageNotFoundError, KeyError):

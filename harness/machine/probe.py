@@ -6,6 +6,7 @@ and need not have the harness.
 
 import hashlib
 import json
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,8 +38,18 @@ def package(name: str) -> Any:
 def distributions() -> str:
     """SHA-256 of the list of installed packages and versions."""
     found: Any = [] if metadata is None else metadata.distributions()
-    listed = sorted({f"{each.metadata['Name']}=={each.version}" for each in found})
+    listed = sorted({"{}=={}".format(*_name_and_version(one)) for one in found})
     return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+
+
+def _name_and_version(distribution: Any) -> Any:
+    """As `distribution.metadata` has them; that parses the whole description of a package for two lines of its head."""
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    head = text.partition("\n\n")[0]
+    told = [re.findall(f"^{field}: *(.+?) *$", head, re.MULTILINE) for field in ("Name", "Version")]
+    if all(len(values) == 1 for values in told):
+        return [values[0] for values in told]
+    return [distribution.metadata[field] for field in ("Name", "Version")]
 
 
 def sources(root: Path) -> str:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 RELEASE = re.compile(r"\d+(\.\d+)*")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a requirement begins with."""
 
 
 def unmet(needs: Mapping[str, str], versions: Mapping[str, str | None]) -> Iterator[str]:
@@ -37,12 +39,17 @@ def disagreements(versions: Mapping[str, str | None], requires: Mapping[str, Seq
 
     `requires` has each one's requirements as its metadata states them.
     """
+    if len(versions) < 2:
+        return
     from packaging.requirements import InvalidRequirement, Requirement
     from packaging.utils import canonicalize_name
 
     installed = {canonicalize_name(name): name for name in versions}
     for name, lines in requires.items():
         for line in lines:
+            name_wanted = NAME.match(line.lstrip())
+            if name_wanted is None or canonicalize_name(name_wanted[0]) not in installed:
+                continue
             try:
                 wanted = Requirement(line)
             except InvalidRequirement:

@@ -17,8 +17,11 @@ and may offer
 
     OPERATORS                       names of harness.models.operators.choices that its network uses; default: none
     RANGES                          True where `recompute: {unit: ranges}` works through ranges of grid points
+    operations(network, domain, samples, execution, epoch, later), loss_operations(network, domain, samples)
+                                    what its operators compute and move, for projections: see harness.models.operations
     forward_flops(network, domain, training)
-                                    the least operations of one sample and step: see harness.models.work
+                                    the least operations of one sample and step, where these are not those of its
+                                    `operations`: see harness.models.work
     sizes(shapes)                   what the shapes of its parameters, by name, say of it in words: {"patch size": 4};
                                     what they do not tell is left out
 

@@ -6,8 +6,9 @@ reserve of `fitting`. MindSpore's graphs on a CPU take about twice as much, and 
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +16,9 @@ from harness.errors import UserError
 from harness.models.activations import FLOAT32_BYTES, LOW_BYTES, Activations
 from harness.models.domain import Domain
 from harness.models.parameters import count
-from harness.scenario.execution import Execution, Recompute
-from harness.scenario.schema import ChipConfig, TrainingConfig
+from harness.scenario.chips import ChipConfig
+from harness.scenario.execution import Execution, Recompute, World
+from harness.scenario.schema import TrainingConfig
 
 GIB = 2**30
 RESERVE = 0.1
@@ -47,7 +49,9 @@ def step_memory(
     """The memory of the largest training step; None where the architecture does not say what it keeps.
 
     Weights and moments stay in float32 in any precision; a lower one adds a copy of the weights. Of W devices each has
-    the W-th part of the moments with a sharded optimiser, and of weights and gradients too where all is sharded.
+    the W-th part of the moments with a sharded optimiser, and of weights and gradients too where all is sharded. Then
+    the gradients of micro-batches are whole until they are exchanged, once a step, and a network that works through
+    ranges has all its weights gathered while it runs. Not counted is the one block that is gathered else.
     """
     activations_of = getattr(package, "activations", None)
     if activations_of is None:
@@ -61,14 +65,17 @@ def step_memory(
     fields = training.batch_size * (inputs + steps * domain.outputs) + domain.outputs
     recomputes, offloads = (execution.recompute.unit == unit for unit in ("blocks", "offload"))
     devices, parallel = execution.world.devices, execution.world.parallel
-    of_weights, of_moments = (
-        devices if parallel == "sharded" else 1,
-        1 if parallel == "data" else devices,
-    )
+    of_moments = 1 if parallel == "data" else devices
+    part = parameter_bytes // devices
+    weights = gradients = parameter_bytes
+    if parallel == "sharded":
+        gathers_all = execution.recompute.unit == "ranges"
+        weights = part + parameter_bytes * gathers_all
+        gradients = parameter_bytes if gathers_all or execution.accumulation > 1 else part
     copies = parameter_bytes * LOW_BYTES // FLOAT32_BYTES if low else 0
     return StepMemory(
-        weights=parameter_bytes // of_weights + copies,
-        gradients=parameter_bytes // of_weights,
+        weights=weights + copies,
+        gradients=gradients,
         optimiser=2 * parameter_bytes // of_moments,
         batch=FLOAT32_BYTES * fields * math.prod(domain.grid),
         activations=kept.peak_bytes(steps=steps, recomputes=recomputes, offloads=offloads, low=low),
@@ -82,18 +89,21 @@ def fitting(
     training: TrainingConfig,
     chip: ChipConfig,
     execution: Execution,
+    worlds: Sequence[World] = (),
 ) -> Execution:
     """The execution, with more micro-batches and recomputing than it asks for where it does not fit a chip without.
 
     Micro-batches come first, which compute nothing twice, then blocks, then ranges of grid points where an architecture
-    has them. Raises UserError where the chip's file does not give its memory, the architecture does not say what it
-    keeps, or nothing fits.
+    has them. Where nothing fits the devices that it names, `worlds` are tried in their order, each with the same
+    batch_size a device. Raises UserError where the chip's file does not give its memory, the architecture does not say
+    what it keeps, or nothing fits.
     """
     if chip.memory_gib.value is None:
         raise UserError(f"{chip.title}: its file gives no memory_gib, so that nothing can be fitted to it")
     limit = (1 - RESERVE) * chip.memory_gib.value * GIB
     least: int | None = None
-    for candidate in _candidates(package, domain, training.batch_size, execution):
+    named = [execution, *(execution.model_copy(update={"world": world}) for world in worlds)]
+    for candidate in chain.from_iterable(_candidates(package, domain, training.batch_size, each) for each in named):
         needed = step_memory(package, network, domain, training, candidate)
         if needed is None:
             name = package.__name__.rpartition(".")[2]

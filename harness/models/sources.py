@@ -1,12 +1,12 @@
 """Which code a network runs in a framework, as a digest."""
 
 import hashlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
+from harness.own_code import source_of
 from harness.scenario.schema import FrameworkName
 
 MODELS = Path(__file__).parent
@@ -17,7 +17,7 @@ FRAMEWORK_NAMES = get_args(FrameworkName)
 def sources_digest(package: ModuleType, framework: str, port: str | None = None) -> str:
     """SHA-256 (hex) of the sources of an architecture in a framework, of the layers and of the framework's room.
 
-    `port` is the module that stands in for the architecture's own, whose source then counts too.
+    `port`, as `module[:name]`, stands in for the architecture's own; the source of its module then counts too.
     """
     digest = hashlib.sha256()
     for path in _files(package, framework, port):
@@ -31,9 +31,8 @@ def _files(package: ModuleType, framework: str, port: str | None) -> Iterator[Pa
         yield from (path for path in sorted(folder.rglob("*.py")) if path.name not in others and _shared(path, folder))
     yield FRAMEWORKS / "policy.py"
     yield from sorted((FRAMEWORKS / framework).rglob("*.py"))
-    found = importlib.util.find_spec(port) if port else None
-    if found and found.origin:
-        yield Path(found.origin)
+    if port and (path := source_of(port)):
+        yield path
 
 
 def _shared(path: Path, folder: Path) -> bool:

@@ -11,10 +11,8 @@ from collectors.accounting.energy_curve import midpoint_ns
 from collectors.samples import SampleLog, read_notes, read_parquet
 from collectors.sampling.log_checks import checked
 from harness.errors import UserError
-from harness.results import record
+from harness.results import file_names, record
 from harness.results.checks import check_record
-
-LAUNCH_FILE = "power.parquet"
 
 Content = TypeVar("Content")
 
@@ -75,7 +73,7 @@ def load(path: Path) -> PowerLog:
     if not os.path.lexists(path):
         raise UserError(f"{path}: cannot be read: no such file or folder")
     beside = path.with_name(record.FILE_NAME)
-    if path.name == LAUNCH_FILE and beside.exists():
+    if path.name == file_names.POWER and beside.exists():
         return _load_launch(path.parent)
     log, notes = _read(path, read_parquet), _read(path, read_notes)
     try:
@@ -95,7 +93,7 @@ def _load_launch(folder: Path) -> PowerLog:
         check_record(kept)
     except ValueError as error:
         raise UserError(f"{folder / record.FILE_NAME}: damaged: {error}; remove it or run it again") from None
-    path = folder / LAUNCH_FILE
+    path = folder / file_names.POWER
     if not os.path.lexists(path):
         raise UserError(f"{folder}: no power was sampled: {kept.energy.reason}")
     phases = tuple(LoggedPhase(phase.name, phase.t0_ns, phase.t1_ns) for phase in kept.measurements.phases)

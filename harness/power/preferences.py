@@ -6,7 +6,7 @@ from collectors.registry import Registry
 from harness.errors import UserError, nearest
 from harness.machine import availability
 from harness.scenario import catalogue
-from harness.scenario.schema import ChipConfig
+from harness.scenario.chips import ChipConfig
 
 
 def preferences(chip: str | None, collectors: str | None) -> tuple[str, ...]:

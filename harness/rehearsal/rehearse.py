@@ -14,13 +14,17 @@ Command = tuple[str, ...]
 
 
 def commands(
-    chip: str, suite: str, results: Path, *, parity: Sequence[str] = (), repeats: int | None = None
+    chip: str, suite: str, results: Path, *, parity: Sequence[str] = (), repeats: int | None = None, deep: bool = True
 ) -> list[Command]:
-    """Doctor, certificates of PyTorch for these models, a bench with its tables, and what else is made of records."""
+    """Doctor, certificates of PyTorch for these models, a bench with its tables, and what else is made of records.
+
+    The doctor looks deep, too, unless that is left out.
+    """
     here = ("--results", str(results))
     times = () if repeats is None else ("--repeats", str(repeats))
     return [
         ("doctor", "--chip", chip, "--seconds", "3"),
+        *([("doctor", "--chip", chip, "--deep", *here)] if deep else []),
         *(("parity", model, "--chip", chip, "--framework", "pytorch", *here) for model in parity),
         ("bench", "--chip", chip, "--suite", suite, *times, *here),
         ("figures", *here),
@@ -30,7 +34,7 @@ def commands(
 
 
 def rehearse(
-    chip: str, suite: str, folder: Path, *, parity: Sequence[str] = (), repeats: int | None = None
+    chip: str, suite: str, folder: Path, *, parity: Sequence[str] = (), repeats: int | None = None, deep: bool = True
 ) -> list[Command]:
     """Run every command, whatever became of those before it; those that failed.
 
@@ -39,7 +43,7 @@ def rehearse(
     environment = set_stage(chip, folder.absolute() / "stage")
     say(f"{rehearsal.NOTICE}. Its files are in {folder}.")
     failed = []
-    for command in commands(chip, suite, folder / "results", parity=parity, repeats=repeats):
+    for command in commands(chip, suite, folder / "results", parity=parity, repeats=repeats, deep=deep):
         say("")
         say(f"$ {' '.join(('crosscast', *command))}")
         if _run(command, environment):

@@ -12,7 +12,7 @@ from harness.rehearsal.building import STAND_INS, second_device, vendor_library
 from harness.rehearsal.cards import CARDS, Card
 from harness.rehearsal.programs import write_program
 from harness.scenario import catalogue
-from harness.scenario.schema import ChipConfig
+from harness.scenario.chips import ChipConfig
 
 CAST_FILE = "stage.json"
 """What the stand-ins read of a stage."""

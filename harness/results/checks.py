@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from pydantic import BaseModel
 
-from harness.results.record import Energy, Load, Measurements, Phase, Record, StageSummary
+from harness.results.record import Energy, Load, Measurements, Record, StageSummary
 
 MOST_INTEGER = 2**63 - 1
 MOST_FLOAT = 1e39
@@ -122,7 +122,10 @@ def _check_measurements(measured: Measurements) -> None:
     if measured.skill:
         _check_leads(tuple(map(LEAD_H, measured.skill.scores)))
     for phase in measured.phases:
-        _check_phase(phase)
+        if not 0 <= phase.t0_ns <= phase.t1_ns <= MOST_INTEGER:
+            raise ValueError(f"phase {phase.name}: begins or ends at no time, or ends before it begins")
+        if not (0 <= phase.steps <= MOST_INTEGER and 0 <= phase.samples <= MOST_INTEGER):
+            raise ValueError(f"phase {phase.name}: {_short(phase.steps)} steps of {_short(phase.samples)} samples")
 
 
 def _check_stage(stage: StageSummary) -> None:
@@ -140,13 +143,6 @@ def _check_leads(leads_h: tuple[float, ...]) -> None:
     for lead_h in leads_h:
         if not 0 <= lead_h <= MOST_LEAD_H:
             raise ValueError(f"skill: a lead time of {lead_h:g} h")
-
-
-def _check_phase(phase: Phase) -> None:
-    if not 0 <= phase.t0_ns <= phase.t1_ns <= MOST_INTEGER:
-        raise ValueError(f"phase {phase.name}: begins or ends at no time, or ends before it begins")
-    if not (0 <= phase.steps <= MOST_INTEGER and 0 <= phase.samples <= MOST_INTEGER):
-        raise ValueError(f"phase {phase.name}: {_short(phase.steps)} steps of {_short(phase.samples)} samples")
 
 
 def _check_energy(energy: Energy) -> None:

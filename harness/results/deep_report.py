@@ -10,6 +10,7 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
+from harness.suggesting import command
 
 FOLDER, FILE_NAME = "doctor", "doctor.json"
 MOST_BYTES = 10_000_000
@@ -17,7 +18,7 @@ MOST_BYTES = 10_000_000
 Verdict = Literal["ok", "warning", "failed"]
 
 
-class Measured(Frozen):
+class BoundedValue(Frozen):
     """A number of a check, beside what it may be at most; `value` None where it is not finite."""
 
     what: str
@@ -33,7 +34,7 @@ class Check(Frozen):
     verdict: Verdict
     found: str
     advice: str | None = Field(default=None, description="one line; None where nothing is to be done")
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[BoundedValue, ...] = ()
 
 
 class DeepReport(Frozen):
@@ -68,12 +69,15 @@ def save(report: DeepReport, results: Path) -> Path:
     return path
 
 
-def remark(results: Path, chip: str, host: str) -> str | None:
-    """What a bench has to say of the last report: that there is none, or that checks failed; None where all is well."""
-    command = f"crosscast doctor --deep --chip {chip}"
+def remark(results: Path, chip: str, host: str, chip_file: str | None = None) -> str | None:
+    """What a bench has to say of the last report: that there is none, or that checks failed; None where all is well.
+
+    `chip_file` is the chip's file where it stands beside scenarios/.
+    """
+    asked = command("doctor", "--deep", "--chip", chip_file or chip, results=results)
     with contextlib.suppress(OSError, ValueError):
         report = DeepReport.model_validate_json(read_regular(path_of(results, chip, host), MOST_BYTES))
         failed = ", ".join(f"{check.name} ({check.group})" for check in report.of("failed"))
         when = report.made_at[:10]
-        return f"`{command}` of {when} found what must be mended before a number counts: {failed}" if failed else None
-    return f"`{command}` was never run on this host: it proves in five minutes that what is measured here can count"
+        return f"`{asked}` of {when} found what must be mended before a number counts: {failed}" if failed else None
+    return f"`{asked}` was never run on this host: it proves in five minutes that what is measured here can count"

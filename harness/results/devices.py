@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from harness.frozen import Frozen
+from harness.results.measurements import Memory
 
 Vendor = Literal["nvidia", "ascend", "hygon_amd"]
 
@@ -72,8 +73,25 @@ def _words(model: Frozen, apart: tuple[str, ...]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in known)
 
 
+class RankTimes(Frozen):
+    """What a rank of several took for its steps of training, in seconds by its own clock.
+
+    Its steps hold what it waited for slower ranks. `wait_total_s` is the part of the data that was waited for; None
+    where that is not told apart.
+    """
+
+    steps: int
+    data_total_s: float
+    wait_total_s: float | None
+    step_total_s: float
+    step_median_s: float
+
+
 class Rank(Frozen):
-    """One process of a launch: `device` is the logical number of its device, None on the CPU."""
+    """One process of a launch: `device` is the logical number of its device, None on the CPU.
+
+    Times, memory and energy are told of each rank where there are several; of one alone the measurements tell them.
+    """
 
     rank: int
     host: str = Field(description="as in the environment")
@@ -81,6 +99,11 @@ class Rank(Frozen):
     device_name: str | None = Field(description="the framework's name of it; None where it was not reached")
     variant: str | None = Field(
         default=None, description="which variant of the chip the device is; None where its file knows none of the name"
+    )
+    times: RankTimes | None = None
+    memory: Memory | None = None
+    energy_j: float | None = Field(
+        default=None, description="of its device in training; None where no sensor tells it apart or it is not valid"
     )
 
 

@@ -1,5 +1,6 @@
 """What was measured in a launch, as its record keeps it: summaries of steps, scores, memory and definitions."""
 
+from statistics import median
 from typing import Literal
 
 from pydantic import Field
@@ -107,9 +108,11 @@ class LatencySummary(Frozen):
 
 
 class SkillScore(Frozen):
-    """RMSE (in the variable's units) and ACC of a forecaster at a lead time; acc None where it is not defined.
+    """RMSE, bias, MAE (in the variable's units), ACC and activity of a forecaster at a lead time.
 
-    The RMSE of a forecast that blew up is infinite or NaN.
+    `activity` is the standard deviation of the forecast's anomalies over that of the truth's. The RMSE of a forecast
+    that blew up is infinite or NaN; all others are None where they are not finite, not defined, or of an older record.
+    `region` is None where all points count.
     """
 
     forecaster: Literal["model", "persistence", "climatology"]
@@ -119,6 +122,10 @@ class SkillScore(Frozen):
     samples: int
     rmse: float
     acc: float | None
+    bias: float | None = None
+    mae: float | None = None
+    activity: float | None = None
+    region: str | None = None
 
 
 class Skill(Frozen):
@@ -143,6 +150,24 @@ class Memory(Frozen):
     device_reserved_bytes: int | None = None
 
 
+class Communication(Frozen):
+    """Seconds of training steps with and without the exchange of gradients, each that of the slowest rank.
+
+    Both are empty where `reason` says why there are none.
+    """
+
+    step_s: tuple[float, ...] = ()
+    without_exchange_s: tuple[float, ...] = ()
+    reason: str | None = None
+
+    @property
+    def share(self) -> float | None:
+        """The part of a median step that the exchange takes; None where that is not measured."""
+        if not self.step_s or not self.without_exchange_s:
+            return None
+        return 1 - median(self.without_exchange_s) / median(self.step_s)
+
+
 class MeasuredParts(Frozen):
     """What a worker and a record say alike; parts that the worker did not reach are None."""
 
@@ -162,6 +187,9 @@ class MeasuredParts(Frozen):
     skill: Skill | None = None
     memory: Memory | None = None
     phases: tuple[Phase, ...] = ()
+    communication: Communication | None = Field(
+        default=None, description="None with one rank, where nothing was trained, and in older records"
+    )
     profile: str | None = Field(default=None, description="trace file of a profiler beside the record")
 
 

@@ -64,8 +64,20 @@ class AppliedCalibration(Frozen):
     update_period_s: float | None
 
 
+class ScopeEnergy(Frozen):
+    """Energy by phase of one scope of the host: its CPU packages, its memory, or the node with all that runs on it."""
+
+    scope: str
+    collector: str
+    idle: Idle | None = None
+    phases: tuple[PhaseEnergy, ...] = ()
+
+
 class Energy(Frozen):
-    """Energy by phase; `reason` says why there is none."""
+    """Energy of the devices by phase; `reason` says why there is none.
+
+    `hosts` holds that of the host beside it, scope by scope, and `without` why collectors of the host read nothing.
+    """
 
     collector: str | None
     reason: str | None
@@ -73,3 +85,5 @@ class Energy(Frozen):
     calibrations: tuple[AppliedCalibration, ...] = ()
     sampling: Sampling | None = None
     phases: tuple[PhaseEnergy, ...] = ()
+    hosts: tuple[ScopeEnergy, ...] = ()
+    without: tuple[str, ...] = ()

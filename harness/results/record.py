@@ -22,9 +22,11 @@ from harness.results.devices import (
     Load,
     OtherProcess,
     Rank,
+    RankTimes,
 )
 from harness.results.environment import Environment
 from harness.results.measurements import (
+    Communication,
     Compile,
     Definitions,
     EpochSummary,
@@ -39,7 +41,7 @@ from harness.results.measurements import (
     Startup,
     StepTimes,
 )
-from harness.results.phases import AppliedCalibration, Energy, Idle, Phase, PhaseEnergy, Sampling
+from harness.results.phases import AppliedCalibration, Energy, Idle, Phase, PhaseEnergy, Sampling, ScopeEnergy
 from harness.results.series import Epoch, Latency, TrainingStage, WorkerMeasurements
 from harness.results.steps import StepsFile
 from harness.results.upgrade import upgrade
@@ -48,6 +50,7 @@ from harness.scenario.scenario import Scenario
 __all__ = [
     "Accelerator",
     "AppliedCalibration",
+    "Communication",
     "Compile",
     "Definitions",
     "Device",
@@ -69,8 +72,10 @@ __all__ = [
     "Phase",
     "PhaseEnergy",
     "Rank",
+    "RankTimes",
     "Record",
     "Sampling",
+    "ScopeEnergy",
     "Skill",
     "SkillScore",
     "StageSummary",
@@ -130,8 +135,9 @@ def save(record: Record, folder: Path) -> Path:
     """
     path = folder / FILE_NAME
     root, reason, measured = record.scenario.data_root, record.reason, record.measurements
+    files = {kind: without_folders(name) for kind, name in record.scenario.files.items()}
     discreet: dict[str, Any] = {
-        "scenario": record.scenario.model_copy(update={"data_root": root and without_folders(root)}),
+        "scenario": record.scenario.model_copy(update={"data_root": root and without_folders(root), "files": files}),
         "reason": reason and without_folders(reason),
     }
     if measured.data is not None:

@@ -1,12 +1,12 @@
-"""The steps of a launch as a table beside its record: one row a step, in the order in which they were made.
+"""The steps of a launch as a table beside its record: one row a step of a rank, in the order in which it made them.
 
-Columns: rank; part, "training" or "inference"; stage and epoch, counted from 0, of a training step; step, counted from
-0 within its epoch, or from the start of inference; and data_s, wait_s, step_s (seconds) and loss as
-`harness.results.series.Epoch` defines them. What a step does not have is null. Losses may be infinite or NaN.
+Columns: rank, whose times are its own; part, "training" or "inference"; stage and epoch, counted from 0, of a training
+step; step, counted from 0 within its epoch, or from the start of inference; and data_s, wait_s, step_s (seconds) and
+loss as `harness.results.series.Epoch` defines them. What a step does not have is null. Losses may be infinite or NaN.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from itertools import repeat
 from pathlib import Path
@@ -41,15 +41,15 @@ class StepsFile(Frozen):
     sha256: str = Field(description="SHA-256 of the file, in hex")
 
 
-def save(measured: WorkerMeasurements, folder: Path, rank: int = 0) -> StepsFile | None:
-    """Write the steps of a rank into the folder of the launch; nothing, and None, where there was no step.
+def save(ranks: Sequence[WorkerMeasurements], folder: Path) -> StepsFile | None:
+    """Write the steps of all ranks into the folder of the launch; nothing, and None, where there was no step.
 
     Raises what `write_atomically` raises.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = list(_rows(measured, rank))
+    rows = [row for rank, measured in enumerate(ranks) for row in _rows(measured, rank)]
     if not rows:
         return None
     columns = dict(zip(COLUMNS, zip(*rows, strict=True), strict=True))

@@ -8,7 +8,7 @@ from harness.frameworks.base import Framework
 
 
 @dataclass
-class StepTimes:
+class EpochTimes:
     """Of the steps of an epoch, each a list with one entry a step; seconds.
 
     `wait_s` is what the loop waited for the batch on the host and is part of `data_s`, which ends when the batch is on
@@ -32,7 +32,7 @@ class StepClock:
     """
 
     def __init__(self, framework: Framework, window: int = 1, *, first_apart: bool = False) -> None:
-        self.times = StepTimes()
+        self.times = EpochTimes()
         self._framework = framework
         self._window = window
         self._room = 1 if first_apart else window

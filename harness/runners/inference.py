@@ -1,18 +1,20 @@
 """Inference: latency of a single step, and an autoregressive rollout scored by lead time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
 import numpy as np
 
-from harness.data.windows import Windows
+from harness.data.dealing import Share
+from harness.data.windows import Fields, Rollout, Windows
 from harness.frameworks.base import Framework
 from harness.results.forecast import keep_first
 from harness.results.record import Latency, Skill, SkillScore
+from harness.runners.agreement import slowest
 from harness.runners.reporter import Reporter
-from harness.runners.skill import Scorer, SkillTable
+from harness.runners.skill import FORECASTERS, Scorer, SkillTable
 from harness.runners.steady import steady_from
 from harness.scenario.schema import InferenceConfig
 
@@ -27,6 +29,7 @@ def latency(
 ) -> Latency:
     """Repeat one step from a state on the device until the times are steady, then `min_steps` times more.
 
+    Ranks do so beside each other, each on a batch of its own, and the time of a step is that of the slowest.
     `on_step` is called after each of them, once its time has been taken. The phase "inference" holds those and as many
     untimed repeats as fill `min_window_s`; "warm-up" what went before.
     """
@@ -35,11 +38,14 @@ def latency(
     times_s: list[float] = []
     steady: int | None = None
 
+    ranks = framework.ranks
+    samples = config.batch_size * ranks.rank.size
+
     def step() -> float:
         begun_s = perf_counter()
         framework.predict(x)
         framework.synchronise()
-        return perf_counter() - begun_s
+        return slowest(ranks, perf_counter() - begun_s)
 
     with reporter.phase("warm-up") as work:
         while steady is None and len(times_s) < max(1, config.max_steps - config.min_steps):
@@ -47,19 +53,19 @@ def latency(
             steady = steady_from(times_s, start=1)
             reporter.tell("inference", steps=1)
             on_step()
-        work.count(len(times_s), config.batch_size)
+        work.count(len(times_s), samples)
     first = len(times_s) if steady is None else steady
     with reporter.phase("inference") as work:
-        until_s = perf_counter() + min_window_s
+        begun_s = perf_counter()
         for _ in range(config.min_steps):
             times_s.append(step())
             reporter.tell("inference", steps=1)
             on_step()
         repeats = 0
-        while perf_counter() < until_s:
+        while slowest(ranks, perf_counter() - begun_s) < min_window_s:
             step()
             repeats += 1
-        work.count(config.min_steps + repeats, config.batch_size)
+        work.count(config.min_steps + repeats, samples)
     return Latency(
         batch_size=config.batch_size,
         first_step_s=times_s[0],
@@ -78,32 +84,45 @@ def rollout(
 ) -> Skill:
     """Forecast from every start of the test period and score model, persistence and climatology at each lead time.
 
-    The first start's forecast at the longest lead is kept at `forecast_path`. A forecast that blows up has scores that
-    are infinite or NaN, and the others are what they are.
+    All points are scored, and those of each region of the config.
+
+    Ranks deal the starts among them and add up what the scores are made of. The first start's forecast at the longest
+    lead is kept at `forecast_path`. A forecast that blows up has scores that are infinite or NaN, and the others are
+    what they are.
     """
-    source = windows.source
+    source, ranks = windows.source, framework.ranks
     method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
-    scorer = Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, method=method)
-    table = SkillTable(scorer)
+    tables = [
+        SkillTable(
+            Scorer(
+                source.channels,
+                source.latitude,
+                source.mask,
+                longitude=source.longitude,
+                method=method,
+                region=region,
+            )
+        )
+        for region in (None, *config.bounded_regions)
+    ]
     units = dict(zip(source.channels, source.units, strict=True))
-    for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size):
+    share = Share(ranks.rank.number, ranks.rank.size)
+    for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size, share):
         x = start.inputs
         for lead in range(1, config.lead_steps[-1] + 1):
             state = np.where(source.mask, framework.get(framework.predict(framework.put(x))), np.float32(0))
             if lead < config.lead_steps[-1]:
                 x = start.next_inputs(x, state, lead)
-            if lead not in config.lead_steps:
+            if lead not in config.lead_steps or not start.samples:
                 continue
-            truth, climatology, lead_h = start.truth(lead), start.climatology(lead), windows.lead_h(lead)
-            forecast = windows.denormalise(state)[: start.samples]
-            table.add("model", lead_h, forecast, truth, climatology)
-            table.add("persistence", lead_h, start.persistence(), truth, climatology)
-            table.add("climatology", lead_h, climatology, truth, climatology)
-            if forecast_path and lead == config.lead_steps[-1] and not forecast_path.exists():
-                keep_first(start, lead, forecast, truth).save(forecast_path)
+            _score(tables, start, lead, state, forecast_path if lead == config.lead_steps[-1] else None)
         reporter.tell("rollout", steps=1)
+    if share.size > 1:
+        leads_h = [windows.lead_h(lead) for lead in config.lead_steps]
+        for table in tables:
+            table.sum_over(ranks, [(forecaster, lead_h) for lead_h in leads_h for forecaster in FORECASTERS])
     return Skill(
-        **table.scorer.described(windows.climatology.kind),
+        **tables[0].scorer.described(windows.climatology.kind),
         scores=tuple(
             SkillScore(
                 forecaster=score.forecaster,
@@ -113,7 +132,26 @@ def rollout(
                 samples=score.samples,
                 rmse=score.rmse,
                 acc=score.acc,
+                bias=score.bias,
+                mae=score.mae,
+                activity=score.activity,
+                region=table.scorer.region,
             )
+            for table in tables
             for score in table.scores()
         ),
     )
+
+
+def _score(tables: Sequence[SkillTable], start: Rollout, lead: int, state: Fields, forecast_path: Path | None) -> None:
+    """Add the scores of the normalised state (B, C, H, W) forecast for `lead`; the first one is kept at the path."""
+    windows = start.windows
+    truth, climatology, lead_h = start.truth(lead), start.climatology(lead), windows.lead_h(lead)
+    forecast = windows.denormalise(state)[: start.samples]
+    persistence = start.persistence()
+    for table in tables:
+        table.add("model", lead_h, forecast, truth, climatology)
+        table.add("persistence", lead_h, persistence, truth, climatology)
+        table.add("climatology", lead_h, climatology, truth, climatology)
+    if forecast_path and not forecast_path.exists():
+        keep_first(start, lead, forecast, truth).save(forecast_path)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
 
-from harness.results.record import Phase
+from harness.results.record import Phase, Status
 
 INTERVAL_S = 0.2
 
@@ -50,7 +50,7 @@ class Reporter:
         self._stream.write(json.dumps({"text": text, "fraction": fraction}) + "\n")
         self._stream.flush()
 
-    def end(self, status: str, reason: str | None = None) -> None:
+    def end(self, status: Status, reason: str | None = None) -> None:
         """Say how the launch ends, and why here where it failed."""
         if self._stream is not None:
             self._stream.write(json.dumps({"status": status, "reason": reason}) + "\n")

@@ -75,6 +75,21 @@ def build(path: Path, root: yaml.Node | None) -> Any:
         raise UserError(f"{path}:{line}: not valid YAML: {error.problem}") from None
 
 
+def value_of(where: str, text: str) -> Any:
+    """The value that a text of YAML is, on its own and not in a file; `where` begins what is said of a mistake.
+
+    Raises UserError where it is not YAML, or holds a tag or a value that no field has.
+    """
+    try:
+        root: yaml.Node | None = Loader(text).get_single_node()
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise UserError(f"{where}: {short(text.strip())!r} is no value as YAML writes it") from None
+    if root is None:
+        return None
+    _check_node(where, root, ())
+    return SafeConstructor().construct_document(root)
+
+
 def _text(path: Path) -> str:
     try:
         content = read_regular(path, MOST_BYTES)
@@ -97,27 +112,40 @@ def _check_bounds(path: Path, text: str) -> None:
     """Count nodes and depth; an alias counts as all that its anchor holds."""
     anchors: dict[str, tuple[int, int]] = {}
     open_: list[_Counted] = [_Counted(None)]
+    nodes = 1
     for event in yaml.parse(text, Loader=Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
+        if isinstance(event, yaml.ScalarEvent):
+            if event.anchor is not None:
+                anchors[event.anchor] = 1, 0
+            open_[-1].add(1, 0)
+            nodes += 1
+        elif isinstance(event, yaml.CollectionStartEvent):
             open_.append(_Counted(event.anchor))
+            nodes += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             done = open_.pop()
             if done.anchor is not None:
                 anchors[done.anchor] = done.nodes, done.height
             open_[-1].add(done.nodes, done.height)
         elif isinstance(event, yaml.AliasEvent):
-            open_[-1].add(*anchors.get(event.anchor or "", (1, 0)))
-        elif isinstance(event, yaml.ScalarEvent):
-            if event.anchor is not None:
-                anchors[event.anchor] = 1, 0
-            open_[-1].add(1, 0)
+            standing_for = anchors.get(event.anchor or "", (1, 0))
+            open_[-1].add(*standing_for)
+            nodes += standing_for[0]
         else:
             continue
-        at = f"{path}:{event.start_mark.line + 1 if event.start_mark else 1}"
         if len(open_) - 1 + open_[-1].height > MOST_DEPTH:
-            raise UserError(f"{at}: nested more than {MOST_DEPTH} levels deep, which no file of scenarios/ needs")
-        if sum(each.nodes for each in open_) > MOST_NODES:
-            raise UserError(f"{at}: more than {MOST_NODES} values with those that aliases stand for")
+            raise UserError(
+                f"{_at(path, event)}: nested more than {MOST_DEPTH} levels deep, which no file of scenarios/ needs"
+            )
+        if nodes > MOST_NODES:
+            raise UserError(f"{_at(path, event)}: more than {MOST_NODES} values with those that aliases stand for")
+
+
+def _at(place: Path | str, found: yaml.Event | yaml.Node) -> str:
+    """The line of a file; a text on its own has none."""
+    if isinstance(place, str):
+        return place
+    return f"{place}:{found.start_mark.line + 1 if found.start_mark else 1}"
 
 
 class _Counted:
@@ -134,30 +162,35 @@ class _Counted:
         self.height = max(self.height, height + 1)
 
 
-def _check_node(path: Path, node: yaml.Node, around: tuple[yaml.Node, ...], name: str = "") -> None:
-    at = f"{path}:{node.start_mark.line + 1}"
-    where = f"{at}: {name}" if name else at
+def _check_node(path: Path | str, node: yaml.Node, around: tuple[yaml.Node, ...], name: str = "") -> None:
+    """Raise UserError for what cannot be a value, of the field `name` where it is of one."""
     if node in around:
-        raise UserError(f"{at}: not valid here: the anchor is used inside itself")
+        raise UserError(f"{_at(path, node)}: not valid here: the anchor is used inside itself")
     if node.tag not in ALLOWED:
         tag = node.tag.replace(TAG, "!!")
-        raise UserError(f"{where}: the tag {short(tag)} is not used here; write the value without a tag")
+        raise UserError(
+            f"{_where(path, node, name)}: the tag {short(tag)} is not used here; write the value without a tag"
+        )
     if isinstance(node, yaml.ScalarNode):
-        _check_scalar(where, node)
+        if node.tag in SCALARS or len(node.value) > MOST_CHARACTERS:
+            _check_scalar(_where(path, node, name), node)
     elif isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, child in node.value:
-            line = f"{path}:{key.start_mark.line + 1}"
             if not isinstance(key, yaml.ScalarNode):
-                raise UserError(f"{line}: the name of a field must be plain text")
+                raise UserError(f"{_at(path, key)}: the name of a field must be plain text")
             if key.value in seen:
-                raise UserError(f"{line}: {short(key.value)}: given twice, remove one")
+                raise UserError(f"{_at(path, key)}: {short(key.value)}: given twice, remove one")
             seen.add(key.value)
             _check_node(path, key, (*around, node))
-            _check_node(path, child, (*around, node), short(key.value))
+            _check_node(path, child, (*around, node), key.value)
     else:
         for child in node.value:
             _check_node(path, child, (*around, node))
+
+
+def _where(path: Path | str, node: yaml.Node, name: str) -> str:
+    return f"{_at(path, node)}: {short(name)}" if name else _at(path, node)
 
 
 def _check_scalar(where: str, node: yaml.ScalarNode) -> None:

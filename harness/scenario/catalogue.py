@@ -12,10 +12,13 @@ from collectors.registry import Registry
 from harness.architectures import architecture
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
+from harness.scenario.chips import ChipConfig
 from harness.scenario.claims import Ledger
-from harness.scenario.folders import ROOT, Kind
+from harness.scenario.folders import ROOT, Kind, files_of
 from harness.scenario.loading import load
-from harness.scenario.schema import ChipConfig, ModelConfig, Preset, SuiteConfig
+from harness.scenario.regions import Bounds, Region
+from harness.scenario.schema import InferenceConfig, ModelConfig, Preset, SuiteConfig
+from harness.scenario.sites import TO_CHANGE, SiteConfig
 from harness.scenario.weights import WeightNames
 
 
@@ -30,7 +33,20 @@ class NamedPreset(NamedTuple):
 
 def names(kind: Kind) -> list[str]:
     """Names of the files of a kind."""
-    return sorted(path.stem for path in (ROOT / kind).glob("*.yaml"))
+    return list(files_of(kind))
+
+
+def regions(config: InferenceConfig) -> dict[str, Region]:
+    """The regions that an inference names, as scenarios/regions.yaml has them.
+
+    Raises UserError with the nearest names where it does not have one.
+    """
+    wanted = [region for region in config.regions if isinstance(region, str)]
+    there: dict[str, Bounds] = load(ROOT / "regions.yaml", dict[str, Bounds]) if wanted else {}
+    for name in wanted:
+        if name not in there:
+            raise UserError(f"region {name!r} is not in scenarios/regions.yaml; {nearest(name, there)}")
+    return {name: Region(name=name, **there[name].model_dump()) for name in wanted}
 
 
 def path_of(kind: Kind, name: str) -> Path:
@@ -42,12 +58,10 @@ def path_of(kind: Kind, name: str) -> Path:
         if not os.path.lexists(name):
             raise UserError(f"{name}: no such file")
         return Path(name)
-    path = ROOT / kind / f"{name}.yaml"
-    if name not in names(kind):
-        raise UserError(
-            f"{kind.removesuffix('s')} {name!r}: no such file in scenarios/{kind}; {nearest(name, names(kind))}"
-        )
-    return path
+    files = files_of(kind)
+    if name not in files:
+        raise UserError(f"{kind.removesuffix('s')} {name!r}: no such file in scenarios/{kind}; {nearest(name, files)}")
+    return files[name]
 
 
 def chip(name: str) -> ChipConfig:
@@ -81,6 +95,18 @@ def claims(name: str) -> Ledger:
 def weights(name: str) -> WeightNames:
     """The names of a published network's weights, by name or path."""
     return load(path_of("weights", name), WeightNames)
+
+
+def site(name: str) -> SiteConfig:
+    """A lab by name or path.
+
+    Raises UserError where a value is still the one that `crosscast new site` writes for you to change.
+    """
+    found: SiteConfig = load(path_of("sites", name), SiteConfig)
+    for field, value in found:
+        if value == TO_CHANGE:
+            raise UserError(f"{name}: {field}: {value}: write what it is at your site, or leave the line out")
+    return found
 
 
 def data(name: str) -> Any:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from harness.frozen import Frozen
 from harness.scenario.execution import Mode
-from harness.scenario.schema import FrameworkName
+from harness.scenario.schema import FrameworkName, Scaling
 
 TimeOrMemory = Literal[
     "training_s",
@@ -24,13 +24,23 @@ TimeOrMemory = Literal[
 EnergyQuantity = Literal[
     "mean_power_w", "peak_power_w", "energy_j", "net_energy_j", "step_energy_j", "sample_energy_j", "samples_per_j"
 ]
-Quantity = Literal[TimeOrMemory, EnergyQuantity, "rmse"]
+ScalingQuantity = Literal["speed_up", "scaling_efficiency"]
+"""Of a cell on several devices beside one on one, by training rates; efficiency is the speed-up over the devices."""
+
+ScoreQuantity = Literal["rmse", "acc"]
+"""Of every variable and lead time: the ratio of RMSE, and of ACC the difference, which may be negative."""
+
+Quantity = Literal[TimeOrMemory, EnergyQuantity, ScalingQuantity, ScoreQuantity]
+Reference = Literal["persistence", "climatology"]
+"""Forecasts that are scored beside the model's, which may be its baseline."""
 
 OF_A_STAGE = {
     "epoch_s": "epoch{stage}_s",
     "train_step_s": "train_step{stage}_s",
     "first_step_s": "first_step{stage}_s",
     "train_rate_samples_per_s": "train_rate{stage}_samples_per_s",
+    "speed_up": "train_rate{stage}_samples_per_s",
+    "scaling_efficiency": "train_rate{stage}_samples_per_s",
 }
 """Quantities of a training stage, and their names in records of several stages."""
 
@@ -42,10 +52,13 @@ Line = Annotated[str, BeforeValidator(lambda text: " ".join(text.split()) if isi
 
 
 class Expectation(Frozen):
-    """Bounds of the ratio of the cell to its baseline between which the claim holds; null for no bound."""
+    """Bounds of the ratio of the cell to its baseline, or of the difference of ACC, between which the claim holds.
 
-    at_least: float | None = Field(default=None, gt=0)
-    at_most: float | None = Field(default=None, gt=0)
+    Null for no bound.
+    """
+
+    at_least: float | None = None
+    at_most: float | None = None
 
     @model_validator(mode="after")
     def _a_range(self) -> "Expectation":
@@ -65,11 +78,17 @@ class Claim(Frozen):
     models: tuple[str, ...] = Field(min_length=1)
     preset: str | None = Field(default=None, description="only this preset; default: any that has records")
     cells: tuple[str, ...] = Field(min_length=1, description="chip/framework or chip/framework-execution")
-    baseline: str = Field(description="chip/framework or chip/framework-execution")
+    baseline: str = Field(
+        description="chip/framework or chip/framework-execution; of rmse and acc also persistence or climatology, "
+        "which were scored in the same launches"
+    )
     quantity: Quantity
     stage: str | None = Field(default=None, description="training stage, where the preset has several")
     activity: Literal["training", "inference"] | None = Field(
         default=None, description="needed for power and energy: of the whole training or of inference"
+    )
+    scaling: Scaling | None = Field(
+        default=None, description="of speed_up and scaling_efficiency: weak or strong; default: each that has records"
     )
     expect: Expectation
     largest_for: str | None = Field(
@@ -86,7 +105,12 @@ class Claim(Frozen):
     @field_validator("baseline")
     @classmethod
     def _baseline_name(cls, name: str) -> str:
-        return _check_cell_name(name)
+        return name if name in get_args(Reference) else _check_cell_name(name)
+
+    @property
+    def reference(self) -> str | None:
+        """The forecast that is the baseline in the place of a cell; None where it is a cell."""
+        return self.baseline if self.baseline in get_args(Reference) else None
 
     @model_validator(mode="after")
     def _fits_the_quantity(self) -> "Claim":
@@ -94,10 +118,20 @@ class Claim(Frozen):
             raise ValueError("give an activity for power and energy, and for nothing else")
         if self.stage is not None and self.quantity not in OF_A_STAGE:
             raise ValueError(f"a stage goes only with {', '.join(OF_A_STAGE)}")
+        if self.scaling is not None and self.quantity not in get_args(ScalingQuantity):
+            raise ValueError(f"scaling goes only with {' and '.join(get_args(ScalingQuantity))}")
         if self.largest_for is not None and (self.largest_for not in self.models or len(self.models) < 2):
             raise ValueError("largest_for must be one of several models")
-        if self.largest_for is not None and self.quantity == "rmse":
-            raise ValueError("largest_for does not go with rmse, which is a ratio for each variable")
+        scored = self.quantity in get_args(ScoreQuantity)
+        if self.largest_for is not None and scored:
+            raise ValueError(f"largest_for does not go with {self.quantity}, which is a number for each variable")
+        if self.reference and not scored:
+            raise ValueError(f"{self.reference} is a baseline of rmse and acc only")
+        if self.reference == "climatology" and self.quantity == "acc":
+            raise ValueError("climatology has no acc: its anomalies are 0")
+        bounds = [each for each in (self.expect.at_least, self.expect.at_most) if each is not None]
+        if self.quantity != "acc" and min(bounds) <= 0:
+            raise ValueError("expect: the bounds of a ratio must be greater than 0")
         return self
 
 

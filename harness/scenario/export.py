@@ -8,9 +8,11 @@ from harness.architectures import architecture, architecture_names
 from harness.data.config import DataConfig
 from harness.errors import UserError
 from harness.files import write_atomically
+from harness.scenario.chips import ChipConfig
 from harness.scenario.claims import Ledger
 from harness.scenario.loading import json_schema
-from harness.scenario.schema import ChipConfig, ModelConfig, SuiteConfig
+from harness.scenario.schema import ModelConfig, SuiteConfig
+from harness.scenario.sites import SiteConfig
 from harness.scenario.weights import WeightNames
 
 
@@ -20,6 +22,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     return {
         "chip": json_schema(ChipConfig, "A chip"),
         "suite": json_schema(SuiteConfig, "A suite"),
+        "site": json_schema(SiteConfig, "A site"),
         "data": json_schema(DataConfig, "A data set"),
         "claims": json_schema(Ledger, "Claims of a study"),
         "weights": json_schema(WeightNames, "Names of a network's weights"),

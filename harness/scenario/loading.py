@@ -19,6 +19,8 @@ from harness.scenario.bounded_yaml import build, root_node, short
 T = TypeVar("T")
 Location = Sequence[int | str]
 
+MOST_LISTED = 10
+
 adapter: Callable[[Any], TypeAdapter[Any]] = lru_cache(TypeAdapter)
 
 
@@ -33,7 +35,7 @@ def load(path: Path, kind: type[T] | Any) -> T:
     try:
         found: T = adapter(kind).validate_python(value)
     except ValidationError as error:
-        raise UserError(_first_error(path, root, error, kind)) from None
+        raise UserError(_errors(path, root, error, kind)) from None
     for location in _not_finite(found, ()):
         line, field = _find(root, location)
         raise UserError(f"{path}:{line}: {field}: must be a finite number")
@@ -52,16 +54,33 @@ def _not_finite(value: Any, location: tuple[int | str, ...]) -> Iterator[tuple[i
             yield from _not_finite(each, (*location, number))
 
 
-def _first_error(path: Path, root: yaml.Node | None, error: ValidationError, kind: Any) -> str:
-    """The first unknown field, whose correct spelling may be what else is missing; without one, the first error."""
-    errors = error.errors(include_url=False)
-    first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-    location = tuple(part for part in first["loc"] if part != "[key]")
-    if first["type"].startswith("union_tag"):
-        location = (*location, first["ctx"]["discriminator"].strip("'"))
-    line, field = _find(root, location)
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return f"{path}:{line}: {field or 'file'}: {_message(first, location, kind)}{more}"
+def _errors(path: Path, root: yaml.Node | None, error: ValidationError, kind: Any) -> str:
+    """All mistakes, each place once, in the order of the file, but for those that follow from another one.
+
+    They are a field that is missing because its name is misspelt, and a whole of which a part is mistaken.
+    """
+    found: dict[str, tuple[int, str]] = {}
+    errors = sorted(error.errors(include_url=False), key=lambda each: each["type"] != "extra_forbidden")
+    for each in errors:
+        location = tuple(part for part in each["loc"] if part != "[key]")
+        if each["type"].startswith("union_tag"):
+            location = (*location, each["ctx"]["discriminator"].strip("'"))
+        line, field = _find(root, location)
+        message = _message(each, location, kind)
+        misspelt = any(f"did you mean {field.rpartition('.')[2]!r}?" in said for _, said in found.values())
+        if not (each["type"] == "missing" and misspelt):
+            found.setdefault(field or "file", (line, message))
+    found = {field: told for field, told in found.items() if not any(each.startswith(f"{field}.") for each in found)}
+    if len(found) == 1:
+        [(field, (line, message))] = found.items()
+        return f"{path}:{line}: {field}: {message}"
+    ordered = sorted(found.items(), key=lambda entry: entry[1][0])
+    listed = "; ".join(
+        f"({number}) line {line}: {field}: {message}"
+        for number, (field, (line, message)) in enumerate(ordered[:MOST_LISTED], start=1)
+    )
+    left = f"; and {len(ordered) - MOST_LISTED} more" if len(ordered) > MOST_LISTED else ""
+    return f"{path}: {len(ordered)} mistakes: {listed}{left}"
 
 
 def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
@@ -76,10 +95,12 @@ def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
         case "union_tag_invalid":
             tag = short(context["tag"])
             return f"{tag!r} is not one of them; {nearest(tag, _quoted(context['expected_tags']))}"
-        case "model_type" | "dict_type":
-            message = "Input should be fields and their values"
+        case "model_type" | "dict_type" | "model_attributes_type":
+            needed = [f"{name}: ..." for place in _places(kind, (*location, "")) for name in place.get("required", ())]
+            example = f": {{{', '.join(needed)}}}" if needed else ""
+            message = f"needs fields and their values{example}"
         case "tuple_type" | "list_type":
-            message = "Input should be a list"
+            message = "needs a list"
         case "value_error":
             return error["msg"].removeprefix("Value error, ")
         case _:
@@ -125,6 +146,11 @@ def _find(root: yaml.Node | None, location: Location) -> tuple[int, str]:
 
 def _fields_beside(kind: Any, location: Location) -> list[str]:
     """Names of the fields that the schema allows where `location` points."""
+    return sorted({name for place in _places(kind, location) for name in place.get("properties", {})})
+
+
+def _places(kind: Any, location: Location) -> list[dict[str, Any]]:
+    """The parts of the schema that hold the field where `location` points."""
     schema = TypeAdapter(kind).json_schema()
     definitions = schema.get("$defs", {})
 
@@ -146,7 +172,7 @@ def _fields_beside(kind: Any, location: Location) -> list[str]:
                 others = (*place.get("patternProperties", {}).values(), place.get("additionalProperties"))
                 onward += [found for part in others if isinstance(part, dict) for found in resolve(part)]
         places = onward or places
-    return sorted({name for place in places for name in place.get("properties", {})})
+    return places
 
 
 class YamlSchema(GenerateJsonSchema):

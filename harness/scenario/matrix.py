@@ -1,17 +1,20 @@
 """A suite on a chip, expanded into cells: from values alone, without a device, an archive or an installed package."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from harness.data.config import DataConfig
 from harness.errors import UserError
 from harness.scenario import axes
 from harness.scenario.changes import execution_of, laid_over
-from harness.scenario.execution import Execution
+from harness.scenario.chips import ChipConfig
+from harness.scenario.execution import Execution, World
 from harness.scenario.limits import FIRST_COMPILE_S
-from harness.scenario.scenario import Absent, Scenario, Variant
-from harness.scenario.schema import ChipConfig, FrameworkName, InferenceConfig, SuiteConfig, SuiteModel, TrainingConfig
+from harness.scenario.regions import Region
+from harness.scenario.scenario import Absent, OwnPort, Scenario, Variant
+from harness.scenario.schema import FrameworkName, InferenceConfig, Scaling, SuiteConfig, SuiteModel, TrainingConfig
+from harness.scenario.set_values import OF_A_PRESET, Setting, changed, value_at
 
 Supports = Callable[[FrameworkName, str, Execution, str], str | None]
 """Why a framework cannot run an execution on a device with an architecture, None where it can."""
@@ -22,7 +25,9 @@ class ModelOnData:
     """A model's preset on data: what is run in every framework and execution of a suite.
 
     `network` has all hyperparameters on this data; `data_digest` is the fingerprint of an archive, None for generated
-    data, and `grid` and `channels` are the archive's or else those of the preset and of the data's mapping.
+    data, and `grid` and `channels` are the archive's or else those of the preset and of the data's mapping. `settings`
+    hold values in the place of the preset's and of the suite's bounds; `files` are those of YAML files beside
+    scenarios/, by what they are of. `regions` are those that the inference names.
     """
 
     entry: SuiteModel
@@ -38,6 +43,27 @@ class ModelOnData:
     data_digest: str | None
     grid: tuple[int, int]
     channels: tuple[str, ...]
+    settings: tuple[Setting, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)
+    regions: Mapping[str, Region] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """Model and preset."""
+        return f"{self.model} {self.preset}"
+
+    def bounded(self, inference: InferenceConfig) -> tuple[Region, ...]:
+        """The regions of an inference, those with a name alone as they are known."""
+        return tuple(self.regions[each] if isinstance(each, str) else each for each in inference.regions)
+
+    def set_values(self, training: TrainingConfig, inference: InferenceConfig) -> dict[str, Any]:
+        """What the settings have set, by path, as it stands in the cell."""
+        content = {
+            "training": training.model_dump(mode="json"),
+            "inference": inference.model_dump(mode="json"),
+            "network": self.network,
+        }
+        return {each.path: value_at(content[each.group], each) for each in self.settings if each.group in OF_A_PRESET}
 
 
 @dataclass(frozen=True)
@@ -64,11 +90,15 @@ class Matrix:
 
 
 class Way(NamedTuple):
-    """A framework, an execution in it, and its place in a design of several."""
+    """A framework, an execution in it, its place in a design of several, and what of batches is divided among devices.
+
+    With `divided` the batch of a preset is that of all devices together, else that of each.
+    """
 
     framework: FrameworkName
     execution: Execution
     variant: Variant | None
+    divided: bool = False
 
 
 def expand(
@@ -81,38 +111,56 @@ def expand(
     supports: Supports,
     unavailable: Mapping[FrameworkName, str] | None = None,
     framework: str | None = None,
+    devices: Sequence[int] = (),
+    ports: Mapping[FrameworkName, OwnPort] | None = None,
 ) -> Expansion:
     """Every subject in every framework and execution of a suite, or in one framework alone.
 
+    `devices` are numbers of devices in the place of those of the suite.
     `supports` says what cannot run anywhere, `unavailable` which frameworks cannot run at all where the bench is to be,
-    and why.
+    and why. `ports` run in the place of the harness's own networks.
     """
     cells: list[Scenario] = []
     absent: list[Absent] = []
     problems: list[str] = []
     for subject in subjects:
         try:
-            ways = [way for way in _ways_of(suite, subject.entry) if framework in (None, way.framework)]
+            ways = [
+                wider
+                for way in _ways_of(suite, subject.entry)
+                if framework in (None, way.framework)
+                for wider in _on_devices(way, devices or suite.devices, suite.scaling)
+            ]
         except UserError as error:
             problems.append(f"suite {suite_name!r}: {subject.model} {subject.preset}: {error}")
             continue
         for way in ways:
             device, reason = _device(chip, way.framework, unavailable or {})
             if device is not None and reason is None:
-                reason = supports(way.framework, device, way.execution, subject.architecture)
+                reason = _undivided(subject, way) or supports(
+                    way.framework, device, way.execution, subject.architecture
+                )
             if device is None or reason is not None:
                 absent.append(_absent(subject, way, chip_name, reason or "no device"))
             else:
-                cells.append(_scenario(suite, subject, way, suite_name, chip_name, chip, device))
+                cell = _scenario(suite, subject, way, suite_name, chip_name, chip, device)
+                cells.append(cell.model_copy(update={"port": (ports or {}).get(way.framework)}))
     return Expansion(tuple(cells), tuple(absent), tuple(dict.fromkeys(problems)))
 
 
-def ways_of(suite: SuiteConfig) -> tuple[Way, ...]:
-    """All frameworks and executions of a suite, each once, whatever the model.
+def ways_of(suite: SuiteConfig, devices: Sequence[int] = ()) -> tuple[Way, ...]:
+    """All frameworks and executions of a suite, each once, whatever the model; `devices` in the place of the suite's.
 
     Raises UserError where settings do not fit together.
     """
-    return tuple(dict.fromkeys(way for model in suite.models for way in _ways_of(suite, model)))
+    return tuple(
+        dict.fromkeys(
+            wider
+            for model in suite.models
+            for way in _ways_of(suite, model)
+            for wider in _on_devices(way, devices or suite.devices, suite.scaling)
+        )
+    )
 
 
 def _ways_of(suite: SuiteConfig, model: SuiteModel) -> list[Way]:
@@ -133,6 +181,32 @@ def _ways(suite: SuiteConfig, model: SuiteModel) -> Iterator[Way]:
         for position, (name, execution) in enumerate(design(base, suite.axes)):
             variant = Variant(design=suite.design, position=position, name=name) if suite.axes else None
             yield Way(entry.framework, execution, variant)
+
+
+def _on_devices(way: Way, devices: Sequence[int], scaling: Sequence[Scaling]) -> Iterator[Way]:
+    """A way on each number of devices, itself where none is given; on several as each kind of scaling has it.
+
+    What divides the states of one network among devices is plain on one of them.
+    """
+    if not devices:
+        yield way
+        return
+    for number in dict.fromkeys(devices):
+        world = way.execution.world.model_copy(update={"devices": number})
+        if number == 1:
+            yield way._replace(execution=way.execution.model_copy(update={"world": World()}))
+            continue
+        for kind in dict.fromkeys(scaling):
+            wider = way.execution.model_copy(update={"world": world})
+            yield way._replace(execution=wider, divided=kind == "strong")
+
+
+def _undivided(subject: ModelOnData, way: Way) -> str | None:
+    """Why the batch of a subject cannot be divided among the devices of a way."""
+    size, number = subject.training.batch_size, way.execution.world.devices
+    if not way.divided or size % number == 0:
+        return None
+    return f"scaling: strong: training.batch_size {size} cannot be divided among {number} devices"
 
 
 def _steps(suite: SuiteConfig, model: SuiteModel) -> Iterator[Way]:
@@ -171,9 +245,21 @@ def _absent(subject: ModelOnData, way: Way, chip_name: str, reason: str) -> Abse
     )
 
 
+def _training(suite: SuiteConfig, subject: ModelOnData, way: Way) -> TrainingConfig:
+    bounded = suite.bounds.training(subject.training)
+    training = changed("training", bounded, subject.settings, subject.title)
+    if not way.divided:
+        return training
+    each = training.batch_size // way.execution.world.devices
+    return training.model_copy(update={"batch_size": each})
+
+
 def _scenario(
     suite: SuiteConfig, subject: ModelOnData, way: Way, suite_name: str, chip_name: str, chip: ChipConfig, device: str
 ) -> Scenario:
+    training = _training(suite, subject, way)
+    bounded = suite.bounds.inference(subject.inference)
+    inference = changed("inference", bounded, subject.settings, subject.title)
     return Scenario(
         model=subject.model,
         preset=subject.preset,
@@ -190,10 +276,12 @@ def _scenario(
         grid=subject.grid,
         channels=subject.channels,
         network=subject.network,
-        training=suite.bounds.training(subject.training),
-        inference=suite.bounds.inference(subject.inference),
+        training=training,
+        inference=inference.model_copy(update={"regions": subject.bounded(inference)}),
         seed=suite.seed,
         idle_s=suite.idle_s,
         time_limit_s=max(suite.time_limit_s, FIRST_COMPILE_S) if chip.device_nodes else suite.time_limit_s,
         variant=way.variant,
+        set_values=subject.set_values(training, inference),
+        files=dict(subject.files),
     )

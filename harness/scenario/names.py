@@ -12,7 +12,18 @@ MOST_CHARACTERS = 60
 MOST_BYTES_OF_A_FOLDER = 255
 """What ext4, XFS, NFS, Lustre and APFS take as the name of one folder."""
 
-RESERVED_SUITES = frozenset({"parity", "calibration", "claims", "doctor", "published", "report.html", "readme.md"})
+MOST_BYTES_OF_A_PATH = 4095
+"""What Linux takes as a path."""
+
+BASELINE_MOVES = "baseline.yaml"
+"""The moves of the baseline of nights, in the folder where commands are given or in the repository."""
+
+PAGE = "report.html"
+"""The page of a folder of results."""
+
+RESERVED_SUITES = frozenset(
+    {"parity", "calibration", "claims", "doctor", "published", "submissions", PAGE, "readme.md"}
+)
 """Folders and files of results that hold something else, in lower case."""
 
 SEPARATORS = "/\\"
@@ -48,6 +59,15 @@ def folder_problem(name: str) -> str | None:
     if size <= MOST_BYTES_OF_A_FOLDER:
         return None
     return f"takes {size} bytes, more than the {MOST_BYTES_OF_A_FOLDER} of a file system"
+
+
+def path_problem(path: str) -> str | None:
+    """What is wrong with the length of a path, as a sentence; None for one that a file system takes."""
+    size = len(os.fsencode(path))
+    if size > MOST_BYTES_OF_A_PATH:
+        return f"it takes {size} bytes, more than the {MOST_BYTES_OF_A_PATH} of a file system"
+    wrong = ((name, folder_problem(name)) for name in path.split("/"))
+    return next((f"the name {name[:20]!r}... in it {problem}" for name, problem in wrong if problem), None)
 
 
 def named_problems(names: Iterable[tuple[str, str]]) -> list[str]:

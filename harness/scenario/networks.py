@@ -1,5 +1,6 @@
 """A preset's network on data: its hyperparameters, with what the mapping of the data changes of them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -8,10 +9,16 @@ from harness.architectures import architecture
 from harness.data.config import ArchiveConfig
 from harness.errors import UserError
 from harness.scenario.catalogue import NamedPreset
+from harness.scenario.set_values import OF_A_PRESET, Setting, changed
 
 
-def network_on(found: NamedPreset, data: Any, data_name: str, grid: tuple[int, int]) -> dict[str, Any]:
-    """A preset's hyperparameters, with what the mapping of its data changes; UserError where they do not fit."""
+def network_on(
+    found: NamedPreset, data: Any, data_name: str, grid: tuple[int, int], settings: Sequence[Setting] = ()
+) -> dict[str, Any]:
+    """A preset's hyperparameters, with what the mapping of its data and then the settings change.
+
+    Raises UserError where they do not fit.
+    """
     package = architecture(found.config.architecture)
     overrides = data.model_overrides.get(found.config.architecture, {}) if isinstance(data, ArchiveConfig) else {}
     try:
@@ -21,9 +28,20 @@ def network_on(found: NamedPreset, data: Any, data_name: str, grid: tuple[int, i
         field = ".".join(map(str, first["loc"]))
         where = f"data {data_name!r}: model_overrides.{found.config.architecture}.{field}"
         raise UserError(f"{where}: {first['msg']}") from None
+    network = changed("network", network, settings, f"{found.model} {found.name}")
     try:
         package.check_grid(network, grid)
     except UserError as error:
         raise UserError(f"{found.model} {found.name} on data {data_name!r}: {error}") from None
-    settings: dict[str, Any] = network.model_dump(mode="json")
-    return settings
+    content: dict[str, Any] = network.model_dump(mode="json")
+    return content
+
+
+def check_settings(found: NamedPreset, settings: Sequence[Setting]) -> NamedPreset:
+    """A preset with the values of the settings in its training, inference and network, whatever its data.
+
+    Raises UserError where one does not fit.
+    """
+    preset, title = found.preset, f"{found.model} {found.name}"
+    parts = {name: changed(name, getattr(preset, name), settings, title) for name in OF_A_PRESET}
+    return found._replace(preset=preset.model_copy(update=parts))

@@ -11,8 +11,9 @@ from harness.frozen import Frozen
 from harness.scenario import identity
 from harness.scenario.execution import Execution, StoredExecution
 from harness.scenario.schema import Design, FrameworkName, InferenceConfig, TrainingConfig
+from harness.scenario.set_values import in_words
 
-NOT_MEASURED = frozenset({"suite", "variant", "idle_s", "time_limit_s", "data_root"})
+NOT_MEASURED = frozenset({"suite", "variant", "idle_s", "time_limit_s", "data_root", "set_values", "files"})
 """Fields of a scenario that change no measurement, and so are no part of its identity."""
 
 
@@ -36,6 +37,13 @@ class StartingWeights(Frozen):
     fingerprint: str
     file: str
     names: str | None = Field(default=None, description="names of scenarios/weights that the file has; default: ours")
+
+
+class OwnPort(Frozen):
+    """A network of a lab's own that runs in the place of the harness's."""
+
+    name: str = Field(description="module[:name]")
+    source: str = Field(description="SHA-256 (hex) of the module's file")
 
 
 class Variant(Frozen):
@@ -65,6 +73,25 @@ class Scenario(PlannedCell):
     time_limit_s: float
     weights: StartingWeights | None = Field(default=None, description="None: drawn from the seed of the launch")
     variant: Variant | None = Field(default=None, description="None in a suite without axes and ladder")
+    port: OwnPort | None = Field(default=None, description="None: the network is the harness's")
+    set_values: dict[str, Any] = Field(
+        default_factory=dict, description="values of the command line in this scenario, by path: training.batch_size"
+    )
+    files: dict[str, str] = Field(
+        default_factory=dict, description="YAML files that stand beside scenarios/: of the chip or model"
+    )
+
+    @property
+    def own_words(self) -> str:
+        """What was set of it on the command line and the port of its own, as labels say them; empty without both."""
+        stages = [stage.name for stage in self.training.stages]
+        port = f"port {self.port.name}" if self.port else ""
+        return ", ".join(filter(None, (in_words(self.set_values, stages), port)))
+
+    @property
+    def whole_batch_size(self) -> int:
+        """Samples of a training step over all devices; `training.batch_size` is that of each."""
+        return self.training.batch_size * self.execution.world.devices
 
     @property
     def cell(self) -> str:
@@ -102,6 +129,9 @@ class Selection:
     mapping: str | None = None
     repeats: int | None = None
     weights: Path | None = None
+    devices: tuple[int, ...] = ()
+    settings: tuple[str, ...] = ()
+    port: str | None = None
 
     @property
     def gives_data(self) -> bool:

@@ -1,17 +1,18 @@
-"""What the files in scenarios/chips, scenarios/models and scenarios/suites may say."""
+"""What the files in scenarios/models and scenarios/suites may say."""
 
 import math
-import re
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from harness.frozen import Frozen, PositiveInt
 from harness.scenario.axes import setting
 from harness.scenario.changes import NOTHING, ExecutionChange
-from harness.scenario.limits import ABSOLUTE_PATH, MOST_LAUNCHES, VERSIONS
+from harness.scenario.limits import MOST_LAUNCHES, VERSIONS
+from harness.scenario.regions import Region
 
 FrameworkName = Literal["pytorch", "mindspore"]
+Scaling = Literal["weak", "strong"]
 Design = Literal["one_at_a_time", "full", "ladder"]
 PresetName = Annotated[str, Field(pattern=r"^\w[\w.+ -]*$")]
 """It becomes part of a folder's name."""
@@ -26,106 +27,6 @@ MOST_VARIANTS = 1_000
 """Executions that axes make of one model in one framework."""
 
 NetworkT = TypeVar("NetworkT", bound=BaseModel)
-
-
-class Figure(Frozen):
-    """A figure of a data sheet and where it was read; null where no reliable source gives one."""
-
-    value: float | None
-    source: str
-
-
-class PeakRates(Frozen):
-    """Dense peak rates in TFLOP/s, by number format."""
-
-    fp64: Figure | None = None
-    fp32: Figure | None = None
-    tf32: Figure | None = None
-    fp16: Figure | None = None
-    bf16: Figure | None = None
-
-
-class FrameworkOnChip(Frozen):
-    """How a framework names the chip, or why it cannot run there."""
-
-    device: str | None = Field(default=None, description="the framework's name of the device: cuda, npu, Ascend, cpu")
-    packages: tuple[PackageName, ...] = Field(default=(), description="import names that must be installed")
-    needs: dict[PackageName, Versions] = Field(
-        default_factory=dict, description="versions of the packages that the harness runs with, as in >=2.4"
-    )
-    python: str | None = Field(
-        default=None,
-        pattern=ABSOLUTE_PATH,
-        description="path of the Python that runs this framework; default: the one that runs the bench",
-    )
-    obtain: str = Field(default="", description="how to get the packages on a host with this chip")
-    unavailable: str | None = Field(default=None, description="why this framework cannot run on the chip")
-
-    @model_validator(mode="after")
-    def _device_or_reason(self) -> "FrameworkOnChip":
-        if (self.device is None) == (self.unavailable is None):
-            raise ValueError("give either device or unavailable")
-        if unknown := self.needs.keys() - set(self.packages):
-            raise ValueError(f"needs: {min(unknown)} is none of packages")
-        return self
-
-
-def _regular_expression(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from None
-    return text
-
-
-RegularExpression = Annotated[str, AfterValidator(_regular_expression)]
-
-
-class ChipVariant(Frozen):
-    """One of several devices that are called the same chip. A figure that is left out is the chip's own.
-
-    So the chip's own figures must hold for every variant that does not give another, or be null.
-    """
-
-    name: str = Field(min_length=1, description="what people call it")
-    pattern: RegularExpression = Field(description="found in the name that the driver or the framework gives it")
-    memory_gib: Figure | None = None
-    bandwidth_gb_s: Figure | None = None
-    power_cap_w: Figure | None = None
-    peak_tflops: PeakRates | None = None
-
-
-class ChipConfig(Frozen):
-    """One chip: everything the harness must know to run on it and to judge the result."""
-
-    title: str
-    vendor: str
-    device_name: RegularExpression | None = Field(
-        default=None, description="regular expression found in the name that the framework gives the device"
-    )
-    device_nodes: str | None = Field(
-        default=None,
-        pattern=r"^(/[^/*?\[\]\x00-\x1f]+)*/[^/\x00-\x1f]+$",
-        description="device files that exist where the chip does; the last part of the path may be a glob",
-    )
-    visible_devices: str | None = Field(default=None, description="environment variable that selects devices")
-    power_collectors: tuple[str, ...] = Field(description="power collectors in order of preference")
-    memory_gib: Figure
-    bandwidth_gb_s: Figure
-    power_cap_w: Figure
-    peak_tflops: PeakRates
-    variants: tuple[ChipVariant, ...] = Field(
-        default=(), description="devices that differ in these figures; the first whose pattern fits is meant"
-    )
-    frameworks: dict[FrameworkName, FrameworkOnChip]
-    verified: str = Field(description="what has been run on this chip with this harness, or that nothing has")
-
-    @field_validator("device_nodes")
-    @classmethod
-    def _ends(cls, nodes: str | None) -> str | None:
-        if nodes is not None and ("**" in nodes or {".", ".."}.intersection(nodes.split("/"))):
-            raise ValueError("must be an absolute path without **, . and ..")
-        return nodes
 
 
 class OptimiserConfig(Frozen):
@@ -165,7 +66,7 @@ class Stage(Frozen):
 class TrainingConfig(Frozen):
     """How the model is trained."""
 
-    batch_size: PositiveInt
+    batch_size: PositiveInt = Field(description="samples of a step on each device")
     optimiser: OptimiserConfig = OptimiserConfig()
     stages: tuple[Stage, ...] = Field(min_length=1)
     max_steps_per_epoch: PositiveInt | None = Field(
@@ -201,6 +102,15 @@ class InferenceConfig(Frozen):
         "with published tables only; none: nothing is forecast beyond a step and nothing scored",
     )
 
+    regions: tuple[str | Region, ...] = Field(
+        default=(), description="regions that are scored beside all points: names in scenarios/regions.yaml, or bounds"
+    )
+
+    @property
+    def bounded_regions(self) -> tuple[Region, ...]:
+        """The regions whose bounds are known: in a scenario all of them."""
+        return tuple(region for region in self.regions if isinstance(region, Region))
+
     @property
     def longest_lead(self) -> int:
         """The longest lead time that is forecast, in steps."""
@@ -212,6 +122,11 @@ class InferenceConfig(Frozen):
             raise ValueError("lead_steps must rise")
         if self.max_steps < self.min_steps:
             raise ValueError("max_steps must be at least min_steps")
+        if self.regions and self.skill == "published":
+            raise ValueError("the published way of scoring knows no regions")
+        names = [region if isinstance(region, str) else region.name for region in self.regions]
+        if len(set(names)) < len(names):
+            raise ValueError("regions: a name stands there twice")
         return self
 
 
@@ -311,6 +226,14 @@ class SuiteConfig(Frozen):
         "of all axes with one another; ladder: the steps of `ladder`, each added to those before it",
     )
     ladder: tuple[LadderStep, ...] = Field(default=(), description="in the place of frameworks and axes")
+    devices: tuple[PositiveInt, ...] = Field(
+        default=(), description="numbers of devices on which every execution runs, in the place of its own"
+    )
+    scaling: tuple[Scaling, ...] = Field(
+        default=("weak",),
+        min_length=1,
+        description="what stays the same with more devices: weak, the batch of each; strong, that of all together",
+    )
     bounds: Bounds = Field(default=Bounds(), description="limits of what the presets say")
     data: str = "rossby"
     launches: int = Field(

@@ -3,9 +3,17 @@
 import re
 from collections.abc import Collection
 
-from harness.scenario.schema import ChipConfig, ChipVariant, Figure
+from harness.scenario.chips import ChipConfig, ChipVariant, Figure
 
-FIGURES = ("memory_gib", "bandwidth_gb_s", "power_cap_w", "peak_tflops")
+FIGURES = (
+    "memory_gib",
+    "bandwidth_gb_s",
+    "power_cap_w",
+    "idle_power_w",
+    "launch_us",
+    "link_gb_s",
+    "peak_tflops",
+)
 
 
 def variant_of(chip: ChipConfig, device_name: str | None) -> ChipVariant | None:
@@ -18,8 +26,12 @@ def variant_of(chip: ChipConfig, device_name: str | None) -> ChipVariant | None:
 def as_variant(chip: ChipConfig, device_name: str | None) -> ChipConfig:
     """The chip with the name and the figures of the variant that the device is; as it is where none fits."""
     found = variant_of(chip, device_name)
-    if found is None:
-        return chip
+    return chip if found is None else as_variant_called(chip, found.name)
+
+
+def as_variant_called(chip: ChipConfig, name: str) -> ChipConfig:
+    """The chip with the name and the figures of its variant of this name."""
+    found = next(each for each in chip.variants if each.name == name)
     given = {name: figure for name in FIGURES if (figure := getattr(found, name)) is not None}
     return chip.model_copy(update={"title": found.name, **given})
 

@@ -88,7 +88,7 @@ class Unused(Frozen):
         return self
 
 
-class Moments(Frozen):
+class MomentNames(Frozen):
     """What MindSpore's optimiser puts before the names of its moments, and what it calls its count of steps."""
 
     first_moment: str = "moment1"
@@ -106,4 +106,6 @@ class WeightNames(Frozen):
     model: str | None = Field(default=None, description="the architecture that it names; default: any")
     rules: tuple[Rule, ...] = ()
     unused: tuple[Unused, ...] = ()
-    moments: Moments | None = Field(default=None, description="of the optimiser that it is trained with in MindSpore")
+    moments: MomentNames | None = Field(
+        default=None, description="of the optimiser that it is trained with in MindSpore"
+    )

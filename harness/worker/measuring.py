@@ -1,7 +1,7 @@
 """What a worker does: open a framework, build, train and infer, and leave what it measured.
 
-Reads launch.json in the folder, writes measurements.json there as they come, and tells its progress on the file
-descriptor that launch.json names. Everything it prints goes to its log.
+Reads launch.json in the folder, writes the measurements of its rank there as they come, and, as the first rank, tells
+its progress on the file descriptor or pipe that launch.json names. Everything it prints goes to its log.
 """
 
 import os
@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from harness.errors import UserError, one_line, refuse
 from harness.faults import MACHINE, fault_in
@@ -25,15 +25,19 @@ from harness.machine.versions import unmet
 from harness.models.executing import check_execution, operators_of
 from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
+from harness.models.ports import load_port
 from harness.models.sources import sources_digest
 from harness.results import forecast
-from harness.results.record import Definitions, Fingerprints, Memory, Startup, WorkerMeasurements
+from harness.results.ranks import measurements_name
+from harness.results.record import Definitions, Fingerprints, Memory, Startup, Status, WorkerMeasurements
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import InferenceConfig
 from harness.worker import process_memory
 from harness.worker.peak import Peak
+from harness.worker.place import Place
+from harness.worker.state import RankFile
 from harness.worker.subject import Subject, prepare
 
 if TYPE_CHECKING:
@@ -45,13 +49,17 @@ if TYPE_CHECKING:
 FAILED, USER_ERROR, OUT_OF_MEMORY = 1, 2, 3
 
 
-def main(folder: Path, begun_s: float) -> int:
-    """Run the launch in `folder`; the exit status says how it ended."""
+def main(folder: Path, begun_s: float, place: Place = Place()) -> int:  # noqa: B008
+    """Run one rank of the launch in `folder`; the exit status says how it ended."""
     plan = LaunchPlan.read(folder)
-    with os.fdopen(plan.progress_fd, "w", encoding="utf-8") as stream:
-        reporter = Reporter(stream)
+    if place.is_scheduler:
+        open_framework(plan.scenario.framework, plan.scenario.device, plan.scenario.execution)
+        return 0
+    own_file = RankFile(folder, place)
+    with listener(plan, place) as stream:
+        reporter = RankReporter(stream, own_file)
         try:
-            measure(plan, folder, reporter, begun_s)
+            measure(plan, folder, reporter, begun_s, own_file)
             reporter.end("completed")
         except UserError as error:
             reporter.end("failed", str(error))
@@ -68,12 +76,36 @@ def main(folder: Path, begun_s: float) -> int:
     return 0
 
 
-def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) -> None:
+class RankReporter(Reporter):
+    """A reporter that tells in the file of its rank, too, how the rank ends."""
+
+    def __init__(self, stream: IO[str] | None, own_file: RankFile) -> None:
+        super().__init__(stream)
+        self._own_file = own_file
+
+    def end(self, status: Status, reason: str | None = None) -> None:
+        """Say how the rank ends, and why here where it failed."""
+        self._own_file.end(status, reason)
+        super().end(status, reason)
+
+
+def listener(plan: LaunchPlan, place: Place) -> AbstractContextManager[IO[str] | None]:
+    """Where the launch tells its progress, which its first rank alone does."""
+    if place.number:
+        return nullcontext()
+    if plan.progress_path is None:
+        return os.fdopen(plan.progress_fd, "w", encoding="utf-8")
+    return Path(plan.progress_path).open("w", encoding="utf-8")
+
+
+def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float, own_file: RankFile) -> None:
     """Build, train and infer; what has been measured is on disk after each part."""
     scenario, seed = plan.scenario, plan.seed
     reporter.tell("starting")
     execution = scenario.execution
     framework = open_framework(scenario.framework, scenario.device, execution)
+    own_file.joined()
+    ranks = framework.ranks
     description = framework.describe()
     refuse([*unmet(plan.needs, description.packages)])
     catalogue.check_device(scenario.chip, plan.chip.device_name, description.device_name)
@@ -84,17 +116,29 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     reporter.tell("reading data")
     from harness.data.normalisation import NORMALISATION
     from harness.runners import inference, training
+    from harness.runners.agreement import require_agreement
+    from harness.runners.communication import communication
     from harness.runners.first_calls import watched, with_first_calls
 
     subject = prepare(scenario)
     check_execution(subject.package, subject.domain.grid, execution, scenario.training.batch_size)
     windows, domain = subject.windows, subject.domain
+    whole = scenario.training.batch_size * ranks.rank.size
     data_ready_s = perf_counter()
     counts_memory = process_memory.forget_peak()
 
     reporter.tell("building")
     weights = initial_weights(subject, plan)
-    framework.build(subject.package, subject.network, domain)
+    fingerprints = Fingerprints(
+        data=subject.data_fingerprint,
+        initial_weights=fingerprint(weights),
+        architecture=subject.architecture_fingerprint,
+    )
+    if ranks.rank.size > 1:
+        order = training.order_of_samples(windows, scenario.training, seed, ranks.rank.size)
+        require_agreement(ranks, {**fingerprints.model_dump(), "order of samples": order})
+    port = scenario.port.name if scenario.port else None
+    framework.build(subject.package, subject.network, domain, load_port(port))
     framework.load(weights)
     framework.synchronise()
     built_s = perf_counter()
@@ -102,12 +146,8 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
     measured = WorkerMeasurements(
         framework=description,
         numerics=numerics,
-        sources=sources_digest(subject.package, scenario.framework),
-        fingerprints=Fingerprints(
-            data=subject.data_fingerprint,
-            initial_weights=fingerprint(weights),
-            architecture=subject.architecture_fingerprint,
-        ),
+        sources=sources_digest(subject.package, scenario.framework, port),
+        fingerprints=fingerprints,
         data=windows.source.reading,
         definitions=Definitions(
             loss=subject.description.get("loss"),
@@ -126,15 +166,18 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
             import_s=imported_s - begun_s, data_ready_s=data_ready_s - measured_s, model_built_s=built_s - data_ready_s
         ),
     )
-    write_measurements(folder, measured, reporter)
+    path = folder / measurements_name(ranks.rank.number)
+    write_measurements(path, measured, reporter)
 
     rest(framework, plan, "idle before", reporter)
+    plain = framework
     framework, calls = watched(framework, execution.is_graph)
-    extras = partial(subject.training_extras, scenario.training.batch_size)
-    rollouts = rollout_count(windows, scenario.inference)
-    steps = training.total_steps(windows, scenario.training)
+    extras = partial(subject.training_extras, whole)
+    rollouts = rollout_count(windows, scenario.inference, ranks.rank.size)
+    steps = training.total_steps(windows, scenario.training, ranks.rank.size)
     reporter.expect(steps + scenario.inference.min_steps + rollouts)
-    with profiling(plan, description.device, folder, steps or scenario.inference.min_steps) as (on_step, trace):
+    of_traces = traces_folder(folder, ranks.rank.number)
+    with profiling(plan, description.device, of_traces, steps or scenario.inference.min_steps) as (on_step, trace):
         trained = training.train(framework, windows, scenario.training, extras, seed, reporter, execution, on_step)
         measured = measured.model_copy(
             update={
@@ -144,16 +187,17 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
                 "profile": trace,
             }
         )
-        write_measurements(folder, measured, reporter)
+        write_measurements(path, measured, reporter)
         peak = Peak(plan.chip, description.device_name, execution, numerics)
-        peak.check_training(measured.training, subject, scenario.training.batch_size)
+        peak.check_training(measured.training, subject, whole)
         latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s, on_step)
     measured = measured.model_copy(update={"inference": latency})
-    write_measurements(folder, measured, reporter)
+    write_measurements(path, measured, reporter)
     peak.check_inference(latency, subject)
     skill = None
     if scenario.inference.skill != "none":
-        skill = inference.rollout(framework, windows, scenario.inference, reporter, folder / forecast.FILE_NAME)
+        kept = None if ranks.rank.number else folder / forecast.FILE_NAME
+        skill = inference.rollout(framework, windows, scenario.inference, reporter, kept)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
     on_device = framework.peak_memory()
@@ -162,15 +206,19 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float) 
         device_bytes=on_device.allocated_bytes,
         device_reserved_bytes=on_device.reserved_bytes,
     )
-    found = {"skill": skill, "memory": memory, "compiles": calls.compiles}
-    write_measurements(folder, measured.model_copy(update=found), reporter)
+    measured = measured.model_copy(update={"skill": skill, "memory": memory, "compiles": calls.compiles})
+    write_measurements(path, measured, reporter)
+    exchange = None if plan.profile else communication(plain, windows, scenario.training, extras, seed)
+    if exchange is not None:
+        write_measurements(path, measured.model_copy(update={"communication": exchange}), reporter)
+    ranks.leave()
 
 
-def rollout_count(windows: "Windows", config: InferenceConfig) -> int:
-    """Batches of starts that are forecast from; 0 where nothing is scored."""
-    return (
-        0 if config.skill == "none" else len(windows.starts("test", config.longest_lead)) // config.rollout_batch_size
-    )
+def rollout_count(windows: "Windows", config: InferenceConfig, ranks: int) -> int:
+    """Batches of starts that a rank forecasts from; 0 where nothing is scored."""
+    if config.skill == "none":
+        return 0
+    return len(windows.starts("test", config.longest_lead)) // (config.rollout_batch_size * ranks)
 
 
 def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np.float32]]":
@@ -178,6 +226,11 @@ def initial_weights(subject: Subject, plan: LaunchPlan) -> "dict[str, NDArray[np
     if plan.scenario.weights is None:
         return subject.initial_weights(plan.seed)
     return subject.weights_of(Path(plan.weights_file or ""), plan.scenario.weights.fingerprint)
+
+
+def traces_folder(folder: Path, rank: int) -> Path:
+    """Where the trace of a rank goes: that of the first beside the record, each other in a folder of its own."""
+    return folder / f"rank-{rank}" if rank else folder
 
 
 def profiling(
@@ -188,6 +241,7 @@ def profiling(
         return nullcontext((lambda: None, None))
     from harness.runners.profiling import profiled
 
+    folder.mkdir(exist_ok=True)
     return profiled(plan.scenario.framework, device, folder, steps)
 
 
@@ -208,7 +262,7 @@ def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) 
             time.sleep(plan.power.idle_s)
 
 
-def write_measurements(folder: Path, measured: WorkerMeasurements, reporter: Reporter) -> None:
-    """Write what has been measured so far."""
+def write_measurements(path: Path, measured: WorkerMeasurements, reporter: Reporter) -> None:
+    """Write what a rank has measured so far."""
     measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
-    write_atomically(folder / "measurements.json", measured.model_dump_json())
+    write_atomically(path, measured.model_dump_json())

@@ -7,8 +7,8 @@ from harness.errors import UserError
 from harness.frameworks.base import Numerics
 from harness.models.work import prediction_flops, step_flops
 from harness.results.record import Epoch, Latency, TrainingStage
+from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import Execution
-from harness.scenario.schema import ChipConfig, Figure
 from harness.scenario.variants import as_variant
 from harness.worker.subject import Subject
 
@@ -32,7 +32,10 @@ class Peak:
         self._devices, self._sinks = execution.world.devices, execution.loading.sink
 
     def check_training(self, stages: Sequence[TrainingStage], subject: Subject, batch_size: int) -> None:
-        """Raise UserError for a stage whose median step is shorter than its products take at the peak."""
+        """Raise UserError for a stage whose median step is shorter than its products take at the peak.
+
+        `batch_size` is that of all devices together.
+        """
         for stage in stages:
             flops = step_flops(subject.package, subject.network, subject.domain, batch_size, stage.rollout_steps)
             times_s = [time_s for epoch in stage.epochs for time_s in _times_s(epoch, sinks=self._sinks)]
@@ -40,7 +43,7 @@ class Peak:
 
     def check_inference(self, latency: Latency, subject: Subject) -> None:
         """Raise UserError where the median step is shorter than its products take at the peak."""
-        flops = prediction_flops(subject.package, subject.network, subject.domain, latency.batch_size)
+        flops = prediction_flops(subject.package, subject.network, subject.domain, latency.batch_size * self._devices)
         self._check("an inference step", flops, latency.step_s)
 
     def _check(self, what: str, flops: int | None, times_s: Sequence[float]) -> None:

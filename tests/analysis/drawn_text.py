@@ -18,28 +18,24 @@ def drawn_texts(figure):
             drawn.append(text)
         draw(text, renderer, *args, **kwargs)
 
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     with patch.object(Text, "draw", record):
         figure.canvas.draw()
     renderer = figure.canvas.get_renderer()
     return [(text.get_text(), text.get_window_extent(renderer)) for text in drawn]
 
 
-def clipped(figure):
-    """Texts that reach over the edge of the figure."""
+def clipped(figure, drawn):
+    """Texts that reach over the edge of the figure, of those that it draws."""
     width, height = figure.bbox.width, figure.bbox.height
-    return [
-        name
-        for name, box in drawn_texts(figure)
-        if min(box.x0, box.y0, width - box.x1, height - box.y1) < -TOLERANCE_PIXELS
-    ]
+    return [name for name, box in drawn if min(box.x0, box.y0, width - box.x1, height - box.y1) < -TOLERANCE_PIXELS]
 
 
-def overlapping(figure):
-    """Pairs of texts that cover each other."""
+def overlapping(drawn):
+    """Pairs of drawn texts that cover each other."""
     return [
         (first, second)
-        for (first, one), (second, other) in combinations(drawn_texts(figure), 2)
+        for (first, one), (second, other) in combinations(drawn, 2)
         if min(one.x1, other.x1) - max(one.x0, other.x0) > TOLERANCE_PIXELS
         and min(one.y1, other.y1) - max(one.y0, other.y0) > TOLERANCE_PIXELS
     ]

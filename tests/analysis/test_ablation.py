@@ -35,7 +35,7 @@ from harness.analysis.tables.table import print_table
 from harness.frameworks.base import Compile
 from harness.results.record import Energy, Memory, Phase, PhaseEnergy
 from harness.scenario.execution import EAGER, GRAPH, Compilation, Execution, Loading, Precision, Recompute
-from harness.scenario.scenario import Absent
+from harness.scenario.scenario import Absent, Variant
 
 BF16 = Execution(precision=Precision(autocast="bf16"))
 BLOCKS = Execution(recompute=Recompute(unit="blocks"))
@@ -246,6 +246,17 @@ class TestLadder:
         assert whole["brings"].iloc[2] == "no gain is claimed: skill not equivalent"
         assert list(rungs["refusal"].fillna("")) == ["", "", ""]
 
+    def test_what_a_suite_made_by_axes_is_compared_with_its_base_and_climbs_nothing(self, results):
+        ways = {"base": GRAPH, "eager": EAGER, "bf16": GRAPH_BF16}
+        for position, (name, execution) in enumerate(ways.items()):
+            variant = Variant(design="one_at_a_time", position=position, name=name)
+            add(results, name, made(0.5 + position), framework="mindspore", execution=execution, variant=variant)
+        add(results, "other", made(0.5), variant=Variant(design="one_at_a_time", position=0, name="base"))
+        table = built(cells_of(results))
+        assert [section.title.rpartition("; ")[2] for section in table.sections] == ["base mindspore graph"]
+        assert list(rows_of(table).loc["one at a time"].index) == ["eager", "bf16"]
+        assert list(rows_of(table)["train_step_ratio"]) == pytest.approx([3.0, 5.0])
+
     def test_values_of_one_axis_beside_a_base_are_no_ladder(self, results):
         for name, execution in {"base": EAGER, "graph": GRAPH, "bf16": BF16}.items():
             add(results, name, made(0.5), execution=execution)
@@ -274,8 +285,8 @@ class TestLadder:
 
     def test_all_that_is_drawn_can_be_read_and_is_written(self, drawn, tmp_path):
         texts = [text for text, _ in drawn_texts(drawn.figure)]
-        assert {"pytorch eager", "mindspore", "graph", "bf16", "x 0.4000"} <= set(texts)
-        assert clipped(drawn.figure) == []
+        assert {"PyTorch eager", "MindSpore", "graph", "bf16", "x 0.4000"} <= set(texts)
+        assert clipped(drawn.figure, drawn_texts(drawn.figure)) == []
         assert all(path.stat().st_size for path in write(drawn, tmp_path))
 
 
@@ -303,7 +314,7 @@ def test_a_refused_rung_and_one_without_scores_have_words_and_looks_of_their_own
     assert len(set(hatches)) == 3
     assert hatches[0] == hatches[2]
     assert {"comparison refused", "not scored"} <= {text for text, _ in drawn_texts(item.figure)}
-    assert clipped(item.figure) == []
+    assert clipped(item.figure, drawn_texts(item.figure)) == []
 
 
 def compiled(step_s, compile_s):

@@ -46,6 +46,14 @@ def test_the_newest_launch_is_so_in_every_time_zone(results, tmp_path):
     assert content["datetime"] == "2026-01-02T00:30:00+00:00"
 
 
+def test_every_commit_of_a_benchmark_is_told(results, tmp_path):
+    for launch, (commit, dirty) in enumerate((("b" * 40, False), ("a" * 40, True), ("b" * 40, False), (None, None))):
+        results.add(make_record("pytorch", launch, environment=make_environment(git_commit=commit, git_dirty=dirty)))
+    export(results, tmp_path / "times.json")
+    for each in json.loads((tmp_path / "times.json").read_text())["benchmarks"]:
+        assert each["extra_info"]["commits"] == ["a" * 40 + " with changes", "b" * 40, "unknown"]
+
+
 def test_pytest_benchmark_compares_two_exports(results, tmp_path):
     add_pair(results)
     first, second = tmp_path / "monday.json", tmp_path / "tuesday.json"

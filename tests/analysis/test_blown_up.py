@@ -111,7 +111,7 @@ class TestFigures:
         drawn = one(results, loss)
         assert drawn.data["validation_loss_median"].isna().all()
         labels = [text.get_text() for legend in drawn.figure.legends for text in legend.get_texts()]
-        assert labels == ["pytorch eager (n = 1)", "training"]
+        assert labels == ["PyTorch eager (n = 1)", "training"]
 
     @pytest.mark.filterwarnings("error")
     def test_forecast(self, results):

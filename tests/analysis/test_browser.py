@@ -1,11 +1,7 @@
 """The page in a real browser: no error, sorts, prints. Skipped where there is no Chromium."""
 
 import io
-import json
-import os
 import re
-import shutil
-import subprocess
 
 import pytest
 from made_records import ResultsFolder, make_failure
@@ -15,23 +11,8 @@ from reports import add_pair
 from rich.console import Console
 
 from harness.analysis.html_report import write_report
+from tests.browsing import browse, needs_browser, probed
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-extensions",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-    "--enable-logging=stderr",
-)
 PROBE = """
 const table = document.querySelector("#s0-table0 table");
 const column = [...table.tHead.rows[0].cells].findIndex((head) => head.textContent.startsWith("median"));
@@ -43,16 +24,9 @@ const found = { before: read(), first: click(), second: click(), loaded };
 const figures = [...document.querySelectorAll("figure svg")].map((svg) => svg.getBoundingClientRect());
 found.figures = figures.map((box) => [box.width, box.height]);
 found.width = [document.documentElement.scrollWidth, document.documentElement.clientWidth];
-const probe = document.createElement("pre");
-probe.id = "probe";
-probe.textContent = JSON.stringify(found);
-document.body.append(probe);
 """
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium on this machine (Debian: apt-get install chromium)"),
-]
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 @pytest.fixture(scope="module")
@@ -63,34 +37,6 @@ def report(tmp_path_factory):
     results.add(make_failure("pytorch", 3))
     write_report(results.path, suite=None, baseline=None, output=None, console=Console(file=io.StringIO()))
     return results.path / "report.html"
-
-
-def browse(page, *options):
-    """Standard output of the browser and what the page told its console."""
-    home = page.parent / "home"
-    home.mkdir(exist_ok=True)
-    done = subprocess.run(
-        [BROWSER, *FLAGS, f"--user-data-dir={home / 'profile'}", *options, page.as_uri()],
-        env={**os.environ, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
-def probed(report, tmp_path):
-    """What the page says of itself once a script has clicked in it; its policy is lifted for that script."""
-    source = report.read_text()
-    loosened = re.sub(r"script-src &#39;sha256-[^&]*&#39;", "script-src 'unsafe-inline'", source)
-    assert loosened != source
-    page = tmp_path / "probed.html"
-    page.write_text(loosened.replace("</body>", f"<script>{PROBE}</script></body>"))
-    dom, console = browse(page, "--dump-dom", "--window-size=1300,900")
-    assert console == []
-    text = re.search(r'<pre id="probe">(.*?)</pre>', dom, re.DOTALL).group(1)
-    return json.loads(text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
 
 
 def test_it_loads_with_nothing_on_the_console(report):
@@ -107,7 +53,7 @@ def test_what_the_console_says_would_be_seen(tmp_path):
 
 
 def test_a_click_sorts_by_the_numbers_and_another_turns_it_round(report, tmp_path):
-    found = probed(report, tmp_path)
+    found = probed(report.read_text(), PROBE, tmp_path)
     table = Page(report.read_text()).table("fourcastnet tiny, chip a100")
     median = table.columns.index("median [95 %]")
     texts = [row[median][0] for row in table.rows]
@@ -122,7 +68,7 @@ def test_a_click_sorts_by_the_numbers_and_another_turns_it_round(report, tmp_pat
 
 
 def test_nothing_is_loaded_and_figures_fit_the_page(report, tmp_path):
-    found = probed(report, tmp_path)
+    found = probed(report.read_text(), PROBE, tmp_path)
     assert found["loaded"] == []
     assert len(found["figures"]) >= 5
     assert all(300 < width < 1200 and 100 < height < 1200 for width, height in found["figures"])

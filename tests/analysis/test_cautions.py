@@ -77,6 +77,17 @@ class TestWarnings:
         for name in ("speed", "skill", "energy"):
             assert f"- {expected}" in read(results, name)[1]
 
+    def test_what_is_true_of_all_cells_is_said_once(self, results):
+        for framework in ("pytorch", "mindspore"):
+            for launch in range(3):
+                environment = make_environment(git_dirty=launch == 2)
+                results.add(make_record(framework, launch, environment=environment))
+        results.certify()
+        run(results)
+        lines = read(results, "speed")[1]
+        assert lines.count("uncommitted changes") == 1
+        assert "all cells: made from a checkout with uncommitted changes: launch 2" in lines
+
     def test_what_the_files_of_the_data_do_not_state_is_said_once(self, results):
         converted = FieldConversion(
             field="t2m", stated="degC", wanted="K", factor=1, offset=273.15, files=1, of_files=1, first_file="a.nc"

@@ -57,6 +57,7 @@ def test_what_was_not_measured_comes_with_the_command_that_would(results, tmp_pa
     assert list(rows["outcome"]) == ["not measured"]
     assert rows["missing"][0] == "ascend910b/pytorch, fourcastnet paper: no completed launch"
     command = "crosscast bench --chip ascend910b --suite paper --model fourcastnet --preset paper --framework pytorch"
+    command += f" --results {results.path}"
     assert rows["command"][0] == command
     assert f"measure with: {command}" in output
 
@@ -262,7 +263,7 @@ def test_the_baseline_on_the_data_of_the_cell_is_what_is_to_be_measured(results,
     assert "no a100/pytorch of the same preset and data" in rows["missing"][0]
     assert rows["command"][0] == (
         "crosscast bench --chip a100 --suite paper --model fourcastnet --preset tiny --framework pytorch "
-        "--mapping rossby_forced"
+        f"--mapping rossby_forced --results {results.path}"
     )
 
 

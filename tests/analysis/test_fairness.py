@@ -179,3 +179,25 @@ class TestBaseline:
         cells = cells_of(results, make_record("pytorch", 0))
         with pytest.raises(UserError, match=expected):
             BaselineName.parse(text, list(cells.values()))
+
+
+@pytest.mark.parametrize(
+    ("threads", "device", "expected"),
+    [
+        (1, "cpu", ("threads of the framework: 1 here, 2 in the baseline",)),
+        (2, "cpu", ()),
+        (None, "cpu", ()),
+        (1, "cuda", ()),
+    ],
+)
+def test_frameworks_on_a_cpu_have_the_same_number_of_threads(results, threads, device, expected):
+    for launch in range(2):
+        for name in ("pytorch", "mindspore"):
+            measured = make_measurements(launch=launch)
+            if name == "mindspore":
+                ran = measured.framework.model_copy(update={"threads": threads})
+                measured = measured.model_copy(update={"framework": ran})
+            scenario = make_scenario(name, device=device)
+            results.add(make_record(name, launch, scenario=scenario, measurements=measured))
+    cells = {cell.scenario.framework: cell for cell in load_results(results.path).cells}
+    assert differences(cells["mindspore"], cells["pytorch"]) == expected

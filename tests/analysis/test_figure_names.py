@@ -34,9 +34,9 @@ class TestTexts:
         results.add_absent(model="$a_$", reason="no $HOME/x_$USER")
         (subject,) = subjects(load_results(results.path).groups())
         texts = [self.written(item.figure) for module in (speed, skill) for item in module.illustrate(subject)]
-        assert {"$a_$ tiny, data rossby", "pytorch eager, $x$", "no $HOME/x_$USER"} <= set(texts[0])
+        assert {"$a_$ tiny, data rossby", "PyTorch eager, $x$", "no $HOME/x_$USER"} <= set(texts[0])
         assert "Time per epoch (a $b_{c$) (s)" in texts[0]
-        assert {"$a_$ tiny, data rossby", "pytorch eager, $x$", "RMSE of $u^2$ (m/s)"} <= set(texts[1])
+        assert {"$a_$ tiny, data rossby", "PyTorch eager, $x$", "RMSE of $u^2$ (m s⁻¹)"} <= set(texts[1])
 
     @pytest.mark.filterwarnings("error")
     def test_what_the_font_lacks_is_escaped_in_the_figure_alone(self, results, tmp_path):
@@ -44,8 +44,8 @@ class TestTexts:
         results.add_absent(model="模型", chip="µ-chip", reason="二\nlines")
         item = one(results, speed)
         texts = self.written(item.figure)
-        assert {"\\u6a21\\u578b tiny, data rossby", "pytorch eager, \\u6607\\u817e", "\\u4e8c lines"} <= set(texts)
-        assert "mindspore graph, µ-chip" in texts
+        assert {"\\u6a21\\u578b tiny, data rossby", "PyTorch eager, \\u6607\\u817e", "\\u4e8c lines"} <= set(texts)
+        assert "MindSpore graph, µ-chip" in texts
         assert list(pd.read_csv(write(item, tmp_path)[2])["chip"]) == ["昇腾", "µ-chip"] * 2
 
     def test_a_logarithmic_loss_has_plain_numbers(self, results):

@@ -103,7 +103,7 @@ class TestSpeed:
         item = one(results, speed)
         (axes, _) = item.figure.axes
         assert len(axes.patches) == 1
-        assert [text.get_text() for text in axes.get_yticklabels()] == ["mindspore graph", "pytorch eager"]
+        assert [text.get_text() for text in axes.get_yticklabels()] == ["MindSpore graph", "PyTorch eager"]
         reasons = item.data.set_index("cell")["reason"].to_dict()
         assert reasons["mindspore graph"] == "did not run: out of memory: killed: out of memory"
         texts = " ".join(text.get_text() for text in axes.texts)
@@ -114,10 +114,10 @@ class TestSpeed:
         item = one(results, speed)
         labels = [text.get_text() for text in item.figure.axes[0].get_yticklabels()]
         assert labels == [
-            "pytorch eager, a100",
-            "mindspore graph, cpu",
-            "pytorch eager, cpu",
-            "mindspore graph, a100",
+            "PyTorch eager, a100",
+            "MindSpore graph, cpu",
+            "PyTorch eager, cpu",
+            "MindSpore graph, a100",
         ]
         assert len(item.figure.axes[0].patches) == 3
 
@@ -194,9 +194,7 @@ class TestEnergy:
     def test_without_any_energy_there_is_none(self, results):
         results.add(make_record())
         item = one(results, energy)
-        assert item.reason == (
-            "no cell has energy from a valid window: pytorch eager: no sensor: rapl: no powercap tree"
-        )
+        assert item.reason == ("no cell has energy from a valid window: no sensor: rapl: no powercap tree")
 
 
 class TestSkill:
@@ -271,7 +269,7 @@ class TestScaling:
         measured, ideal = axes.lines
         assert list(measured.get_ydata()) == pytest.approx(expected)
         assert list(ideal.get_ydata()) == pytest.approx([expected[0], 2 * expected[0], 4 * expected[0]])
-        assert [text.get_text() for text in item.figure.legends[0].get_texts()] == ["pytorch eager"]
+        assert [text.get_text() for text in item.figure.legends[0].get_texts()] == ["PyTorch eager"]
 
 
 class TestPower:

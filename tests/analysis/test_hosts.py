@@ -151,12 +151,12 @@ class TestNoBaseline:
     def test_names_the_one_on_another_host_and_the_option_that_works(self, results):
         results.add(*[make_record("pytorch", n, environment=make_environment(host=A, cpu_count=8)) for n in range(3)])
         results.add(*[make_record("mindspore", n, host=B) for n in range(3)])
-        option = "crosscast tables --suite smoke --baseline cpu/pytorch"
+        option = f"crosscast tables --suite smoke --baseline cpu/pytorch --results {results.path}"
         assert self.refusal(results) == (
             f"no baseline pytorch with the same model, preset and data on host {B}, but one on host {A}, a host of "
             f"another kind: {option} compares with it"
         )
-        run(results, baseline=option.split()[-1])
+        run(results, baseline="cpu/pytorch")
         ratios = read(results, "speed")[0]["epoch_s_ratio_pairs"].dropna()
         assert list(ratios) == [3]
 

@@ -61,7 +61,7 @@ def test_windows_of_different_launches_in_cells_of_equal_ones(results):
     assert set(drawn.caption.partition("Medians")[2].split(": ")[1].rstrip(".").split("; ")) == set(
         expected.split(": ")[1].rstrip(".").split("; ")
     )
-    assert "mindspore graph: launch 0" in texts(drawn)
+    assert "MindSpore graph: launch 0" in texts(drawn)
     assert "different launches" not in one(results, speed).caption
 
 

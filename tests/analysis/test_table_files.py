@@ -2,8 +2,6 @@
 
 import io
 import re
-import shutil
-import subprocess
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -20,6 +18,7 @@ from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.tables.files import to_html, to_markdown
 from harness.analysis.tables.latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
 from harness.analysis.tables.table import Section, Table, print_table
+from tests.typesetting import overfull, typeset
 
 NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
 
@@ -47,7 +46,7 @@ class TestText:
             (Count(24.0), "24", r"\num{24}"),
             (Heading("train step", "ms"), "train step, ms", r"train step, \unit{\milli\second}"),
             (Heading("salinity_b", "psu"), "salinity_b, psu", r"salinity\_b, psu"),
-            (Verdict("slower", certified=False), "slower \N{DAGGER}", r"slower \textdagger{}"),
+            (Verdict("slower", certified=False), "slower \N{DAGGER}", r"slower $\dagger$"),
             (number(1.5e10, 1.4e10, 1.6e10), "1.5e+10 [1.4e+10, 1.6e+10]", None),
         ],
     )
@@ -71,28 +70,46 @@ class TestText:
 @pytest.fixture
 def compile_latex(tmp_path):
     """Compile files in an article with default margins; returns log and text of the pages."""
-    if not shutil.which("pdflatex"):
-        pytest.skip("no pdflatex here; Debian: texlive-latex-base texlive-latex-recommended texlive-science")
 
     def compile_(*paths):
         inputs = "\n".join(rf"\input{{{path}}}" for path in paths)
         source = rf"\documentclass{{article}}{PREAMBLE}\begin{{document}}{inputs}\end{{document}}"
         (tmp_path / "paper.tex").write_text(source)
-        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120)
-        log = (tmp_path / "paper.log").read_text(errors="replace")
-        assert done.returncode == 0, log[-3000:]
-        return log
+        return typeset(tmp_path)
 
     return compile_
 
 
-def overfull(log):
-    """Points by which lines stick out."""
-    return [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
-
-
 class TestLatex:
+    def test_what_a_star_means_stands_in_print_where_there_is_one(self):
+        starred, whole = (to_latex(made_table([[cell]], ["a"]), ()) for cell in (number(0.5), number(0.5, 0.4, 0.6)))
+        printed = [line for line in starred.splitlines() if not line.startswith("%")]
+        assert [line for line in printed if "fewer than 3 launches or pairs" in line]
+        assert "fewer than 3" not in whole
+
+    def test_a_label_stays_when_launches_hosts_and_baselines_change(self, results):
+        def labels():
+            run(results)
+            text = (results.path / "smoke" / "tables" / "speed.tex").read_text()
+            return re.findall(r"\\label{(.*?)}", text)
+
+        results.add(make_record("pytorch", 0, host="aaaabbbbcccc"))
+        assert labels() == ["tab:smoke-speed-fourcastnet-tiny-chip-cpu-data-rossby"]
+        results.add(make_record("mindspore", 0, host="aaaabbbbcccc"), make_record("pytorch", 1, host="aaaabbbbcccc"))
+        results.add(make_record(scenario=make_scenario(model="graphcast"), attempt="g"))
+        assert labels() == [
+            "tab:smoke-speed-fourcastnet-tiny-chip-cpu-data-rossby",
+            "tab:smoke-speed-graphcast-tiny-chip-cpu-data-rossby",
+        ]
+
+    def test_no_two_floats_have_one_label(self):
+        sections = (
+            Section("RMSE: a, host x", ("a",), (("b",),) * (ROWS_PER_FLOAT + 1)),
+            Section("RMSE: a, host y", (), ()),
+        )
+        text = to_latex(Table("skill", "Skill, suite s", sections, pd.DataFrame()), ())
+        assert re.findall(r"\\label{(.*?)}", text) == ["tab:s-skill-rmse-a", "tab:s-skill-rmse-a-2"]
+
     def test_the_tables_of_a_report_compile_and_none_is_wider_than_the_text(self, results, compile_latex):
         add_pair(results)
         a100 = make_scenario(chip="a100", device="cuda")
@@ -148,7 +165,7 @@ class TestLatex:
             ("{x}^~", r"\{x\}\textasciicircum{}\textasciitilde{}"),
             ("\\input", r"\textbackslash{}input"),
             ("é\N{EN DASH}中", "e--[U+4E2D]"),
-            ("slower \N{DAGGER}", r"slower \textdagger{}"),
+            ("slower \N{DAGGER}", r"slower $\dagger$"),
         ],
     )
     def test_escapes(self, text, expected):
@@ -158,7 +175,7 @@ class TestLatex:
         rows = [["plain"]] * ROWS_PER_FLOAT + [[Verdict("slower", certified=False)]]
         first, second = to_latex(made_table(rows, ["verdict"]), ()).split(r"\end{table*}")[:2]
         assert "parity certificate" not in first
-        assert r"\par\raggedright \textdagger{}: no parity certificate" in second
+        assert r"\par\raggedright $\dagger$: no parity certificate" in second
 
     def test_no_line_of_a_comment_becomes_text(self):
         table = Table("made", "suite\none", (), pd.DataFrame(), ("a\nb",))

@@ -1,6 +1,7 @@
-"""Time and memory of the tables of many records, from 100 to 10,000, and of the page of 1,000: `make benchmarks`.
+"""Time and memory of the tables of many records, from 100 to 10,000, and of the page and figures: `make benchmarks`.
 
-The extra info has wall and CPU seconds (two processes read), MiB of both, and the growth exponent from size to size.
+The extra info has wall and CPU seconds (two processes read), MiB of both, the growth exponent from size to size, and
+CPU seconds over those of `json.loads` of the same files, read before in the same process.
 """
 
 import json
@@ -18,18 +19,28 @@ from tests.shared import REPOSITORY
 COUNTS = (100, 1_000, 10_000)
 TABLES = "from harness.analysis.tables.writing import write_tables as work; options = {}"
 PAGE = "from harness.analysis.html_report.page import write_report as work; options = {'output': None}"
+FIGURES = (
+    "from harness.analysis.figures import write_figures; options = {}; "
+    "work = lambda results, *, suite, baseline, console: write_figures(results, suite=suite, console=console)"
+)
 CHILD = """
 import io, json, resource, sys
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from rich.console import Console
+files = sorted(Path(sys.argv[1]).rglob("record.json"))
+before_s = process_time()
+for path in files:
+    json.loads(path.read_bytes())
+plain_s = process_time() - before_s
 begun_s = perf_counter()
 console = Console(file=io.StringIO(), width=110)
 work(Path(sys.argv[1]), suite=None, baseline=None, console=console, **options)
 wall_s = perf_counter() - begun_s
 used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-cpu_s = sum(each.ru_utime + each.ru_stime for each in used)
-print(json.dumps({"wall_s": wall_s, "cpu_s": cpu_s, "memory_mib": sum(each.ru_maxrss for each in used) / 1024}))
+cpu_s = sum(each.ru_utime + each.ru_stime for each in used) - plain_s
+found = {"wall_s": wall_s, "cpu_s": cpu_s, "over_json": cpu_s / plain_s}
+print(json.dumps({**found, "memory_mib": sum(each.ru_maxrss for each in used) / 1024}))
 """
 
 
@@ -48,6 +59,26 @@ def test_tables_of_many_records(benchmark, tmp_path, launches, nights):
     found = benchmark.pedantic(tabulate, rounds=1)
     note(benchmark, found)
     assert found[counts[-1]]["memory_mib"] < 1024
+    if counts[-1] == COUNTS[-1]:
+        assert found[counts[-1]]["over_json"] < 5
+
+
+def test_page_of_ten_thousand_records(benchmark, tmp_path):
+    """Of 100 cells with 100 launches each."""
+    found = benchmark.pedantic(lambda: measured(PAGE, tmp_path, COUNTS[-1], 100, 1), rounds=1)
+    size = (tmp_path / "report.html").stat().st_size
+    benchmark.extra_info.update(found, megabytes=size / 1e6)
+    assert size < 5e6
+    assert found["memory_mib"] < 1024
+    assert found["over_json"] < 12
+
+
+def test_figures_of_a_hundred_cells(benchmark, tmp_path):
+    """Five launches each, as PDF, PNG and CSV."""
+    found = benchmark.pedantic(lambda: measured(FIGURES, tmp_path, 500, 5, 1), rounds=1)
+    benchmark.extra_info.update(found)
+    assert len([*tmp_path.rglob("*.pdf")]) >= 20
+    assert found["memory_mib"] < 2048
 
 
 def test_page_of_many_records(benchmark, tmp_path):

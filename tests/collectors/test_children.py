@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from test_sampler_process import is_gone
 
-from collectors import children
+from collectors import children, guard
 
 PATIENCE_S = 60.0
 TRAPS = ("runpy", "json", "re", "os", "harness", "collectors", "importlib", "encodings", "usercustomize")
@@ -66,7 +66,7 @@ child.wait()
 """
 PARENT = """
 import sys, time
-from collectors import children
+from collectors import children, guard
 child = children.start([sys.executable, "-c", sys.argv[1], sys.argv[2]])
 open(sys.argv[3], "w").write(f"{child.pid} ")
 time.sleep(600)
@@ -118,8 +118,8 @@ def test_a_stopped_guard_goes_on_when_its_parent_ends(family):
 
 def test_a_stopped_child_is_gone_with_its_parent_though_the_guard_was_killed(family):
     parent, child, _ = family
-    for guard in guards_of(parent):
-        os.kill(guard, signal.SIGKILL)
+    for number in guards_of(parent):
+        os.kill(number, signal.SIGKILL)
     os.kill(child, signal.SIGSTOP)
     parent.kill()
     wait_until(lambda: is_gone(child))
@@ -171,3 +171,21 @@ def test_without_proc_the_session_ends(monkeypatch):
     monkeypatch.setattr(children.guard, "members", lambda mark, leader: [])
     child = children.start(["sleep", "600"])
     assert child.end()
+
+
+def test_a_process_that_has_just_begun_is_ended_with_its_family(monkeypatch):
+    """Its environment cannot be read for a moment after its parent knows that it runs, so it is looked at at once."""
+    left = []
+    for number in range(200):
+        mark = f"family {os.getpid()} {number}"
+        begun = subprocess.Popen(["sleep", "600"], env={children.MARKS: mark}, start_new_session=True)
+        with monkeypatch.context() as alone:
+            alone.setattr(os, "listdir", lambda _, pid=begun.pid: [str(pid)])
+            guard.kill_family(mark, -1)
+        try:
+            begun.wait(0.5)
+        except subprocess.TimeoutExpired:
+            left.append(number)
+            begun.kill()
+            begun.wait()
+    assert not left

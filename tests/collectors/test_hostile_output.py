@@ -21,8 +21,6 @@ from collectors.vendors.nvidia.visible_cuda import Gpu, visible_gpus
 from collectors.vendors.smi_csv import Columns
 from collectors.vendors.smi_row import BadOutputError
 
-pytestmark = pytest.mark.alone
-
 LENGTH = 20_000
 CPU_LIMIT_S = 2.0
 """Of processor time, whatever else runs: linear work on this length takes a tenth of it on a slow processor. What was

@@ -49,9 +49,13 @@ def made(delay_s=0.0, window_s=0.0, update_s=0.1, step_w=0.01, noise_w=0.0, read
     )
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.6])
-@pytest.mark.parametrize("window_s", [0.0, 0.3, 1.0])
-@pytest.mark.parametrize(("update_s", "step_w", "noise_w"), [(0.1, 0.01, 0.0), (0.1, 1.0, 3.0), (0.25, 0.1, 5.0)])
+DELAYS_S, WINDOWS_S = (0.0, 0.15, 0.6), (0.0, 0.3, 1.0)
+RENEWALS = ((0.1, 0.01, 0.0), (0.1, 1.0, 3.0), (0.25, 0.1, 5.0))
+SENSORS = [(DELAYS_S[row], WINDOWS_S[column], *RENEWALS[(row + column) % 3]) for row in range(3) for column in range(3)]
+"""A Latin square: each delay meets each window and each way to renew, and each window each way."""
+
+
+@pytest.mark.parametrize(("delay_s", "window_s", "update_s", "step_w", "noise_w"), SENSORS)
 def test_delay_and_window_of_a_made_sensor(delay_s, window_s, update_s, step_w, noise_w):
     """To 40 % of an update for the delay, 60 % for the window, 80 % for the rise; four standard errors for the levels.
 

@@ -12,7 +12,7 @@ import xarray as xr
 import yaml
 import zarr
 from click.testing import CliRunner
-from shared import REPOSITORY, shared_path
+from shared import REPOSITORY
 from test_archive import archive, mapping
 
 from harness.commands.cli import cli
@@ -25,7 +25,6 @@ from harness.data.preparing import Packing, prepare
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.models.domain import InputSpec
-from harness.scenario import catalogue
 
 FIELDS = {
     "files": ["*.nc", "*.zarr"],
@@ -65,9 +64,29 @@ def full(*arguments, **options):
     raise OSError(28, "No space left on device")
 
 
-@pytest.fixture
-def data(tmp_path):
-    return write(tmp_path / "data", "zarr 2")
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """An archive that no test changes."""
+    return write(tmp_path_factory.mktemp("archive") / "data", "zarr 2")
+
+
+PACKINGS = {
+    "float32": Packing(),
+    "int16": Packing("int16"),
+    "float16": Packing("float16", compression="zstd"),
+    "normalised": Packing(normalised=True),
+}
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory, data):
+    """The archive in each way of packing, which no test changes: a folder for each name of PACKINGS."""
+    folder = tmp_path_factory.mktemp("stores")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        for name, packing in PACKINGS.items():
+            prepare(CONFIG, data, folder / name, packing)
+    return folder
 
 
 class TestSameData:
@@ -109,16 +128,15 @@ class TestSameData:
         assert back.times.dtype == source.times.dtype
         assert back.step == source.step
 
-    def test_other_programs_read_it(self, tmp_path, data):
-        prepare(CONFIG, data, tmp_path / "store", Packing())
+    def test_other_programs_read_it(self, data, stores):
         source = ArchiveSource(CONFIG, data)
         for consolidated in (True, False):
-            with xr.open_zarr(tmp_path / "store", consolidated=consolidated) as found:
+            with xr.open_zarr(stores / "float32", consolidated=consolidated) as found:
                 assert found["fields"].dims == ("time", "channel", "latitude", "longitude")
                 assert found["channel"].values.tolist() == ["t", "q"]
                 np.testing.assert_array_equal(found["time"].values, source.times)
                 np.testing.assert_array_equal(found["fields"].sel(channel="q").values, source.read(range(20))[:, 1])
-        opened = zarr.open_group(str(tmp_path / "store"), mode="r")
+        opened = zarr.open_group(str(stores / "float32"), mode="r")
         assert opened["fields"].chunks == (1, 2, 5, 6)
         np.testing.assert_array_equal(opened["fields"][4], source.read([4])[0])
 
@@ -127,14 +145,13 @@ class TestPacked:
     @pytest.mark.parametrize(
         ("packing", "tolerance"),
         [
-            (Packing("int16"), lambda low, high, std: 0.51 * (high - low) / 65534),
-            (Packing("float16", compression="zstd"), lambda low, high, std: std * 4 * 2.0**-11),
-            (Packing(normalised=True), lambda low, high, std: std * 4 * 2.0**-23),
+            ("int16", lambda low, high, std: 0.51 * (high - low) / 65534),
+            ("float16", lambda low, high, std: std * 4 * 2.0**-11),
+            ("normalised", lambda low, high, std: std * 4 * 2.0**-23),
         ],
     )
-    def test_values_are_off_by_no_more_than_the_rounding(self, tmp_path, data, packing, tolerance):
-        prepare(CONFIG, data, tmp_path / "store", packing)
-        source, back = ArchiveSource(CONFIG, data), open_source(CONFIG, path=tmp_path / "store")
+    def test_values_are_off_by_no_more_than_the_rounding(self, data, stores, packing, tolerance):
+        source, back = ArchiveSource(CONFIG, data), open_source(CONFIG, path=stores / packing)
         steps = np.flatnonzero(source.valid_steps)
         expected, found = source.read(steps), back.read(steps)
         for channel in range(2):
@@ -145,9 +162,8 @@ class TestPacked:
         assert back.fingerprint != source.fingerprint
         assert any("rounded" in remark for remark in back.reading.remarks)
 
-    def test_scale_and_offset_are_there_for_others(self, tmp_path, data):
-        prepare(CONFIG, data, tmp_path / "store", Packing("int16"))
-        with xr.open_zarr(tmp_path / "store", consolidated=True, mask_and_scale=False) as found:
+    def test_scale_and_offset_are_there_for_others(self, data, stores):
+        with xr.open_zarr(stores / "int16", consolidated=True, mask_and_scale=False) as found:
             assert found["fields"].dtype == np.int16
             by_hand = found["fields"].sel(channel="t") * found["scale"].sel(channel="t") + found["offset"].sel(
                 channel="t"
@@ -155,22 +171,17 @@ class TestPacked:
             expected = ArchiveSource(CONFIG, data).read([2])[0, 0]
             np.testing.assert_allclose(by_hand[2], expected, atol=1e-4)
 
-    def test_each_way_of_packing_is_other_data(self, tmp_path, data):
-        told = set()
-        for number, packing in enumerate((Packing(), Packing("int16"), Packing("float16"), Packing(normalised=True))):
-            prepare(CONFIG, data, tmp_path / str(number), packing)
-            told.add(open_source(CONFIG, path=tmp_path / str(number)).fingerprint)
-        assert len(told) == 4
+    def test_each_way_of_packing_is_other_data(self, stores):
+        assert len({open_source(CONFIG, path=stores / name).fingerprint for name in PACKINGS}) == 4
 
-    @pytest.mark.parametrize("packing", [Packing("float16"), Packing(normalised=True)])
-    def test_other_scales_are_other_data(self, tmp_path, data, packing):
+    @pytest.mark.parametrize("packing", ["float16", "normalised"])
+    def test_other_scales_are_other_data(self, tmp_path, data, stores, packing):
         """The training steps of other splits have another mean and deviation."""
         longer = mapping(**FIELDS, splits={"train": 0.8, "validation": 0.1, "test": 0.1})
-        opened = []
-        for name, config in (("a", CONFIG), ("b", longer), ("again", CONFIG)):
-            prepare(config, data, tmp_path / name, packing)
-            opened.append(open_source(config, path=tmp_path / name))
-        first, other, again = opened
+        for name, config in (("other", longer), ("again", CONFIG)):
+            prepare(config, data, tmp_path / name, PACKINGS[packing])
+        first, again = (open_source(CONFIG, path=path) for path in (stores / packing, tmp_path / "again"))
+        other = open_source(longer, path=tmp_path / "other")
         assert first.read([3]).tobytes() != other.read([3]).tobytes()
         assert first.fingerprint != other.fingerprint
         assert first.fingerprint == again.fingerprint
@@ -197,9 +208,8 @@ class TestPlaces:
             prepare(CONFIG, data, Path(), Packing())
         assert list((tmp_path / "empty").iterdir()) == []
 
-    def test_inside_a_store_the_same_command_finds_it(self, tmp_path, data, monkeypatch):
-        prepare(CONFIG, data, tmp_path / "store", Packing())
-        monkeypatch.chdir(tmp_path / "store")
+    def test_inside_a_store_the_same_command_finds_it(self, tmp_path, data, stores, monkeypatch):
+        monkeypatch.chdir(shutil.copytree(stores / "float32", tmp_path / "store"))
         assert prepare(CONFIG, data, Path(), Packing()).written == 0
 
     def test_parts_of_dead_processes_are_removed_and_those_of_others_left(self, tmp_path, data):
@@ -252,7 +262,7 @@ preparing.prepare(CONFIG, Path({str(data)!r}), Path({str(store)!r}), preparing.P
         assert prepare(CONFIG, data, store, Packing()).written == 0
 
     @pytest.mark.parametrize("kind", ["file", "folder", "zarr", "mapping", "archive", "packing"])
-    def test_anything_else_is_refused_and_left_as_it_is(self, tmp_path, data, kind):
+    def test_anything_else_is_refused_and_left_as_it_is(self, tmp_path, data, stores, kind):
         store, config, packing, said = tmp_path / "store", CONFIG, Packing(), "exists and is no prepared store"
         if kind == "file":
             store.write_text("mine")
@@ -262,7 +272,7 @@ preparing.prepare(CONFIG, Path({str(data)!r}), Path({str(store)!r}), preparing.P
         elif kind == "zarr":
             archive().to_zarr(store, zarr_format=2, consolidated=False)
         else:
-            prepare(CONFIG, data, store, Packing())
+            shutil.copytree(stores / "float32", store)
             if kind == "mapping":
                 config, said = mapping(**{**FIELDS, "statics": []}), "another"
             elif kind == "archive":
@@ -280,18 +290,17 @@ preparing.prepare(CONFIG, Path({str(data)!r}), Path({str(store)!r}), preparing.P
             prepare(CONFIG, data, tmp_path / "store", Packing())
         assert {path.name for path in tmp_path.iterdir()} <= {"cache", "data"}
 
-    def test_a_store_without_its_scales_is_refused_before_anything_is_written(self, tmp_path, data):
-        store, packing = tmp_path / "store", Packing("int16")
-        prepare(CONFIG, data, store, packing)
+    def test_a_store_without_its_scales_is_refused_before_anything_is_written(self, tmp_path, data, stores):
+        store, packing = shutil.copytree(stores / "int16", tmp_path / "store"), PACKINGS["int16"]
         shutil.rmtree(store / "scale")
         (store / "fields/4.0.0.0").unlink()
         with pytest.raises(UserError, match=r"store: cannot be read \(.*\); remove it and prepare the archive again"):
             prepare(CONFIG, data, store, packing)
         assert not (store / "fields/4.0.0.0").exists()
 
-    def test_metadata_are_put_together_wherever_that_is_missing(self, tmp_path, data):
+    def test_metadata_are_put_together_wherever_that_is_missing(self, tmp_path, data, stores):
         """As after an ending between the last two steps."""
-        prepare(CONFIG, data, tmp_path / "store", Packing())
+        shutil.copytree(stores / "float32", tmp_path / "store")
         (tmp_path / "store/.zmetadata").unlink()
         prepare(CONFIG, data, tmp_path / "store", Packing())
         with xr.open_zarr(tmp_path / "store", consolidated=True) as found:
@@ -314,9 +323,8 @@ preparing.prepare(CONFIG, Path({str(data)!r}), Path({str(store)!r}), preparing.P
 
 class TestReadingBack:
     @pytest.fixture
-    def store(self, tmp_path, data):
-        prepare(CONFIG, data, tmp_path / "store", Packing())
-        return tmp_path / "store"
+    def store(self, tmp_path, stores):
+        return shutil.copytree(stores / "float32", tmp_path / "store")
 
     def test_another_mapping_is_refused_with_what_differs(self, store):
         with pytest.raises(UserError, match="another mapping, which differs in 'statics'"):
@@ -351,17 +359,6 @@ class TestReadingBack:
             open_source(CONFIG, path=store).read([3, 4])
         assert "\n" not in str(error.value)
         assert str(store) in str(error.value)
-
-
-@pytest.mark.parametrize(("name", "folder"), [("globcurrent", "ocean/globcurrent_2002"), ("storm", "atmosphere")])
-def test_real_archives_come_back_bit_by_bit(tmp_path, name, folder):
-    path, config = shared_path(f"data/{folder}"), catalogue.data(name)
-    prepare(config, path, tmp_path / "store", Packing())
-    source, back = ArchiveSource(config, path), open_source(config, path=tmp_path / "store")
-    steps = np.arange(len(source.times))
-    assert back.fingerprint == source.fingerprint
-    assert back.read(steps).tobytes() == source.read(steps).tobytes()
-    assert back.read_statics().tobytes() == source.read_statics().tobytes()
 
 
 def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, data, monkeypatch):

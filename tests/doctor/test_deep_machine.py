@@ -10,6 +10,7 @@ from rich.console import Console
 
 from collectors.base import Sensor
 from harness.doctor.deep import machine, run
+from harness.doctor.deep.child import peak_of
 from harness.doctor.deep.power import check_power
 from harness.doctor.deep.rendering import page
 from harness.doctor.deep.run import Ended
@@ -18,6 +19,7 @@ from harness.frameworks import open_framework
 from harness.results.deep_report import Check, DeepReport, path_of, remark, save
 from harness.results.devices import Accelerator, Device, DeviceState
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 
 GIB = 2**30
 A100 = Device(index=0, name="NVIDIA A100", power_cap_w=400)
@@ -183,7 +185,8 @@ FAILED = Check(group="pytorch eager", name="GELU", verdict="failed", found="off"
 
 def test_a_bench_reminds_of_a_look_that_was_never_taken_or_found_faults(tmp_path):
     here = (tmp_path, "ascend910b", "0123456789ab")
-    assert "`crosscast doctor --deep --chip ascend910b` was never run on this host" in remark(*here)
+    command = f"crosscast doctor --deep --chip ascend910b --results {tmp_path}"
+    assert f"`{command}` was never run on this host" in remark(*here)
     save(report(OK), tmp_path)
     assert remark(*here) is None
     assert "was never run" in remark(tmp_path, "ascend910b", "ffffffffffff")
@@ -203,3 +206,16 @@ def test_the_page_names_groups_verdicts_and_what_to_do():
     assert "-> compose it" in text
     assert "FAILED" in text
     assert "1 ok, 0 warnings, 1 failed, in 99 s" in text
+
+
+@pytest.mark.parametrize(
+    ("device_name", "expected"), [("Card 7 PCIe", 51.0), ("Card 7 SXM", 67.0), ("Card 7 NVL", 60.0)]
+)
+def test_rates_are_held_against_the_peak_of_the_variant(device_name, expected):
+    rates = {name: {"fp32": {"value": peak, "source": "a"}} for name, peak in [("PCIe", 51), ("SXM", 67)]}
+    variants = [{"name": name, "pattern": name, "peak_tflops": peak} for name, peak in rates.items()]
+    whole = catalogue.chip("a100").model_dump() | {
+        "variants": variants,
+        "peak_tflops": {"fp32": {"value": 60, "source": "a"}},
+    }
+    assert peak_of(ChipConfig.model_validate(whole), device_name) == expected

@@ -59,7 +59,7 @@ def use(jsonl, parquet):
     chart(power, 80, coloured=False)
 
 
-@effort(150)
+@effort(60)
 @given(changed=mutations(LINES))
 def test_lines_with_values_that_do_not_belong(tmp_path_factory, changed):
     folder = tmp_path_factory.getbasetemp()
@@ -67,7 +67,7 @@ def test_lines_with_values_that_do_not_belong(tmp_path_factory, changed):
     use(folder / "power.jsonl", folder / "power.parquet")
 
 
-@effort(100)
+@effort(40)
 @given(data=st.data())
 def test_lines_that_are_none(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()

@@ -80,7 +80,7 @@ def test_records_with_values_that_do_not_belong(results):
     drawn = random.Random(0)
     content = short(json.loads(kept))
 
-    @effort(15)
+    @effort(6)
     @given(mutations(content))
     def search(changed):
         path.write_text(json.dumps(changed))
@@ -129,7 +129,7 @@ def numbers(content, above=()):
             yield (*above, name)
 
 
-@effort(50)
+@effort(20)
 @given(changed=mutations(json.loads(make_certificate().model_dump_json())))
 def test_certificates(tmp_path_factory, changed):
     path = tmp_path_factory.getbasetemp() / "certificate.json"
@@ -143,7 +143,7 @@ def test_certificates(tmp_path_factory, changed):
     assert str(path) in said
 
 
-@effort(40)
+@effort(15)
 @given(changed=mutations([{**make_record().scenario.model_dump(mode="json"), "reason": "not here"}]))
 def test_absent_cells(tmp_path_factory, changed):
     path = tmp_path_factory.getbasetemp() / "absent.json"

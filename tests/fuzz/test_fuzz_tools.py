@@ -133,7 +133,7 @@ def outputs(draw, program=""):
 
 @pytest.mark.parametrize("name", READERS)
 def test_any_text_gives_watts_or_a_reason(name):
-    @effort(60)
+    @effort(25)
     @given(outputs(name.split()[0]))
     def search(text):
         for power_w in powers(READERS[name](text)):
@@ -149,7 +149,7 @@ def test_endless_text_gives_a_reason_too(name, text):
 
 
 def test_any_recording_of_nvidia_smi_gives_a_log(tmp_path):
-    @effort(60)
+    @effort(25)
     @given(outputs())
     def search(text):
         path = tmp_path / "log.csv"

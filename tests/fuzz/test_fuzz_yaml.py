@@ -46,7 +46,7 @@ def read(path: Path, kind: str, content: bytes) -> None:
 def test_values_that_do_not_belong(tmp_path, kind, name):
     content = json.loads(json.dumps(yaml.safe_load(catalogue.path_of(kind, name).read_text()), default=str))
 
-    @effort(12)
+    @effort(4)
     @given(mutations(content))
     def search(changed):
         text = json.dumps(changed, indent=1) if changed is not None else ""
@@ -64,7 +64,7 @@ def test_values_that_do_not_belong(tmp_path, kind, name):
 def test_text_that_does_not_belong(tmp_path, kind, name):
     content = catalogue.path_of(kind, name).read_text()
 
-    @effort(12)
+    @effort(4)
     @given(st.data())
     def search(data):
         changed = content
@@ -77,7 +77,7 @@ def test_text_that_does_not_belong(tmp_path, kind, name):
     search()
 
 
-@effort(100)
+@effort(50)
 @given(content=st.binary(max_size=300))
 def test_any_bytes(tmp_path_factory, content):
     read(tmp_path_factory.getbasetemp() / "own.yaml", "suites", content)

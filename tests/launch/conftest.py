@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import started
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 MODEL = {
@@ -75,11 +77,17 @@ def command(*arguments: object) -> list[str]:
 def run_in(
     folder: Path, *arguments: object, prefix: tuple[str, ...] = (), env: Mapping[str, str] | None = None, **options
 ) -> "subprocess.CompletedProcess[str]":
-    """Run crosscast in a folder to its end, by default in the environment of the tests."""
+    """Run crosscast in a folder to its end, by default in the environment of the tests.
+
+    A `prefix` before the command, and options of `subprocess.run`, make it a program of its own.
+    """
+    environment = {**(os.environ if env is None else env), "TMPDIR": str(folder)}
+    if not (prefix or options):
+        return started.run(folder, arguments, environment)
     return subprocess.run(
         [*prefix, *command(*arguments)],
         cwd=folder,
-        env={**(os.environ if env is None else env), "TMPDIR": str(folder)},
+        env=environment,
         capture_output=True,
         text=True,
         timeout=900,

@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 
+from harness import git as git_of_harness
 from harness.analysis import reading
 from harness.errors import UserError
 from harness.machine import environment
@@ -64,7 +65,7 @@ def test_git_that_hangs_is_not_waited_for(monkeypatch, tmp_path):
     git.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(600)\n")
     git.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(environment, "GIT_LIMIT_S", 0.2)
+    monkeypatch.setattr(git_of_harness, "LIMIT_S", 0.2)
     (tmp_path / ".git").mkdir()
     monkeypatch.setattr(environment, "REPOSITORY", tmp_path)
     assert environment._git("status") is None

@@ -21,7 +21,7 @@ def test_the_line_is_there_until_the_look_was_taken(crosscast, write_suite, tmp_
         assert done.returncode == 0, done.stderr
         return " ".join(done.stdout.split())
 
-    assert f"`crosscast doctor --deep --chip ours` {NEVER}" in said()
+    assert f"`crosscast doctor --deep --chip {chip}` {NEVER}" in said()
     nothing_wrong = {"made_at": "2026-01-02", "crosscast_version": "0", "took_s": 1.0, "checks": ()}
     save(DeepReport(chip="ours", host=host_digest(), **nothing_wrong), tmp_path / "results")
     assert NEVER not in said()

@@ -72,7 +72,7 @@ def bench(tmp_path, write_suite, crosscast, monkeypatch):
 
     def run(*collectors: str, behaviour: str | None = None):
         """A launch by a real worker, or by one that does so instead."""
-        from harness.scenario.catalogue import ROOT
+        from harness.scenario.folders import ROOT
 
         chip = yaml.safe_load((ROOT / "chips" / "cpu.yaml").read_text()) | {"power_collectors": list(collectors)}
         path = tmp_path / "lab-cpu.yaml"
@@ -85,7 +85,7 @@ def bench(tmp_path, write_suite, crosscast, monkeypatch):
         assert done.returncode == 0, done.stderr
         [record] = records(tmp_path / "results")
         [samples] = Path(tmp_path / "results").glob("*/*/*/power.parquet")
-        return record, samples, done.stdout
+        return record, samples, crosscast("tables").stdout
 
     return run
 

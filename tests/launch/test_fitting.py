@@ -10,11 +10,11 @@ from harness.launch.requirements import domain_of
 from harness.launch.survey import survey
 from harness.machine import memory
 from harness.models import architecture
-from harness.models.memory import GIB, step_memory
+from harness.models.memory import GIB, RANGES, step_memory
 from harness.scenario import catalogue
-from harness.scenario.execution import EAGER, Execution, Recompute
+from harness.scenario.chips import Figure
+from harness.scenario.execution import EAGER, Execution, Recompute, World
 from harness.scenario.scenario import Selection
-from harness.scenario.schema import Figure
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +64,25 @@ def test_what_does_not_fit_is_warned_of_and_made_to_fit(found):
 def test_what_cannot_fit_is_refused_with_its_name(found):
     with pytest.raises(UserError, match=r"graphcast tiny pytorch: a training step takes at least .* GiB"):
         fitted(found.matrix, found.archives, chip_of(1e-4))
+
+
+def test_devices_are_added_where_one_is_not_enough(found):
+    (cell,) = found.matrix.cells
+
+    def least_gib(world):
+        parts = [n for n in range(1, cell.training.batch_size + 1) if cell.training.batch_size % n == 0]
+        units = [Recompute(unit="blocks"), *(Recompute(unit="ranges", ranges=number) for number in RANGES)]
+        executions = [Execution(recompute=unit, accumulation=n, world=world) for unit in units for n in parts]
+        return min(needed_gib(found, cell.model_copy(update={"execution": each})) for each in executions)
+
+    one, two = least_gib(World()), least_gib(World(devices=2, parallel="sharded_optimiser"))
+    small = chip_of((one + two) / 2 / 0.9)
+    with pytest.raises(UserError, match="takes at least"):
+        fitted(found.matrix, found.archives, small)
+    (changed,) = fitted(found.matrix, found.archives, small, devices=8).cells
+    assert changed.execution.world.devices == 2
+    (kept,) = fitted(found.matrix, found.archives, chip_of(80.0), devices=8).cells
+    assert kept.execution == EAGER
 
 
 def test_a_chip_without_memory_in_its_file_is_refused(found):

@@ -15,8 +15,6 @@ from harness.launch.foreign_load import (
     parse_cores,
 )
 
-pytestmark = pytest.mark.alone
-
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 

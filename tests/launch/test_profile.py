@@ -1,9 +1,9 @@
 """`bench --profile` makes one launch a cell under a profiler, whatever is done already, and no table of it."""
 
 import json
-import subprocess
 
-from tests.launch.conftest import command, records
+from tests import started
+from tests.launch.conftest import records
 from tests.launch.stand_in import COMPLETE, stand_in
 
 TRACED = """
@@ -15,14 +15,7 @@ end()
 
 
 def bench(tmp_path, suite, behaviour, *options):
-    return subprocess.run(
-        [*command("bench", "--suite", suite), *options],
-        cwd=tmp_path,
-        env=stand_in(tmp_path / "stand_in", behaviour),
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    return started.run(tmp_path, ("bench", "--suite", suite, *options), stand_in(tmp_path / "stand_in", behaviour))
 
 
 def test_one_launch_a_cell_says_where_its_trace_is(write_suite, tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import started
 from tests.launch.conftest import command, records
 from tests.launch.processes import is_gone, pid_in, wait_until
 from tests.launch.stand_in import stand_in
@@ -27,21 +28,19 @@ while True:
 @pytest.fixture
 def start(tmp_path, write_suite):
     """start(behaviour): a bench of two launches whose workers do so, with signals as a shell gives them."""
-    started = []
+    begun: list[started.Command | subprocess.Popen] = []
 
-    def run(behaviour: str = BUSY, **options) -> subprocess.Popen:
-        process = subprocess.Popen(
-            command("bench", "--suite", write_suite(), "--repeats", 2),
-            cwd=tmp_path,
-            env=stand_in(tmp_path / "stand_in", behaviour),
-            text=True,
-            **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},
-        )
-        started.append(process)
-        return process
+    def run(behaviour: str = BUSY, **options) -> started.Command | subprocess.Popen:
+        words = ("bench", "--suite", write_suite(), "--repeats", 2)
+        environment = stand_in(tmp_path / "stand_in", behaviour)
+        if options:
+            begun.append(subprocess.Popen(command(*words), cwd=tmp_path, env=environment, **options))
+        else:
+            begun.append(started.Command(tmp_path, words, environment))
+        return begun[-1]
 
     yield run
-    for process in started:
+    for process in begun:
         process.kill()
         process.wait()
 
@@ -66,8 +65,10 @@ def test_a_signal_leaves_a_record_and_nothing_running(start, tmp_path, number, r
         bench.send_signal(number)
     _, stderr = bench.communicate(timeout=120)
     assert bench.returncode == 128 + number
+    assert is_gone(pids[0])
     [line] = stderr.strip().splitlines()
     assert line.endswith("; run the same command again to go on")
+    assert line.startswith("crosscast: interrupted;") == (number == signal.SIGINT)
     [record] = records(tmp_path / "results")
     assert (record["status"], record["reason"]) == ("interrupted", reason)
     wait_until(lambda: all(map(is_gone, pids)))

@@ -1,7 +1,9 @@
 """What another Python has is asked of it, and what keeps the harness from running there is one line."""
 
+import hashlib
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,12 @@ def test_packages_are_those_of_the_other_python(second):
     assert not found.packages["made_nowhere"].there
     assert found.packages["numpy"].version == probe.package("numpy")["version"]
     assert found.distributions != probe.distributions()
+
+
+def test_the_packages_are_those_that_python_lists():
+    listed = {f"{one.metadata['Name']}=={one.metadata['Version']}" for one in metadata.distributions()}
+    assert len(listed) > 50
+    assert probe.distributions() == hashlib.sha256("\n".join(sorted(listed)).encode()).hexdigest()
 
 
 def test_environment_of_a_worker_is_that_of_its_python(second, monkeypatch):

@@ -8,9 +8,9 @@ from harness.launch.survey import survey
 from harness.machine.availability import cannot_run
 from harness.machine.versions import disagreements, is_within
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.folders import ROOT
 from harness.scenario.scenario import Selection
-from harness.scenario.schema import ChipConfig
 from tests.made_pythons import install
 
 OBTAIN = "take another image"

@@ -1,6 +1,7 @@
 """The frameworks in child processes, each in its own: a folder of cases in, a folder of answers out.
 
-They run side by side, each with one thread, since their pools would fight for the cores.
+Graphs take seconds each to compile, so that only some cases are given to a compiled MindSpore. The children run side by
+side, each with one thread, since their pools would fight for the cores.
 """
 
 import os
@@ -9,20 +10,35 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from shared import REPOSITORY
 
 CHILDREN = (("pytorch", "eager"), ("mindspore", "eager"), ("mindspore", "compiled"))
 LIMIT_S = 1200
 
 
-def answers_of(script, cases, names):
+def runs(cases, frameworks=("pytorch", "mindspore")):
+    """Parameters `name` and `key` of a test: every case with the (framework, execution) that answer it."""
+    return pytest.mark.parametrize(
+        ("name", "key"),
+        [
+            pytest.param(name, key, id="-".join((name, *key)))
+            for name, case in cases.items()
+            for key in CHILDREN
+            if key[0] in frameworks and (key[1] == "eager" or case.compiled)
+        ],
+    )
+
+
+def answers_of(script, cases, names, compiled=None):
     """Arrays by (framework, execution), case and name.
 
-    `script FRAMEWORK EXECUTION CASES ANSWERS` writes ANSWERS/NAME.npz for every name.
+    `script FRAMEWORK EXECUTION CASES ANSWERS` writes ANSWERS/NAME.npz for every name, or, compiled, for those alone.
     """
+    asked = {key: names if compiled is None or key[1] == "eager" else compiled for key in CHILDREN}
     children = {key: _start(script, cases, *key) for key in CHILDREN}
     try:
-        return {key: _collect(child, cases / "-".join(key), names) for key, child in children.items()}
+        return {key: _collect(child, cases / "-".join(key), asked[key]) for key, child in children.items()}
     finally:
         for child in children.values():
             child.kill()

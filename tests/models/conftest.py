@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import LINEAR, PARITY, WRONG_WEIGHTS
+from cases import IN_PIECES, LINEAR, PARITY, WRONG_WEIGHTS
 from children import answers_of
 
 ACHIEVED = pytest.StashKey[dict]()
@@ -17,11 +17,12 @@ def answers(tmp_path_factory):
     Each framework runs in a child process of its own (drive.py).
     """
     folder = tmp_path_factory.mktemp("cases")
-    cases = {**PARITY, **LINEAR, **WRONG_WEIGHTS}
+    cases = {**PARITY, **IN_PIECES, **LINEAR, **WRONG_WEIGHTS}
     for name, case in cases.items():
         np.savez(folder / f"{name}.npz", **case.arrays)
         (folder / f"{name}.json").write_text(json.dumps({**asdict(case), "arrays": None}))
-    return answers_of(Path(__file__).with_name("drive.py"), folder, cases)
+    compiled = [name for name, case in cases.items() if case.compiled]
+    return answers_of(Path(__file__).with_name("drive.py"), folder, cases, compiled)
 
 
 @pytest.fixture

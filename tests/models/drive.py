@@ -2,7 +2,8 @@
 
     python drive.py FRAMEWORK EXECUTION CASES ANSWERS
 
-Every NAME.json in the folder CASES with NAME.npz beside it is a case (cases.py); the answer is ANSWERS/NAME.npz.
+Every NAME.json in the folder CASES with NAME.npz beside it is a case (cases.py); the answer is ANSWERS/NAME.npz. Only
+cases that ask for it are compiled.
 """
 
 import importlib
@@ -33,7 +34,7 @@ def answer(framework, case, arrays):
     loss, gradients = framework.gradients(x, target, extras_of(framework, arrays, 0))
     found |= {f"gradients/{name}": values for name, values in gradients.items()}
     found |= {"prediction": framework.get(framework.predict(x)), "loss": np.array(loss)}
-    if not case["stages"]:
+    if case["evaluated"]:
         found["evaluated"] = framework.get(framework.evaluate(x, target))
     losses = [loss for stage in case["stages"] for loss in train(framework, stage, arrays)]
     framework.synchronise()
@@ -67,6 +68,8 @@ def train(framework, stage, arrays):
 def main(name, execution, cases, answers):
     for path in sorted(Path(cases).glob("*.json")):
         case = json.loads(path.read_text())
+        if execution == "compiled" and not case["compiled"]:
+            continue
         how = {**(GRAPH if execution == "compiled" else EAGER).model_dump(), **case["execution"]}
         framework = open_framework(name, DEVICES[name], Execution.model_validate(how))
         with np.load(path.with_suffix(".npz")) as arrays:

@@ -11,8 +11,9 @@ from harness.models.domain import Domain, plain_channels
 from harness.models.graphcast.memory import edge_counts, group_size
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
 from harness.scenario import catalogue
+from harness.scenario.chips import Figure
 from harness.scenario.execution import EAGER, Execution, Precision, Recompute, World
-from harness.scenario.schema import Figure, Stage, TrainingConfig
+from harness.scenario.schema import Stage, TrainingConfig
 
 BLOCKS = Execution(recompute=Recompute(unit="blocks"))
 
@@ -101,6 +102,32 @@ def test_devices_share_what_their_kind_of_parallelism_divides(parallel, weights,
     one, found = needed(EAGER), needed(Execution(world=World(devices=4, parallel=parallel)))
     assert (found.weights, found.gradients) == (one.weights // weights, one.gradients // weights)
     assert found.optimiser == one.optimiser // optimiser
+
+
+def test_what_is_gathered_or_added_up_is_whole():
+    """Of 4 devices' parts: gradients of micro-batches wait for their exchange, ranges run with all weights there."""
+    one = needed(EAGER, batch_size=2)
+    world = World(devices=4, parallel="sharded")
+    added = needed(Execution(world=world, accumulation=2), batch_size=2)
+    assert (added.weights, added.gradients) == (one.weights // 4, one.gradients)
+    pieces = needed(ranges(2).model_copy(update={"world": world}), batch_size=2)
+    assert (pieces.weights, pieces.gradients) == (one.weights + one.weights // 4, one.gradients)
+    alone = needed(ranges(2).model_copy(update={"accumulation": 2}), batch_size=2)
+    assert (alone.weights, alone.gradients) == (one.weights, one.gradients)
+
+
+def test_as_few_devices_as_hold_it_divide_the_network():
+    network = fourcastnet.Network(patch_size=4, embed_dim=512, depth=4)
+    subject = fourcastnet, network, make_domain((16, 32), 3)
+    worlds = [World(devices=n, parallel=kind) for n in (2, 4) for kind in ("sharded_optimiser", "sharded")]
+    least = [step_memory(*subject, training(), BLOCKS.model_copy(update={"world": w})).total for w in worlds]
+    assert least[0] > least[1] > least[3]
+    assert least[0] > least[2] > least[3]
+    for number in (0, 1, 3):
+        room = chip(1.001 * least[number] / GIB / (1 - RESERVE))
+        assert fitting(*subject, training(), room, BLOCKS, worlds).world == worlds[number]
+    with pytest.raises(UserError, match="a training step takes at least"):
+        fitting(*subject, training(), room, BLOCKS)
 
 
 def test_micro_batches_are_taken_before_anything_is_computed_twice():

@@ -7,6 +7,7 @@ Derivatives are those of a complex step, exact to rounding; clipping and AdamW f
 import numpy as np
 import pytest
 from cases import CARRY, carry_timeline
+from children import runs
 from reference import Adam
 
 pytestmark = pytest.mark.slow
@@ -14,10 +15,6 @@ pytestmark = pytest.mark.slow
 LOSS_TOLERANCE = 2e-6
 WEIGHT_TOLERANCE = 2e-6
 START, IMAGINARY, TORCH_EPSILON = 1, 1e-30, 1e-6
-
-EVERY_FRAMEWORK = pytest.mark.parametrize(
-    "key", [("pytorch", "eager"), ("mindspore", "eager"), ("mindspore", "compiled")], ids="-".join
-)
 
 
 def flat(weights):
@@ -65,8 +62,7 @@ def trained(case):
     return np.array(losses), np.array(norms), parameters
 
 
-@EVERY_FRAMEWORK
-@pytest.mark.parametrize("name", CARRY)
+@runs(CARRY)
 def test_rollout_losses_and_clipped_steps_follow_the_formulas(answers, within, name, key):
     losses, norms, weights = trained(CARRY[name])
     limit = CARRY[name].stages[0].optimiser["clip_norm"]

@@ -5,7 +5,7 @@ import pytest
 from domains import make_domain
 
 from harness.models import aigoms, fourcastnet, graphcast
-from harness.models.work import FORWARD_AND_BACKWARD, dense, prediction_flops, step_flops
+from harness.models.work import FORWARD_AND_BACKWARD, prediction_flops, step_flops
 from harness.scenario.execution import EAGER
 
 GRID = (16, 32)
@@ -68,7 +68,14 @@ def test_the_published_fourcastnet_by_hand():
     assert step_flops(fourcastnet, network, domain, 3, rollout_steps=2) == FORWARD_AND_BACKWARD * 6 * expected
 
 
+def test_what_an_architecture_counts_itself_comes_first():
+    from types import SimpleNamespace
+
+    own = SimpleNamespace(forward_flops=lambda network, domain, *, training: 7 if training else 5)
+    assert prediction_flops(own, None, None, 2) == 10
+    assert step_flops(own, None, None, 2, rollout_steps=3) == FORWARD_AND_BACKWARD * 6 * 7
+
+
 def test_an_architecture_that_does_not_count_has_none():
     assert prediction_flops(np, None, CASES["aigoms"][2], 1) is None
     assert step_flops(np, None, CASES["aigoms"][2], 1, 1) is None
-    assert dense(2, 3, 5) == 60

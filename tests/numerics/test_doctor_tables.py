@@ -7,9 +7,11 @@ from rich.console import Console
 from harness.doctor.facts import FrameworkFacts, LoadFacts, Report
 from harness.doctor.rendering import tables
 from harness.frameworks.base import Numerics
+from harness.scenario import catalogue
+from harness.scenario.variants import variant_remark
 
 
-def shown(numerics):
+def shown(numerics, remark=None):
     framework = FrameworkFacts(
         name="pytorch", device="cuda", packages={}, device_name="NVIDIA A100", numerics=numerics, reason=None
     )
@@ -17,6 +19,7 @@ def shown(numerics):
         chip="a100",
         chips_with_device_files=(),
         frameworks=(framework,),
+        remark=remark,
         collectors=(),
         chosen_collector=None,
         no_power_reason=None,
@@ -51,3 +54,10 @@ def test_a_shortfall_the_switches_and_what_was_dropped():
 
 def test_no_product_was_made():
     assert "Matrix products" not in shown(None)
+
+
+def test_an_unknown_variant_is_said():
+    remark = variant_remark(catalogue.chip("a100"), ["NVIDIA A100-XYZ"])
+    assert "which is none of the variants that the chip's file knows" in remark
+    assert f"Note: {remark}" in " ".join(shown(None, remark).split())
+    assert "Note:" not in shown(None)

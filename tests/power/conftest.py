@@ -2,11 +2,12 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from tests import started
 
 CPU_METER = '''
 import os
@@ -97,13 +98,6 @@ def crosscast(meters: Path, tmp_path: Path) -> Run:
     """Run the command line in tmp_path with those collectors installed."""
 
     def run(*arguments: object, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(meters), **environment},
-            capture_output=True,
-            text=True,
-            timeout=200,
-        )
+        return started.run(tmp_path, arguments, {**os.environ, "PYTHONPATH": str(meters), **environment}, timeout=200)
 
     return run

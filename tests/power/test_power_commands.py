@@ -3,12 +3,12 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
 
 from harness.power.log import load
+from tests import started
 from tests.analysis.made_records import make_record
 from tests.launch.processes import wait_until
 
@@ -56,13 +56,8 @@ def test_status_of_the_command_is_passed_on_and_failed_reads_are_told(crosscast)
 
 
 def test_interrupt_ends_the_recording_and_keeps_it(meters, tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness", "power", "record", "--out", "p.parquet", *METER],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(meters)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    words = ("power", "record", "--out", "p.parquet", *METER)
+    process = started.Command(tmp_path, words, {**os.environ, "PYTHONPATH": str(meters)})
     wait_until(lambda: [path for path in tmp_path.glob(".p.parquet.*/power.jsonl") if path.stat().st_size > 4000])
     process.send_signal(signal.SIGINT)
     stdout, _ = process.communicate(timeout=20)

@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
 
 from harness.power.log import load
+from tests import started
 from tests.launch.processes import is_gone, pid_in, running_with, wait_until
 
 COMMAND = """
@@ -23,16 +23,13 @@ child.wait()
 @pytest.fixture
 def recording(meters, tmp_path):
     """A recording of a command that runs and has a grandchild in another session."""
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "harness", "power", "record", "--out", "p.parquet", "--collectors", "cpu-meter"),
+    process = started.Command(
+        tmp_path,
+        (
+            *("power", "record", "--out", "p.parquet", "--collectors", "cpu-meter"),
             *("--period-ms", "20", "--idle", "0", "--", sys.executable, "-c", COMMAND),
-        ],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(meters), "FAMILY_OF": str(tmp_path)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        ),
+        {**os.environ, "PYTHONPATH": str(meters), "FAMILY_OF": str(tmp_path)},
     )
     yield process, (pid_in(tmp_path / "command.pid"), pid_in(tmp_path / "child.pid"))
     process.kill()

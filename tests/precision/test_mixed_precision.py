@@ -66,7 +66,7 @@ def test_a_product_by_hand(of, run):
 @pytest.mark.parametrize(("run", "model"), RUN_MODELS)
 def test_losses_stay_within_the_spread_of_other_seeds(of, plain, run, model):
     float32 = plain(f"{model}/0")
-    departures = [np.abs(plain(f"{model}/{seed}") / float32 - 1).max() for seed in (1, 2, 3)]
+    departures = [np.abs(plain(f"{model}/{seed}") / float32 - 1).max() for seed in (1, 2)]
     departure = np.abs(of(run, f"losses/{model}") / float32 - 1).max()
     assert of(run, f"skipped/{model}") == 0
     assert 1e-6 < departure < min(departures)
@@ -97,11 +97,12 @@ def test_all_else_is_float32(of, model):
             assert of(run, f"types/{model}").tolist() == ["Float32"]
 
 
-@pytest.mark.parametrize(("run", "model"), RUN_MODELS)
+@pytest.mark.parametrize(("run", "model"), [each for each in RUN_MODELS if each[0][1] == "eager"])
 def test_recomputing_and_micro_batches_train_alike(of, run, model):
     """Half a batch at a time, each block computed anew in the same format: the losses of the first steps are equal."""
-    plain = of(run, f"losses/{model}")[:3]
-    np.testing.assert_allclose(of(run, f"saving/{model}"), plain, rtol=FORMATS[run[2]].rounding)
+    saving = of(run, f"saving/{model}")
+    plain = of(run, f"losses/{model}")[: len(saving)]
+    np.testing.assert_allclose(saving, plain, rtol=FORMATS[run[2]].rounding)
 
 
 @pytest.mark.parametrize("run", SCALED_RUNS)

@@ -26,7 +26,7 @@ def found(framework, execution):
         framework.predict(framework.put(subject.inputs[0])).asnumpy()
         framework.start_stage(OptimiserConfig(), np.full(1, 1e-3), 1)
         step = framework._train_step
-        kept = [*step.parameters, *step.first_moments, *step.second_moments]
+        kept = [*step.parameters, *step.update.first_moments, *step.update.second_moments]
         answers[f"met/{model}"] = np.array(sorted(met), dtype=str)
         answers[f"seen/{model}"] = np.array(sorted(seen))
         answers[f"types/{model}"] = np.array(sorted({str(each.dtype) for each in kept}))

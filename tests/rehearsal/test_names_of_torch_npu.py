@@ -5,6 +5,7 @@ the device, and what the profiler's module is asked for.
 """
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -78,6 +79,7 @@ def module_of(wheel, parts):
     raise AssertionError(parts)
 
 
+@functools.cache
 def bound(text):
     """Names that a module binds: definitions, imports, assignments and what it lists to be exported."""
     names = set()

@@ -21,6 +21,7 @@ SUITE = {
     "bounds": {"epochs": 1, "lead_steps": 1},
     "idle_s": 1,
 }
+REHEARSE = ("rehearse", "--chip", "ascend910b", "--no-deep", "--folder", "here")
 PRESET = {"inference": {"min_steps": 5, "max_steps": 10, "lead_steps": [1]}}
 
 
@@ -32,7 +33,7 @@ def rehearsed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole")
     suite = write_micro(folder, preset=PRESET, **SUITE)
     done = subprocess.run(
-        [sys.executable, "-m", "harness", "rehearse", "--chip", "ascend910b", "--suite", suite, "--folder", "here"],
+        [sys.executable, "-m", "harness", *REHEARSE, "--suite", suite],
         cwd=folder,
         env={**os.environ, "TMPDIR": str(folder)},
         capture_output=True,
@@ -52,8 +53,10 @@ def made(rehearsed):
 def test_every_command_of_the_first_hour_is_typed_and_succeeds(rehearsed):
     folder, printed = rehearsed
     typed = [line.split()[2] for line in printed.splitlines() if line.startswith("$ crosscast ")]
-    assert typed == [command[0] for command in commands("ascend910b", "s", folder)]
+    assert typed == [command[0] for command in commands("ascend910b", "s", folder, deep=False)]
     assert typed == ["doctor", "bench", "figures", "report", "claims"]
+    left_out = set(commands("ascend910b", "s", folder)) - set(commands("ascend910b", "s", folder, deep=False))
+    assert left_out == {("doctor", "--chip", "ascend910b", "--deep", "--results", str(folder))}
     assert "ascend910b can be benched with pytorch and mindspore" in printed
 
 

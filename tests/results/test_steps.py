@@ -47,7 +47,7 @@ MEASURED = WorkerMeasurements(
 
 @pytest.fixture
 def kept(tmp_path):
-    return steps.save(MEASURED, tmp_path)
+    return steps.save([MEASURED], tmp_path)
 
 
 def test_summary_by_hand():
@@ -105,7 +105,7 @@ def test_the_record_knows_the_file(tmp_path, kept):
 
 
 def test_no_step_is_no_file(tmp_path):
-    assert steps.save(WorkerMeasurements(), tmp_path) is None
+    assert steps.save([WorkerMeasurements()], tmp_path) is None
     assert not list(tmp_path.iterdir())
     with pytest.raises(UserError, match="has no steps in a file"):
         steps.load(tmp_path, None)
@@ -137,7 +137,7 @@ def test_what_is_no_table_of_steps_is_damaged_even_with_the_right_digest(tmp_pat
         with pytest.raises(UserError, match="damaged: "):
             steps.load(tmp_path, StepsFile(rows=8, sha256=hashlib.sha256(content).hexdigest()))
     content = path.read_bytes()
-    steps.save(MEASURED, tmp_path)
+    steps.save([MEASURED], tmp_path)
     with pytest.raises(UserError, match="damaged: 8 rows"):
         steps.load(tmp_path, kept.model_copy(update={"rows": 9}))
     assert content != path.read_bytes()
@@ -146,7 +146,7 @@ def test_what_is_no_table_of_steps_is_damaged_even_with_the_right_digest(tmp_pat
 def test_a_record_whose_steps_are_gone_counts(tmp_path):
     results = ResultsFolder(tmp_path / "results")
     folder = results.add(make_record()).parent
-    kept = steps.save(MEASURED, folder)
+    kept = steps.save([MEASURED], folder)
     records.save(make_record(steps=kept), folder)
     (folder / "steps.parquet").unlink()
     (cell,) = load_results(results.path).cells

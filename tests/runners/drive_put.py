@@ -32,6 +32,7 @@ def typed_alone(tensor, dtype):
 
 def mindspore():
     from harness.frameworks.mindspore import trainer
+    from harness.frameworks.ranks import Alone
     from harness.scenario.execution import GRAPH
 
     class Recorded(trainer.Tensor):
@@ -40,14 +41,14 @@ def mindspore():
 
     found = {"cpu": trainer.open_device("CPU", GRAPH).put(ARRAY).asnumpy().tolist()}
     try:
-        trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
+        trainer.MindSpore("Ascend", GRAPH, (), Alone()).put(ARRAY)
     except RuntimeError as error:
         found["error"] = str(error)
     trainer.Tensor = Recorded
-    found["elsewhere"] = trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
+    found["elsewhere"] = trainer.MindSpore("Ascend", GRAPH, (), Alone()).put(ARRAY)
     trainer.Tensor = type("OfVersion27", (trainer.Tensor,), {"to": typed_alone, "move_to": Recorded.to})
-    found["by move_to"] = trainer.MindSpore("Ascend", GRAPH).put(ARRAY)
-    found["stays"] = not isinstance(trainer.MindSpore("CPU", GRAPH).put(ARRAY), str)
+    found["by move_to"] = trainer.MindSpore("Ascend", GRAPH, (), Alone()).put(ARRAY)
+    found["stays"] = not isinstance(trainer.MindSpore("CPU", GRAPH, (), Alone()).put(ARRAY), str)
     return found
 
 

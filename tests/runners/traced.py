@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from harness.frameworks.ranks import Alone
+
 
 @dataclass
 class Traced:
@@ -12,6 +14,7 @@ class Traced:
     `now_s` is the time of the host; `calls` holds what was asked of the device, in order.
     """
 
+    ranks = Alone()
     skipped_steps = None
     loss_scale = None
 

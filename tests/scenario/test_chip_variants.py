@@ -8,7 +8,7 @@ from harness.errors import UserError
 from harness.launch.fitting import chip_here
 from harness.results.devices import Accelerator, Device
 from harness.scenario import catalogue
-from harness.scenario.schema import ChipConfig, ChipVariant, Figure
+from harness.scenario.chips import ChipConfig, ChipVariant, Figure
 from harness.scenario.variants import FIGURES, as_variant, variant_of, variant_remark
 
 GIB = 2**30
@@ -23,17 +23,23 @@ DEVICES = {
         "NVIDIA A100-SXM-64GB": None,
         "NVIDIA A100X": None,
     },
+    "h100": {
+        "NVIDIA H100 80GB HBM3": ("NVIDIA H100 SXM5 80GB", 79.6, 3350, 700),
+        "NVIDIA H100 PCIe": ("NVIDIA H100 PCIe 80GB", 79.6, 2000, 350),
+        "NVIDIA H100 NVL": ("NVIDIA H100 NVL 94GB", 93.6, 3900, 400),
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb": None,
+    },
     "h200": {
-        "NVIDIA H200": ("NVIDIA H200 SXM 141GB", 131.3, 4800, 700),
-        "NVIDIA H200 NVL": ("NVIDIA H200 NVL 141GB", 131.3, 4800, 600),
+        "NVIDIA H200": ("NVIDIA H200 SXM 141GB", 140.4, 4800, 700),
+        "NVIDIA H200 NVL": ("NVIDIA H200 NVL 141GB", 140.4, 4800, 600),
         "NVIDIA H200 MIG 1g.18gb": None,
     },
     "ascend910b": {
         "Ascend910B1": ("Huawei Ascend 910B1", 64, None, None),
-        "Ascend910B2": ("Huawei Ascend 910B2", 64, None, None),
+        "Ascend910B2": ("Huawei Ascend 910B2", 64, 1600, None),
         "Ascend910B2C": ("Huawei Ascend 910B2C", 64, None, None),
-        "910B3": ("Huawei Ascend 910B3", 64, None, None),
-        "Ascend910B4": ("Huawei Ascend 910B4", 32, None, None),
+        "910B3": ("Huawei Ascend 910B3", 64, 1600, None),
+        "Ascend910B4": ("Huawei Ascend 910B4", 32, 800, None),
         "910B4-1": ("Huawei Ascend 910B4-1", 64, None, None),
         "910B": None,
         "Ascend910B": None,
@@ -66,6 +72,7 @@ def test_a_device_is_the_variant_that_its_name_says(chip_name, device):
     [
         ("rtx3090", "NVIDIA GeForce RTX 3090 Ti"),
         ("h200", "NVIDIA GH200 480GB"),
+        ("h100", "NVIDIA GH100 480GB"),
         ("a100", "NVIDIA A800-SXM4-80GB"),
         ("ascend910b", "Ascend910_9391"),
         ("dcu-z100l", "K100_AI"),

@@ -61,7 +61,10 @@ ALL = set(DEVICES)
             ASCEND,
             "loading.sink: for mindspore on Ascend alone",
         ),
-        (Execution(world=World(devices=2)), set(), "training on several devices is not built yet"),
+        (Execution(world=World(devices=2)), ALL, ""),
+        (Execution(world=World(devices=2, parallel="sharded_optimiser")), ALL, ""),
+        (Execution(world=World(devices=2, parallel="sharded")), ON_PYTORCH, "world.parallel: sharded: it needs"),
+        (Execution(world=World(devices=2, nodes=2)), set(), "the ranks of a launch are started on one node"),
         (Execution(clock=Clock(window=10)), ALL, ""),
     ],
 )

@@ -116,7 +116,6 @@ def image(project, index, tmp_path):
     project.replace("pyproject.toml", '["oceanlib>=1", "wavelib>=2"]', f"[{listed}]")
     assert text != (project.folder / "pyproject.toml").read_text()
     (project.folder / "constraints.txt").write_text((REPOSITORY / "constraints.txt").read_text())
-    project.environment = {"PYTHONUSERBASE": str(tmp_path / "image")}
     return furnish(tmp_path, torch=None)
 
 

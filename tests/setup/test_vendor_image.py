@@ -26,14 +26,15 @@ class Image:
 @pytest.fixture
 def image(project, tmp_path):
     """An image that keeps its packages outside the Python that sees them."""
-    project.environment = {"PYTHONUSERBASE": str(tmp_path / "image")}
     return furnish(tmp_path)
 
 
 @pytest.fixture
 def image_in_environment(project, tmp_path):
     """An image that keeps its packages in a virtual environment of its own."""
-    subprocess.run([project.python, "-m", "venv", tmp_path / "image"], check=True)
+    made = [project.python, "-m", "venv", "--without-pip", "--system-site-packages", tmp_path / "image"]
+    subprocess.run(made, check=True)
+    project.environment = {"PYTHONUSERBASE": str(tmp_path / "of no user")}
     project.python = tmp_path / "image" / "bin" / "python"
     return furnish(tmp_path)
 

@@ -47,7 +47,7 @@ class CardFound:
 
 
 @dataclass(frozen=True)
-class Group:
+class PowerGroup:
     """Chips for which one power stands, and those among them that print it again."""
 
     members: tuple[NpuChip, ...]
@@ -173,12 +173,12 @@ def watch_once(chips: Sequence[NpuChip]) -> Round:
     return Round(t0_ns, time.monotonic_ns(), CardPower(rows), problem if not rows else None)
 
 
-def _groups(chips: Sequence[NpuChip], power: CardPower) -> dict[int, Group] | str:
+def _groups(chips: Sequence[NpuChip], power: CardPower) -> dict[int, PowerGroup] | str:
     """Chips by the chip, or `BOARD`, whose power stands for them, or why that cannot be told."""
     if power.board:
         if power.by_controller and not card_by_controller(chips):
             return f"the only power, {power.board.raw!r}, is that of the card's controller"
-        return {BOARD: Group(tuple(chips))} if _drawn(power.board) else {}
+        return {BOARD: PowerGroup(tuple(chips))} if _drawn(power.board) else {}
     told = {chip.chip: power.chips[chip.chip] for chip in chips if chip.chip in power.chips}
     powers_w = {chip: read.power_w for chip, read in told.items() if read.power_w is not None and _drawn(read)}
     same = repeated(powers_w)
@@ -187,9 +187,9 @@ def _groups(chips: Sequence[NpuChip], power: CardPower) -> dict[int, Group] | st
         return f"its chips print {printed} W: whether these are one power or more cannot be told"
     if same:
         first, *others = sorted(powers_w)
-        return {first: Group(tuple(chip for chip in chips if chip.chip in powers_w), tuple(others))}
+        return {first: PowerGroup(tuple(chip for chip in chips if chip.chip in powers_w), tuple(others))}
     without_own = [chip for chip, read in told.items() if read.absent]
-    return {chip: Group(members) for chip, members in chips_by_power(chips, list(powers_w), without_own).items()}
+    return {chip: PowerGroup(members) for chip, members in chips_by_power(chips, list(powers_w), without_own).items()}
 
 
 def _drawn(read: ChipPower) -> bool:

@@ -20,7 +20,7 @@ Titles = list[list[list[Title]]]
 
 
 @dataclass(frozen=True)
-class Table:
+class NpuTable:
     """Powers and PCI addresses by card and chip, and the versions in the table's head."""
 
     powers: dict[tuple[int, int], ChipPower]
@@ -31,7 +31,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Device:
+class TableDevice:
     """Values by title of one device, and the unit of its power. Without `fits` a value cannot be under its title."""
 
     values: dict[str, str | None]
@@ -39,7 +39,7 @@ class Device:
     fits: bool
 
 
-def parse_table(text: str) -> Table:
+def parse_table(text: str) -> NpuTable:
     """The device table of `npu-smi info`; the table of processes below it is passed over.
 
     A device of which a value cannot stand under its title, or that is listed twice, has no power.
@@ -68,10 +68,10 @@ def parse_table(text: str) -> Table:
             chips.append(NpuChip(card, chip, logic, physical, _name(titles, own)))
             if address := pci_address(fields.get("bus-id") or ""):
                 addresses[card, chip] = address.upper()
-    return Table(powers, tuple(chips), addresses, *(versions.groups() if versions else (None, None)))
+    return NpuTable(powers, tuple(chips), addresses, *(versions.groups() if versions else (None, None)))
 
 
-def _power(device: Device, line: str) -> ChipPower:
+def _power(device: TableDevice, line: str) -> ChipPower:
     value = device.values.get("power")
     if not value or not device.fits:
         return ChipPower(None, line)
@@ -96,19 +96,19 @@ def _groups(lines: Iterable[str]) -> list[list[list[str]]]:
     return [group for group in groups if group]
 
 
-def _device(titles: Titles, rows: list[list[str]]) -> Device:
+def _device(titles: Titles, rows: list[list[str]]) -> TableDevice:
     """Values by title of one device, empty where its rows have not the cells of the title rows."""
     values: dict[str, str | None] = {}
     unit, fits = None, True
     if [len(row) for row in rows] != [len(row) for row in titles]:
-        return Device(values, None, False)
+        return TableDevice(values, None, False)
     for heads, cells in zip(titles, rows, strict=True):
         for columns, cell in zip(heads, cells, strict=True):
             for title, value in zip(columns, values_of(columns, cell), strict=True):
                 values[title.name] = None if title.name in values else value
                 unit = title.unit if title.name == "power" else unit
                 fits = fits and suits(title, value)
-    return Device(values, unit, fits)
+    return TableDevice(values, unit, fits)
 
 
 def _name(titles: Titles, rows: list[list[str]]) -> str:

@@ -1,7 +1,7 @@
 """Whether the records bear a claim: confirmed, refuted, undecided, or not measured and why."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -11,18 +11,29 @@ from harness.analysis.claims.names import Wanted, parse, recorded
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.pair import Comparison, ParityNote
 from harness.analysis.comparison.parity import with_parity
-from harness.analysis.comparison.ratios import for_energy, for_skill, quotient, ratio, rmse_ratio
+from harness.analysis.comparison.ratios import acc_difference, for_energy, for_skill, quotient, ratio, rmse_ratio
+from harness.analysis.comparison.scaling import devices_of, efficiency, scaled, scales, speed_up
 from harness.analysis.content import not_finite_text
 from harness.analysis.quantities.energy import INFERENCE, WHOLE_TRAINING, energy_of
 from harness.analysis.quantities.quantity import Measured, Quantity
 from harness.analysis.quantities.skill import MODEL, scores_of
 from harness.analysis.quantities.speed import speed_of
+from harness.analysis.summaries import ScoreKey
 from harness.errors import nearest
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
 from harness.scenario.scenario import Scenario
 
 Outcome = Literal["confirmed", "refuted", "undecided", "not measured"]
+
+SCALES: Mapping[str, Callable[[Comparison, str], Quantity]] = {"speed_up": speed_up, "scaling_efficiency": efficiency}
+"""What is compared as scaling, with what gives it of a training rate."""
+
+SCORES: Mapping[str, tuple[Callable[[Cell, Cell, ScoreKey, str], Quantity | None], str]] = {
+    "rmse": (rmse_ratio, ""),
+    "acc": (acc_difference, "difference of ACC, "),
+}
+"""What compares the scores of a cell with those of a forecaster of its baseline, and what the numbers are called."""
 
 ACTIVITIES = {"training": WHOLE_TRAINING, "inference": INFERENCE}
 
@@ -32,6 +43,7 @@ class Evidence:
     """What two cells say of a claim; of a ratio between models, what two such comparisons say, the largest's first.
 
     `of` says what the ratio is of, where it is not the claim's quantity alone, `records` are those that it is made of.
+    With a `reference`, such as persistence, the baseline is that forecast of the cell's own launches.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -39,6 +51,7 @@ class Evidence:
     outcome: Outcome
     records: tuple[Path, ...]
     of: str = ""
+    reference: str | None = None
 
     @property
     def pair(self) -> tuple[Cell, Cell]:
@@ -49,7 +62,7 @@ class Evidence:
     def names(self) -> tuple[str, str]:
         """Chip, framework and execution of the cell and of its baseline."""
         cell, baseline = (each.name for each in self.pair)
-        return cell, baseline
+        return cell, self.reference or baseline
 
     @property
     def hosts(self) -> tuple[str, str]:
@@ -126,7 +139,7 @@ def outcome_of(ratio: Quantity, expect: Expectation) -> Outcome:
     """`confirmed` if the interval lies within the expectation, `refuted` if it lies outside, else `undecided`."""
     if ratio.low is None or ratio.high is None:
         return "undecided"
-    least = expect.at_least if expect.at_least is not None else 0.0
+    least = expect.at_least if expect.at_least is not None else float("-inf")
     most = expect.at_most if expect.at_most is not None else float("inf")
     if ratio.high < least or ratio.low > most:
         return "refuted"
@@ -138,12 +151,20 @@ def _finding(ledger: Ledger, claim: Claim, found: Results) -> JudgedClaim:
     for model in claim.models:
         of_model = [cell for cell in found.cells if _is_of(cell, recorded(model), claim.preset)]
         for name in claim.cells:
-            entries += _of_pair(claim, Wanted(ledger.suite, model, name, claim.preset), of_model, found.certificates)
+            wanted = Wanted(ledger.suite, model, name, claim.preset, *_archive(of_model), found.folder)
+            entries += _of_pair(claim, wanted, of_model, found.certificates)
     if claim.largest_for:
         entries += list(_above_others(claim, [entry for entry in entries if isinstance(entry, Evidence)]))
     evidence = tuple(entry for entry in entries if isinstance(entry, Evidence))
     missing = dict.fromkeys(entry for entry in entries if isinstance(entry, Missing))
     return JudgedClaim(claim, evidence, tuple(missing))
+
+
+def _archive(cells: Sequence[Cell]) -> tuple[str | None, str | None]:
+    """Mapping and archive of a model's cells, where all have the same; neither where they run on generated data."""
+    found = {(cell.scenario.files.get("data", cell.scenario.data_name), cell.scenario.data_root) for cell in cells}
+    mapping, root = found.pop() if len(found) == 1 else (None, None)
+    return (None, None) if root is None else (mapping, root)
 
 
 def _above_others(claim: Claim, evidence: Sequence[Evidence]) -> Iterable[Evidence | Missing]:
@@ -175,37 +196,66 @@ def _of_pair(
     claim: Claim, wanted: Wanted, cells: Sequence[Cell], certificates: Sequence[Certificate]
 ) -> Iterable[Evidence | Missing]:
     name, baseline_name = wanted.name, claim.baseline
-    absent = [each for each in (name, baseline_name) if not _named(each, cells)]
+    cells_named = (name,) if claim.reference else (name, baseline_name)
+    absent = [each for each in cells_named if not _named(each, cells)]
     for each in absent:
         yield _no_record(wanted._replace(name=each))
     if absent:
         return
-    for cell in _plainest(_named(name, cells)):
-        comparison = _compared(cell, baseline_name, _named(baseline_name, cells), certificates)
+    baselines = [] if claim.reference else _baselines(claim, cells)
+    for cell in _claimed(claim, _plainest(_named(name, cells)), baselines):
+        if claim.reference:
+            comparison = Comparison(cell, cell, ())
+        else:
+            comparison = _compared(cell, baseline_name, baselines, certificates, claim)
         scenario = cell.scenario
         if comparison.baseline is None:
             what = f"{name}, {_title(cell)}: no {baseline_name} of the same preset and data"
             of_baseline = wanted._replace(name=baseline_name, preset=scenario.preset)
-            yield _missing(what, of_baseline._replace(data=scenario.data_name, data_root=scenario.data_root))
+            mapping = scenario.files.get("data", scenario.data_name)
+            yield _missing(what, of_baseline._replace(data=mapping, data_root=scenario.data_root))
         elif refusal := _refusal(claim, comparison):
             what = f"{name} and {baseline_name}, {_title(cell)}: not comparable: {'; '.join(refusal)}"
             yield _missing(what, wanted) if comparison.refusal else Missing(what, None)
         elif ratios := _ratios(claim, comparison):
             for of, found in ratios.items():
-                yield Evidence((comparison,), found, outcome_of(found, claim.expect), found.records, of)
+                outcome = outcome_of(found, claim.expect)
+                yield Evidence((comparison,), found, outcome, found.records, of, claim.reference)
             if blown_up := _blown_up(claim, comparison):
                 yield Missing(f"{name} and {baseline_name}, {_title(cell)}: {'; '.join(blown_up)}", None)
         else:
             yield Missing(f"{name}, {_title(cell)}: {_why_no_value(claim, comparison)}", None)
 
 
-def _compared(cell: Cell, name: str, baselines: Sequence[Cell], certificates: Sequence[Certificate]) -> Comparison:
+def _compared(
+    cell: Cell, name: str, baselines: Sequence[Cell], certificates: Sequence[Certificate], claim: Claim
+) -> Comparison:
     """The cell with its baseline: one of its own suite where that is fair, the first host's of several alike."""
     own = [other for other in baselines if other.scenario.suite == cell.scenario.suite]
-    found = _among(cell, parse(name), own)
+    found = _as_claimed(_among(cell, parse(name), own), claim)
     if found.refusal:
-        found = _among(cell, parse(name), baselines)
+        found = _as_claimed(_among(cell, parse(name), baselines), claim)
     return with_parity({cell: found}, certificates)[cell]
+
+
+def _baselines(claim: Claim, cells: Sequence[Cell]) -> list[Cell]:
+    """The cells that bear the name of the baseline; what is scaled runs on one device there."""
+    named = _named(claim.baseline, cells)
+    return [cell for cell in named if devices_of(cell) == 1] if claim.quantity in SCALES else named
+
+
+def _claimed(claim: Claim, cells: Sequence[Cell], baselines: Sequence[Cell]) -> list[Cell]:
+    """The cells of which a claim speaks: of one kind of scaling those that scale a baseline so."""
+    if claim.scaling is None:
+        return list(cells)
+    return [cell for cell in cells if any(scales(cell, base, claim.scaling) for base in baselines)]
+
+
+def _as_claimed(found: Comparison, claim: Claim) -> Comparison:
+    """The comparison, as one of scaling where the claim is of that."""
+    if claim.quantity not in SCALES or found.baseline is None or found.is_baseline:
+        return found
+    return scaled(found.cell, found.baseline)
 
 
 def _among(cell: Cell, name: BaselineName, baselines: Sequence[Cell]) -> Comparison:
@@ -221,9 +271,18 @@ def _pair(comparison: Comparison) -> tuple[Cell, Cell]:
 def _ratios(claim: Claim, comparison: Comparison) -> dict[str, Quantity]:
     """The ratios that there are, by what they are of where that is not the claim's quantity alone."""
     cell, baseline = _pair(comparison)
-    if claim.quantity == "rmse":
-        found = {f"{key.variable} at {key.lead_h:g} h": rmse_ratio(cell, baseline, key) for key in scores_of(cell).keys}
+    if claim.quantity in SCORES:
+        compared_scores, said = SCORES[claim.quantity]
+        forecaster = claim.reference or MODEL
+        found = {
+            f"{said}{key.variable} at {key.lead_h:g} h": compared_scores(cell, baseline, key, forecaster)
+            for key in scores_of(cell).keys
+        }
         return {of: each for of, each in found.items() if each}
+    if claim.quantity in SCALES:
+        found_ratio = SCALES[claim.quantity](comparison, _metric_name(claim))
+        scaling = "strong" if comparison.kind.whole_batch else "weak"
+        return {f"{scaling} scaling": found_ratio} if found_ratio.value is not None else {}
     ours, theirs = _measured(claim, cell), _measured(claim, baseline)
     compared = ratio(ours, theirs) if ours else None
     return {"": compared} if compared and compared.value is not None else {}
@@ -237,10 +296,10 @@ def _measured(claim: Claim, cell: Cell) -> Measured | None:
 
 def _blown_up(claim: Claim, comparison: Comparison) -> list[str]:
     """Where an RMSE of one of the two is infinite or NaN, so that nothing is said of that variable and lead time."""
-    if claim.quantity != "rmse":
+    if claim.quantity not in SCORES:
         return []
     found = []
-    for cell in _pair(comparison):
+    for cell in dict.fromkeys(_pair(comparison)):
         for key in scores_of(cell).keys:
             if wrong := scores_of(cell).not_finite(MODEL, key):
                 where = f"{cell.scenario.chip}/{cell.label}"
@@ -249,11 +308,13 @@ def _blown_up(claim: Claim, comparison: Comparison) -> list[str]:
 
 
 def _metric_name(claim: Claim) -> str:
-    return OF_A_STAGE[claim.quantity].format(stage=f"_{claim.stage}") if claim.stage else claim.quantity
+    if claim.quantity not in OF_A_STAGE:
+        return claim.quantity
+    return OF_A_STAGE[claim.quantity].format(stage=f"_{claim.stage}" if claim.stage else "")
 
 
 def _refusal(claim: Claim, comparison: Comparison) -> tuple[str, ...]:
-    if claim.quantity == "rmse":
+    if claim.quantity in SCORES:
         return for_skill(comparison).refusal
     return for_energy(comparison).refusal if claim.activity else comparison.refusal
 
@@ -270,7 +331,7 @@ def _why_no_value(claim: Claim, comparison: Comparison) -> str:
 
 def _reasons(claim: Claim, cell: Cell) -> tuple[str, ...]:
     """Why launches have no value of a time, a size or an energy."""
-    if claim.quantity == "rmse":
+    if claim.quantity in SCORES:
         return ()
     measured = _measured(claim, cell)
     reasons = (measured.reason,) if measured and measured.reason else ()

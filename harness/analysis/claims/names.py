@@ -1,6 +1,7 @@
 """The names in a ledger of claims: whether they stand for something, and the bench that measures what they name."""
 
-import shlex
+import itertools
+import re
 from collections.abc import Collection
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness.scenario.catalogue import Kind
 from harness.scenario.claims import Ledger
 from harness.scenario.labels import names_of
 from harness.scenario.matrix import ways_of
+from harness.suggesting import command
 
 
 class Wanted(NamedTuple):
@@ -25,11 +27,18 @@ class Wanted(NamedTuple):
     preset: str | None
     data: str | None = None
     data_root: str | None = None
+    results: Path | None = None
 
     @property
     def chip(self) -> str:
         """The chip's name or YAML file."""
         return _chip(self.name)
+
+    @property
+    def devices(self) -> tuple[int, ...]:
+        """One device and those that the name gives, for which a bench has an option; none where it gives none."""
+        found = re.search(r"-(\d+)-devices\b", self.name)
+        return (1, int(found[1])) if found else ()
 
     @property
     def unavailable(self) -> str | None:
@@ -55,7 +64,10 @@ class Wanted(NamedTuple):
         if not _is_file(self.model) and self.model not in {entry.model for entry in suite.models}:
             return f"suite {self.suite!r} has no model {self.model!r}"
         executions = {
-            name for way in ways_of(suite) if way.framework == parsed.framework for name in names_of(way.execution)
+            name
+            for way in ways_of(suite, self.devices)
+            if way.framework == parsed.framework
+            for name in names_of(way.execution)
         }
         if not executions or parsed.execution not in (None, *executions):
             return f"suite {self.suite!r} has no {parsed.framework} {parsed.execution or ''}".rstrip()
@@ -72,11 +84,12 @@ class Wanted(NamedTuple):
             "model": self.model,
             "preset": self.preset,
             "framework": parse(self.name).framework,
+            "devices": ",".join(map(str, self.devices)) or None,
             "data": self.data_root,
             "mapping": self.data,
         }
-        given = [f"--{option} {shlex.quote(value)}" for option, value in options.items() if value is not None]
-        return " ".join(["crosscast bench", *given])
+        given = {f"--{option}": value for option, value in options.items() if value is not None}
+        return command("bench", *itertools.chain(*given.items()), results=self.results)
 
 
 def parse(name: str) -> BaselineName:
@@ -105,7 +118,7 @@ def check_names(path: Path, ledger: Ledger, found: Results) -> None:
     _check(str(path), "suites", ledger.suite, found.suites)
     for claim in ledger.claims:
         where = f"{path}: claim {claim.name!r}"
-        for name in (*claim.cells, claim.baseline):
+        for name in (*claim.cells, *(() if claim.reference else (claim.baseline,))):
             _check(where, "chips", _chip(name), {entry.chip for entry in ran})
         for model in claim.models:
             _check(where, "models", model, {entry.model for entry in ran})

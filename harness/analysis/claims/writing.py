@@ -27,7 +27,8 @@ DEFINITIONS = (
     "Undecided: an interval crosses a bound, or not all that the claim speaks of was measured. Not measured: nothing "
     "was.",
     "Ratio: cell / baseline over launches of the same number with its 95 % interval; of RMSE the mean over launches "
-    "with Student's 90 % interval (two one-sided tests at 5 %); of two models' ratios the quotient, with the quotients "
+    "with Student's 90 % interval (two one-sided tests at 5 %); of ACC the difference, cell - baseline, with the same "
+    "interval; of two models' ratios the quotient, with the quotients "
     "of their opposite bounds. Without interval where there are fewer than 3 pairs (marked *).",
     PARITY,
 )

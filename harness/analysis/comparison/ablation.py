@@ -89,12 +89,12 @@ def ladders(group: Group, certificates: Sequence[Certificate]) -> tuple[Ladder, 
     """The ladders of a group: at most one of each chip, host and settings of training and inference.
 
     The rungs of a ladder that the suite declares are its steps that ran, in its order and by its names; else they are
-    found in the order in which cells were launched.
+    found in the order in which cells were launched. Cells that a suite made by axes are rungs of none.
     """
     found = []
     for of_place in _by_place(group.cells, with_framework=False):
         for cells in _by_likeness([cell for cell in of_place if cell.launches]):
-            rungs = _declared(cells) or _climbed(cells)
+            rungs = _declared(cells) or _climbed([cell for cell in cells if cell.scenario.variant is None])
             if len(rungs) >= LEAST_RUNGS:
                 steps = tuple(_named(_step(cell, below, certificates)) for below, cell in pairwise(rungs))
                 whole = tuple(_named(_step(cell, rungs[0], certificates), whole=True) for cell in rungs[1:])
@@ -116,9 +116,13 @@ def _by_likeness(cells: Sequence[Cell]) -> list[list[Cell]]:
 
 
 def _bases(cells: Sequence[Cell]) -> dict[Cell, list[Cell]]:
-    """The cells that are compared with none, each with those that are compared with it."""
+    """The cells that are compared with none, each with those that are compared with it; a suite's own base first."""
+
+    def order(cell: Cell) -> tuple[bool, bool, int]:
+        return not cell.launches, not _is_declared_base(cell), len(cell.scenario.execution.settings())
+
     bases: dict[Cell, list[Cell]] = {}
-    for cell in sorted(cells, key=lambda each: (not each.launches, len(each.scenario.execution.settings()))):
+    for cell in sorted(cells, key=order):
         apart = [base for base in bases if _changes(cell, base)[0]]
         base = min(apart, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
         bases.setdefault(base or cell, [])
@@ -139,6 +143,11 @@ def _declared(cells: Sequence[Cell]) -> list[Cell]:
     """The cells that a suite made as steps of a ladder, in its order."""
     positions = {cell: variant.position for cell in cells if (variant := _rung(cell))}
     return sorted(positions, key=positions.__getitem__)
+
+
+def _is_declared_base(cell: Cell) -> bool:
+    variant = cell.scenario.variant
+    return variant is not None and variant.design != "ladder" and variant.position == 0
 
 
 def _rung(cell: Cell) -> Variant | None:

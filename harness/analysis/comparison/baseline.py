@@ -1,6 +1,5 @@
 """The baseline that a user names, and the cells that it is the baseline of."""
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from harness.scenario.execution import Mode
 from harness.scenario.labels import as_name, label, names_of
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import FrameworkName
+from harness.suggesting import command
 
 
 @dataclass(frozen=True)
@@ -139,8 +139,10 @@ class BaselineName:
         same_chip = chip == cell.scenario.chip
         place = f"host {nearby.host}" if same_chip else f"chip {chip}, host {nearby.host}"
         kind = ", a host of another kind" if same_chip else ""
-        command = ("crosscast", "tables", "--suite", nearby.scenario.suite, "--baseline", f"{replace(self, chip=chip)}")
-        return f" on host {cell.host}, but one on {place}{kind}: {shlex.join(command)} compares with it"
+        words = ("tables", "--suite", nearby.scenario.suite, "--baseline", f"{replace(self, chip=chip)}")
+        return (
+            f" on host {cell.host}, but one on {place}{kind}: {command(*words, results=cell.results)} compares with it"
+        )
 
     @property
     def _execution(self) -> str:

@@ -16,6 +16,7 @@ NETWORK = ("architecture", "network")
 """Named only where the fingerprints of two networks do not show that they are the same."""
 
 SAME_INFERENCE_SETTINGS = ("batch_size", "lead_steps")
+TITLES: Mapping[Facet, str] = {"versions": "version of the framework", "threads": "threads of the framework"}
 SAME_FINGERPRINTS = ("data", "architecture", "initial_weights")
 
 
@@ -35,16 +36,21 @@ def differences(cell: Cell, baseline: Cell, kind: Kind | None = None) -> tuple[s
     pairs = sorted(cell.summaries.keys() & baseline.summaries.keys())
     of_launches = tuple(_of_launches(cell, baseline, pairs)) if pairs else ("no launch number completed in both",)
     same_network = bool(pairs) and not any(line.startswith("architecture") for line in of_launches)
-    settings = _unequal(_settings(cell, not same_network), _settings(baseline, not same_network))
+    settings = _unequal(
+        _settings(cell, not same_network, kind.whole_batch), _settings(baseline, not same_network, kind.whole_batch)
+    )
     found = [_line(*each) for each in settings]
     found += [_line(facet, *values) for facet, values in _unequal_facets(cell, baseline, kind)]
     found += [_line(*each) for each in _unequal_executions(cell, baseline, kind)]
     return (*found, *of_launches, *(() if kind.allows_bits else _unequal_bits(cell, baseline, pairs)))
 
 
-def likeness(cell: Cell) -> str:
-    """The settings that cells of every kind of comparison share; cells of unequal ones are never compared."""
-    return json.dumps(_settings(cell, False), sort_keys=True)
+def likeness(cell: Cell, *, whole_batch: bool = False) -> str:
+    """The settings that cells of every kind of comparison share; cells of unequal ones are never compared.
+
+    With `whole_batch` the batch is that of all devices together.
+    """
+    return json.dumps(_settings(cell, False, whole_batch), sort_keys=True)
 
 
 def setting_differences(cell: Cell, other: Cell) -> tuple[tuple[str, Any, Any], ...]:
@@ -78,12 +84,28 @@ def _unequal_facets(cell: Cell, baseline: Cell, kind: Kind) -> Iterable[tuple[st
         "chip": (cell.scenario.chip, baseline.scenario.chip),
         "host": (cell.host, baseline.host),
         "versions": (_versions(cell), _versions(baseline)),
+        "threads": (_threads(cell), _threads(baseline)),
+        "port": (_port(cell), _port(baseline)),
     }
     for facet, values in facets.items():
-        if facet not in kind.may_differ and values[0] != values[1]:
-            yield ("version of the framework" if facet == "versions" else facet), values
+        if facet not in kind.may_differ and values[0] != values[1] and not (facet == "threads" and "" in values):
+            yield TITLES.get(facet, facet), values
     if "variant" not in kind.may_differ and (variants := unequal_variants(cell, baseline)):
         yield "variant of the chip", (" or ".join(variants[0]), " or ".join(variants[1]))
+
+
+def _threads(cell: Cell) -> str:
+    """Threads of the framework on a CPU; empty where they are not known, or the work is done by another device."""
+    if cell.scenario.device.lower() != "cpu":
+        return ""
+    found = {each.framework.threads for each in cell.summaries.values() if each.framework}
+    return "" if None in found else " or ".join(map(str, sorted(filter(None, found))))
+
+
+def _port(cell: Cell) -> str:
+    """The port of a lab's own that a cell runs, with its source; none where the network is the harness's."""
+    port = cell.scenario.port
+    return f"{port.name} (source {port.source[:12]})" if port else "none"
 
 
 def _versions(cell: Cell) -> str:
@@ -117,12 +139,14 @@ def _unequal(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterable[tup
 
 @lru_cache(maxsize=1024)
 def _all_settings(cell: Cell) -> dict[str, Any]:
-    return dict(_flat(cell.scenario.model_dump(mode="json")))
+    return dict(_flat(cell.scenario.model_dump(mode="json", exclude={"set_values", "files"})))
 
 
 @lru_cache(maxsize=2048)
-def _settings(cell: Cell, with_network: bool) -> dict[str, Any]:
+def _settings(cell: Cell, with_network: bool, whole_batch: bool = False) -> dict[str, Any]:
     content = cell.scenario.model_dump(mode="json")
+    if whole_batch:
+        content["training"]["batch_size"] = cell.scenario.whole_batch_size
     inference = {name: content["inference"][name] for name in SAME_INFERENCE_SETTINGS}
     weights = (content["weights"] or {}).get("fingerprint", "drawn")
     names = (*SAME_SETTINGS, *(NETWORK if with_network else ()))

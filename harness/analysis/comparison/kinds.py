@@ -6,8 +6,8 @@ from typing import Literal
 
 from harness.analysis.executions import belongs, setting_names
 
-Facet = Literal["framework", "chip", "variant", "host", "versions"]
-"""What of two cells is not a setting: where they ran, in what, and in which versions of it."""
+Facet = Literal["framework", "chip", "variant", "host", "versions", "threads", "port"]
+"""What of two cells is not a setting: where they ran, in what, in which version, how many threads and which port."""
 
 MATMUL = "precision.matmul"
 
@@ -16,16 +16,18 @@ MATMUL = "precision.matmul"
 class Kind:
     """A kind of comparison.
 
-    Of framework, chip, its variant, host and the framework's versions only those in `may_differ` may; of an execution
-    only the settings in `execution`, by dotted names or groups of them. Data, network, initial weights, training,
-    inference and the bits of the matrix product must always agree, the bits but where `execution` holds the precision
-    of products.
-    Commits may differ: a caution names them.
+    Of framework, chip, its variant, host, the framework's versions, on a CPU its threads, and a port of a lab's own
+    only those in `may_differ` may; of an execution only the settings in `execution`, by dotted names or groups of them.
+    Data, network, initial weights, training, inference and the bits of the matrix product must always agree, the bits
+    but where `execution` holds the precision of products.
+    Commits may differ: a caution names them. With `whole_batch` the batch of all devices together must agree in the
+    place of that of each.
     """
 
     name: Literal["port", "chip", "ablation", "scaling", "history"]
     may_differ: frozenset[Facet] = frozenset()
     execution: tuple[str, ...] = ()
+    whole_batch: bool = False
 
     def allows(self, setting: str) -> bool:
         """Whether a setting of an execution may differ."""
@@ -40,9 +42,10 @@ class Kind:
 HOW_IT_IS_RUN = ("compilation", "recompute", "accumulation", "operators", "loading")
 """What of an execution may differ between two frameworks or chips: what changes no number but by rounding."""
 
-PORT = Kind("port", frozenset({"framework", "versions"}), HOW_IT_IS_RUN)
-CHIP = Kind("chip", frozenset({"framework", "chip", "variant", "host", "versions"}), HOW_IT_IS_RUN)
-SCALING = Kind("scaling", frozenset({"host"}), ("world",))
+PORT = Kind("port", frozenset({"framework", "versions", "port"}), HOW_IT_IS_RUN)
+CHIP = Kind("chip", frozenset({"framework", "chip", "variant", "host", "versions", "threads", "port"}), HOW_IT_IS_RUN)
+SCALING = Kind("scaling", frozenset({"host", "threads"}), ("world",))
+STRONG_SCALING = Kind("scaling", frozenset({"host", "threads"}), ("world",), whole_batch=True)
 HISTORY = Kind("history", frozenset({"versions"}))
 
 

@@ -1,6 +1,5 @@
 """Whether the networks of two compared cells are certified to be the same one."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +9,7 @@ from harness.frameworks.base import FrameworkDescription
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.execution import EAGER, Compilation, Execution, Precision
 from harness.scenario.labels import label
-from harness.scenario.scenario import Scenario
+from harness.suggesting import command
 
 REFERENCE = ("pytorch", EAGER, "cpu")
 """What every certificate is made against, which needs none itself."""
@@ -51,7 +50,7 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     scenario, ran, sources = cell.scenario, summary.framework, summary.sources
     if ran is None or sources is None:
         return ParityNote(False, f"the record of {cell.label} does not say which sources ran")
-    if (scenario.framework, computed(scenario.execution), ran.device) == REFERENCE:
+    if scenario.port is None and (scenario.framework, computed(scenario.execution), ran.device) == REFERENCE:
         return _Certified(sources, None)
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, cell, ran, sources)]
@@ -59,7 +58,7 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
         why = f"{cell.label} has no parity certificate"
         if of_cell:
             why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], cell, ran)}"
-        return ParityNote(False, f"{why}; {_remedy(scenario)}")
+        return ParityNote(False, f"{why}; {_remedy(cell)}")
     best = next((each for each in fitting if each.verdict == "same network"), fitting[-1])
     if best.verdict != "same network":
         found = f"says that it departs: {best.diagnosis}" if best.diagnosis else "is incomplete: a level was not run"
@@ -67,20 +66,31 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     return _Certified(best.reference.sources, best)
 
 
-def _remedy(scenario: Scenario) -> str:
+def _remedy(cell: Cell) -> str:
     """The command that makes a certificate, or why none does."""
+    scenario = cell.scenario
     execution = computed(scenario.execution)
     mode, autocast = execution.compilation.mode, execution.precision.autocast
     if execution != Execution(compilation=Compilation(mode=mode), precision=Precision(autocast=autocast)):
         return f"certificates are not made of {label(execution)}"
-    where = ["--framework", scenario.framework, "--execution", mode, "--chip", scenario.chip]
+    where = [
+        "--framework",
+        scenario.framework,
+        "--execution",
+        mode,
+        "--chip",
+        scenario.files.get("chip", scenario.chip),
+    ]
     where += [] if autocast == "none" else ["--autocast", autocast]
-    return f"make one: {shlex.join(['crosscast', 'parity', scenario.model, '--preset', scenario.preset, *where])}"
+    where += ["--port", scenario.port.name] if scenario.port else []
+    model = scenario.files.get("model", scenario.model)
+    return f"make one: {command('parity', model, '--preset', scenario.preset, *where, results=cell.results)}"
 
 
 def _is_of(certificate: Certificate, cell: Cell) -> bool:
     scenario = cell.scenario
-    return certificate.port_name is None and (
+    port = scenario.port.name if scenario.port else None
+    return certificate.port_name == port and (
         certificate.architecture,
         certificate.framework,
         computed(certificate.execution),

@@ -68,22 +68,28 @@ def energy_ratio(comparison: Comparison, activity: str, name: str) -> Quantity |
     return ratio(ours, theirs, AMOUNTS)
 
 
-def rmse_deviation(cell: Cell, baseline: Cell, key: ScoreKey) -> Quantity | None:
-    """Mean of RMSE / RMSE of the baseline - 1 over pairs with its 90 % interval and the equivalence; None without."""
-    ours, theirs = (scores_of(each).rmse(MODEL, key) for each in (cell, baseline))
+def rmse_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> Quantity | None:
+    """Mean of RMSE / RMSE of the baseline - 1 over pairs with its 90 % interval and the equivalence; None without.
+
+    `forecaster` is what is scored of the baseline: its model, or persistence or climatology.
+    """
+    ours, theirs = scores_of(cell).rmse(MODEL, key), scores_of(baseline).rmse(forecaster, key)
     return _deviation(relative_deviation(ours.values, theirs.values), ours, theirs, "fraction")
 
 
-def acc_difference(cell: Cell, baseline: Cell, key: ScoreKey) -> Quantity | None:
-    """Mean of ACC - ACC of the baseline over pairs with its 90 % interval; None without a pair."""
-    ours, theirs = (scores_of(each).acc(MODEL, key) for each in (cell, baseline))
+def acc_difference(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> Quantity | None:
+    """Mean of ACC - ACC of the baseline over pairs with its 90 % interval; None without a pair.
+
+    `forecaster` is what is scored of the baseline: its model or persistence.
+    """
+    ours, theirs = scores_of(cell).acc(MODEL, key), scores_of(baseline).acc(forecaster, key)
     found = _deviation(difference(ours.values, theirs.values), ours, theirs, "")
     return replace(found, verdict=None) if found else None
 
 
-def rmse_ratio(cell: Cell, baseline: Cell, key: ScoreKey) -> Quantity | None:
+def rmse_ratio(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> Quantity | None:
     """Mean of RMSE / RMSE of the baseline over pairs with its 90 % interval and the equivalence; None without."""
-    found = rmse_deviation(cell, baseline, key)
+    found = rmse_deviation(cell, baseline, key, forecaster)
     if found is None or found.value is None:
         return None
     low, high = (None if bound is None else 1 + bound for bound in (found.low, found.high))

@@ -24,6 +24,7 @@ from harness.analysis.figures.style import (
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.speed import Activity, activity_rate
+from harness.scenario.scenario import NOT_MEASURED
 
 AXES_INCHES = 2.3
 ACTIVITIES: tuple[Activity, ...] = ("training", "inference")
@@ -40,7 +41,7 @@ def illustrate(subject: FigureSubject) -> Drawn:
         reason = (
             f"it takes records of a cell with two batch sizes: {ran}" if cells else "no cell has a completed launch"
         )
-        yield NotDrawn(name, f"{reason}; runs over several ranks are not recorded")
+        yield NotDrawn(name, reason)
         return
     caption = (
         f"Samples a second of {subject.title} against the batch size: median over launches with 95 % "
@@ -116,11 +117,11 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity
     ticks = sorted(rows["batch_size"].unique())
     axes.set_xticks(ticks, [str(size) for size in ticks])
     axes.set_xlabel(f"Batch size of {activity}")
-    axes.set_ylabel(f"{activity.capitalize()} rate (samples/s)")
+    axes.set_ylabel(f"{activity.capitalize()} rate (samples s⁻¹)")
     axes.grid(visible=True)
 
 
 def _all_but_batch_size(cell: Cell, activity: str) -> str:
-    content = cell.scenario.model_dump(mode="json", exclude={"idle_s", "time_limit_s", "data_root"})
+    content = cell.scenario.model_dump(mode="json", exclude=set(NOT_MEASURED - {"suite", "variant"}))
     del content[activity]["batch_size"]
     return json.dumps([cell.host, content], sort_keys=True)

@@ -40,7 +40,11 @@ def illustrate(subject: FigureSubject) -> Drawn:
     cells = subject.shown(lambda cell: cell.launches)
     data = energy_data(cells)
     if data.empty:
-        reasons = "; ".join(f"{shown.label}: {_reasons(shown)[0]}" for shown in cells)
+        of_cells: dict[str, list[str]] = {}
+        for shown in cells:
+            of_cells.setdefault(_reasons(shown)[0], []).append(shown.label)
+        alike = len(of_cells) == 1
+        reasons = "; ".join(why if alike else f"{', '.join(labels)}: {why}" for why, labels in of_cells.items())
         yield NotDrawn(name, f"no cell has energy from a valid window: {reasons or 'none has run'}")
         return
     drawable = data[(data["time_s"] > 0) & (data["energy_j"] > 0)]

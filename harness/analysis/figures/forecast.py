@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.errors import UserError
@@ -80,13 +81,13 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
             figure.colorbar(
                 fields[0],
                 ax=list(panels[number][:2]),
-                label=printable(f"{channel} ({units})"),
+                label=printable(f"{channel} ({unit(units)})"),
                 extend=extend,
                 pad=0.02,
             )
             most = float(np.max(np.abs(difference), initial=0.0, where=np.isfinite(difference))) or 1.0
             mesh = _draw_map(panels[number, 2], columns, rows, difference, DIFFERENCE_COLOURS, -most, most)
-            figure.colorbar(mesh, ax=panels[number, 2], label=printable(f"difference ({units})"), pad=0.02)
+            figure.colorbar(mesh, ax=panels[number, 2], label=printable(f"difference ({unit(units)})"), pad=0.02)
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
             axes.set_title(name.replace("-", "\N{MINUS SIGN}"))

@@ -27,8 +27,8 @@ from harness.analysis.figures.style import (
     printable,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
+from harness.results.file_names import POWER
 
-FILE_NAME = "power.parquet"
 AXES_INCHES = 2.4
 SHADES = ("0.94", "0.87")
 LABEL_GAP_PIXELS = 4
@@ -135,7 +135,7 @@ def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDraw
 
     name = f"power-{subject.stem}-{shown.stem}"
     for record in shown.cell.launches:
-        path = record.beside(FILE_NAME)
+        path = record.beside(POWER)
         if path is None:
             continue
         try:
@@ -151,7 +151,7 @@ def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDraw
             "Shaded: phases; ticks above: phases within them. Lines end where readings are missing."
         )
         return Illustration(name, caption, power_figure(log, phases, title), power_data(log, phases), (shown.cell,))
-    reasons = dict.fromkeys(found.no_energy or f"no {FILE_NAME}" for found in shown.cell.summaries.values())
+    reasons = dict.fromkeys(found.no_energy or f"no {POWER}" for found in shown.cell.summaries.values())
     return NotDrawn(name, "; ".join(reasons))
 
 

@@ -13,6 +13,7 @@ from matplotlib.typing import LineStyleType
 
 from harness.analysis.content import columns_of, not_finite_text
 from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
+from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -144,7 +145,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
     axes.set_xlabel("Lead time (h)")
     if score == "rmse":
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(printable(f"RMSE of {variable} ({units})"))
+        axes.set_ylabel(printable(f"RMSE of {variable} ({unit(units)})" if units else f"RMSE of {variable}"))
     else:
         axes.set_ylabel(printable(f"ACC of {variable}"))
     axes.grid(visible=True)

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LineStyleType
 
+from harness.analysis.figures.names import people
 from harness.text import one_line
 
 STYLE: Any = dict(mpl.rc_params_from_file(Path(__file__).with_name("crosscast.mplstyle"), use_default_template=False))
@@ -43,7 +44,7 @@ MOST_TICKS = 12
 
 
 @dataclass(frozen=True)
-class Look:
+class MarkerStyle:
     """How a cell is drawn; `prominence` from 1 for the first cell of a figure down to 0, which lies on top."""
 
     colour: str
@@ -61,7 +62,7 @@ class Look:
         }
 
 
-def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[Look]:
+def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[MarkerStyle]:
     """The looks of cells given by their chip and host and by their framework, execution and what else they differ in.
 
     On one machine a colour is a kind; on several a colour is a machine. A marker is always a kind.
@@ -74,7 +75,7 @@ def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[Look]:
         lap = colour // len(OKABE_ITO)
         marker = MARKERS[(number + lap * len(distinct_kinds)) % len(MARKERS)]
         prominence = 1 - index / (len(machines) - 1) if len(machines) > 1 else 0.0
-        found.append(Look(OKABE_ITO[colour % len(OKABE_ITO)], marker, prominence))
+        found.append(MarkerStyle(OKABE_ITO[colour % len(OKABE_ITO)], marker, prominence))
     return found
 
 
@@ -86,10 +87,13 @@ def new_figure(width_inches: float, height_inches: float) -> Figure:
 
 
 def printable(text: str) -> str:
-    """A text of a record as a figure can show it: on one line, characters that the font lacks as their escapes."""
+    """A text of a record as a figure shows it: on one line, names as people write them.
+
+    Characters that the font lacks stand as their escapes.
+    """
     return "".join(
         character if ord(character) in _glyphs() else character.encode("unicode_escape").decode()
-        for character in one_line(text)
+        for character in people(one_line(text))
     )
 
 
@@ -136,7 +140,7 @@ def _lines(label: str, width_inches: float) -> list[str]:
     return wrap(printable(label), int((width_inches * POINTS_PER_INCH - HANDLE_POINTS) / CHARACTER_POINTS))
 
 
-def handle(label: str, look: Look, linestyle: LineStyleType = "-") -> Line2D:
+def handle(label: str, look: MarkerStyle, linestyle: LineStyleType = "-") -> Line2D:
     """The entry of a cell in a legend."""
     return Line2D([], [], color=look.colour, marker=look.marker, markersize=4, linestyle=linestyle, label=label)
 

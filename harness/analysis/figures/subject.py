@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell, Group, by_subject
-from harness.analysis.figures.style import Look, looks
+from harness.analysis.figures.style import MarkerStyle, looks
 from harness.scenario.labels import label
 from harness.scenario.scenario import Absent
 
@@ -34,7 +34,7 @@ class ShownCell:
     label: str
     series: str
     stem: str
-    look: Look
+    look: MarkerStyle
 
     @property
     def columns(self) -> dict[str, str]:

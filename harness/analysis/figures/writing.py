@@ -1,6 +1,6 @@
 """All figures of a folder of results, drawn one after the other and written as files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from rich.text import Text
 
 from harness.analysis.cells import Group
 from harness.analysis.figures import batch_size as scaling
-from harness.analysis.figures import energy, forecast, ladder, loss, power, skill, speed
+from harness.analysis.figures import devices, energy, forecast, ladder, loss, power, skill, speed
 from harness.analysis.figures.style import STYLE
-from harness.analysis.figures.subject import Illustration, Illustrator, NotDrawn, file_stem, subjects
+from harness.analysis.figures.subject import FigureSubject, Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import chosen_suites, load_chosen
 from harness.analysis.tables.table import make_folder, print_warnings
 from harness.files import write_atomically
@@ -21,7 +21,7 @@ from harness.machine import rehearsal
 from harness.text import csv_file, one_line
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
-    module.illustrate for module in (speed, loss, skill, energy, scaling, ladder, power, forecast)
+    module.illustrate for module in (speed, loss, skill, energy, scaling, devices, ladder, power, forecast)
 )
 UNDRAWABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What drawing raises on numbers that it cannot bear; one figure less is no reason to draw none."""
@@ -33,16 +33,27 @@ METADATA = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
 
 
 def illustrations(
-    groups: Sequence[Group], illustrators: Sequence[Illustrator] = ILLUSTRATORS
+    groups: Sequence[Group],
+    illustrators: Sequence[Illustrator] = ILLUSTRATORS,
+    left_out: Callable[[FigureSubject, Illustrator], str | None] = lambda subject, illustrate: None,
 ) -> Iterator[Illustration | NotDrawn]:
-    """Draw every figure of every subject; a figure that cannot be drawn is named with its reason."""
+    """Draw every figure of every subject; a figure that cannot be drawn is named with its reason.
+
+    `left_out` says why those of a subject by one of the illustrators are not wanted; None where they are.
+    """
     for subject in subjects(groups):
         for illustrate in illustrators:
+            if why := left_out(subject, illustrate):
+                yield NotDrawn(f"{_kind(illustrate)}-{subject.stem}", why)
+                continue
             try:
                 yield from illustrate(subject)
             except UNDRAWABLE as error:
-                kind = illustrate.__module__.rsplit(".", 1)[-1]
-                yield NotDrawn(f"{kind}-{subject.stem}", f"{CANNOT} ({type(error).__name__}: {error})")
+                yield NotDrawn(f"{_kind(illustrate)}-{subject.stem}", f"{CANNOT} ({type(error).__name__}: {error})")
+
+
+def _kind(illustrate: Illustrator) -> str:
+    return illustrate.__module__.rsplit(".", 1)[-1]
 
 
 def write_figures(results: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
@@ -54,19 +65,29 @@ def write_figures(results: Path, *, suite: str | None, console: Console) -> tupl
     found = load_chosen(results, suite)
     print_warnings(found.problems, console)
     for chosen in chosen_suites(found, suite):
+        not_drawn: list[NotDrawn] = []
         for item in illustrations(chosen.groups()):
             if isinstance(item, NotDrawn):
-                console.print(Text(one_line(f"not drawn: {item.name}: {item.reason}"), style="dim"), soft_wrap=True)
+                not_drawn.append(item)
                 continue
             try:
                 paths = write(item, results / chosen.suites[0] / "figures")
             except UNDRAWABLE as error:
-                reason = f"{item.name}: {CANNOT} ({type(error).__name__}: {error})"
-                console.print(Text(one_line(f"not drawn: {reason}"), style="dim"), soft_wrap=True)
+                not_drawn.append(NotDrawn(item.name, f"{CANNOT} ({type(error).__name__}: {error})"))
                 continue
             for path in paths:
                 console.print(Text(str(path)), soft_wrap=True)
+        print_not_drawn(not_drawn, console)
     return found.problems
+
+
+def print_not_drawn(items: Iterable[NotDrawn], console: Console) -> None:
+    """Print a line for each reason, with the figures that are not drawn for it."""
+    names: dict[str, list[str]] = {}
+    for item in items:
+        names.setdefault(item.reason, []).append(item.name)
+    for reason, without in names.items():
+        console.print(Text(one_line(f"not drawn: {', '.join(without)}: {reason}"), style="dim"), soft_wrap=True)
 
 
 def write_loss_curves(groups: Sequence[Group], folder: Path) -> tuple[Path, ...]:

@@ -24,13 +24,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table under its title; the class of a row is in `row_classes`, which is empty where no row has one."""
+    """A table under its title; the class of a row is in `row_classes`, which is empty where no row has one.
+
+    `others` are linked below the table: columns for which it has no room.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
     notes: tuple[str, ...] = ()
     row_classes: tuple[str, ...] = ()
+    others: tuple[Entry, ...] = ()
 
 
 def no_link(sources: Sources) -> None:

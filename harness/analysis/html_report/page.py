@@ -1,8 +1,7 @@
 """The page: warnings, machines, tables, figures and the records of all, in one file."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from markupsafe import Markup
@@ -18,25 +17,22 @@ from harness.analysis.comparison.parity import with_parity
 from harness.analysis.content import Sources
 from harness.analysis.figures import illustrations
 from harness.analysis.figures.subject import NotDrawn, subjects
-from harness.analysis.figures.writing import CANNOT, UNDRAWABLE
+from harness.analysis.figures.writing import CANNOT, ILLUSTRATORS, UNDRAWABLE
 from harness.analysis.html import renderer
 from harness.analysis.html.views import Link, TableView, table_view
 from harness.analysis.html_report.environment import environment_view
 from harness.analysis.html_report.launches import launches_view
-from harness.analysis.html_report.svg import inline_svg
+from harness.analysis.html_report.room import left_out, records_of_a_cell
+from harness.analysis.html_report.svg import Drawings
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
-from harness.analysis.tables.ablation import ablation_table
-from harness.analysis.tables.energy import energy_table
+from harness.analysis.tables.every import TableBuilder, builders
 from harness.analysis.tables.parts import failure_lines
-from harness.analysis.tables.skill import skill_table
-from harness.analysis.tables.speed import speed_table
-from harness.analysis.tables.table import Table, make_folder, print_warnings, rehearsed
+from harness.analysis.tables.table import make_folder, print_warnings, rehearsed
 from harness.files import write_atomically
 from harness.machine import rehearsal
+from harness.scenario.names import PAGE
 
-FILE_NAME = "report.html"
-TableBuilder = Callable[[str, Sequence[Group], Mapping[Cell, Comparison]], Table]
-TABLES: tuple[TableBuilder, ...] = (speed_table, skill_table, energy_table)
+FILE_NAME = PAGE
 
 
 @dataclass(frozen=True)
@@ -91,35 +87,37 @@ def write_report(
     """
     found, path = load_chosen(results, suite), output or results / FILE_NAME
     suites = chosen_suites(found, suite)
+    drawings = Drawings()
     views = [
-        _suite_view(chosen, named, path.parent, f"s{number}")
+        _suite_view(chosen, named, path.parent, f"s{number}", drawings)
         for number, (chosen, named) in enumerate(zip(suites, baselines_of(suites, baseline), strict=True))
     ]
     make_folder(path.parent)
-    write_atomically(path, render(views, found.problems))
+    write_atomically(path, render(views, found.problems, drawings.glyphs))
     print_warnings(found.problems, console)
     console.print(Text(str(path)), soft_wrap=True)
     return found.problems
 
 
-def render(suites: Sequence[SuiteView], problems: Sequence[str]) -> str:
+def render(suites: Sequence[SuiteView], problems: Sequence[str], glyphs: Markup) -> str:
     """The page as HTML that loads nothing: style, script and figures are inside, and its policy forbids the rest."""
     notice = rehearsal.titled("")
-    return renderer.render("report.html", suites=suites, problems=problems, version=__version__, notice=notice)
+    content = {"suites": suites, "problems": problems, "glyphs": glyphs}
+    return renderer.render("report.html", **content, version=__version__, notice=notice)
 
 
-def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: str) -> SuiteView:
+def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: str, drawings: Drawings) -> SuiteView:
     name = found.suites[0]
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
     groups = found.groups(across=baseline.across)
     anchors = {cell: f"{prefix}-cell{number}" for number, cell in enumerate(found.cells)}
     group_anchors = [f"{prefix}-group{number}" for number in range(len(groups))]
-    builders: tuple[TableBuilder, ...] = (*TABLES, partial(ablation_table, certificates=found.certificates))
     tables = [
         _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
-        for number, build in enumerate(builders)
+        for number, build in enumerate(builders(found.certificates))
     ]
-    drawn = list(_figures(groups, anchors, prefix))
+    drawn = list(_figures(groups, anchors, prefix, drawings))
+    most = records_of_a_cell(found.cells)
     machines = [environment_view(subject, anchors) for subject in subjects(groups)]
     return SuiteView(
         name=name,
@@ -133,7 +131,7 @@ def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: st
                 anchor,
                 group.title,
                 tuple(
-                    (anchors[cell], launches_view(f"{group.label(cell)}, {cell.key}", cell, folder))
+                    (anchors[cell], launches_view(f"{group.label(cell)}, {cell.key}", cell, folder, most))
                     for cell in group.cells
                 ),
             )
@@ -195,15 +193,18 @@ def _label_with_chip(group: Group, cell: Cell) -> str:
     return group.label(cell) if group.across else f"{group.label(cell)} on {cell.scenario.chip}"
 
 
-def _figures(groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str) -> Iterator[FigureView | NotDrawn]:
+def _figures(
+    groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str, drawings: Drawings
+) -> Iterator[FigureView | NotDrawn]:
     labels = {cell: _label_with_chip(group, cell) for group in groups for cell in group.cells}
-    for number, item in enumerate(illustrations(groups)):
+    wanted = illustrations(groups, left_out=left_out(groups, ILLUSTRATORS))
+    for number, item in enumerate(wanted):
         if isinstance(item, NotDrawn):
             yield item
             continue
         anchor = f"{prefix}-figure{number}"
         try:
-            svg = Markup(inline_svg(item.figure, anchor))
+            svg = drawings.inline(item.figure, f"{prefix}f{number}")
         except UNDRAWABLE as error:
             yield NotDrawn(item.name, f"{CANNOT} ({type(error).__name__}: {error})")
             continue

@@ -33,7 +33,7 @@ class TimeAndEnergy(NamedTuple):
 
 
 class CellEnergy:
-    """The energies of a cell's launches: `uses` by activity and launch number."""
+    """The energies of a cell's launches, by activity and launch number: `uses` of devices, `host_uses` of the host."""
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
@@ -41,12 +41,22 @@ class CellEnergy:
         for launch, summary in cell.summaries.items():
             for use in summary.energy_uses:
                 self.uses.setdefault(use.activity, {})[launch] = use
+        self.host_uses: dict[str, dict[int, EnergyUse]] = {}
+        for launch, summary in cell.summaries.items():
+            for use in summary.host_uses:
+                self.host_uses.setdefault(use.activity, {})[launch] = use
         self._measured: dict[tuple[str, str], Measured] = {}
 
     @property
     def scopes(self) -> tuple[str, ...]:
         """What the sensors hold, of all launches; empty where that is not recorded."""
         return tuple(sorted({scope for uses in self.uses.values() for use in uses.values() for scope in use.scopes}))
+
+    def scopes_of(self, activity: str) -> tuple[str, ...]:
+        """What the sensors hold that measured an activity; of one of the devices, of all launches."""
+        if activity in self.uses:
+            return self.scopes
+        return tuple(sorted({scope for use in self._of(activity).values() for scope in use.scopes}))
 
     @property
     def reasons_for_none(self) -> tuple[str, ...]:
@@ -55,25 +65,26 @@ class CellEnergy:
 
     def reasons(self, activity: str) -> tuple[str, ...]:
         """Why windows of an activity do not count, each reason once."""
-        return tuple(dict.fromkeys(reason for use in self.uses.get(activity, {}).values() for reason in use.reasons))
+        return tuple(dict.fromkeys(reason for use in self._of(activity).values() for reason in use.reasons))
 
     def windows(self, activity: str) -> tuple[int, int]:
         """The valid windows of an activity, and all."""
-        uses = self.uses[activity].values()
+        uses = self._of(activity).values()
         return sum(use.valid_windows for use in uses), sum(use.windows for use in uses)
 
     def per(self, activity: str) -> str:
         """What the energy of an activity is divided by: epoch, run or step."""
-        return next(iter(self.uses[activity].values())).unit
+        return next(iter(self._of(activity).values())).unit
+
+    def _of(self, activity: str) -> dict[int, EnergyUse]:
+        return self.uses.get(activity) or self.host_uses.get(activity, {})
 
     def measured(self, activity: str, name: str) -> Measured:
         """One of UNITS of an activity, of the launches that have it."""
         key = (activity, name)
         if key not in self._measured:
             values = {
-                launch: value
-                for launch, use in self.uses.get(activity, {}).items()
-                if (value := getattr(use, name)) is not None
+                launch: value for launch, use in self._of(activity).items() if (value := getattr(use, name)) is not None
             }
             kind: Kind = "rate" if name == "samples_per_j" else "cost"
             reason = "; ".join(self.reasons(activity)) or None

@@ -5,7 +5,7 @@ from math import isfinite
 import pandas as pd
 
 from harness.analysis.cells import Cell
-from harness.results.record import Record
+from harness.analysis.reading import StoredRecord
 
 
 def losses_of(cell: Cell) -> pd.DataFrame:
@@ -15,7 +15,8 @@ def losses_of(cell: Cell) -> pd.DataFrame:
     steps.
     """
     rows = [row for record in cell.launches for row in _launch_rows(record)]
-    frame = pd.DataFrame(rows, columns=["launch", "stage", "epoch", "training_loss", "validation_loss"])
+    columns = ("launch", "stage", "epoch", "training_loss", "validation_loss")
+    frame = pd.DataFrame({name: [row[number] for row in rows] for number, name in enumerate(columns)})
     frame["validation_loss"] = frame["validation_loss"].astype(float)
     return (
         frame.groupby(["stage", "epoch"], sort=False)
@@ -35,7 +36,7 @@ def losses_of(cell: Cell) -> pd.DataFrame:
 
 def trained(cell: Cell) -> bool:
     """Whether a launch trained."""
-    return any(record.measurements.training for record in cell.launches)
+    return any(record.summary.losses for record in cell.launches)
 
 
 def not_finite(cell: Cell) -> tuple[int, ...]:
@@ -47,9 +48,13 @@ def not_finite(cell: Cell) -> tuple[int, ...]:
     )
 
 
-def _launch_rows(record: Record) -> list[tuple[int, str, int, float, float | None]]:
-    epochs = [(stage.name, epoch) for stage in record.measurements.training for epoch in stage.epochs]
+def _launch_rows(record: StoredRecord) -> list[tuple[int, str, int, float, float | None]]:
+    epochs = [
+        (stage.stage, training, validation)
+        for stage in record.summary.losses
+        for training, validation in zip(stage.training, stage.validation, strict=True)
+    ]
     return [
-        (record.launch, name, number, epoch.mean_loss, epoch.validation_loss)
-        for number, (name, epoch) in enumerate(epochs, start=1)
+        (record.launch, stage, number, training, validation)
+        for number, (stage, training, validation) in enumerate(epochs, start=1)
     ]

@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from operator import truediv
 from statistics import median
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TypeVar, cast
 
 from collectors.accounting.energy import WindowEnergy
-from harness.results.record import Idle, LatencySummary, Measurements, Phase, PhaseEnergy, Record, StageSummary
+from harness.results.record import (
+    Communication,
+    Idle,
+    LatencySummary,
+    Measurements,
+    Phase,
+    PhaseEnergy,
+    Record,
+    StageSummary,
+)
 
 EnergyUnit = Literal["epoch", "run", "step"]
 Kind = Literal["cost", "rate", "size", "plain", "detail"]
@@ -16,10 +25,17 @@ T = TypeVar("T")
 ROUNDING = 1e-9
 """Relative difference of powers that are equal."""
 
+SCOPE_TITLES = {"cpu_package": "CPU packages", "dram": "memory", "node": "node, with all that runs on it"}
+
 NO_TRAINING = "no training measured"
 NO_INFERENCE = "no inference measured"
 NOT_STEADY = "steady state never reached"
 NO_COMPILATION = "not told apart"
+
+
+EXCHANGE = "exchange_fraction"
+SIGNED = frozenset({EXCHANGE})
+"""Differences of measured times, which noise may bring below 0."""
 
 
 class Metric(NamedTuple):
@@ -72,15 +88,15 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
     """
     measured = record.measurements
     several = len(measured.training) > 1
-    epochs_s = [[epoch.epoch_s - (epoch.compile_s or 0.0) for epoch in stage.epochs] for stage in measured.training]
-    stages = [
-        metric
-        for stage, times_s in zip(measured.training, epochs_s, strict=True)
-        for metric in _of_stage(stage, times_s, stage.name if several else "")
-    ]
+    total_s, stages = 0.0, []
+    for stage in measured.training:
+        times_s = [epoch.epoch_s for epoch in stage.epochs]
+        total_s += sum(times_s)
+        if any(epoch.compile_s for epoch in stage.epochs):
+            times_s = [time_s - (epoch.compile_s or 0.0) for time_s, epoch in zip(times_s, stage.epochs, strict=True)]
+        stages += _of_stage(stage, times_s, stage.name if several else "")
     no_training = f"not trained ({measured.no_training})" if measured.no_training else NO_TRAINING
     missing = [] if measured.training else _of_missing_stage(no_training)
-    total_s = sum(epoch.epoch_s for stage in measured.training for epoch in stage.epochs)
     compile_s = _compile_s(measured)
     run_s = None if compile_s is None else total_s - compile_s
     memory = measured.memory
@@ -94,7 +110,8 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
         _metric("training_s", "training, total", "s", "cost", total_s if measured.training else None, no_training),
         _metric("training_compile_s", "training, compiling", "s", "detail", compile_s, NO_COMPILATION),
         _metric("training_run_s", "training without compiling", "s", "detail", run_s, NO_COMPILATION),
-        *_of_inference(measured.inference),
+        *_of_exchange(measured.communication),
+        *_of_inference(measured.inference, record.scenario.execution.world.devices),
         _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes, no_peak),
         _metric("device_bytes", "device memory", "bytes", "size", device_bytes, no_count),
         _metric("import_s", "start: import", "s", "detail", startup.import_s if startup else None),
@@ -110,6 +127,23 @@ def steady_state_problems(record: Record) -> tuple[str, ...]:
     return (*parts, "inference") if measured.inference and not measured.inference.steady else tuple(parts)
 
 
+def host_uses(record: Record) -> tuple[EnergyUse, ...]:
+    """What `energy_uses` gives of the devices, of each scope of the host; the activity ends in the scope in brackets.
+
+    Raises what `energy_uses` raises.
+    """
+    return tuple(
+        use._replace(activity=of_host(use.activity, entry.scope))
+        for entry in record.energy.hosts
+        for use in _uses(record, entry.phases, entry.idle)
+    )
+
+
+def of_host(activity: str, scope: str) -> str:
+    """The name of an activity as a scope of the host is measured in it."""
+    return f"{activity} [{SCOPE_TITLES.get(scope, scope)}]"
+
+
 def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
     """Energy of an epoch of each training stage, of the whole training and of an inference step, as far as recorded.
 
@@ -117,12 +151,14 @@ def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
     whole training holds compilation and validation too. Raises LookupError, TypeError or ValueError where a window
     lacks what it should hold or has an energy below 0.
     """
+    return _uses(record, record.energy.phases, record.energy.idle)
+
+
+def _uses(record: Record, measured: Sequence[PhaseEnergy], idle: Idle | None) -> tuple[EnergyUse, ...]:
+    if not measured:
+        return ()
     phases = {phase.name: phase for phase in record.measurements.phases}
-    recorded = {
-        entry.phase: RecordedWindow(entry, phases[entry.phase])
-        for entry in record.energy.phases
-        if entry.phase in phases
-    }
+    recorded = {entry.phase: (entry, phases[entry.phase]) for entry in measured if entry.phase in phases}
     parts: list[tuple[str, EnergyUnit, Sequence[str]]] = []
     for stage in record.measurements.training:
         names = [f"train {stage.name} {number}" for number in range(len(stage.epochs))]
@@ -131,7 +167,7 @@ def energy_uses(record: Record) -> tuple[EnergyUse, ...]:
     uses = []
     for activity, unit, phase_names in parts:
         if found := [recorded[name] for name in phase_names if name in recorded]:
-            uses.append(_energy_use(activity, unit, found, record.energy.idle))
+            uses.append(_energy_use(activity, unit, found, idle))
     return tuple(uses)
 
 
@@ -141,8 +177,9 @@ def _of_stage(stage: StageSummary, epochs_s: Sequence[float], stage_name: str) -
     epochs, times_s = _without_compilation(stage.epochs), _without_compilation(epochs_s)
     steady = stage.steady_steps
     step_s, iqr_s = (steady.median_s, steady.iqr_s) if steady else (None, None)
-    share = sum(epoch.data_total_s for epoch in epochs) / sum(times_s)
-    rate = stage.samples_per_epoch * len(epochs) / sum(times_s)
+    all_s = sum(times_s)
+    share = sum([epoch.data_total_s for epoch in epochs]) / all_s
+    rate = stage.samples_per_epoch * len(epochs) / all_s
     return [
         _metric(f"epoch{part}_s", f"epoch{of}", "s", "cost", median(times_s)),
         _metric(f"train_step{part}_s", f"train step{of}", "s", "cost", step_s, NOT_STEADY),
@@ -172,10 +209,17 @@ def _of_missing_stage(reason: str) -> list[Metric]:
     ]
 
 
-def _of_inference(latency: LatencySummary | None) -> list[Metric]:
+def _of_exchange(found: Communication | None) -> list[Metric]:
+    """What the exchange of gradients takes of a training step; of one device nothing is said."""
+    if found is None:
+        return []
+    return [_metric(EXCHANGE, "exchange of gradients", "fraction", "plain", found.share, found.reason or "")]
+
+
+def _of_inference(latency: LatencySummary | None, devices: int) -> list[Metric]:
     first_s = latency.first_step_s if latency else None
     timed = latency.timed_steps if latency else None
-    rate = latency.batch_size * timed.count / timed.total_s if latency and timed else None
+    rate = devices * latency.batch_size * timed.count / timed.total_s if latency and timed else None
     step_s, iqr_s = (timed.median_s, timed.iqr_s) if timed else (None, None)
     return [
         _metric("inference_step_s", "infer step", "s", "cost", step_s, NO_INFERENCE),
@@ -193,55 +237,53 @@ def _without_compilation(epochs: Sequence[T]) -> Sequence[T]:
     return epochs[1:] or epochs
 
 
-class RecordedWindow(NamedTuple):
-    """The energy of a phase beside what was done in it."""
-
-    energy: PhaseEnergy
-    phase: Phase
-
-    @property
-    def valid(self) -> bool:
-        """Whether its energy stands and there is work to divide it by."""
-        return bool(self.energy.window.valid and self.phase.steps)
-
-    @property
-    def reasons(self) -> Sequence[str]:
-        """Why it is not valid."""
-        reasons: Sequence[str] = self.energy.window.reasons
-        return reasons if self.phase.steps else (*reasons, f"{self.phase.name}: a phase without a step")
+RecordedPhase = tuple[PhaseEnergy, Phase]
+"""The energy of a phase beside what was done in it. It is valid where the energy stands and there is work in it."""
 
 
-def _energy_use(activity: str, unit: EnergyUnit, windows: Sequence[RecordedWindow], idle: Idle | None) -> EnergyUse:
-    valid = [window for window in windows if window.valid]
-    reasons = [reason for window in windows if not window.valid for reason in window.reasons]
-    measured = [window.energy.window for window in valid]
-    units = [window.phase.steps if unit == "step" else 1 for window in valid]
-    nets = zip((window.energy.net_energy_j for window in valid), units, strict=True)
-    net_energies_j = [net_j / count for net_j, count in nets if net_j is not None]
+def _reasons(recorded: RecordedPhase) -> Sequence[str]:
+    """Why it is not valid; nothing where it is."""
+    energy, phase = recorded
+    reasons: Sequence[str] = () if energy.window.valid else energy.window.reasons
+    return reasons if phase.steps else (*energy.window.reasons, f"{phase.name}: a phase without a step")
+
+
+def _energy_use(activity: str, unit: EnergyUnit, recorded: Sequence[RecordedPhase], idle: Idle | None) -> EnergyUse:
+    valid = [each for each in recorded if each[0].window.valid and each[1].steps]
+    reasons: list[str] = []
+    if len(valid) < len(recorded):
+        reasons += [reason for each in recorded for reason in _reasons(each)]
+    measured = [energy.window for energy, _ in valid]
+    steps_of = [phase.steps for _, phase in valid]
+    units = steps_of if unit == "step" else [1] * len(valid)
+    net_energies_j = [
+        net_j / count
+        for (energy, _), count in zip(valid, units, strict=True)
+        if (net_j := energy.net_energy_j) is not None
+    ]
     if above := _idle_above_work(measured, net_energies_j, idle):
         net_energies_j = []
         reasons.append(f"no net energy: {above}")
     elif valid and not net_energies_j:
         reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
         if idle and idle.power_w is not None:
-            reasons += [f"no net energy: {each.energy.net_reason}" for each in valid if each.energy.net_reason]
-    energies_j = [_known(window.energy_j) for window in measured]
+            reasons += [f"no net energy: {energy.net_reason}" for energy, _ in valid if energy.net_reason]
+    energies_j = _known([window.energy_j for window in measured])
     if energies_j and min(energies_j) < 0:
         raise ValueError(f"energy of {activity} of {min(energies_j):g} J")
     energy_j = sum(energies_j)
-    samples = sum([window.phase.samples for window in valid])
-    steps = sum([window.phase.steps for window in valid])
+    samples, steps = sum([phase.samples for _, phase in valid]), sum(steps_of)
     return EnergyUse(
         activity=activity,
         unit=unit,
-        windows=len(windows),
+        windows=len(recorded),
         valid_windows=len(valid),
         energy_j=median(map(truediv, energies_j, units)) if valid else None,
         net_energy_j=median(net_energies_j) if net_energies_j else None,
         step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,
         mean_power_w=energy_j / sum([window.duration_s for window in measured]) if valid else None,
-        peak_power_w=max([_known(window.peak_power_w) for window in measured]) if valid else None,
+        peak_power_w=max(_known([window.peak_power_w for window in measured])) if valid else None,
         reasons=tuple(dict.fromkeys(reasons)),
         scopes=_scopes(measured),
     )
@@ -254,7 +296,8 @@ def _idle_above_work(windows: Sequence[WindowEnergy], net_energies_j: Sequence[f
     """
     if idle is None or idle.power_w is None:
         return "the recorded one is below 0" if min(net_energies_j, default=0.0) < 0 else None
-    powers_w = [_known(window.energy_j) / window.duration_s for window in windows if window.duration_s]
+    energies_j = _known([window.energy_j for window in windows])
+    powers_w = [j / window.duration_s for j, window in zip(energies_j, windows, strict=True) if window.duration_s]
     below_w = [power_w for power_w in powers_w if idle.power_w > power_w * (1 + ROUNDING)]
     if not below_w:
         return None
@@ -268,8 +311,8 @@ def _scopes(windows: Sequence[WindowEnergy]) -> tuple[str, ...]:
     return tuple(sorted({device.scope for window in windows for device in window.devices}))
 
 
-def _known(value: float | None) -> float:
-    """An energy or power of a valid window; raises TypeError where there is none, which no valid window lacks."""
-    if value is None:
+def _known(values: list[float | None]) -> list[float]:
+    """Energies or powers of valid windows; raises TypeError where there is none, which no valid window lacks."""
+    if None in values:
         raise TypeError("a valid window without an energy or a power")
-    return value
+    return cast(list[float], values)

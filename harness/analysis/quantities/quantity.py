@@ -66,8 +66,9 @@ class Measured:
 
 
 def median_over(values: Mapping[int, float], unit: str, cell: Cell, reason: str | None = None) -> Quantity:
-    """The median of values by launch number with its 95 % interval; none of no values."""
+    """The median of values by launch number with its 95 % interval, that of a share up to 1; none of no values."""
     if not values:
         return Quantity(None, unit=unit, sources=(cell,), reason=reason)
     found = summarise(list(values.values()))
-    return Quantity(found.median, found.low, found.high, unit, tuple(values), (cell,))
+    high = min(found.high, 1.0) if unit == "fraction" and found.high is not None else found.high
+    return Quantity(found.median, found.low, high, unit, tuple(values), (cell,))

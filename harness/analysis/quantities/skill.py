@@ -1,4 +1,4 @@
-"""The scores of a cell: RMSE and ACC by forecaster, variable and lead time, and what they say of each other."""
+"""The scores of a cell by forecaster, variable and lead time, and what they say of each other."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 from harness.analysis.cells import Cell
 from harness.analysis.quantities.quantity import Measured, Quantity, median_over
 from harness.analysis.statistics import paired
-from harness.analysis.summaries import Place, ScoreKey
+from harness.analysis.summaries import OTHER_SCORES, Place, ScoreKey
 
 MODEL = "model"
 REFERENCES = ("persistence", "climatology")
@@ -48,6 +48,7 @@ class CellScores:
         self._rmse: dict[Place, dict[int, float]] = defaultdict(dict)
         self._not_finite: dict[Place, dict[int, float]] = defaultdict(dict)
         self._acc: dict[Place, dict[int, float]] = defaultdict(dict)
+        self._others: dict[tuple[str, Place], dict[int, float]] = defaultdict(dict)
         layouts = tuple(dict.fromkeys(scores.places for scores in scored.values()))
         self.keys = tuple(dict.fromkeys(key for places in layouts for _, key in places))
         for places in layouts:
@@ -61,6 +62,10 @@ class CellScores:
             for place, *acc in zip(places, *(scores.acc for scores in alike.values()), strict=True):
                 known = zip(alike, acc, strict=True)
                 self._acc[place].update(known if None not in acc else (pair for pair in known if pair[1] is not None))
+            for place, *others in zip(places, *(scores.others for scores in alike.values()), strict=True):
+                for name, values in zip(OTHER_SCORES, zip(*others, strict=True), strict=True):
+                    known = zip(alike, values, strict=True)
+                    self._others[name, place].update(pair for pair in known if pair[1] is not None)
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Measured:
         """RMSE in the variable's units; of no launch where that of one is not finite.
@@ -75,6 +80,26 @@ class CellScores:
         """ACC, of the launches where it is defined."""
         values = self._acc.get((forecaster, key), {})
         return Measured("acc", f"ACC of {key.variable}", "", "plain", self.cell, values, NOT_SCORED)
+
+    @property
+    def has_further_scores(self) -> bool:
+        """Whether any launch has a bias, an MAE or an activity: older records have none."""
+        return any(self._others.values())
+
+    def bias(self, forecaster: str, key: ScoreKey) -> Measured:
+        """Mean of forecast less truth, in the variable's units."""
+        values = self._others.get(("bias", (forecaster, key)), {})
+        return Measured("bias", f"bias of {key.variable}", key.units, "plain", self.cell, values, NOT_SCORED)
+
+    def mae(self, forecaster: str, key: ScoreKey) -> Measured:
+        """Mean absolute error, in the variable's units."""
+        values = self._others.get(("mae", (forecaster, key)), {})
+        return Measured("mae", f"MAE of {key.variable}", key.units, "cost", self.cell, values, NOT_SCORED)
+
+    def activity(self, forecaster: str, key: ScoreKey) -> Measured:
+        """Standard deviation of the forecast's anomalies over that of the truth's; below 1 it is the smoother one."""
+        values = self._others.get(("activity", (forecaster, key)), {})
+        return Measured("activity", f"activity of {key.variable}", "", "plain", self.cell, values, NOT_SCORED)
 
     def not_finite(self, forecaster: str, key: ScoreKey) -> NotFinite | None:
         """Where the forecast blew up; None where it did not."""
@@ -113,7 +138,7 @@ def by_variable(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
 
 
 def reference_of(
-    cells: Iterable[CellScores], reference: str, key: ScoreKey, score: Literal["rmse", "acc"] = "rmse"
+    cells: Iterable[CellScores], reference: str, key: ScoreKey, score: Literal["rmse", "acc", "mae"] = "rmse"
 ) -> Measured | None:
     """A score of a reference that stands for several cells: that of the first that has it."""
     found = (getattr(scores, score)(reference, key) for scores in cells)

@@ -45,6 +45,9 @@ DEFINITIONS = (
     "Ratio: median of the cell / median of the baseline over launches of the same number, with the interval of the "
     "paired ratios. Verdict: equivalent if the interval lies within 1/1.05 to 1.05, less or more if it lies outside, "
     "undecided if it crosses a bound. Refused where the sensors hold different things (a card, a whole node).",
+    "Rows with a scope in brackets are of the host beside the devices, measured at the same time by sensors of its "
+    "own: CPU packages, memory, or the node with all that runs on it. They are never added to those of the devices, "
+    "and a ratio is of the same scope in both.",
     PARITY,
 )
 
@@ -54,10 +57,17 @@ def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell,
     sections, data = [], []
     for group in groups:
         fair = {cell: for_energy(comparisons[cell]) for cell in group.cells}
+        of_host = {cell: comparisons[cell] for cell in group.cells}
         rows: list[Row] = [row for activity in _activities(group) for row in _rows(group, activity, fair)]
+        rows += [row for activity in _host_activities(group) for row in _rows(group, activity, of_host)]
         measured = bool(rows)
         data += [
             _data_row(group, cell, activity, fair[cell]) for cell in group.cells for activity in energy_of(cell).uses
+        ]
+        data += [
+            _data_row(group, cell, activity, of_host[cell])
+            for cell in group.cells
+            for activity in energy_of(cell).host_uses
         ]
         reasons = [(cell, reason) for cell in group.cells for reason in _reasons_for_none(cell)]
         rows += [_row_without(label_of(group, cell), Words(reason, (cell,))) for cell, reason in reasons]
@@ -83,12 +93,16 @@ def _activities(group: Group) -> Iterable[str]:
     return dict.fromkeys(activity for cell in group.cells for activity in energy_of(cell).uses)
 
 
+def _host_activities(group: Group) -> Iterable[str]:
+    return dict.fromkeys(activity for cell in group.cells for activity in energy_of(cell).host_uses)
+
+
 def _reasons_for_none(cell: Cell) -> tuple[str, ...]:
     return energy_of(cell).reasons_for_none if cell.launches else (why_not(cell),)
 
 
 def _rows(group: Group, activity: str, comparisons: Mapping[Cell, Comparison]) -> Iterable[Row]:
-    cells = [cell for cell in group.cells if activity in energy_of(cell).uses]
+    cells = [cell for cell in group.cells if activity in {**energy_of(cell).uses, **energy_of(cell).host_uses}]
     for name, heading in SHOWN.items():
         for cell in cells:
             energy, measured = energy_of(cell), energy_of(cell).measured(activity, name)
@@ -124,7 +138,7 @@ def _data_row(group: Group, cell: Cell, activity: str, comparison: Comparison) -
         "launches": len(energy.measured(activity, "energy_j").values),
         "windows": windows,
         "valid_windows": valid,
-        "scopes": " and ".join(energy.scopes) or None,
+        "scopes": " and ".join(energy.scopes_of(activity)) or None,
         "reason": "; ".join(energy.reasons(activity)) or None,
         **baseline_columns(comparison),
     }

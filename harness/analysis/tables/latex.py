@@ -1,18 +1,23 @@
 """A table as LaTeX: floats with booktabs rules and siunitx numbers, to be read with \\input into a paper."""
 
+import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from harness.analysis.content import UNCERTIFIED, Content, Count, Heading, Number, Row, Verdict
+from harness.analysis.content import NO_INTERVAL, UNCERTIFIED, Content, Count, Heading, Number, Row, Verdict
 from harness.analysis.number_format import MISSING
-from harness.analysis.tables.parts import PARITY
+from harness.analysis.tables.parts import PARITY, STAR
 from harness.analysis.tables.table import Section, Table
 from harness.text import one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40
 LONG_TEXT = 34
+HOST = re.compile(r"(?:,| on) (?:no host|hosts?) |; ")
+"""Where the part of a title begins that other records or hosts change."""
+
 LONG_TEXT_WIDTH = "5.5cm"
 UNITS = {
     "s": r"\second",
@@ -42,27 +47,44 @@ SPECIAL = {
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
     '"': "''",
-    "µ": r"\textmu{}",
+    "µ": r"$\mu$",
     MISSING: "--",
-    UNCERTIFIED: r"\textdagger{}",
+    UNCERTIFIED: r"$\dagger$",
     **{character: f"\\{character}" for character in "&%$#_"},
 }
 
 
-def to_latex(table: Table, warnings: Iterable[str]) -> str:
+def to_latex(table: Table, warnings: Iterable[str], caption_end: str = "") -> str:
     """The table as floats of at most 40 rows, each as wide as the text at most; needs the packages of PREAMBLE.
 
     A number stands in a column aligned at its point, its interval beside it. Definitions and warnings are comments, but
-    what the dagger means stands below every float that holds one.
+    what the star and the dagger mean stands below every float that holds one. Each section has a \\label that stays the
+    same when its records or their hosts change. Captions are the titles, and then `caption_end`.
     """
     parts = [
         f"% {one_line(table.title)}",
         f"% {PREAMBLE} % siunitx 3 or later",
         *(f"% {one_line(line)}" for line in (*table.definitions, *warnings)),
     ]
+    counts: Counter[str] = Counter()
     for section in table.sections:
-        parts += _floats(section)
+        name = label_of_section(table, section)
+        counts[name] += 1
+        label = name if counts[name] == 1 else f"{name}-{counts[name]}"
+        parts += _floats(section, label, f". {caption_end}" if caption_end else "")
     return "\n".join(parts) + "\n"
+
+
+def label_of_section(table: Table, section: Section) -> str:
+    """What \\ref calls a section: suite, kind of table, and of its title what no host, baseline or record changes."""
+    _, found, suite = table.title.rpartition(", suite ")
+    subject = HOST.split(section.title)[0]
+    return "tab:" + "-".join(filter(None, map(_slug, (suite if found else "", table.name, subject))))
+
+
+def _slug(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
 
 
 @lru_cache(maxsize=2**12)
@@ -80,17 +102,20 @@ def _character(character: str) -> str:
     return plain or f"[U+{ord(character):04X}]"
 
 
-def _floats(section: Section) -> list[str]:
+def _floats(section: Section, label: str, caption_end: str) -> list[str]:
     rows = section.rows
     kinds = [_kind([row[place] for row in rows]) for place in range(len(section.columns))]
     found = []
     for first in range(0, max(len(rows), 1), ROWS_PER_FLOAT):
         held = rows[first : first + ROWS_PER_FLOAT]
-        notes = [PARITY] if any(_is_marked(content) for row in held for content in row) else []
+        contents = [content for row in held for content in row]
+        notes = [STAR] if any(_is_starred(content) for content in contents) else []
+        notes += [PARITY] if any(_is_marked(content) for content in contents) else []
         notes += section.notes if first + ROWS_PER_FLOAT >= len(rows) else ()
         found += [
             r"\begin{table*}",
-            rf"\caption{{{escape(section.title)}{' (continued)' if first else ''}}}",
+            rf"\caption{{{escape(section.title)}{' (continued)' if first else escape(caption_end)}}}",
+            *([] if first else [rf"\label{{{label}}}"]),
             r"\smallskip\centering\footnotesize",
             rf"\sbox0{{\begin{{tabular}}{{@{{}}{''.join(kinds)}@{{}}}}",
             r"\toprule",
@@ -104,6 +129,10 @@ def _floats(section: Section) -> list[str]:
             r"\end{table*}",
         ]
     return found
+
+
+def _is_starred(content: Content) -> bool:
+    return isinstance(content, Number) and content.mark == NO_INTERVAL
 
 
 def _is_marked(content: Content) -> bool:

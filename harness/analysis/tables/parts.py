@@ -7,7 +7,7 @@ from dataclasses import replace
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import setting_differences
 from harness.analysis.comparison.pair import Comparison
-from harness.analysis.content import UNCERTIFIED, Content, Count, Number, Verdict, Words
+from harness.analysis.content import NO_INTERVAL, UNCERTIFIED, Content, Count, Number, Verdict, Words
 from harness.analysis.number_format import MISSING
 from harness.analysis.quantities.quantity import Quantity
 from harness.results.record import Record
@@ -20,6 +20,8 @@ INTERVALS = (
     "their noise for about log-normal (93 to 97 % in simulations with skewed noise and outliers), interpolated order "
     "statistics with 6 and more, which assume no distribution (94 to 96 %); without interval where n < 3 (marked *)."
 )
+
+STAR = f"{NO_INTERVAL}: without interval, since there are fewer than 3 launches or pairs."
 
 PARITY = (
     f"{UNCERTIFIED}: no parity certificate (crosscast parity) says that the two networks are the same one, for the "

@@ -1,4 +1,4 @@
-"""RMSE and ACC by variable and lead time, beside persistence and climatology, and the deviation of the port."""
+"""Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -60,6 +60,8 @@ CELLS_SIDE_BY_SIDE = 4
 DATA_COLUMNS = (
     *("model", "preset", "chip", "data", "host", "cell", "cell_key", "forecaster", "variable", "units", "lead_h"),
     *("launches", "rmse", "rmse_low95", "rmse_high95", "acc", "acc_low95", "acc_high95"),
+    *("bias", "bias_low95", "bias_high95", "mae", "mae_low95", "mae_high95"),
+    *("activity", "activity_low95", "activity_high95"),
     *("launches_better_than_persistence", "launches_better_than_climatology"),
     *("rmse_deviation_fraction", "rmse_deviation_low90_fraction", "rmse_deviation_high90_fraction"),
     *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches"),
@@ -89,6 +91,7 @@ def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
         sections.append(_rmse_section(title, group, first, keys, notes))
         sections += [_rmse_section(title, group, part, keys) for part in others]
         sections += [_acc_section(group, part, keys) for part in _side_by_side(scores)]
+        sections += [_further_section(group, found, keys) for found in scores if found.has_further_scores]
         sections += _deviation_sections(group, scores, keys, comparisons)
         rows += _data_rows(group, scores, keys, comparisons)
     data = pd.DataFrame(rows, columns=list(DATA_COLUMNS))
@@ -159,6 +162,31 @@ def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[Scor
     return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *_definitions(scores)))
 
 
+def _further_section(group: Group, scores: CellScores, keys: Sequence[ScoreKey]) -> Section:
+    rows: list[Row] = [
+        (
+            Heading(key.variable, key.units),
+            Count(key.lead_h, (scores.cell,)),
+            _signed(scores.bias(MODEL, key)),
+            _median(scores.mae(MODEL, key)),
+            _reference((scores,), "persistence", key, "mae"),
+            _median(scores.activity(MODEL, key)),
+        )
+        for key in keys
+    ]
+    columns: Row = ("variable", LEAD, "bias", "MAE", "MAE of persistence", "activity")
+    note = (
+        "Bias: mean of forecast less truth. Activity: standard deviation of the forecast's anomalies over that of the "
+        "truth's, variances pooled over samples; below 1 the forecast is smoother than the truth."
+    )
+    title = f"Bias, MAE and activity of {group.label(scores.cell)}: {group.title}"
+    return Section(title, columns, tuple(rows), (note,))
+
+
+def _signed(measured: Measured) -> Content:
+    return Number(measured.median, signed=True) if measured.values else MISSING
+
+
 def _deviation_sections(
     group: Group, scores: Sequence[CellScores], keys: Sequence[ScoreKey], comparisons: Mapping[Cell, Comparison]
 ) -> list[Section]:
@@ -225,7 +253,7 @@ def _median(measured: Measured) -> Content:
 
 
 def _reference(
-    scores: Sequence[CellScores], reference: str, key: ScoreKey, score: Literal["rmse", "acc"] = "rmse"
+    scores: Sequence[CellScores], reference: str, key: ScoreKey, score: Literal["rmse", "acc", "mae"] = "rmse"
 ) -> Content:
     """The median of the first cell that has values."""
     found = reference_of(scores, reference, key, score)
@@ -260,7 +288,9 @@ def _reference_problems(group: Group, scores: Sequence[CellScores], keys: Sequen
 
 
 def _definitions(scores: Sequence[CellScores]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(line for found in scores for line in found.definitions))
+    lines = [line for found in scores for line in found.definitions]
+    lines += [str(region) for found in scores for region in found.cell.scenario.inference.bounded_regions]
+    return tuple(dict.fromkeys(lines))
 
 
 def _data_rows(
@@ -282,6 +312,9 @@ def _data_rows(
                     "launches": len(measured.values),
                     **columns_of("rmse", measured.median),
                     **columns_of("acc", found.acc(forecaster, key).median),
+                    **columns_of("bias", found.bias(forecaster, key).median),
+                    **columns_of("mae", found.mae(forecaster, key).median),
+                    **columns_of("activity", found.activity(forecaster, key).median),
                     "reason": None if measured.values else _why_no_rmse(found, forecaster, key),
                 }
                 if forecaster == MODEL:

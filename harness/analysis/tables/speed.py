@@ -1,7 +1,6 @@
 """Time and memory of each cell, and their ratio to the baseline."""
 
 from collections.abc import Mapping, Sequence
-from math import sqrt
 
 import pandas as pd
 
@@ -9,7 +8,7 @@ from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import speed_ratio
 from harness.analysis.content import Content, Count, Heading, Number, Row, columns_of, ratio_columns
-from harness.analysis.number_format import MISSING, readable_unit
+from harness.analysis.number_format import MISSING, readable_unit, typical_size
 from harness.analysis.quantities.speed import speed_of
 from harness.analysis.tables.parts import (
     INTERVALS,
@@ -79,8 +78,7 @@ def _section(group: Group, comparisons: Mapping[Cell, Comparison]) -> Section:
 def _quantity_rows(group: Group, cells: Sequence[Cell], name: str, comparisons: Mapping[Cell, Comparison]) -> list[Row]:
     present = [speed_of(cell)[name] for cell in cells if name in speed_of(cell)]
     medians = [value for measured in present if (value := measured.median.value) is not None]
-    typical = sqrt(min(medians) * max(medians)) if medians else 0.0
-    divisor, unit = readable_unit(present[0].unit, typical)
+    divisor, unit = readable_unit(present[0].unit, typical_size(medians))
     heading = Heading(present[0].title, unit)
     return [
         (

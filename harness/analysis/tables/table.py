@@ -13,12 +13,15 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.analysis.cells import Cell
-from harness.analysis.content import Row
+from harness.analysis.content import Content, Row
 from harness.errors import UserError
 from harness.machine import rehearsal
 from harness.text import one_line
 
 ROWS_ON_TERMINAL = 300
+PROGRAM = "crosscast "
+"""What a line holds that suggests a command: it is not broken, so that it can be copied."""
+
 WORD_WIDTH = 24
 """Columns of the terminal that a word has at least before it is broken: more than any number takes."""
 
@@ -35,6 +38,11 @@ class Section:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     cell: Cell | None = None
+
+    def __post_init__(self) -> None:
+        for content in (*self.columns, *(each for row in self.rows for each in row)):
+            if not isinstance(content, Content):
+                raise TypeError(f"a table of measurements takes no {type(content).__name__}")
 
     @property
     def names(self) -> list[str]:
@@ -135,4 +143,4 @@ def _column_widths(columns: Sequence[Sequence[str]], available: int) -> list[int
 
 def _print_lines(lines: Iterable[str], console: Console) -> None:
     for line in lines:
-        console.print(Text(f"  {one_line(line)}", style="dim"))
+        console.print(Text(f"  {one_line(line)}", style="dim"), soft_wrap=PROGRAM in line)

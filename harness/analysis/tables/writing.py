@@ -7,23 +7,31 @@ from rich.text import Text
 
 from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
+from harness.analysis.comparison.ablation import studies
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
-from harness.analysis.tables.ablation import ablation_table
-from harness.analysis.tables.energy import energy_table
+from harness.analysis.tables.every import builders
 from harness.analysis.tables.files import write_table
-from harness.analysis.tables.skill import skill_table
-from harness.analysis.tables.speed import speed_table
+from harness.analysis.tables.screen import Part, print_screen
 from harness.analysis.tables.table import print_table, print_warnings
 from harness.errors import UserError
+from harness.suggesting import command
 
 
 def write_tables(
-    results: Path, *, suite: str | None, baseline: str | None, console: Console, figures: bool = False
+    results: Path,
+    *,
+    suite: str | None,
+    baseline: str | None,
+    console: Console,
+    figures: bool = False,
+    brief: bool = False,
 ) -> tuple[str, ...]:
     """Print the tables of one suite or of all and write them, with `figures` the loss curves too.
+
+    With `brief` one screen of each suite is printed in the place of its tables, and the folders that were written to.
 
     Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
     default is the PyTorch cell of the same chip and host. One that names a chip or a host puts all into one table.
@@ -39,33 +47,45 @@ def write_tables(
     with without_collecting():
         for chosen, name in zip(suites, baselines, strict=True):
             try:
-                _report_suite(results / chosen.suites[0], chosen, name, console, paths, figures=figures)
+                _report_suite(results / chosen.suites[0], chosen, name, console, paths, figures=figures, brief=brief)
             except UserError as error:
                 refused.append(error)
-    if paths:
+    if brief and paths:
+        folders = " and ".join(dict.fromkeys(str(path.parent) for path in paths))
+        console.print(
+            Text(
+                f"\nwritten to {folders}; {command('tables', results=results)} prints all, "
+                f"{command('report', results=results)} makes one page of it"
+            ),
+            soft_wrap=True,
+        )
+    elif paths:
         console.print(Text("\nWritten:"))
-    for path in paths:
-        console.print(Text(f"  {path}"), soft_wrap=True)
+        for path in paths:
+            console.print(Text(f"  {path}"), soft_wrap=True)
     if refused:
         raise refused[0]
     return tuple(found.problems)
 
 
 def _report_suite(
-    folder: Path, found: Results, baseline: BaselineName, console: Console, paths: list[Path], *, figures: bool
+    folder: Path,
+    found: Results,
+    baseline: BaselineName,
+    console: Console,
+    paths: list[Path],
+    *,
+    figures: bool,
+    brief: bool,
 ) -> None:
     """Write first, then print, also what cannot be written; raises UserError then. Written files are added to paths."""
     suite = folder.name
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
     groups = found.groups(across=baseline.across)
-    warnings = [
-        f"{group.title}: {line}" if len(groups) > 1 else line
-        for group in groups
-        for line in cautions(group, comparisons)
-    ]
-    tables = [build(suite, groups, comparisons) for build in (speed_table, skill_table, energy_table)]
-    ablation = ablation_table(suite, groups, comparisons, found.certificates)
-    tables += [ablation] if ablation.sections else []
+    parts = [Part(group, comparisons, cautions(group, comparisons)) for group in groups]
+    warnings = [f"{part.group.title}: {line}" if len(groups) > 1 else line for part in parts for line in part.warnings]
+    built = [build(suite, groups, comparisons) for build in builders(found.certificates)]
+    tables = [table for table in built if table.sections]
     try:
         for table in tables:
             paths += write_table(table, [*found.problems, *warnings], folder / "tables")
@@ -74,6 +94,16 @@ def _report_suite(
 
             paths += write_loss_curves(groups, folder / "figures")
     finally:
-        for table in tables:
-            print_table(table, console)
-        print_warnings(warnings, console)
+        if brief:
+            steps = [step for group in groups for study in studies(group, found.certificates) for step in study.steps]
+            to_base = {
+                step.comparison.cell: step.comparison
+                for step in steps
+                if step.comparison and step.comparison.cell.scenario.variant
+            }
+            shown = [part._replace(comparisons={**part.comparisons, **to_base}) for part in parts]
+            print_screen(f"Suite {suite}", shown, console)
+        else:
+            for table in tables:
+                print_table(table, console)
+            print_warnings(warnings, console)

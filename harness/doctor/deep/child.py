@@ -18,7 +18,9 @@ from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
 from harness.results.deep_report import Check
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.scenario import Scenario
+from harness.scenario.variants import as_variant
 
 GIB = 2**30
 LEAST_FREE = 0.9
@@ -32,7 +34,7 @@ def main(folder: Path, against: str) -> None:
     try:
         framework = open_framework(plan.framework, plan.device, plan.execution)
         described = framework.describe()
-        catalogue.check_device(plan.chip, plan.device_name, described.device_name)
+        catalogue.check_device(plan.chip, plan.chip_file.device_name, described.device_name)
     except UserError as error:
         advice = "see the rest of this page; nothing can be measured before that is mended"
         voice.check(Check(group=plan.group, name="device", verdict="failed", found=str(error), advice=advice))
@@ -40,12 +42,13 @@ def main(folder: Path, against: str) -> None:
         return
     packages = ", ".join(f"{name} {version}" for name, version in described.packages.items())
     voice.check(Check(group=plan.group, name="device", verdict="ok", found=f"{described.device_name}, {packages}"))
+    peak_tflops = peak_of(plan.chip_file, described.device_name)
     parts: list[tuple[str, Callable[[], Iterator[Check]]]] = []
     if plan.products:
         parts += [
             ("free memory", partial(_free_memory, framework, plan.group)),
             ("precision of products", partial(products.check_precision, framework, plan.group)),
-            ("synchronise", partial(products.check_clock, framework, plan.group, plan.peak_tflops)),
+            ("synchronise", partial(products.check_clock, framework, plan.group, peak_tflops)),
         ]
     if plan.operators:
         parts.append(("operators", partial(operators.check_operators, framework, plan.group)))
@@ -86,6 +89,12 @@ def _does_not_run(plan: ChildPlan, name: str, found: str) -> Check:
     return Check(group=plan.group, name=name, verdict="failed", found=found, advice=advice)
 
 
+def peak_of(chip: ChipConfig, device_name: str) -> float | None:
+    """The peak in float32 of the variant that a device is, in TFLOP/s; None where the chip's file does not know it."""
+    peak = as_variant(chip, device_name).peak_tflops.fp32
+    return peak.value if peak else None
+
+
 def _free_memory(framework: Framework, group: str) -> Iterator[Check]:
     described = framework.describe()
     told = import_module(f"harness.frameworks.{described.name}.probes").free_memory(framework)
@@ -118,7 +127,7 @@ def _network(framework: Framework, scenario: Scenario, plan: ChildPlan, against:
         return
     found = answers(framework, sample_of(scenario), lambda part: voice.begin(f"{scenario.model}, {part}"))
     with np.load(path) as truth:
-        yield judge(found, dict(truth), plan.group, scenario.model, against)
+        yield judge(found, dict(truth), plan.group, scenario.model, against, plan.chip)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from harness.machine import accelerators
 from harness.machine.memory import limit_bytes
 from harness.results.deep_report import Check
 from harness.results.devices import Accelerator, Device, DeviceState
-from harness.scenario.schema import ChipConfig
+from harness.scenario.chips import ChipConfig
 
 GIB = 2**30
 LEAST_MEMORY_BYTES, LEAST_SHM_BYTES = 4 * GIB, GIB

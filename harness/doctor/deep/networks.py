@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from harness.doctor.deep.plan import BATCH_SIZE, SEED, STEPS
 from harness.frameworks.base import Framework
 from harness.porting.parity.sample import Sample
-from harness.results.deep_report import Check, Measured
+from harness.results.deep_report import BoundedValue, Check
 from harness.runners.schedule import learning_rates
 from harness.scenario.scenario import Scenario
+from harness.suggesting import command
 from harness.worker.subject import prepare
 
 Array = NDArray[np.floating]
@@ -64,15 +65,17 @@ def answers(framework: Framework, sample: Sample, begin: Callable[[str], None]) 
     return found
 
 
-def judge(found: Mapping[str, Array], truth: Mapping[str, Array], group: str, name: str, against: str) -> Check:
-    """The check of one network."""
+def judge(
+    found: Mapping[str, Array], truth: Mapping[str, Array], group: str, name: str, against: str, chip: str
+) -> Check:
+    """The check of one network on a chip, by its name or YAML file."""
     measured = tuple(_measured(found, truth))
     wrong = [each for each in measured if each.value is None or each.value > each.at_most]
     if wrong:
         worst = ", ".join(f"{each.what} {_text(each.value)}, allowed {each.at_most:.0e}" for each in wrong)
         advice = (
-            f"see whether an operator or the precision of products is wrong above; else crosscast parity {name} names "
-            "the layer. No number of this network counts"
+            "see whether an operator or the precision of products is wrong above; else "
+            f"{command('parity', name, '--chip', chip)} names the layer. No number of this network counts"
         )
         return Check(
             group=group, name=name, verdict="failed", found=f"off {against}: {worst}", advice=advice, measured=measured
@@ -81,7 +84,7 @@ def judge(found: Mapping[str, Array], truth: Mapping[str, Array], group: str, na
     return Check(group=group, name=name, verdict="ok", found=f"off {against} by: {said}", measured=measured)
 
 
-def _measured(found: Mapping[str, Array], truth: Mapping[str, Array]) -> Iterator[Measured]:
+def _measured(found: Mapping[str, Array], truth: Mapping[str, Array]) -> Iterator[BoundedValue]:
     gradients = [name for name in truth if name.startswith(GRADIENT)]
     for what in ("prediction", "loss", "losses of two steps"):
         yield _one(what, what, off(found[what], truth[what]))
@@ -92,8 +95,8 @@ def _measured(found: Mapping[str, Array], truth: Mapping[str, Array]) -> Iterato
     yield _one("gradient of one parameter", f"gradient by {worst.removeprefix(GRADIENT)}", single[worst])
 
 
-def _one(kind: str, what: str, value: float) -> Measured:
-    return Measured(what=what, value=value if np.isfinite(value) else None, at_most=TOLERANCES[kind])
+def _one(kind: str, what: str, value: float) -> BoundedValue:
+    return BoundedValue(what=what, value=value if np.isfinite(value) else None, at_most=TOLERANCES[kind])
 
 
 def off(found: Array, truth: Array) -> float:

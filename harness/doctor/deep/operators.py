@@ -10,7 +10,7 @@ from harness.errors import one_line
 from harness.frameworks.base import Framework
 from harness.models.operators.cases import Array, adam_cases, cases
 from harness.models.operators.choices import Operator, serving
-from harness.results.deep_report import Check, Measured
+from harness.results.deep_report import BoundedValue, Check
 
 TOLERANCE = 1e-5
 """L2 norm of the difference over that of the truth. Right operators in float32 on a CPU are off 3e-8 to 3e-7."""
@@ -20,7 +20,7 @@ def check_operators(framework: Framework, group: str) -> Iterator[Check]:
     """One check of all operators that are right, and one of each that is not."""
     described = framework.describe()
     probes = import_module(f"harness.frameworks.{described.name}.probes")
-    right: list[Measured] = []
+    right: list[BoundedValue] = []
     names = []
     for operator, name, measure in _measurements(framework, probes):
         by = (
@@ -39,7 +39,7 @@ def check_operators(framework: Framework, group: str) -> Iterator[Check]:
                 advice=_advice(operator, described.name, described.device),
             )
             continue
-        measured = [Measured(what=what, value=_finite(value), at_most=TOLERANCE) for what, value in off.items()]
+        measured = [BoundedValue(what=what, value=_finite(value), at_most=TOLERANCE) for what, value in off.items()]
         wrong = {what: value for what, value in off.items() if not value <= TOLERANCE}
         if wrong:
             yield Check(

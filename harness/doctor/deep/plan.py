@@ -10,6 +10,7 @@ from typing import Any
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.results.deep_report import Check
+from harness.scenario.chips import ChipConfig
 from harness.scenario.execution import Execution
 from harness.scenario.scenario import Scenario
 
@@ -21,21 +22,20 @@ class ChildPlan(Frozen):
     """What a child looks at: the networks of `scenarios` as `execution` runs them, and operators and products first.
 
     `load_s` is how long it keeps the device busy for the power sensor; `truths` is the folder of the networks' truths,
-    and `device_name` what the chip's file expects in the name of the device. The child stops at the next part once
-    the monotonic clock is past `deadline_s`. Where what is `optional` fails, a warning says so.
+    and `chip_file` what the chip's file says. The child stops at the next part once the monotonic clock is past
+    `deadline_s`. Where what is `optional` fails, a warning says so.
     """
 
     group: str
     chip: str
     framework: str
     device: str
-    device_name: str | None
+    chip_file: ChipConfig
     execution: Execution
     scenarios: tuple[Scenario, ...]
     truths: str
     operators: bool
     products: bool
-    peak_tflops: float | None
     load_s: float
     deadline_s: float
     optional: bool = False

@@ -9,7 +9,7 @@ import numpy as np
 from harness.errors import UserError
 from harness.frameworks.base import Framework
 from harness.frameworks.numerics import measure
-from harness.results.deep_report import Check, Measured
+from harness.results.deep_report import BoundedValue, Check
 
 SMALLEST, LARGEST = 512, 8192
 """Sides of the square products that are timed; the largest takes 0.8 GB for operands and result."""
@@ -20,6 +20,9 @@ LONG_S = 0.02
 REPEATS = 5
 TWICE = (1.5, 2.7)
 """Between these a product of twice the rows takes twice as long; the shortest of REPEATS is taken of each."""
+
+ATTEMPTS = 3
+"""How often both are timed until they fit: other work disturbs one of them, a clock that does not wait all."""
 
 NOT_LONGER = 1.25
 BOOST = 1.1
@@ -53,10 +56,15 @@ def check_precision(framework: Framework, group: str) -> Iterator[Check]:
 def check_clock(framework: Framework, group: str, peak_tflops: float | None) -> Iterator[Check]:
     """Whether a product of twice the size takes twice as long, and none is faster than the chip."""
     side, once_s = _long_product(framework)
-    twice_s = shortest_s(framework, 2 * side, side)
-    ratio = twice_s / once_s
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            once_s = shortest_s(framework, side, side)
+        twice_s = shortest_s(framework, 2 * side, side)
+        ratio = twice_s / once_s
+        if TWICE[0] <= ratio <= TWICE[1]:
+            break
     said = f"twice a product of {side}x{side} took {ratio:.2f} times as long as one ({once_s * 1e3:.3g} ms)"
-    measured = (Measured(what="time of twice the product over that of one", value=ratio, at_most=TWICE[1]),)
+    measured = (BoundedValue(what="time of twice the product over that of one", value=ratio, at_most=TWICE[1]),)
     if ratio < NOT_LONGER:
         yield Check(
             group=group,
@@ -80,7 +88,7 @@ def _rate(group: str, tflops: float, peak_tflops: float | None) -> Check:
     if peak_tflops is None:
         return Check(group=group, name="rate", verdict="ok", found=f"{found}; the chip's file gives no peak")
     share = f"{found}, {tflops / peak_tflops:.0%} of the chip's peak of {peak_tflops:g}"
-    measured = (Measured(what="TFLOP/s of a float32 product", value=tflops, at_most=peak_tflops),)
+    measured = (BoundedValue(what="TFLOP/s of a float32 product", value=tflops, at_most=peak_tflops),)
     if tflops > BOOST * peak_tflops:
         advice = "faster than the chip can be: the product is not in float32, or the clock does not wait for it"
         return Check(group=group, name="rate", verdict="failed", found=share, advice=advice, measured=measured)

@@ -30,10 +30,11 @@ from harness.privacy import without_folders
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.deep_report import Check, DeepReport
 from harness.scenario import catalogue
+from harness.scenario.chips import ChipConfig
 from harness.scenario.execution import EAGER, GRAPH, Execution
 from harness.scenario.labels import label
 from harness.scenario.scenario import Scenario
-from harness.scenario.schema import ChipConfig, FrameworkName
+from harness.scenario.schema import FrameworkName
 
 LIMIT_S = 300.0
 LEAST_S = 20.0
@@ -163,20 +164,18 @@ def _plan(
     folder: Path,
     deadline_s: float,
 ) -> ChildPlan:
-    peak = chip.peak_tflops.fp32
     compiled = framework == "pytorch" and execution.is_graph
     return ChildPlan(
         group=f"{framework} {label(execution)}",
         chip=chip_name,
         framework=framework,
         device=chip.frameworks[framework].device or "",
-        device_name=chip.device_name,
+        chip_file=chip,
         execution=execution,
         scenarios=tuple(scenarios),
         truths=str(folder),
         operators=not compiled,
         products=False,
-        peak_tflops=peak.value if peak else None,
         load_s=0.0,
         deadline_s=deadline_s - END_S,
         optional=compiled,

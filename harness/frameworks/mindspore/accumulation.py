@@ -22,27 +22,71 @@ def _add(total: Parameter, gradient: Tensor) -> Any:
     return ops.assign_add(total, gradient)
 
 
+class Terms(nn.Cell):
+    """Over how many terms the loss of each step is a mean; over its samples where `size` is None."""
+
+    def __init__(self, size: LossSize | None, steps: int) -> None:
+        super().__init__(auto_prefix=False)
+        self.size, self.steps = size, steps
+
+    def construct(self, targets: Tensor) -> Tensor:
+        """Targets (steps, B, C, H, W) to (steps,)."""
+        found: tuple[Tensor, ...] = ()
+        for step in range(self.steps):
+            size = Tensor(float(targets.shape[1]), ms.float32) if self.size is None else self.size(targets[step])
+            found = (*found, size)
+        return ops.stack(found)
+
+
+class OwnTerms(nn.Cell):
+    """The numbers of terms of a batch, from which shares in its loss are taken."""
+
+    def construct(self, terms: Tensor) -> Tensor:
+        """(steps,) to (steps,), no less than 1."""
+        return ops.maximum(terms, Tensor(1.0, ms.float32))
+
+
+class Shared(nn.Cell):
+    """Loss and gradients of a batch from a function of the rollout, each loss by its share in what is `whole`."""
+
+    def __init__(self, value_and_grad: Any, terms: Terms, whole: nn.Cell) -> None:
+        super().__init__(auto_prefix=False)
+        self.value_and_grad, self.terms, self.whole = value_and_grad, terms, whole
+
+    def construct(self, x: Tensor, targets: Tensor, *further: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The inputs of the rollout without shares."""
+        own = self.terms(targets)
+        return self.value_and_grad(x, targets, own / self.whole(own), *further)
+
+
 class Accumulated(nn.Cell):
     """Loss and gradients of a batch, from `parts` micro-batches.
 
     The loop over them is part of the graph and not unrolled, so that a graph is not larger for more micro-batches and
     their memory is taken in turn. `rollout` is given, beside its inputs, the share of each of its losses;
-    `function`, whose gradients are made, is the rollout or the rollout with its loss scaled.
+    `function`, whose gradients are made, is the rollout or the rollout with its loss scaled. `whole` makes of the
+    batch's `terms` those that shares are taken in.
     """
 
     def __init__(
-        self, rollout: Any, function: nn.Cell, parameters: ms.ParameterTuple, parts: int, size: LossSize | None
+        self,
+        rollout: Any,
+        function: nn.Cell,
+        parameters: ms.ParameterTuple,
+        parts: int,
+        terms: Terms,
+        whole: nn.Cell,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.parameters, self.parts, self.size = parameters, parts, size
-        self.forced, self.steps = rollout.forced, rollout.steps
+        self.parameters, self.parts, self.terms, self.whole = parameters, parts, terms, whole
+        self.forced = rollout.forced
         self.totals = parameters.clone("accumulated", "zeros")
         self.value_and_grad = ms.value_and_grad(function, None, parameters)
         self.map = ops.HyperMap()
 
     def construct(self, x: Tensor, targets: Tensor, *further: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """The inputs of the rollout for the whole batch to its loss and gradients."""
-        terms = ops.maximum(self.terms(targets), Tensor(1.0, ms.float32))
+        terms = self.whole(self.terms(targets))
         total = Tensor(0.0, ms.float32)
         part = Tensor(0, ms.int32)
         self.map(cleared, self.totals)
@@ -67,11 +111,3 @@ class Accumulated(nn.Cell):
         shape = values.shape
         size = shape[axis] // self.parts
         return ops.gather(values.reshape(*shape[:axis], self.parts, size, *shape[axis + 1 :]), part, axis)
-
-    def terms(self, targets: Tensor) -> Tensor:
-        """Over how many terms the loss of each step is a mean: targets (steps, B, C, H, W) to (steps,)."""
-        found: tuple[Tensor, ...] = ()
-        for step in range(self.steps):
-            size = Tensor(float(targets.shape[1]), ms.float32) if self.size is None else self.size(targets[step])
-            found = (*found, size)
-        return ops.stack(found)

@@ -8,7 +8,8 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn
 
 from harness.frameworks.base import Array
-from harness.frameworks.mindspore.trainer import MindSpore, TrainStep, fused_settings
+from harness.frameworks.mindspore.trainer import MindSpore
+from harness.frameworks.mindspore.training_step import TrainStep, fused_settings
 from harness.models.operators import mindspore as operators
 from harness.models.operators.cases import AdamCase, Case
 from harness.models.operators.choices import Operator

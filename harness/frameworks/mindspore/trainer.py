@@ -6,7 +6,10 @@ separately compiled optimiser are several times slower.
 
 import gc
 import importlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -18,39 +21,44 @@ from numpy.typing import NDArray
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
 from harness.frameworks.mindspore import casting, compilation, sink, switches
-from harness.frameworks.mindspore.accumulation import Accumulated, LossSize
-from harness.frameworks.mindspore.loss_scaling import LossScale, Scaled, ScaledUpdates, TimesScale, corrections
+from harness.frameworks.mindspore.loss_scaling import LossScale, ScaledUpdates, TimesScale
+from harness.frameworks.mindspore.parallel import Averaged, AveragedGradients, device_index, join
 from harness.frameworks.mindspore.recompute import apply_recompute
+from harness.frameworks.mindspore.training_step import Exchange, TrainStep, fused_settings, settings
 from harness.frameworks.policy import scales_loss
+from harness.frameworks.ranks import Alone, Ranks
 from harness.models.domain import Domain, InputLayout
 from harness.models.operators.choices import serving
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
-
-CLIP_EPSILON = 1e-6
-"""Added to the norm of the gradients, as in torch.nn.utils.clip_grad_norm_."""
 
 
 def open_device(device: str, execution: Execution = EAGER) -> "MindSpore":
     """Open a device by its MindSpore name: CPU or Ascend.
 
     The first call of `synchronize` in a process returns without waiting, so it is made here. On CPU, op by op, each
-    operator is waited for: handing small ones from thread to thread costs up to forty times what they compute.
-    Products of float32 keep what the execution says (switches). What the imports have made stays out of the garbage
-    collections that each compilation starts. Raises UserError where this build of MindSpore cannot use the device.
+    operator is waited for: handing small ones from thread to thread costs up to forty times what they compute; and
+    MindSpore's own pool has as many threads as OMP_NUM_THREADS says, as PyTorch's has. Products of float32 keep what
+    the execution says (switches). What the imports have made stays out of the garbage collections that each compilation
+    starts. Of several ranks this is one, and waits for the others. Raises UserError where this build of MindSpore
+    cannot use the device, or the other ranks are not found.
     """
     gc.freeze()
+    several = execution.world.devices > 1
     try:
-        ms.set_device(device)
+        ms.set_device(device, device_index(device) if several else None)
     except (RuntimeError, ValueError) as error:
         reason = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
         raise UserError(f"MindSpore {ms.__version__} cannot use {device}: {reason}") from error
+    if device == "CPU" and (threads := os.environ.get("OMP_NUM_THREADS", "")).isdecimal():
+        ms.set_context(runtime_num_threads=int(threads))
+    ranks = join(device, execution.world) if several else Alone()
     compilation.prepare(execution.compilation, device)
     refused = switches.set_products(execution.precision.matmul) if device == "Ascend" else ()
     if device == "CPU" and not execution.is_graph:
         ms.runtime.launch_blocking()
     ms.runtime.synchronize()
-    return MindSpore(device, execution, refused)
+    return MindSpore(device, execution, refused, ranks)
 
 
 def _copied(tensor: Tensor, device: str) -> Tensor:
@@ -129,110 +137,17 @@ class Rollout(nn.Cell):
         return ops.cat(parts, axis=1)
 
 
-updated, squared_norm, scaled = (ops.MultitypeFuncGraph(name) for name in ("updated", "squared_norm", "scaled"))
-"""For a map over all parameters: loops, which a graph unrolls one within the other, stop at a depth of 1000."""
-
-
-@updated.register("Function", *["Tensor"] * 9)
-def _update(
-    kernel: Any,
-    rate: Tensor,
-    beta1: Tensor,
-    beta2: Tensor,
-    epsilon: Tensor,
-    decay: Tensor,
-    parameter: Parameter,
-    first_moment: Parameter,
-    second_moment: Parameter,
-    gradient: Tensor,
-) -> Tensor:
-    kernel(parameter, first_moment, second_moment, rate, beta1, beta2, epsilon, decay, gradient)
-    return gradient
-
-
-@squared_norm.register("Tensor")
-def _squared_norm(gradient: Tensor) -> Tensor:
-    return ops.square(gradient).sum()
-
-
-@scaled.register("Tensor", "Tensor")
-def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
-    return gradient * factor
-
-
-class TrainStep(nn.Cell):
-    """Loss, gradients and one Adam or AdamW update.
-
-    The fused kernel gives the update of torch.optim with settings that stand in for its missing bias correction
-    (loss_scaling.corrections): `fused_settings`, or those of the optimiser where the loss is scaled.
-    """
-
-    def __init__(
-        self,
-        loss: nn.Cell,
-        optimiser: OptimiserConfig,
-        parts: int = 1,
-        size: LossSize | None = None,
-        scaling: ScaledUpdates | None = None,
-    ) -> None:
-        super().__init__(auto_prefix=False)
-        self.loss = loss
-        self.parameters = ms.ParameterTuple(loss.trainable_params())
-        self.first_moments = self.parameters.clone("first_moment", "zeros")
-        self.second_moments = self.parameters.clone("second_moment", "zeros")
-        self.beta1, self.beta2 = Tensor(optimiser.beta1, ms.float32), Tensor(optimiser.beta2, ms.float32)
-        self.scaling: Any = scaling
-        self.scales = scaling is not None
-        function = loss if scaling is None else Scaled(loss, scaling.scale)
-        self.value_and_grad = (
-            ms.value_and_grad(function, None, self.parameters)
-            if parts == 1
-            else Accumulated(loss, function, self.parameters, parts, size)
-        )
-        self.update = ops.AdamWeightDecay()
-        self.map = ops.HyperMap()
-        self.clips, self.clip_norm = optimiser.clip_norm is not None, optimiser.clip_norm or 0.0
-
-    def construct(self, rate: Tensor, epsilon: Tensor, decay: Tensor, *inputs: Tensor) -> Tensor:
-        """The loss before the update; `inputs` are those of the rollout."""
-        loss, gradients = self.value_and_grad(*inputs)
-        beta1, beta2, finite = self.beta1, self.beta2, None
-        if self.scales:
-            loss, gradients, finite = self.scaling(loss, gradients)
-        if self.clips:
-            gradients = self.clip(gradients)
-        if self.scales:
-            rate, epsilon, decay, beta1, beta2 = self.scaling.settings(finite, rate, epsilon, decay, beta1, beta2)
-        update = ops.partial(updated, self.update, rate, beta1, beta2, epsilon, decay)
-        self.map(update, self.parameters, self.first_moments, self.second_moments, gradients)
-        return loss
-
-    def clip(self, gradients: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Gradients scaled down, where they exceed it, to the norm over all parameters."""
-        squares = ops.addn(self.map(squared_norm, gradients))
-        factor = ops.minimum(self.clip_norm / (ops.sqrt(squares) + CLIP_EPSILON), 1.0)
-        return self.map(ops.partial(scaled, factor), gradients)
-
-
-def settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(steps, 3): rate, epsilon and decay of every step."""
-    steps = len(learning_rates)
-    return np.stack([learning_rates, np.full(steps, optimiser.epsilon), np.full(steps, optimiser.weight_decay)], axis=1)
-
-
-def fused_settings(optimiser: OptimiserConfig, learning_rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(steps, 3): rate, epsilon and decay for every step of the kernel in TrainStep, each step one update."""
-    return settings(optimiser, learning_rates) * corrections(optimiser, len(learning_rates))
-
-
 class MindSpore:
     """A network in MindSpore."""
 
-    def __init__(self, device: str, execution: Execution, refused: tuple[str, ...] = ()) -> None:
+    def __init__(self, device: str, execution: Execution, refused: tuple[str, ...], ranks: Ranks) -> None:
+        self.ranks = ranks
+        self._exchange = Exchange(ranks.rank, shards=execution.world.parallel == "sharded_optimiser")
         self._device = device
         self._execution = execution
         self._refused = refused
         self._product = Product()
+        self._exchanges = True
 
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
@@ -268,7 +183,8 @@ class MindSpore:
         self._parameters = {parameter.name: parameter for parameter in self.network.trainable_params()}
         self._one_ahead = OneAhead(self.network, source.loss, architecture.loss_weights(network, domain))
         self._loss_size = getattr(source, "loss_size", None)
-        self._train_step: Any = None
+        self._train_step: TrainStep | None = None
+        self._silent_step: TrainStep | None = None
         self._graphs_of_stages = 0
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
@@ -291,14 +207,15 @@ class MindSpore:
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        parts = self._execution.accumulation
-        rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=parts > 1)
-        scale = self._loss_scale
+        parts, size, scale = self._execution.accumulation, self._loss_size, self._loss_scale
+        shared = self._exchange.shares_losses(parts, size)
+        rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=shared)
         scaling = None if scale is None else ScaledUpdates(scale, optimiser, len(learning_rates))
-        if self._train_step is not None:
-            self._graphs_of_stages += len(self._train_step.compile_cache)
-        self._train_step = TrainStep(rollout, optimiser, parts, self._loss_size, scaling)
+        self._graphs_of_stages += sum(len(step.compile_cache) for step in self._steps())
+        self._make_step = partial(TrainStep, rollout, optimiser, parts, size, scaling)
+        self._train_step = self._make_step(self._exchange)
         self._train_step.set_train()
+        self._silent_step = None
         self._settings = iter((settings if scaling else fused_settings)(optimiser, learning_rates).tolist())
 
     def put(self, array: NDArray[Any]) -> Tensor:
@@ -324,13 +241,36 @@ class MindSpore:
         """
         settings = [Tensor(value, ms.float32) for value in next(self._settings)]
         further = extras if forcings is None else (forcings, *extras)
-        return self._train_step(*settings, x, targets, *further)
+        return self._step()(*settings, x, targets, *further)
+
+    @contextmanager
+    def without_exchange(self) -> Iterator[None]:
+        """Training steps inside it do all but the exchange with other ranks, on batches of the same shapes.
+
+        They update weights and moments, so that those of the ranks go apart: for a clock alone. Each takes a learning
+        rate of the stage; the first of a stage compiles a graph of its own.
+        """
+        self._exchanges = False
+        try:
+            yield
+        finally:
+            self._exchanges = True
+
+    def _step(self) -> TrainStep:
+        assert self._train_step is not None
+        if self._exchanges or self.ranks.rank.size == 1:
+            return self._train_step
+        if self._silent_step is None:
+            silent, moments = self._exchange._replace(sends=False), self._train_step.update.moments
+            self._silent_step = self._make_step(silent, moments)
+            self._silent_step.set_train()
+        return self._silent_step
 
     def sunk_steps(self, tasks: Sequence[Callable[[], sink.Arrays]], workers: int) -> Iterator[Tensor]:
         """The losses of `train_step` on what the tasks make, taken from a queue on the device (sink.py)."""
         settings = [next(self._settings) for _ in tasks]
         level = self._execution.compilation.level or "O0"
-        return sink.losses(self._train_step, tasks, settings, workers=workers, level=level)
+        return sink.losses(self._step(), tasks, settings, workers=workers, level=level)
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
@@ -340,9 +280,14 @@ class MindSpore:
         """The loss of one step ahead and its gradient by every parameter."""
         parameters = ms.ParameterTuple(self.network.trainable_params())
         function = ms.value_and_grad(TimesScale(self._one_ahead), None, parameters)
-        run = ms.jit(function) if self._execution.is_graph else function
+        share = 1.0
+        if self._exchange.meets:
+            sizes = [int(parameter.size) for parameter in parameters]
+            function = AveragedGradients(function, Averaged(sizes, self.ranks.rank.size))
+            share = self._share(target)
+        run = ms.jit(function) if self._execution.is_graph and not self._exchange.meets else function
         for scale in (1.0,) if self._loss_scale is None else self._loss_scale.trials():
-            loss, gradients = run(Tensor(scale, ms.float32), x, target, *extras)
+            loss, gradients = run(Tensor(scale * share, target.dtype), x, target, *extras)
             found = {p.name: self.get(g) / scale for p, g in zip(parameters, gradients, strict=True)}
             if all(np.isfinite(gradient).all() for gradient in found.values()):
                 break
@@ -382,6 +327,16 @@ class MindSpore:
 
     def graphs(self) -> Graphs:
         """The graphs compiled so far; none where nothing is compiled."""
-        cells = [cell for cell in (self.network, self._one_ahead, self._train_step) if cell is not None]
+        cells = [self.network, self._one_ahead, *self._steps()]
         made = self._graphs_of_stages + sum(len(cell.compile_cache) for cell in cells)
         return compilation.graphs(made, self._execution.compilation, self._device)
+
+    def _steps(self) -> list[TrainStep]:
+        return [step for step in (self._train_step, self._silent_step) if step is not None]
+
+    def _share(self, target: Tensor) -> float:
+        """The share of a rank's own loss of one step ahead in the loss of all, times the number of ranks."""
+        if self._loss_size is None:
+            return 1.0
+        own = float(self._loss_size(target).asnumpy())
+        return own * self.ranks.rank.size / max(float(self.ranks.sum(np.array(own))), 1.0)

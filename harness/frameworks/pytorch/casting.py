@@ -53,7 +53,7 @@ class Casting:
         if low and native:
             self._forward = torch.autocast(device, TYPES[low])
         elif low:
-            self._forward = ByKinds(TYPES[low], _weights_kept(module))
+            self._forward = ByKinds(TYPES[low], _layers_kept(module))
 
     def forward(self, run: Callable[..., Tensor]) -> Callable[..., Tensor]:
         """`run`, cast: it takes float32 and returns float32."""
@@ -74,13 +74,14 @@ class Casting:
 class ByKinds(TorchFunctionMode):
     """Products of dense layers, convolutions and attention on float32 in a lower type, with float32 results.
 
-    `kept` are weights within layers of a float32 kind.
+    `kept` are layers within those of a float32 kind. Their weights are looked at anew each time: where parameters are
+    divided among ranks, a layer has others while it runs.
     """
 
-    def __init__(self, low: torch.dtype, kept: Iterable[nn.Parameter]) -> None:
+    def __init__(self, low: torch.dtype, kept: Iterable[nn.Module]) -> None:
         super().__init__()
         self._low = low
-        self._kept = {id(weight) for weight in kept}
+        self._kept = tuple(kept)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -101,12 +102,16 @@ class ByKinds(TorchFunctionMode):
         *rest: Any,
         **how: Any,
     ) -> Tensor:
-        if input.dtype is not torch.float32 or (self._kept and _owner(weight) in self._kept):
+        if input.dtype is not torch.float32 or self._is_kept(weight):
             return func(input, weight, bias, *rest, **how)
         product = func(input.to(self._low), weight.to(self._low), None, *rest, **how)
         if bias is None:
             return product.float()
         return product + (bias if func is F.linear else bias.reshape(-1, *[1] * (weight.ndim - 2)))
+
+    def _is_kept(self, weight: Tensor) -> bool:
+        owner = weight if weight._base is None else weight._base
+        return any(owner is own for layer in self._kept for own in layer.parameters(recurse=False))
 
     def _as_a_whole(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         found = func(*map(self._lowered, args), **{name: self._lowered(value) for name, value in kwargs.items()})
@@ -118,10 +123,6 @@ class ByKinds(TorchFunctionMode):
 
 def _widened(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
-def _owner(weight: Tensor) -> int:
-    return id(weight if weight._base is None else weight._base)
 
 
 def _kind(module: nn.Module) -> Kind | None:
@@ -139,8 +140,7 @@ def _low_layers(module: nn.Module, name: str = "") -> Iterator[str]:
         yield name
 
 
-def _weights_kept(module: nn.Module) -> Iterator[nn.Parameter]:
+def _layers_kept(module: nn.Module) -> Iterator[nn.Module]:
     for part in module.modules():
         if (kind := _kind(part)) is not None and not IN_LOW_FORMAT[kind]:
-            layers = [inside for inside in part.modules() if type(inside) in KIND_OF_MODULE]
-            yield from (weight for layer in layers for weight in layer.parameters(recurse=False))
+            yield from (inside for inside in part.modules() if type(inside) in KIND_OF_MODULE)

@@ -70,5 +70,7 @@ class Scaling:
 
 
 def _updates(optimiser: Optimizer | None) -> int:
+    if (counted := getattr(optimiser, "updates", None)) is not None:
+        return int(counted)
     states = () if optimiser is None else optimiser.state.values()
     return max((int(state["step"]) for state in states), default=0)

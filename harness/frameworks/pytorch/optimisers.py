@@ -8,7 +8,7 @@ is tried on one value before it is relied on.
 """
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -30,17 +30,24 @@ def make_optimiser(
     config: OptimiserConfig, parameters: Iterable[torch.nn.Parameter], device: torch.device, *, compiled: bool
 ) -> torch.optim.Optimizer:
     """The optimiser of parameters on a device; it is given its learning rate at every step."""
+    kind, settings = optimiser_settings(config, device, compiled=compiled)
+    made: torch.optim.Optimizer = kind(parameters, **settings)
+    return made
+
+
+def optimiser_settings(
+    config: OptimiserConfig, device: torch.device, *, compiled: bool
+) -> tuple[Callable[..., torch.optim.Optimizer], dict[str, Any]]:
+    """The class of an optimiser on a device, and what it is given beside its parameters."""
     fused = adam_kernel(device) == "fused"
     name = "adamw" if fused and device.type in ONLY_ADAMW_IS_FUSED else config.name
-    kind: Any = optimiser_class(name, compiled=compiled)
-    made: torch.optim.Optimizer = kind(
-        parameters,
-        betas=(config.beta1, config.beta2),
-        eps=config.epsilon,
-        weight_decay=config.weight_decay,
-        fused=fused,
-    )
-    return made
+    settings = {
+        "betas": (config.beta1, config.beta2),
+        "eps": config.epsilon,
+        "weight_decay": config.weight_decay,
+        "fused": fused,
+    }
+    return optimiser_class(name, compiled=compiled), settings
 
 
 @cache

@@ -3,6 +3,7 @@
 import importlib
 import importlib.metadata
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +19,10 @@ from harness.frameworks.pytorch.accumulation import micro_batches
 from harness.frameworks.pytorch.casting import Casting
 from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.offload import check_offload, kept_on_host
-from harness.frameworks.pytorch.optimisers import adam_kernel, make_optimiser
+from harness.frameworks.pytorch.optimisers import adam_kernel
+from harness.frameworks.pytorch.parallel import parallel_of
 from harness.frameworks.pytorch.recompute import prepare, recompute_blocks
+from harness.frameworks.ranks import Alone, Ranks
 from harness.models.domain import Domain
 from harness.scenario.execution import EAGER, Execution
 from harness.scenario.schema import OptimiserConfig
@@ -31,7 +34,8 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
     """Open a device by its PyTorch name: cpu, cuda or npu. Networks and what is put there get the type `dtype`.
 
     Products of float32 keep what the execution says (switches). Raises UserError where PyTorch does not see the device,
-    or the execution asks it for what it has not.
+    or the execution asks it for what it has not. Where that names several devices this process is one of the ranks that
+    torchrun has started: it meets the others and opens the device that is its own.
     """
     if device in EXTENSIONS:
         importlib.import_module(EXTENSIONS[device])
@@ -43,7 +47,12 @@ def open_device(device: str, execution: Execution = EAGER, *, dtype: torch.dtype
     check_offload(device, execution)
     compilation.prepare(execution.compilation, device)
     switches.set_products(torch, execution.precision.matmul)
-    return PyTorch(device, backend, execution, dtype)
+    if execution.world.devices == 1:
+        return PyTorch(device, backend, execution, dtype)
+    ranks = importlib.import_module("harness.frameworks.pytorch.ranks")
+    rank = ranks.rank_of_environment(execution.world)
+    own = ranks.local_device(device, backend, rank)
+    return PyTorch(own, backend, execution, dtype, ranks.join(device, rank))
 
 
 class PyTorch:
@@ -51,13 +60,20 @@ class PyTorch:
 
     A parameter that a step does not use has a gradient of 0 in it, so that Adam's moments fade as in MindSpore, whose
     graphs give every parameter a gradient.
+
+    Of several ranks each is given a batch of its own. Gradients are averaged over them, and the mean over them of the
+    losses of a step is the loss of their batches as one.
     """
 
-    def __init__(self, device: str, backend: Any, execution: Execution, dtype: torch.dtype) -> None:
+    def __init__(
+        self, device: str, backend: Any, execution: Execution, dtype: torch.dtype, ranks: Ranks | None = None
+    ) -> None:
+        self.ranks: Ranks = Alone() if ranks is None else ranks
         self._device = torch.device(device)
         self._backend = backend
         self._execution = execution
         self._dtype = dtype
+        self._parallel = parallel_of(execution.world, self._device)
 
     def describe(self) -> FrameworkDescription:
         """Versions, device and threads."""
@@ -92,12 +108,14 @@ class PyTorch:
         prepare(self._execution.recompute)
         if self._execution.recompute.unit == "blocks":
             recompute_blocks(source, self.module)
+        self._parallel.divide(source, self.module, self._execution)
         how = self._execution.compilation
         autocast = self._execution.precision.autocast
         self._casting = Casting(autocast, self._device.type, self.module)
         self._scaling = Scaling(autocast, self._device.type)
         self._forward = self._casting.forward(compilation.compiled(self.module, how, scope="forward"))
-        self._loss_of_rollout = compilation.compiled(self._rollout, how, scope="step")
+        rollout = compilation.compiled(self._rollout, how, scope="step")
+        self._loss_of_rollout = self._parallel.exchanging(rollout, self.module)
         self._loss_ahead = compilation.compiled(self._one_ahead, how, scope="step")
         self._predict = compilation.compiled(self._forward, how, scope="step")
         self._loss, self._loss_size = source.loss, getattr(source, "loss_size", None)
@@ -106,7 +124,7 @@ class PyTorch:
         self._layout = domain.layout(architecture.input_spec(network))
 
     def load(self, weights: Mapping[str, Array]) -> None:
-        """Set every parameter.
+        """Set every parameter; each rank is given the same, whole ones.
 
         Raises ValueError where names or shapes are not exactly those of the network.
         """
@@ -117,16 +135,16 @@ class PyTorch:
             for name, parameter in own.items():
                 if parameter.shape != weights[name].shape:
                     raise ValueError(f"{name}: shape {weights[name].shape}, the network has {tuple(parameter.shape)}")
-                parameter.copy_(torch.from_numpy(weights[name]))
+                parameter.copy_(self._parallel.part(torch.from_numpy(weights[name]), parameter))
 
     def weights(self) -> dict[str, Array]:
-        """Every parameter by name."""
-        return {name: self.get(parameter) for name, parameter in self.module.named_parameters()}
+        """Every parameter by name, whole on every rank."""
+        named = self.module.named_parameters()
+        return {name: self.get(self._parallel.whole(parameter)) for name, parameter in named}
 
     def start_stage(self, optimiser: OptimiserConfig, learning_rates: NDArray[np.float64], rollout_steps: int) -> None:
         """A fresh optimiser; step k of the stage uses learning_rates[k]."""
-        parameters = self.module.parameters()
-        self._optimiser = make_optimiser(optimiser, parameters, self._device, compiled=self._execution.is_graph)
+        self._optimiser = self._parallel.optimiser(optimiser, self.module.parameters(), self._execution)
         self._scaling.start(self._optimiser)
         self._clip_norm = optimiser.clip_norm
         self._learning_rates = iter(learning_rates.tolist())
@@ -158,10 +176,14 @@ class PyTorch:
         self._optimiser.zero_grad()
         compilation.begin_step(self._execution.compilation)
         total = torch.zeros((), device=self._device, dtype=self._dtype)
-        for batch in micro_batches(self._execution.accumulation, x, targets, forcings, extras, self._loss_size):
-            with kept_on_host(self._execution, self._device.type):
-                loss = batch.total(self._loss_of_rollout(batch.x, batch.targets, batch.forcings, tuple(batch.extras)))
-            self._scaling.scaled(loss).backward()
+        parts = self._execution.accumulation
+        batches = micro_batches(parts, x, targets, forcings, extras, self._loss_size, self._parallel)
+        for number, batch in enumerate(batches, start=1):
+            with self._parallel.pass_of(last=number == parts):
+                with kept_on_host(self._execution, self._device.type):
+                    losses = self._loss_of_rollout(batch.x, batch.targets, batch.forcings, tuple(batch.extras))
+                    loss = batch.total(losses)
+                self._scaling.scaled(loss).backward()
             total += loss.detach()
         self._fill_gradients()
         self._scaling.update(self._optimiser, self.module, self._clip_norm)
@@ -174,16 +196,23 @@ class PyTorch:
             return loss
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
-        """The loss of one step ahead and its gradient by every parameter."""
+        """The loss of one step ahead and its gradient by every parameter, averaged over the ranks."""
+        (batch,) = micro_batches(1, x, target[None], None, extras, self._loss_size, self._parallel)
         for scale in self._scaling.trials():
             self.module.zero_grad()
-            loss = self._loss_ahead(x, target, tuple(extras))
-            (loss * scale).backward()
+            with self._parallel.pass_of(last=True):
+                loss = batch.total(self._loss_of_rollout(batch.x, batch.targets, None, tuple(batch.extras)))
+                (loss * scale).backward()
             self._fill_gradients()
-            found = {name: self.get(p.grad) / scale for name, p in self.module.named_parameters()}
+            gradients = {name: self._parallel.whole(p.grad) for name, p in self.module.named_parameters()}
+            found = {name: self.get(gradient) / scale for name, gradient in gradients.items()}
             if all(np.isfinite(gradient).all() for gradient in found.values()):
                 break
         return loss.item(), found
+
+    def without_exchange(self) -> AbstractContextManager[Any]:
+        """Around training steps in which the ranks exchange nothing, to time the rest of them."""
+        return self._parallel.without_exchange()
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""

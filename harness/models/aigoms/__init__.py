@@ -12,7 +12,7 @@ from harness.models.aigoms.config import (
     sizes,
     training_extras,
 )
-from harness.models.aigoms.work import forward_flops
+from harness.models.aigoms.work import forward_flops, loss_operations, operations
 
 __all__ = [
     "OPERATORS",
@@ -22,7 +22,9 @@ __all__ = [
     "describe",
     "forward_flops",
     "input_spec",
+    "loss_operations",
     "loss_weights",
+    "operations",
     "parameters",
     "sizes",
     "training_extras",

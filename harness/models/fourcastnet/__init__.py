@@ -12,7 +12,7 @@ from harness.models.fourcastnet.config import (
     sizes,
     training_extras,
 )
-from harness.models.fourcastnet.work import forward_flops
+from harness.models.fourcastnet.work import loss_operations, operations
 
 __all__ = [
     "OPERATORS",
@@ -20,9 +20,10 @@ __all__ = [
     "activations",
     "check_grid",
     "describe",
-    "forward_flops",
     "input_spec",
+    "loss_operations",
     "loss_weights",
+    "operations",
     "parameters",
     "sizes",
     "training_extras",

@@ -13,7 +13,7 @@ from harness.models.graphcast.config import (
     training_extras,
 )
 from harness.models.graphcast.memory import activations
-from harness.models.graphcast.work import forward_flops
+from harness.models.graphcast.work import loss_operations, operations
 
 __all__ = [
     "OPERATORS",
@@ -22,9 +22,10 @@ __all__ = [
     "activations",
     "check_grid",
     "describe",
-    "forward_flops",
     "input_spec",
+    "loss_operations",
     "loss_weights",
+    "operations",
     "parameters",
     "sizes",
     "training_extras",

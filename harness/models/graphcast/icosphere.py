@@ -3,11 +3,13 @@
 A face points up and the meridian of longitude 0 halves it, as in google-deepmind/graphcast icosahedral_mesh.py.
 """
 
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
+
+GOLDEN = (1 + np.sqrt(5)) / 2
 
 Positions = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -33,10 +35,11 @@ def hierarchy(refinement: int) -> list[Mesh]:
 
 def icosahedron() -> Mesh:
     """12 vertices at the cyclic permutations of (0, +-1, +-golden ratio), tilted about the y axis, and 20 faces."""
-    golden = (1 + np.sqrt(5)) / 2
-    corners = np.array([[0, a, b * golden] for a in (1, -1) for b in (1, -1)]) / np.hypot(1, golden)
+    from scipy.spatial import ConvexHull
+
+    corners = np.array([[0, a, b * GOLDEN] for a in (1, -1) for b in (1, -1)]) / np.hypot(1, GOLDEN)
     vertices = np.concatenate([np.roll(corners, shift, axis=1) for shift in range(3)])
-    tilt = np.pi / 2 - np.arcsin(golden / np.sqrt(3))
+    tilt = np.pi / 2 - np.arcsin(GOLDEN / np.sqrt(3))
     cosine, sine = np.cos(tilt), np.sin(tilt)
     vertices = vertices @ np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
     faces = ConvexHull(vertices).simplices.astype(np.int64)
@@ -69,3 +72,13 @@ def longest_edge(mesh: Mesh) -> float:
     """The longest straight line between neighbours."""
     senders, receivers = directed_edges(mesh)
     return float(np.linalg.norm(mesh.vertices[senders] - mesh.vertices[receivers], axis=1).max())
+
+
+@cache
+def longest_edge_after(refinement: int) -> float:
+    """The longest straight line between neighbours of `hierarchy(refinement)[-1]`, of one face: all 20 are alike."""
+    corners = np.array([[0, 1, GOLDEN], [0, -1, GOLDEN], [GOLDEN, 0, 1]]) / np.hypot(1, GOLDEN)
+    mesh = Mesh(corners, np.array([[0, 1, 2]]))
+    for _ in range(refinement):
+        mesh = refine(mesh)
+    return longest_edge(mesh)

@@ -14,9 +14,9 @@ def edge_counts(network: Network, points: int) -> tuple[int, int, int]:
     The last two are exact. A grid point sends to the mesh nodes within a chord r; the cap of that chord is r^2 / 4 of
     the sphere, so that on average points * nodes * r^2 / 4 edges lead to the mesh.
     """
-    from harness.models.graphcast.icosphere import hierarchy, longest_edge
+    from harness.models.graphcast.icosphere import longest_edge_after
 
-    chord = network.radius_fraction * longest_edge(hierarchy(network.mesh_refinement)[-1])
+    chord = network.radius_fraction * longest_edge_after(network.mesh_refinement)
     mesh = 20 * (4 ** (network.mesh_refinement + 1) - 1)
     return round(points * network.mesh_nodes * chord**2 / 4), mesh, 3 * points
 

@@ -61,7 +61,7 @@ class Request(Frozen):
     weights_only: bool = False
 
 
-class Row(Frozen):
+class TensorRow(Frozen):
     """One parameter: what became of it, its names and shapes in the source and in the target."""
 
     status: Status
@@ -69,10 +69,10 @@ class Row(Frozen):
     target: tuple[str, Shape] | None = None
 
 
-class Outcome(Frozen):
+class Conversion(Frozen):
     """The name map, the tensors by role, remarks, the names that the source has, and whether the target is written."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[TensorRow, ...]
     counts: dict[Role, int]
     remarks: tuple[str, ...] = ()
     names: str | None = None
@@ -84,10 +84,10 @@ Read = Callable[[Path, bool], State]
 Write = Callable[[Path, State], list[str]]
 
 
-def convert_here(request: Request, read_pytorch: Read | None = None, write_pytorch: Write | None = None) -> Outcome:
+def convert_here(request: Request, read_pytorch: Read | None = None, write_pytorch: Write | None = None) -> Conversion:
     """Convert in this process, which must offer PyTorch's two functions where the request needs them.
 
-    Raises UserError where the source cannot be read or the names do not fit it; a partial match is an Outcome with a
+    Raises UserError where the source cannot be read or the names do not fit it; a partial match is a Conversion with a
     refusal, and nothing is written then.
     """
     state = _read(request, read_pytorch)
@@ -105,7 +105,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     target_names = None if request.target_names is None else _names(request.target_names, request.model)
     if target_names is not None and target_names.rules and all(rule.one_way for rule in target_names.rules):
         raise UserError(f"{target_names.title}: these names lead from the file to ours only")
-    rows += [Row(status="unused", sources=tensor.sources) for tensor in mapped.pop("unused")]
+    rows += [TensorRow(status="unused", sources=tensor.sources) for tensor in mapped.pop("unused")]
     ours = State({role: tuple(group) for role, group in mapped.items()}, _about(state, request))  # type: ignore[misc]
     final = ours if target_names is None else _to_file(ours, target_names)
     rows = [_row(tensor) for tensor in final.of("parameter")] + rows
@@ -124,7 +124,9 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
             reason = error.strerror or "no space, or the disk failed"
             raise UserError(f"{request.target}: cannot be written: {reason}; free space or choose another") from None
     counts = {role: len(final.of(role)) for role in ("parameter", *MOMENTS, "step", "optimiser") if final.of(role)}
-    return Outcome(rows=tuple(rows), counts=counts, remarks=tuple(remarks), names=found, refusal=refusal, advice=advice)
+    return Conversion(
+        rows=tuple(rows), counts=counts, remarks=tuple(remarks), names=found, refusal=refusal, advice=advice
+    )
 
 
 def _read(request: Request, read_pytorch: Read | None) -> State:
@@ -191,13 +193,13 @@ def _source_names(request: Request, state: State) -> WeightNames | None:
 
 def _to_ours(
     state: State, names: WeightNames | None, shapes: Mapping[str, Shape] | None, *, checked: bool
-) -> tuple[dict[str, Sequence[Tensor]], list[Row]]:
+) -> tuple[dict[str, Sequence[Tensor]], list[TensorRow]]:
     """Our tensors by role and those not used, under `unused`; rows for what does not fit the network.
 
     `checked` names must lead back to those of the file.
     """
     mapped: dict[str, Sequence[Tensor]] = {"unused": ()}
-    rows: list[Row] = []
+    rows: list[TensorRow] = []
     for role in ("parameter", *MOMENTS):
         group, fits = state.of(role), list(state.of(role))
         if names is not None:
@@ -205,7 +207,7 @@ def _to_ours(
             fits = list(renamed.tensors)
             if role == "parameter":
                 mapped["unused"] = renamed.unused
-                rows += [Row(status="unexpected", sources=tensor.sources) for tensor in renamed.incomplete]
+                rows += [TensorRow(status="unexpected", sources=tensor.sources) for tensor in renamed.incomplete]
                 if checked:
                     refuse_one_way(group, renamed, names)
         if shapes is not None:
@@ -216,17 +218,17 @@ def _to_ours(
     return {**mapped, "step": state.of("step"), "optimiser": state.of("optimiser")}, rows
 
 
-def _checked(tensors: Sequence[Tensor], shapes: Mapping[str, Shape]) -> tuple[list[Tensor], list[Row]]:
+def _checked(tensors: Sequence[Tensor], shapes: Mapping[str, Shape]) -> tuple[list[Tensor], list[TensorRow]]:
     """The tensors that the network has, in its order, and rows for the others and for those that are missing."""
     rows = []
     for tensor in tensors:
         if tensor.name not in shapes:
-            rows.append(Row(status="unexpected", sources=tensor.sources))
+            rows.append(TensorRow(status="unexpected", sources=tensor.sources))
         elif tensor.shape != shapes[tensor.name]:
             target = (tensor.name, shapes[tensor.name])
-            rows.append(Row(status="other shape", sources=tensor.sources, target=target))
+            rows.append(TensorRow(status="other shape", sources=tensor.sources, target=target))
     found = {tensor.name for tensor in tensors}
-    rows += [Row(status="missing", target=each) for each in shapes.items() if each[0] not in found]
+    rows += [TensorRow(status="missing", target=each) for each in shapes.items() if each[0] not in found]
     fitting = {tensor.name: tensor for tensor in tensors if shapes.get(tensor.name) == tensor.shape}
     return [fitting[name] for name in shapes if name in fitting], rows
 
@@ -302,7 +304,7 @@ def _about(state: State, request: Request) -> dict[str, Any]:
     return said
 
 
-def _row(tensor: Tensor) -> Row:
+def _row(tensor: Tensor) -> TensorRow:
     status: Status = "matched"
     if not tensor.sources:
         status = "filled"
@@ -310,10 +312,10 @@ def _row(tensor: Tensor) -> Row:
         status = "rearranged"
     elif tensor.sources[0][0] != tensor.name:
         status = "renamed"
-    return Row(status=status, sources=tensor.sources, target=(tensor.name, tensor.shape))
+    return TensorRow(status=status, sources=tensor.sources, target=(tensor.name, tensor.shape))
 
 
-def _refusal(rows: Sequence[Row]) -> str | None:
+def _refusal(rows: Sequence[TensorRow]) -> str | None:
     """What does not fit, in a line; None where everything does."""
     unfit = {status: [row for row in rows if row.status == status] for status in UNFIT}
     parts = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UserError
 from harness.porting.convert.about import checked_about, parsed, parsed_roles
 from harness.porting.convert.tensors import MOMENTS, Role, State, Tensor, from_array, module_order, number
-from harness.scenario.weights import Moments
+from harness.scenario.weights import MomentNames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,14 +71,14 @@ def from_flat(
     return State({**{role: tuple(group) for role, group in found.items()}, "optimiser": tuple(kept)}, about)
 
 
-def to_mindspore(state: State, moments: Moments | None) -> tuple[list[Tensor], dict[str, str], list[str]]:
+def to_mindspore(state: State, moments: MomentNames | None) -> tuple[list[Tensor], dict[str, str], list[str]]:
     """Tensors by MindSpore's names, texts, and remarks.
 
     Moments are named as `moments` says, else as they were in the MindSpore file that the state comes from, else as
     nn.Adam does, for which the powers of the betas are computed where PyTorch's settings give the betas.
     """
     carried = _optimiser(state.about).get("names") or {}
-    names = moments or Moments(**carried)
+    names = moments or MomentNames(**carried)
     tensors = in_module_order(state.of("parameter"))
     for role in MOMENTS:
         prefix = getattr(names, role)
@@ -90,7 +90,7 @@ def to_mindspore(state: State, moments: Moments | None) -> tuple[list[Tensor], d
     elif state.has_moments:
         remarks.append("the number of steps is not in the source, so that the file has none")
     tensors += state.of("optimiser")
-    if names.first_moment == Moments().first_moment and state.has_moments:
+    if names.first_moment == MomentNames().first_moment and state.has_moments:
         tensors += _beta_powers(state)
         if not {tensor.name for tensor in tensors} & set(BETA_POWERS):
             remarks.append(
@@ -177,7 +177,7 @@ def _count(tensor: Tensor) -> Tensor:
     return replace(from_array("step", "I64", np.array(steps, "<i8")), sources=tensor.sources)
 
 
-def _step(step: Tensor, names: Moments) -> Tensor:
+def _step(step: Tensor, names: MomentNames) -> Tensor:
     import numpy as np
 
     shape = (1,) if names.step == STEPS[0] else ()

@@ -5,13 +5,13 @@ import re
 from rich.table import Table
 from rich.text import Text
 
-from harness.porting.convert.convert import Outcome, Row
+from harness.porting.convert.convert import Conversion, TensorRow
 from harness.porting.convert.tensors import Shape
 
 INDEX = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
-def table(outcome: Outcome, source: str, target: str) -> Table:
+def table(outcome: Conversion, source: str, target: str) -> Table:
     """One line a parameter; those that differ only by the numbers of their layers stand together, with a star."""
     counted: dict[tuple[str, str, str, str, str], int] = {}
     for row in outcome.rows:
@@ -24,12 +24,12 @@ def table(outcome: Outcome, source: str, target: str) -> Table:
     return made
 
 
-def summary(outcome: Outcome) -> str:
+def summary(outcome: Conversion) -> str:
     """How many tensors there are of every role."""
     return ", ".join(f"{role.replace('_', ' ')}: {number}" for role, number in outcome.counts.items())
 
 
-def _cells(row: Row) -> tuple[str, str, str, str, str]:
+def _cells(row: TensorRow) -> tuple[str, str, str, str, str]:
     sources = "\n".join(INDEX.sub("*", name) for name, _ in row.sources) or "-"
     source_shapes = "\n".join(_shape(shape) for _, shape in row.sources) or "-"
     name, shape = (INDEX.sub("*", row.target[0]), _shape(row.target[1])) if row.target else ("-", "-")

@@ -6,14 +6,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import UserError
-from harness.porting.convert.convert import FileKind, Outcome, Request, convert_here
+from harness.porting.convert.convert import Conversion, FileKind, Request, convert_here
 from harness.processes import ask_child
 
 LIMIT_S = 6 * 3600.0
 PICKLE, ZIP, MESSAGE = b"\x80", b"PK\x03\x04", b"\x0a"
 
 
-def run_conversion(request: Request) -> Outcome:
+def run_conversion(request: Request) -> Conversion:
     """Convert here, or in a process with PyTorch where one side is its own; raises UserError as `convert_here`."""
     if "pytorch" not in (request.source_kind, request.target_kind):
         return convert_here(request)
@@ -22,7 +22,7 @@ def run_conversion(request: Request) -> Outcome:
     answer = ask_child("harness.porting.convert.pytorch", request.model_dump_json(), timeout_s=LIMIT_S)
     if "reason" in answer:
         raise UserError(str(answer["reason"]))
-    return Outcome.model_validate(answer)
+    return Conversion.model_validate(answer)
 
 
 def kind_of(source: Path) -> FileKind:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from harness.errors import UserError, one_line
-from harness.porting.factories import made_by
+from harness.own_code import made_by
 from harness.porting.operators import compare
 from harness.porting.operators.calls import (
     ANSWERS,

@@ -16,6 +16,7 @@ from harness.errors import UserError, one_line
 from harness.files import write_atomically
 from harness.frameworks import open_framework
 from harness.frameworks.base import Framework
+from harness.models.ports import load_port
 from harness.porting.parity import probing
 from harness.porting.parity.exchange import (
     Answer,
@@ -26,9 +27,8 @@ from harness.porting.parity.exchange import (
     read_arrays,
 )
 from harness.porting.parity.naming import counterparts
-from harness.porting.parity.ports import load_port
 from harness.porting.parity.probing import Probe
-from harness.porting.parity.quantities import Array, Quantity, deviations
+from harness.porting.parity.quantities import Array, ComparedArray, deviations
 from harness.porting.parity.sample import Sample
 from harness.porting.parity.sources import described
 from harness.scenario.execution import Execution
@@ -89,7 +89,7 @@ def _compare(probe: Probe, sample: Sample, trial: Trial, folder: Path) -> Answer
     return answer.model_copy(update={"only_here": only_here, "only_in_reference": only_there})
 
 
-def _answer(probe: Probe, sample: Sample, trial: Trial, folder: Path, found: Mapping[Quantity, Array]) -> Answer:
+def _answer(probe: Probe, sample: Sample, trial: Trial, folder: Path, found: Mapping[ComparedArray, Array]) -> Answer:
     off = deviations(found, read_arrays(folder / f"truth-{trial.seed}.npz"))
     return Answer(
         described=described(probe.framework.describe(), sample.subject.package, trial.port),

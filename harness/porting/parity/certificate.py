@@ -38,7 +38,7 @@ class Departure(Frozen):
 
 
 class Level(Frozen):
-    """One of the four levels: how much was compared, how much departs, and the deviation nearest to its tolerance."""
+    """One of the four levels: how much was compared, what departs, and the deviation largest against its tolerance."""
 
     name: LevelName
     verdict: Literal["passed", "failed", "not run", "not applicable"]

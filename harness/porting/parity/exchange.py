@@ -10,7 +10,7 @@ from pydantic import Field
 
 from harness.files import write_atomically
 from harness.frozen import Frozen, PositiveInt
-from harness.porting.parity.quantities import Array, Quantity
+from harness.porting.parity.quantities import Array, ComparedArray
 from harness.scenario.execution import Autocast, Execution
 from harness.scenario.labels import as_name, label
 from harness.scenario.scenario import Scenario
@@ -115,12 +115,12 @@ class Answer(Frozen):
     reason: str | None = None
 
 
-def write_arrays(path: Path, arrays: Mapping[Quantity, Array]) -> None:
+def write_arrays(path: Path, arrays: Mapping[ComparedArray, Array]) -> None:
     """Arrays by quantity."""
     np.savez(path, **{quantity.key: values for quantity, values in arrays.items()})
 
 
-def read_arrays(path: Path) -> dict[Quantity, NDArray[np.float64]]:
+def read_arrays(path: Path) -> dict[ComparedArray, NDArray[np.float64]]:
     """Arrays by quantity."""
     with np.load(path) as stored:
-        return {Quantity.of_key(key): stored[key] for key in stored}
+        return {ComparedArray.of_key(key): stored[key] for key in stored}

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from harness.porting.parity.certificate import Departure, Diagnosis, Level, LevelName
 from harness.porting.parity.exchange import Answer, ModuleCall, Reference
-from harness.porting.parity.quantities import Kind, Quantity
+from harness.porting.parity.quantities import ComparedArray, Kind
 
 FACTOR = 32.0
 """How many times the yardstick a port may be off.
@@ -36,7 +36,7 @@ LEVEL_OF: Mapping[Kind, LevelName] = {
 class Judged(NamedTuple):
     """A deviation and what it may be."""
 
-    quantity: Quantity
+    quantity: ComparedArray
     deviation: float
     tolerance: float
 
@@ -64,9 +64,9 @@ def judge(answer: Answer, reference: Reference, factor: float = FACTOR) -> list[
     of the loss of a step is the largest so far: what rounding does to a training only grows.
     """
     found = []
-    so_far = of_prediction = max(ROUNDING, reference.yardstick.get(Quantity("prediction").key, 0.0))
+    so_far = of_prediction = max(ROUNDING, reference.yardstick.get(ComparedArray("prediction").key, 0.0))
     for key, deviation in answer.deviations.items():
-        quantity, yardstick = Quantity.of_key(key), max(ROUNDING, reference.yardstick[key])
+        quantity, yardstick = ComparedArray.of_key(key), max(ROUNDING, reference.yardstick[key])
         if quantity.kind == "loss":
             yardstick = max(yardstick, of_prediction)
         if quantity.kind == "loss of a step":

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from harness.frameworks.base import Framework
 from harness.porting.parity.exchange import ModuleCall
-from harness.porting.parity.quantities import Array, Quantities, Quantity, spread
+from harness.porting.parity.quantities import Array, ComparedArray, Quantities, spread
 from harness.porting.parity.sample import Sample, cotangent, scaled_rows
 from harness.runners.schedule import learning_rates
 from harness.scenario.schema import Stage
@@ -57,10 +57,10 @@ def in_place(calls: Sequence[Call], prediction: Array, names: Mapping[str, str] 
         if name is None:
             continue
         for position, values in enumerate(call.inputs):
-            yield Quantity("input", name, f"{number}.{position}"), values
+            yield ComparedArray("input", name, f"{number}.{position}"), values
         for position, values in enumerate(call.outputs):
-            yield Quantity("activation", name, f"{number}.{position}"), values
-    yield Quantity("prediction"), prediction
+            yield ComparedArray("activation", name, f"{number}.{position}"), values
+    yield ComparedArray("prediction"), prediction
 
 
 def alone(
@@ -76,7 +76,7 @@ def alone(
         return
     if [values.size for values in call.outputs] != [math.prod(shape) for shape in given.outputs]:
         for position, values in enumerate(call.outputs):
-            yield Quantity("value", given.name, f"{DRAWS[0]} {position}"), values
+            yield ComparedArray("value", given.name, f"{DRAWS[0]} {position}"), values
         return
     cotangents = [cotangent(shape, seed, number, position) for position, shape in enumerate(given.outputs)]
     for draw in DRAWS:
@@ -86,11 +86,12 @@ def alone(
             inputs.append(np.ascontiguousarray(spread(drawn, own.size)).reshape(own.shape))
         outputs, slopes, by_parameter = probe.alone(call, inputs, cotangents, given.parameters)
         for position, values in enumerate(outputs):
-            yield Quantity("value", given.name, f"{draw} {position}"), values
+            yield ComparedArray("value", given.name, f"{draw} {position}"), values
         for position, values in enumerate(slopes):
-            yield Quantity("input gradient", given.name, f"{draw} {position}"), values
+            yield ComparedArray("input gradient", given.name, f"{draw} {position}"), values
         for name, values in by_parameter.items():
-            yield Quantity("parameter gradient", given.name, f"{draw} {name[len(given.name) :].lstrip('.')}"), values
+            part = name[len(given.name) :].lstrip(".")
+            yield ComparedArray("parameter gradient", given.name, f"{draw} {part}"), values
 
 
 def whole(framework: Framework, sample: Sample, *, reverse: bool = False) -> Quantities:
@@ -105,10 +106,10 @@ def whole(framework: Framework, sample: Sample, *, reverse: bool = False) -> Qua
         forcings = None if batch.forcings is None else put(batch.forcings, 1)
         extras = [put(values) for values in sample.extras(step)]
         loss_of_step = framework.train_step(put(batch.inputs), put(batch.targets, 1), forcings, extras)
-        yield Quantity("loss of a step", part=f"{step:04d}"), np.array(framework.get(loss_of_step))
+        yield ComparedArray("loss of a step", part=f"{step:04d}"), np.array(framework.get(loss_of_step))
         if step == 0:
             for name, values in framework.weights().items():
-                yield Quantity("update", name), values - before[name]
+                yield ComparedArray("update", name), values - before[name]
 
 
 def slopes(framework: Framework, sample: Sample, *, reverse: bool = False) -> Quantities:
@@ -118,14 +119,14 @@ def slopes(framework: Framework, sample: Sample, *, reverse: bool = False) -> Qu
     extras = [put(values) for values in sample.extras(0)]
     for _ in range(2):
         loss, gradients = framework.gradients(x, target, extras)
-    yield Quantity("loss"), np.array(loss)
+    yield ComparedArray("loss"), np.array(loss)
     for name, values in gradients.items():
-        yield Quantity("gradient", name), values
+        yield ComparedArray("gradient", name), values
 
 
 def lowered(framework: Framework, sample: Sample) -> Quantities:
     """Prediction, loss, gradients and training of a framework that casts to a lower format."""
-    yield Quantity("prediction"), framework.get(framework.predict(framework.put(sample.first.inputs)))
+    yield ComparedArray("prediction"), framework.get(framework.predict(framework.put(sample.first.inputs)))
     yield from whole(framework, sample)
 
 

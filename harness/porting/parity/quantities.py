@@ -24,7 +24,7 @@ Kind = Literal[
 GRADIENTS_OF_INPUTS: frozenset[Kind] = frozenset({"input gradient"})
 
 
-class Quantity(NamedTuple):
+class ComparedArray(NamedTuple):
     """An array that every implementation has.
 
     `activation` and `input` of the module `name` are those in a run of the whole network; `value`, `input gradient` and
@@ -43,16 +43,16 @@ class Quantity(NamedTuple):
         return "\t".join(self)
 
     @staticmethod
-    def of_key(key: str) -> "Quantity":
+    def of_key(key: str) -> "ComparedArray":
         """The quantity that a text in a file stands for."""
         kind, name, part = key.split("\t")
-        return Quantity(kind, name, part)  # type: ignore[arg-type]
+        return ComparedArray(kind, name, part)  # type: ignore[arg-type]
 
 
-Quantities = Iterator[tuple[Quantity, Array]]
+Quantities = Iterator[tuple[ComparedArray, Array]]
 
 
-def deviation(quantity: Quantity, found: Array, truth: Array) -> float:
+def deviation(quantity: ComparedArray, found: Array, truth: Array) -> float:
     """How far `found` is off `truth`, relative to it: 0 where they are equal, infinite where they cannot be compared.
 
     The L2 norm of the difference over that of the truth; for an update the median over its values of |difference| over
@@ -93,7 +93,7 @@ def _repeated(shape: Sequence[int], size: int) -> tuple[tuple[int, ...], int] | 
     return (*shape[:axis], size // entries, *shape[axis + 1 :]), axis
 
 
-def _aligned(quantity: Quantity, found: Array, truth: Array) -> Array | None:
+def _aligned(quantity: ComparedArray, found: Array, truth: Array) -> Array | None:
     """`found` as float64 in the shape of the truth, with repetitions before it where it has them."""
     values = np.asarray(found, dtype=np.float64)
     if values.size == truth.size:
@@ -108,6 +108,8 @@ def _aligned(quantity: Quantity, found: Array, truth: Array) -> Array | None:
     return np.moveaxis(values, axis, 0).reshape(-1, *truth.shape)
 
 
-def deviations(found: Mapping[Quantity, Array], truth: Mapping[Quantity, Array]) -> dict[Quantity, float]:
+def deviations(
+    found: Mapping[ComparedArray, Array], truth: Mapping[ComparedArray, Array]
+) -> dict[ComparedArray, float]:
     """The deviation of every quantity of the truth that was found."""
     return {quantity: deviation(quantity, found[quantity], truth[quantity]) for quantity in truth if quantity in found}

@@ -15,7 +15,7 @@ from harness.porting.parity import probing
 from harness.porting.parity.exchange import ModuleCall, ParityPlan, Reference, write_arrays
 from harness.porting.parity.probing import Call
 from harness.porting.parity.pytorch import Probe
-from harness.porting.parity.quantities import Array, Quantities, Quantity, deviation
+from harness.porting.parity.quantities import Array, ComparedArray, Quantities, deviation
 from harness.porting.parity.sample import Sample
 from harness.porting.parity.sources import described
 from harness.scenario.execution import Autocast, Execution, Precision
@@ -75,7 +75,7 @@ def answer(autocast: Autocast, sample: Sample, folder: Path) -> None:
         _widen(yardstick, truth, probing.lowered(_open(sample, torch.float32, autocast).framework, sample))
     write_arrays(folder / f"truth-{sample.seed}.npz", truth)
     inputs = {
-        Quantity("input", call.name, str(position)): values
+        ComparedArray("input", call.name, str(position)): values
         for call, arrays in zip(given, met, strict=True)
         for position, values in enumerate(arrays)
     }
@@ -97,7 +97,7 @@ def _open(sample: Sample, dtype: torch.dtype, autocast: Autocast = "none") -> Pr
     return Probe(framework)
 
 
-def _widen(yardstick: dict[Quantity, float], truth: Mapping[Quantity, Array], found: Quantities) -> None:
+def _widen(yardstick: dict[ComparedArray, float], truth: Mapping[ComparedArray, Array], found: Quantities) -> None:
     for quantity, values in found:
         yardstick[quantity] = max(yardstick[quantity], deviation(quantity, values, truth[quantity]))
 

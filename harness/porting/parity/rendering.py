@@ -8,7 +8,7 @@ from harness import text
 from harness.porting.parity.certificate import Certificate, Departure, Level
 from harness.scenario.labels import label
 
-COLUMNS = ("level", "", "compared", "depart", "nearest to its tolerance", "deviation", "allowed")
+COLUMNS = ("level", "", "compared", "depart", "largest against its tolerance", "deviation", "allowed")
 
 OF_FLOAT32 = (
     "Allowed is {factor:g} times what float32 PyTorch is off itself: as it is, with one thread, without oneDNN and "

@@ -14,7 +14,7 @@ import numpy as np
 from mindspore import nn
 
 from harness.errors import UserError
-from harness.porting.factories import made_by
+from harness.own_code import made_by
 from harness.porting.traps.facts import CallFacts, CellFacts, NetworkFacts, OptimiserFacts
 
 ATTRIBUTES = ("approximate", "epsilon", "momentum", "p", "keep_prob", "training", "pad_mode", "kernel_size", "has_bias")

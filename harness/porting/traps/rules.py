@@ -178,7 +178,7 @@ def _of_optimiser(optimiser: OptimiserFacts) -> Iterator[Trap]:
             "optimiser",
             "nn.AdamWeightDecay does not correct the bias of its moments: the first steps are far too large",
             "torch.optim.AdamW corrects it",
-            "mindspore.experimental.optim.AdamW, or the corrected rates of harness/frameworks/mindspore/trainer.py",
+            "mindspore.experimental.optim.AdamW, or corrected rates as in harness/frameworks/mindspore/loss_scaling.py",
         )
     elif optimiser.decays and name in ("Adam", "Lamb", "LazyAdam"):
         yield Trap(

@@ -2,7 +2,8 @@
 
 python aigoms_drive.py FRAMEWORK EXECUTION CASES ANSWERS
 
-Every NAME.json in the folder CASES with NAME.npz beside it is a network; every NAME.mixer.npz is a mixer alone.
+Every NAME.json in the folder CASES with NAME.npz beside it is a network; every NAME.mixer.npz is a mixer alone. Only
+some of both are compiled.
 """
 
 import importlib
@@ -11,7 +12,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from aigoms_cases import STEPS, domain
+from aigoms_cases import COMPILED_MIXERS, STEPS, domain
 
 from harness.frameworks import open_framework
 from harness.models import aigoms
@@ -161,6 +162,8 @@ def main(name, execution, cases, answers):
     source = importlib.import_module(f"harness.models.aigoms.{name}")
     for path in sorted(Path(cases).glob("*.json")):
         case = json.loads(path.read_text())
+        if compiled and not case["compiled"]:
+            continue
         with np.load(path.with_suffix(".npz")) as stored:
             arrays = dict(stored)
         found = answer(framework, source, case, arrays)
@@ -168,6 +171,8 @@ def main(name, execution, cases, answers):
             found |= train(opened, case["network"], arrays)
         np.savez(Path(answers) / f"{path.stem}.npz", **found)
     for path in sorted(Path(cases).glob("*.mixer.npz")):
+        if compiled and path.name.removesuffix(".mixer.npz") not in COMPILED_MIXERS:
+            continue
         with np.load(path) as arrays:
             np.savez(Path(answers) / path.name, y=mixer(framework, dict(arrays)))
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from aigoms_cases import AIGOMS, MIXERS
+from aigoms_cases import AIGOMS, COMPILED_MIXERS, MIXERS
 from children import answers_of
 
 
@@ -20,6 +20,7 @@ def solved(tmp_path_factory):
         (folder / f"{name}.json").write_text(json.dumps({**asdict(case), "arrays": None}))
     for name, arrays in MIXERS.items():
         np.savez(folder / f"{name}.mixer.npz", **arrays)
-    return answers_of(
-        Path(__file__).with_name("aigoms_drive.py"), folder, [*AIGOMS, *(f"{name}.mixer" for name in MIXERS)]
-    )
+    cases, compiled = list(AIGOMS), [name for name, case in AIGOMS.items() if case.compiled]
+    cases += [f"{name}.mixer" for name in MIXERS]
+    compiled += [f"{name}.mixer" for name in COMPILED_MIXERS]
+    return answers_of(Path(__file__).with_name("aigoms_drive.py"), folder, cases, compiled)

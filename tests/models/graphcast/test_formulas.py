@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 from cases import GRAPHCAST
+from children import runs
 from formulas import forward, residual_loss
 
 from harness.models.graphcast.geometry import build
@@ -16,11 +17,6 @@ LOSS_TOLERANCE = 1e-6
 SLOPE_TOLERANCE = {"pytorch": 5e-6, "mindspore": 2e-5}
 """MindSpore's sigmoid on CPU is right to 8e-7 only."""
 WEIGHTS = {"t2m": 1.0, "msl": 0.1}
-
-EVERY_FRAMEWORK = pytest.mark.parametrize(
-    "key", [("pytorch", "eager"), ("mindspore", "eager"), ("mindspore", "compiled")], ids="-".join
-)
-EVERY_CASE = pytest.mark.parametrize("name", GRAPHCAST)
 
 
 @cache
@@ -42,16 +38,14 @@ def loss_of(name, weights):
     return residual_loss(predict(name, weights), case.arrays["targets"][0, 0], newest, case, WEIGHTS)
 
 
-@EVERY_FRAMEWORK
-@EVERY_CASE
+@runs(GRAPHCAST)
 def test_prediction_is_that_of_the_formulas(answers, within, name, key):
     expected = predict(name, GRAPHCAST[name].weights)
     deviation = np.abs(answers[key][name]["prediction"] - expected).max() / np.abs(expected).max()
     within(PREDICTION_TOLERANCE, deviation, "GraphCast prediction: float32, float64 reference")
 
 
-@EVERY_FRAMEWORK
-@EVERY_CASE
+@runs(GRAPHCAST)
 def test_loss_on_states_is_the_loss_on_normalised_residuals(answers, within, name, key):
     expected = loss_of(name, GRAPHCAST[name].weights)
     within(LOSS_TOLERANCE, abs(answers[key][name]["loss"] / expected - 1), "GraphCast loss: float32, float64 reference")
@@ -76,8 +70,7 @@ def slopes(answers):
     return of
 
 
-@EVERY_FRAMEWORK
-@EVERY_CASE
+@runs(GRAPHCAST)
 def test_gradients_are_the_slopes_of_the_loss(answers, slopes, within, name, key):
     for parameter, (direction, expected) in slopes(name).items():
         slope = (answers[key][name][f"gradients/{parameter}"] * direction).sum()
@@ -85,8 +78,7 @@ def test_gradients_are_the_slopes_of_the_loss(answers, slopes, within, name, key
         within(SLOPE_TOLERANCE[key[0]], abs(slope / expected - 1), what)
 
 
-@EVERY_FRAMEWORK
-@EVERY_CASE
+@runs(GRAPHCAST)
 def test_weights_are_those_that_were_loaded(answers, name, key):
     for parameter, values in GRAPHCAST[name].weights.items():
         assert np.array_equal(answers[key][name][f"loaded/{parameter}"], values)

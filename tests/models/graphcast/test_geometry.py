@@ -9,7 +9,7 @@ from harness.models.graphcast import geometry as module
 from harness.models.graphcast.connectivity import containing_faces, grid_to_mesh, mesh_to_grid, multi_mesh
 from harness.models.graphcast.features import angles, edge_features, local_frames, node_features, positions
 from harness.models.graphcast.geometry import build, geometry
-from harness.models.graphcast.icosphere import hierarchy, icosahedron, longest_edge
+from harness.models.graphcast.icosphere import hierarchy, icosahedron, longest_edge, longest_edge_after
 
 GRIDS = {
     "poles, north first": (np.linspace(90, -90, 19), np.arange(36) * 10.0),
@@ -55,6 +55,11 @@ def test_the_published_number_of_grid_to_mesh_edges_lies_within_the_rounding_of_
     assert fewer <= PAPER_EDGES <= more
     assert fewer <= len(paper.grid_to_mesh.senders) <= more
     assert abs(len(paper.grid_to_mesh.senders) / PAPER_EDGES - 1) < 1e-4
+
+
+@pytest.mark.parametrize("refinement", range(5))
+def test_the_longest_edge_of_one_face_is_that_of_the_mesh(refinement):
+    assert longest_edge_after(refinement) == pytest.approx(longest_edge(hierarchy(refinement)[-1]), rel=1e-14)
 
 
 def test_refinement_four_has_the_published_numbers_of_nodes_and_edges():

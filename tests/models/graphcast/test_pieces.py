@@ -1,16 +1,14 @@
 """The network in pieces against the same at once, which is another way through the code, in every framework."""
 
-import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cases import CLIPPED, GRAPHCAST, Stage
-from children import CHILDREN, answers_of
+from cases import IN_PIECES
+from children import runs
 from shared import REPOSITORY
 
 from harness.models.graphcast.geometry import build
@@ -18,37 +16,19 @@ from harness.models.graphcast.geometry import build
 ROUNDING = {"prediction": 2e-6, "gradient": 1e-5, "loss": 2e-6}
 """Largest deviation over the largest value of a prediction or of one parameter's gradient; relative for a loss."""
 
-CASES = {
-    "graphcast-poles": (2, Stage(CLIPPED, rollout_steps=2, steps=2)),
-    "graphcast-two-layers": (7, Stage(CLIPPED, steps=3)),
-}
-"""Pieces and what is trained."""
-
-
-def in_pieces(name, pieces):
-    case = GRAPHCAST[name]
-    ranges = {"recompute": {"unit": "ranges", "ranges": pieces}} if pieces > 1 else {}
-    return replace(case, execution=ranges, stages=CASES[name][1:])
-
-
-@pytest.fixture(scope="module")
-def answers(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pieces")
-    cases = {f"{name}-{pieces}": in_pieces(name, pieces) for name, case in CASES.items() for pieces in (1, case[0])}
-    for name, case in cases.items():
-        np.savez(folder / f"{name}.npz", **case.arrays)
-        (folder / f"{name}.json").write_text(json.dumps({**asdict(case), "arrays": None}))
-    return answers_of(Path(__file__).parents[1] / "drive.py", folder, cases)
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize("key", CHILDREN, ids="-".join)
+@runs(IN_PIECES)
 def test_pieces_predict_lose_and_learn_as_the_whole(answers, within, key, name):
-    found, expected = answers[key][f"{name}-{CASES[name][0]}"], answers[key][f"{name}-1"]
+    """The loss of a second step tells of the first update, which has the same learning rate in both."""
+    found, expected = answers[key][name], answers[key][name.removesuffix("-pieces")]
     assert found.keys() == expected.keys()
+    steps = len(found["losses"])
+    assert steps == sum(stage.steps for stage in IN_PIECES[name].stages)
     for quantity in expected:
-        if quantity in ("loss", "losses"):
+        if quantity == "losses" and steps:
+            within(ROUNDING["loss"], np.abs(found[quantity] / expected[quantity][:steps] - 1).max(), "loss")
+        elif quantity == "loss":
             within(ROUNDING["loss"], np.abs(found[quantity] / expected[quantity] - 1).max(), "loss in pieces")
         elif quantity == "prediction" or quantity.startswith("gradients/"):
             kind = quantity.split("/")[0].removesuffix("s")

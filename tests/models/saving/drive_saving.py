@@ -94,6 +94,8 @@ def main(name, execution, cases, answers):
         np.savez(Path(answers) / "counted.npz")
     for path in sorted(Path(cases).glob("*.json")):
         case = json.loads(path.read_text())
+        if execution == "compiled" and not case["compiled"]:
+            continue
         how = Execution.model_validate({**base.model_dump(), **case["execution"]})
         with np.load(path.with_suffix(".npz")) as stored:
             arrays = dict(stored)

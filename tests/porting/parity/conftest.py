@@ -1,18 +1,16 @@
-"""Ports compared with the reference once for all tests, in the real children."""
+"""Ports compared with the reference once for all tests, in one child a framework and mode."""
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from small import small_scenario
 
-from harness.porting.parity.check import run_child
+from harness.porting.parity import check
 from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial, answer_path
 from harness.porting.parity.judging import FACTOR, FACTOR_LOWERED, Judged, diagnose, judge
 from harness.scenario.execution import EAGER
 
-BATCH_SIZE, STEPS = 3, 4
+BATCH_SIZE, STEPS = 3, 2
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class Outcome:
 
 
 @pytest.fixture(scope="session")
-def compare(tmp_path_factory):
+def compare(server, tmp_path_factory):
     """compare(model, trials, execution): an outcome for each trial, in their order."""
 
     def run(model, trials, execution=EAGER):
@@ -39,10 +37,12 @@ def compare(tmp_path_factory):
             autocast=execution.precision.autocast,
         )
         plan.write(folder)
+        candidates = server(f"candidates, {execution.compilation.mode}", OMP_NUM_THREADS="1")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
-            run_child("reference", folder)
-            run_child("candidate", folder, execution.model_dump_json())
+            patch.setattr(check, "ask_child", server("pytorch").ask_child)
+            check.run_child("reference", folder)
+            patch.setattr(check, "ask_child", candidates.ask_child)
+            check.run_child("candidate", folder, execution.model_dump_json())
         return [_outcome(folder, execution, number, trial) for number, trial in enumerate(plan.trials)]
 
     return run

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from mindspore import Tensor, nn, ops
+from mindspore import Tensor, ops
 
 from harness.frameworks.mindspore import trainer as adapter
 from harness.models.aigoms.mindspore import AIGOMS
 from harness.models.fourcastnet.mindspore import FourCastNet
 from harness.models.graphcast.mindspore import MLP as SwishMLP
-from harness.models.graphcast.mindspore import Edges, GraphCast, MessageStep
+from harness.models.graphcast.mindspore import Edges, GraphCast
 from harness.models.layers import mindspore as layers
 from harness.models.operators.mindspore import (
     ComposedBatchedLinearFunction,
@@ -23,7 +23,6 @@ from harness.models.operators.mindspore import (
     MatrixTransform,
     NativeSegments,
 )
-from harness.models.operators.spectral import plane_matrices
 
 
 @dataclass
@@ -85,17 +84,6 @@ def epsilon_of_torch_by_default(network):
         cell.epsilon = 1e-5
 
 
-class UnbiasedLayerNorm(ComposedLayerNorm):
-    def scale(self, centred):
-        width = centred.shape[1]
-        return ops.rsqrt(self.product(ops.square(centred), self.average) * (width / (width - 1)) + self.epsilon)
-
-
-@mistake("fourcastnet", "blocks.0.norm1")
-def unbiased_variance(network):
-    replace(network, ComposedLayerNorm, UnbiasedLayerNorm)
-
-
 class ShortGradient(ComposedLayerNorm):
     def bprop(self, x, weight, bias, out, dout):
         centred = x - self.mean(x)
@@ -119,16 +107,6 @@ class TanhMLP(layers.MLP):
 @mistake("fourcastnet", "blocks.0.mlp")
 def tanh_gelu(network):
     replace(network, layers.MLP, TanhMLP)
-
-
-class DroppingMLP(layers.MLP):
-    def construct(self, x):
-        return self.fc2(ops.dropout(self.gelu(self.fc1(x)), p=0.1, training=True))
-
-
-@mistake("fourcastnet", "blocks.0.mlp")
-def dropout_left_on(network):
-    replace(network, layers.MLP, DroppingMLP)
 
 
 class SwappedAxes(FourCastNet):
@@ -179,14 +157,6 @@ def norm_of_the_transform_backward(network):
         cell.columns = Tensor(cell.columns.asnumpy() * np.float32(np.sqrt(network.rows * network.columns)))
 
 
-@mistake("fourcastnet", "blocks.0.filter.transforms.")
-def all_modes_along_rows_kept(network):
-    for cell in parts(network, layers.AFNO):
-        rows, columns = network.rows, network.columns
-        whole = MatrixTransform(plane_matrices((rows, columns), range(rows), range(columns // 2 + 1)))
-        cell.transforms = nn.CellList([whole])
-
-
 class Transposed(ComposedBatchedLinearFunction):
     def construct(self, x, weight, bias):
         return super().construct(x, weight.swapaxes(1, 2), bias)
@@ -205,12 +175,6 @@ def weight_of_the_mixer_transposed(network):
 def shrinkage_ten_times_too_wide(network):
     for cell in parts(network, layers.AFNO):
         cell.shrink = ops.SoftShrink(10 * cell.shrink.lambd)
-
-
-@mistake("fourcastnet", "blocks.0.filter")
-def conjugate_weights(network):
-    for cell in parts(network, layers.AFNO):
-        cell.real_form = Tensor(cell.real_form.asnumpy() * np.array([[1, 1], [-1, -1], [-1, -1], [1, 1]], np.float32))
 
 
 class PatchesByChannelLast(layers.PatchEmbed):
@@ -285,22 +249,6 @@ def batch_before_points(network):
     network.__class__ = BatchFirst
 
 
-class MeanUp(NativeSegments):
-    def construct(self, x):
-        ones = ops.ones((x.shape[0], 1), x.dtype)
-        return super().construct(x) / ops.maximum(super().construct(ones), 1.0)
-
-    def bprop(self, x, out, dout):
-        ones = ops.ones((x.shape[0], 1), x.dtype)
-        share = dout / ops.maximum(ops.unsorted_segment_sum(ones, self.segments, self.count), 1.0)
-        return (ops.gather(share, self.segments, 0),)
-
-
-@mistake("graphcast", "encoder.step")
-def messages_averaged(network):
-    replace(network, NativeSegments, MeanUp)
-
-
 class SwappedEnds(Edges):
     def gather(self, senders, receivers):
         begin = ops.gather(senders.reshape(self.nodes[0], -1), self.receivers % self.nodes[0], 0)
@@ -323,17 +271,6 @@ class SigmoidMLP(SwishMLP):
 @mistake("graphcast", "grid_embedding")
 def swish_of_another_slope(network):
     replace(network, SwishMLP, SigmoidMLP)
-
-
-class EdgesForgotten(MessageStep):
-    def construct(self, graph, edges, senders, receivers):
-        messages, change = super().construct(graph, edges, senders, receivers)
-        return messages - edges, change
-
-
-@mistake("graphcast", "encoder.step")
-def edge_taken_off_its_message(network):
-    replace(network, MessageStep, EdgesForgotten)
 
 
 @mistake("graphcast", "the network (after head)")
@@ -361,17 +298,6 @@ class OneTokenOff(AIGOMS):
 @mistake("aigoms", "the network (after decoder_embed and before decoder_blocks.0)")
 def mask_off_by_one_token(network):
     network.__class__ = OneTokenOff
-
-
-class SharedOrder(AIGOMS):
-    def construct(self, x, keep=None, restore=None):
-        first = None if restore is None else ops.tile(restore[:1], (restore.shape[0], 1))
-        return super().construct(x, keep, first)
-
-
-@mistake("aigoms", "the network (after decoder_embed and before decoder_blocks.0)")
-def one_order_for_all_samples(network):
-    network.__class__ = SharedOrder
 
 
 @mistake("aigoms", "loss")

@@ -4,7 +4,7 @@ import pytest
 
 from harness.porting.parity.exchange import Answer, Described, ModuleCall, Reference
 from harness.porting.parity.judging import FACTOR, ROUNDING, diagnose, judge, levels
-from harness.porting.parity.quantities import Quantity
+from harness.porting.parity.quantities import ComparedArray
 
 RIGHT, WRONG = 1e-7, 1e-2
 DESCRIBED = Described(framework="f", version="1", device="d", device_name="d", execution="eager", sources="s")
@@ -22,11 +22,11 @@ def reference(yardstick):
 
 def found(wrong, *, alone=True):
     """The diagnosis where the quantities in `wrong` are off and all others are right."""
-    quantities = [Quantity(kind, name, "0") for name in ORDER for kind in KINDS if alone or kind in KINDS[:2]]
-    quantities += [Quantity("prediction"), Quantity("loss")]
-    quantities += [Quantity("gradient", name) for names in PARAMETERS.values() for name in names]
-    quantities += [Quantity("update", name) for names in PARAMETERS.values() for name in names]
-    quantities += [Quantity("loss of a step", part=f"{step:04d}") for step in range(3)]
+    quantities = [ComparedArray(kind, name, "0") for name in ORDER for kind in KINDS if alone or kind in KINDS[:2]]
+    quantities += [ComparedArray("prediction"), ComparedArray("loss")]
+    quantities += [ComparedArray("gradient", name) for names in PARAMETERS.values() for name in names]
+    quantities += [ComparedArray("update", name) for names in PARAMETERS.values() for name in names]
+    quantities += [ComparedArray("loss of a step", part=f"{step:04d}") for step in range(3)]
     assert wrong <= {q[:2] for q in quantities}
     deviations = {q.key: WRONG if q[:2] in wrong else RIGHT for q in quantities}
     made = reference(deviations)
@@ -50,6 +50,11 @@ def test_the_innermost_module_that_departs_alone_is_named():
     wrong = {("value", "block.mlp"), ("value", "block"), ("value", "")}
     diagnosis = found(wrong | after("head") | {("activation", "block.mlp"), ("activation", "block")})
     assert (diagnosis.level, diagnosis.layer, diagnosis.where) == ("layers", "block.mlp", "")
+
+
+def test_of_several_modules_that_depart_alone_the_first_to_end_is_named():
+    wrong = {("value", name) for name in ("block.norm", "block.mlp", "block", "head", "")}
+    assert found(wrong).layer == "block.norm"
 
 
 def test_a_module_wrong_between_its_parts_is_named_with_them():
@@ -101,7 +106,7 @@ def test_losses_that_part_later_are_the_training_step():
     ("yardstick", "off", "departs"), [(1e-7, 31e-7, False), (1e-7, 33e-7, True), (0.0, 1e-6, False)]
 )
 def test_what_is_allowed_is_a_multiple_of_the_yardstick_and_of_a_rounding_at_least(yardstick, off, departs):
-    key = Quantity("prediction").key
+    key = ComparedArray("prediction").key
     made = reference([key]).model_copy(update={"yardstick": {key: yardstick}})
     (judged,) = judge(Answer(described=DESCRIBED, deviations={key: off}), made)
     assert judged.tolerance == FACTOR * max(yardstick, ROUNDING)
@@ -109,14 +114,14 @@ def test_what_is_allowed_is_a_multiple_of_the_yardstick_and_of_a_rounding_at_lea
 
 
 def test_the_yardstick_of_a_loss_never_falls():
-    keys = [Quantity("loss of a step", part=f"{step:04d}").key for step in range(3)]
+    keys = [ComparedArray("loss of a step", part=f"{step:04d}").key for step in range(3)]
     made = reference(keys).model_copy(update={"yardstick": dict(zip(keys, (1e-7, 4e-7, 2e-7), strict=True))})
     judged = judge(Answer(described=DESCRIBED, deviations=dict.fromkeys(keys, 0.0)), made)
     assert [each.tolerance / FACTOR for each in judged] == pytest.approx([1e-7, 4e-7, 4e-7])
 
 
 def test_what_cannot_be_compared_departs():
-    key = Quantity("activation", "head", "0").key
+    key = ComparedArray("activation", "head", "0").key
     judged = judge(Answer(described=DESCRIBED, deviations={key: None}), reference([key]))
     assert judged[0].departs
     assert levels(judged)[0].worst.deviation is None

@@ -1,5 +1,7 @@
 """Mistakes planted in right ports are found where they lie; right ports raise no alarm."""
 
+from functools import cache
+
 import pytest
 from mistakes import MISTAKES
 
@@ -9,30 +11,26 @@ from harness.scenario.execution import GRAPH, Execution, Precision
 pytestmark = pytest.mark.slow
 
 MODELS = ("fourcastnet", "graphcast", "aigoms")
-SEEDS_OF_RIGHT_PORTS = {"fourcastnet": range(1, 7), "graphcast": range(9, 12), "aigoms": range(12, 17)}
-COMPILED = {"fourcastnet": (None, "gradient_cut"), "graphcast": (None,)}
+SEED = 0
+WELL_WITHIN = 0.5
+"""What right ports reach of what is allowed, over 20 seeds 0.4 at the most."""
 
 
-def trials(names, seed=0):
-    return [Trial(seed=seed, port=name and f"faulty_ports:{name}") for name in names]
+def trials(names):
+    return [Trial(seed=SEED, port=name and f"faulty_ports:{name}") for name in names]
 
 
 @pytest.fixture(scope="session")
 def compared(compare):
-    """By model: its ports with a mistake, then right ports of several seeds, op by op, each by what was asked."""
-    found = {}
-    for model in MODELS:
+    """compared(model): its ports with a mistake, by mistake, then its right port, all op by op."""
+
+    @cache
+    def of(model):
         names = [name for name, where in MISTAKES.items() if where.model == model]
-        right = [Trial(seed=seed) for seed in SEEDS_OF_RIGHT_PORTS[model]]
-        outcomes = compare(model, [*trials(names), *right])
-        found[model] = dict(zip(names, outcomes, strict=False)), outcomes[len(names) :]
-    return found
+        *wrong, right = compare(model, trials([*names, None]))
+        return dict(zip(names, wrong, strict=True)), right
 
-
-@pytest.fixture(scope="session")
-def outcomes(compared):
-    """By mistake: what was found in the port that has it."""
-    return {name: outcome for wrong, _ in compared.values() for name, outcome in wrong.items()}
+    return of
 
 
 def test_there_are_twenty_mistakes_and_more():
@@ -41,8 +39,9 @@ def test_there_are_twenty_mistakes_and_more():
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_the_layer_with_the_mistake_is_named_at_the_lowest_level_that_sees_it(outcomes, name):
-    found, expected = outcomes[name].diagnosis, MISTAKES[name]
+def test_the_layer_with_the_mistake_is_named_at_the_lowest_level_that_sees_it(compared, name):
+    expected = MISTAKES[name]
+    found = compared(expected.model)[0][name].diagnosis
     place = f"{found.layer} ({found.where})" if found.layer == "the network" else found.layer
     assert found.level == expected.level
     assert place == expected.layer or (expected.layer.endswith(".") and place.startswith(expected.layer))
@@ -50,19 +49,24 @@ def test_the_layer_with_the_mistake_is_named_at_the_lowest_level_that_sees_it(ou
 
 @pytest.mark.parametrize("model", MODELS)
 def test_right_ports_raise_no_alarm(compared, model):
-    _, found = compared[model]
-    assert [outcome.trial for outcome in found] == [Trial(seed=seed) for seed in SEEDS_OF_RIGHT_PORTS[model]]
-    assert [(outcome.trial.seed, outcome.diagnosis) for outcome in found if outcome.diagnosis] == []
-    assert min(len(outcome.judged) for outcome in found) > 100
-
-
-@pytest.mark.parametrize("model", COMPILED)
-def test_compiled_graphs_are_watched_too(compare, model):
-    right, *wrong = compare(model, trials(COMPILED[model]), GRAPH)
+    _, right = compared(model)
+    assert right.trial.port is None
     assert right.diagnosis is None
-    assert {each.quantity.kind for each in right.judged} >= {"activation", "gradient", "loss of a step", "update"}
-    for outcome, name in zip(wrong, COMPILED[model][1:], strict=True):
-        assert outcome.diagnosis.level == MISTAKES[name].level
+    assert len(right.judged) > 100
+    assert max(each.share for each in right.judged) < WELL_WITHIN
+
+
+def test_a_right_compiled_port_passes_and_a_gradient_that_is_cut_in_it_is_named(compare):
+    right, cut = compare("fourcastnet", trials([None, "gradient_cut"]), GRAPH)
+    assert right.diagnosis is None
+    assert cut.diagnosis.level == MISTAKES["gradient_cut"].level
+
+
+def test_compiled_graphs_are_watched_too(compare):
+    """Layers, some of which have several outputs, and gradients raise no alarm there; a wrong update does."""
+    (found,) = compare("graphcast", trials(["no_bias_correction"]), GRAPH)
+    assert {each.quantity.kind for each in found.judged} >= {"activation", "gradient", "loss of a step", "update"}
+    assert (found.diagnosis.level, found.diagnosis.layer) == ("trajectory", "optimiser")
 
 
 def test_in_a_lower_format_a_right_port_passes_and_gross_mistakes_are_seen(compare):

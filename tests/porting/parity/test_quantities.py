@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.porting.parity.quantities import Quantity, deviation, spread
+from harness.porting.parity.quantities import ComparedArray, deviation, spread
 
-VALUE, SLOPE, UPDATE = Quantity("value", "a"), Quantity("input gradient", "a"), Quantity("update", "w")
+VALUE, SLOPE, UPDATE = ComparedArray("value", "a"), ComparedArray("input gradient", "a"), ComparedArray("update", "w")
 
 
 def test_deviation_is_the_norm_of_the_error_over_that_of_the_truth():
@@ -72,5 +72,5 @@ def test_nothing_is_spread_to_a_size_that_does_not_fit():
 
 
 def test_a_quantity_survives_its_key():
-    quantity = Quantity("parameter gradient", "blocks.0.filter", "as met w1")
-    assert Quantity.of_key(quantity.key) == quantity
+    quantity = ComparedArray("parameter gradient", "blocks.0.filter", "as met w1")
+    assert ComparedArray.of_key(quantity.key) == quantity

@@ -78,7 +78,7 @@ def test_the_command_prints_the_fix_and_exits_with_2():
 @pytest.mark.parametrize(
     ("factory", "said"),
     [
-        ("trapped:nothing", "give package.module:name"),
+        ("trapped:nothing", "give module[:name]"),
         ("nowhere:x", "No module named 'nowhere'"),
         ("trapped:no_cell", "must return a mindspore.nn.Cell"),
         ("trapped:failing", "no weights here"),

@@ -1,4 +1,4 @@
-"""Code of a lab's own, by name: `package.module:name` from the current folder."""
+"""Code of a lab's own, by name: `module[:name]` from the current folder."""
 
 import importlib
 import sys
@@ -22,29 +22,41 @@ def named(name: str) -> Any:
         module = importlib.import_module(module_name)
         return getattr(module, attribute) if attribute else module
     except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{name}: {one_line(error)}; give package.module:name from the current folder") from None
+        if isinstance(error, ModuleNotFoundError) and not f"{module_name}.".startswith(f"{error.name}."):
+            raise UserError(f"{name}: it imports {error.name!r}, which is not installed here") from None
+        raise UserError(f"{name}: {one_line(error)}; give module[:name] from the current folder") from None
     except Exception as error:
-        raise UserError(f"{name}: {module_name} fails when imported: {one_line(error)}") from None
+        raise UserError(f"{name}: the module fails when imported: {one_line(error)}") from None
 
 
 def refuse_absent(name: str) -> None:
-    """Raise UserError where `package.module:name` is no such name, or its module is not to be found.
+    """Raise UserError where `module[:name]` is no such name, or its module is not to be found.
 
     Nothing is imported, so that this is known before a framework starts: whether the module has the name is seen then.
+    """
+    source_of(name)
+
+
+def source_of(name: str) -> Path | None:
+    """The file of the module of `module[:name]`, found without importing it; None where it has none.
+
+    Raises UserError where this is no such name, or the module is not to be found.
     """
     module_name, colon, attribute = name.partition(":")
     parts = module_name.split(".")
     if not all(part.isidentifier() for part in (*parts, *([attribute] if colon else []))):
-        raise UserError(f"{name}: no name of the form package.module:name")
+        raise UserError(f"{name}: no name of the form module[:name]")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     places: Iterable[str] | None = None
+    spec: ModuleSpec | None = None
     for number in range(len(parts)):
         full = ".".join(parts[: number + 1])
         spec = _spec(full, places)
         if spec is None:
-            raise UserError(f"{name}: No module named {full!r}; give package.module:name from the current folder")
+            raise UserError(f"{name}: No module named {full!r}; give module[:name] from the current folder")
         places = spec.submodule_search_locations or ()
+    return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
 
 
 def _spec(name: str, places: Iterable[str] | None) -> ModuleSpec | None:

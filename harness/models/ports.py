@@ -3,11 +3,11 @@
 from typing import Any
 
 from harness.errors import UserError
-from harness.porting.factories import named
+from harness.own_code import named
 
 
 def load_port(name: str | None) -> Any:
-    """The module `package.module`, or the object `package.module:name`, with `build` and `loss`; None stays None.
+    """The port `module[:name]`: a module, or an object in it, with `build` and `loss`; None stays None.
 
     The current folder is on the path. Raises UserError where it cannot be imported or lacks one of them.
     """

@@ -1,0 +1,29 @@
+"""`crosscast new`."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from harness import templates
+from harness.commands.options import PathName
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(sorted(get_args(templates.Kind))))
+@click.argument("name")
+@click.option(
+    "--folder", type=PathName(file_okay=False), default=Path(), show_default="here", help="Folder to write into."
+)
+def new(kind: templates.Kind, name: str, folder: Path) -> None:
+    """Write the first file of a chip, data set, site or suite of your own, or the package of a model."""
+    from harness.terminal import say
+
+    for path in templates.write(kind, name, folder):
+        say(f"written: {path}")
+    if kind == "model":
+        say(f"pip install -e {folder / name}, then: crosscast bench --model {folder / name / name}.yaml --preset tiny")
+    elif kind == "data":
+        say("give its path as --mapping, and the folder or file of its archive as --data")
+    else:
+        say(f"give its path wherever the name of a {kind} stands")

@@ -1,0 +1,166 @@
+"""The values of one quantity of one cell on both sides, paired where they belong together."""
+
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from harness.history.effects import MOST_LOG, Effect, of_pairs, of_sides
+from harness.history.gated import TIMED, Gated, not_finite
+from harness.history.sides import SideCell, SideLaunch
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The candidate's values by attempt, and the baseline's; paired ones stand in the same order."""
+
+    cell: str
+    quantity: Gated
+    ours: tuple[tuple[str, float], ...]
+    theirs: tuple[float, ...]
+    paired: bool
+
+    @cached_property
+    def identical(self) -> bool:
+        """Whether both sides have the same values to the last bit, so that there is nothing to test."""
+        ours = tuple(value for _, value in self.ours)
+        return ours == self.theirs if self.paired else len({*ours, *self.theirs}) == 1
+
+    @cached_property
+    def effect(self) -> Effect:
+        """Of all launches."""
+        return self._effect(self.ours, self.theirs)
+
+    def fresh_effect(self, seen: Collection[str]) -> Effect | None:
+        """Of the launches whose attempts have not been `seen`; None where there is none."""
+        known = set(seen)
+        new = [number for number, (attempt, _) in enumerate(self.ours) if attempt not in known]
+        if len(new) == len(self.ours):
+            return self.effect
+        if not new:
+            return None
+        theirs = tuple(self.theirs[number] for number in new) if self.paired else self.theirs
+        return self._effect(tuple(self.ours[number] for number in new), theirs)
+
+    @property
+    def attempts(self) -> tuple[str, ...]:
+        """Of the candidate's launches."""
+        return tuple(attempt for attempt, _ in self.ours)
+
+    def _effect(self, ours: tuple[tuple[str, float], ...], theirs: tuple[float, ...]) -> Effect:
+        return (of_pairs if self.paired else of_sides)([value for _, value in ours], theirs)
+
+
+@dataclass(frozen=True)
+class CellComparison:
+    """What can be compared of a cell, and what stands in the way.
+
+    `broken` names quantities that are no measure in the candidate alone, infinite, NaN or not above 0, and `vanished`
+    those that it lacks, each with the reason. `remarks` weaken what is compared.
+    """
+
+    cell: str
+    compared: tuple[Compared, ...]
+    broken: Mapping[str, str]
+    vanished: Mapping[str, str]
+    remarks: tuple[str, ...]
+
+
+NOT_IN_TURN = (
+    "the two sides did not run in turn (A B B A), so that a drift of the machine between them counts as a change"
+)
+ALWAYS_FIRST = "the same side always ran first, so that what comes of the order counts as a change"
+ENERGY = "energy"
+
+
+def compare_cell(baseline: SideCell, candidate: SideCell, quantities: Mapping[str, Gated]) -> CellComparison:
+    """Put the values of a cell side by side.
+
+    Times and energies are paired by launch where the launches ran in turn; what depends on the seed alone is always
+    paired. A pair has the same host and launch number.
+    """
+    theirs, ours = ({launch.place: launch for launch in side.launches} for side in (baseline, candidate))
+    common = [place for place in ours if place in theirs]
+    in_turn, remarks = _order([theirs[place] for place in common], [ours[place] for place in common])
+    compared, broken, vanished = [], {}, {}
+    for name in dict.fromkeys((*baseline.quantities, *candidate.quantities)):
+        quantity = quantities[name]
+        if name not in candidate.quantities:
+            energy = quantity.sort == "energy"
+            vanished[name] = candidate.missing.get(ENERGY if energy else name, "no launch has it")
+            continue
+        if name not in baseline.quantities:
+            continue
+        if reason := _broken(baseline, candidate, name):
+            broken[name] = reason
+            continue
+        found = _compared(baseline, candidate, quantity, in_turn=in_turn or quantity.sort not in TIMED)
+        if found is not None:
+            compared.append(found)
+    timed = any(not each.paired for each in compared)
+    return CellComparison(
+        baseline.name, tuple(compared), broken, vanished, remarks if timed or ALWAYS_FIRST in remarks else ()
+    )
+
+
+def _broken(baseline: SideCell, candidate: SideCell, name: str) -> str | None:
+    """What is wrong in which launches of the candidate, where all is right in the whole baseline."""
+    theirs = [launch.values[name] for launch in baseline.launches if name in launch.values]
+    if not_finite(theirs):
+        return None
+    if wrong := _numbers(candidate, name, lambda value: not_finite([value])):
+        return f"is infinite or NaN in {wrong}; it is finite in the baseline"
+    if min(theirs) <= 0:
+        return None
+    if wrong := _numbers(candidate, name, lambda value: value <= 0):
+        return f"is not above 0 in {wrong}; it is in the baseline"
+    bounds = math.log(max(theirs)) - MOST_LOG, math.log(min(theirs)) + MOST_LOG
+    if wrong := _numbers(candidate, name, lambda value: not bounds[0] <= math.log(value) <= bounds[1]):
+        return f"is out of all proportion to the baseline in {wrong}"
+    return None
+
+
+def _numbers(side: SideCell, name: str, is_wrong: Callable[[float], bool]) -> str:
+    """The launches with a wrong value, in words; empty where there is none."""
+    wrong = [each.number for each in side.launches if name in each.values and is_wrong(each.values[name])]
+    return f"launch{'es' if len(wrong) > 1 else ''} {', '.join(map(str, wrong))}" if wrong else ""
+
+
+def _compared(baseline: SideCell, candidate: SideCell, quantity: Gated, *, in_turn: bool) -> Compared | None:
+    """None where no launch of one host has it on both sides, or the baseline has values of which none is a ratio."""
+    name = quantity.name
+    theirs, ours = (
+        {each.place: each for each in side.launches if name in each.values} for side in (baseline, candidate)
+    )
+    if in_turn:
+        places = [place for place in ours if place in theirs]
+        our_values = tuple((ours[place].attempt, ours[place].values[name]) for place in places)
+        their_values = tuple(theirs[place].values[name] for place in places)
+    else:
+        hosts = {host for host, _ in ours} & {host for host, _ in theirs}
+        our_values = tuple((each.attempt, each.values[name]) for (host, _), each in ours.items() if host in hosts)
+        their_values = tuple(each.values[name] for (host, _), each in theirs.items() if host in hosts)
+    values = [*their_values, *(value for _, value in our_values)]
+    if not values or min(values) <= 0 or not_finite(values):
+        return None
+    return Compared(baseline.name, quantity, our_values, their_values, in_turn)
+
+
+def _order(theirs: list[SideLaunch], ours: list[SideLaunch]) -> tuple[bool, tuple[str, ...]]:
+    """Whether the launches of each pair ran one right after the other, and what is wrong with the order."""
+    by_host: dict[str, list[tuple[float, bool, int]]] = {}
+    for candidate, launches in ((False, theirs), (True, ours)):
+        for launch in launches:
+            if launch.started is None:
+                return False, (NOT_IN_TURN,)
+            by_host.setdefault(launch.host, []).append((launch.started, candidate, launch.number))
+    firsts = set()
+    for launches_of in by_host.values():
+        launches_of.sort()
+        for first, second in zip(launches_of[::2], launches_of[1::2], strict=True):
+            if first[1] == second[1] or first[2] != second[2]:
+                return False, (NOT_IN_TURN,)
+            firsts.add(first[1])
+    if len(firsts) == 1 and len(ours) > 1:
+        return True, (ALWAYS_FIRST,)
+    return True, ()

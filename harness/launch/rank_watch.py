@@ -1,0 +1,134 @@
+"""The ranks of a launch, watched by what each leaves of itself: whether they meet, go on, and all end well.
+
+A launcher may end with status 0 though a rank has failed, or wait for ever for one that is gone.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import time
+from pathlib import Path
+
+from harness.launch.ending import Ending, end_of
+from harness.worker import state
+from harness.worker.state import RankState
+
+GRACE_S = 5.0
+"""What the others may take to end once a rank has failed or is gone, before they are killed."""
+
+LAST_WORDS_S = 20.0
+"""What a launcher may take then to say how its ranks have ended: torchrun first waits for those that are left."""
+
+LOOK_S = 0.5
+
+PEER_LOST = re.compile(
+    r"clos(?:ed|ing)\b.*\bpeer|connection (?:was )?(?:reset|closed|refused)|broken pipe|remote (?:process|peer|side)|"
+    r"socket timeout|watchdog|heartbeat|(?:node|process|rank|worker)\S* .*\b(?:abnormal|exited|disconnected|timed?out)|"
+    r"\bRecv\b.*\bfail|\bSend\b.*\bfail|(?:AllReduce|AllGather|Broadcast)\b.*\bfail|hcom|HCCL|NCCL",
+    re.IGNORECASE,
+)
+"""What a rank says that has lost another one: not why the launch failed, where there is another reason."""
+
+ADDRESS_IN_USE = re.compile(
+    r"EADDRINUSE|address already in use|errno: 98|\bport\b.*\b(?:in use|occupied)", re.IGNORECASE
+)
+EXIT_CODES = (r"exitcode: (-?\d+)\b.*?\bpid: {pid}\b", r"Worker process {pid} exit\w* .*?code: (-?\d+)")
+"""How launchers tell the exit status of a process."""
+
+
+class RankWatch:
+    """The ranks of the launch in a folder."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        self._folder, self._size = folder, size
+        self._begin()
+
+    def _begin(self) -> None:
+        self._looked_s = self._failed_s = 0.0
+        self._first: frozenset[int] = frozenset()
+        self._killed: frozenset[int] = frozenset()
+
+    def is_over(self) -> bool:
+        """Whether a rank has failed, or is gone, and the others and the launcher have had their time to end.
+
+        Kills the ranks that are still there after their time, as the launcher may wait for them.
+        """
+        now_s = time.monotonic()
+        if now_s < self._looked_s + LOOK_S:
+            return False
+        self._looked_s = now_s
+        if not self._first:
+            ended = (rank for rank, each in enumerate(self._states()) if each and (each.is_gone or _has_failed(each)))
+            self._first, self._failed_s = frozenset(ended), now_s
+        if not self._first or now_s <= self._failed_s + GRACE_S:
+            return False
+        self._killed |= self._kill_those_left()
+        return now_s > self._failed_s + GRACE_S + LAST_WORDS_S
+
+    def _kill_those_left(self) -> frozenset[int]:
+        """Kill the ranks that run; their numbers."""
+        killed = set()
+        for rank, each in enumerate(self._states()):
+            if each and each.is_running:
+                with contextlib.suppress(OSError):
+                    os.kill(each.pid, signal.SIGKILL)
+                    killed.add(rank)
+        return frozenset(killed)
+
+    def may_try_again(self, log: str) -> bool:
+        """Whether the ranks never met, because somebody else had the port at which they were to."""
+        met = any(each.joined for each in self._states() if each)
+        return not met and ADDRESS_IN_USE.search(log) is not None
+
+    def forget(self) -> None:
+        """Remove what ranks have left, before they are started again."""
+        for rank in range(self._size):
+            state.path_of(self._folder, rank).unlink(missing_ok=True)
+        self._begin()
+
+    def ending(self, log: str) -> Ending | None:
+        """How the launch ended by its ranks, `log` being what launcher and ranks have printed.
+
+        None where no rank says anything of an end: the launcher has to be judged. The cause is looked for among the
+        ranks that were the first to end, and among others only where those have merely lost one.
+        """
+        states = self._states()
+        if all(each and each.status == "completed" for each in states):
+            return Ending("completed", None)
+        first = [each if rank in self._first else None for rank, each in enumerate(states)]
+        if self._first and not all(each is None or _has_lost_another(each) for each in first):
+            states = first
+        gone = [rank for rank, each in enumerate(states) if each and each.is_gone and rank not in self._killed]
+        failed = sorted(
+            ((each.t_ns or 0, rank, each) for rank, each in enumerate(states) if each and _has_failed(each)),
+            key=lambda found: found[:2],
+        )
+        own = [found for found in failed if not _has_lost_another(found[2])]
+        if own or (failed and not gone):
+            _, rank, said = (own or failed)[0]
+            return Ending(said.status or "crashed", f"rank {rank}: {said.reason}")
+        if gone:
+            return Ending("crashed", self._said_of_gone(gone, states, log))
+        return None
+
+    def _said_of_gone(self, gone: list[int], states: list[RankState | None], log: str) -> str:
+        """The first rank of which a launcher tells that it failed, and how; else all that are gone."""
+        for rank in gone:
+            for pattern in EXIT_CODES:
+                found = re.search(pattern.format(pid=getattr(states[rank], "pid", 0)), log)
+                if found and int(found[1]) not in (0, -signal.SIGTERM):
+                    return f"rank {rank}: {end_of(int(found[1]))}"
+        numbers = " and ".join(map(str, gone))
+        return f"{'rank' if len(gone) == 1 else 'ranks'} {numbers}: gone without a word"
+
+    def _states(self) -> list[RankState | None]:
+        return [state.read(self._folder, rank) for rank in range(self._size)]
+
+
+def _has_failed(each: RankState) -> bool:
+    return each.status not in (None, "completed")
+
+
+def _has_lost_another(each: RankState) -> bool:
+    return _has_failed(each) and PEER_LOST.search(each.reason or "") is not None

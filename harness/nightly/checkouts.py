@@ -1,0 +1,112 @@
+"""A checkout and an environment for each side of a night, kept from night to night.
+
+The checkouts are two git worktrees that are moved to the commits of the night. The environments lie in them, untouched
+by git, so that a commit whose requirements are those of the night before costs nothing; wheels are kept in one cache.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UserError
+from harness.nightly.commands import run
+from harness.scenario.sites import SiteConfig
+
+GIT_LIMIT_S = 600.0
+SET_UP_LIMIT_S = 3600.0
+ENVIRONMENT = {False: ".venv", True: ".venv-accelerator"}
+"""Name of a checkout's environment, by whether the chip is an accelerator."""
+
+COMMIT = re.compile(r"[0-9a-f]{40,64}")
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """The sources of one side, and the Python that runs them."""
+
+    folder: Path
+    python: str
+
+
+def commit_of(repository: Path, name: str) -> str:
+    """The commit that a name stands for. Raises UserError where there is none, or this is no repository."""
+    if not _git(repository, "rev-parse", "--git-dir", check=False).strip():
+        raise UserError(f"{repository}: is no repository of git: run this in a checkout, or name one with --repository")
+    told = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False)
+    if not COMMIT.fullmatch(told.strip()):
+        raise UserError(f"{name!r} names no commit of the repository {repository}: name a branch, a tag or a commit")
+    return told.strip()
+
+
+def check_out(repository: Path, commit: str, folder: Path) -> None:
+    """Have the sources of a commit in a folder, which is a worktree of the repository; what git ignores there stays.
+
+    Raises UserError where git refuses.
+    """
+    if (folder / ".git").exists():
+        _git(folder, "checkout", "--quiet", "--detach", "--force", commit)
+        _git(folder, "clean", "--quiet", "--force", "-d")
+        return
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _git(repository, "worktree", "prune")
+    _git(repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder.absolute()), commit)
+
+
+def environment_of(folder: Path, site: SiteConfig, *, accelerator: bool, wheels: Path) -> Checkout:
+    """Bring the environment of a checkout up to date; it is the checkout's own rule what that means.
+
+    Raises UserError with the last line of the set-up where it fails.
+    """
+    if site.night.environment == "given":
+        return Checkout(folder, site.python or sys.executable)
+    name = ENVIRONMENT[accelerator]
+    words = [*site.container, _system_python(site), "harness/setup_venv.py", *(["--accelerator"] * accelerator), name]
+    try:
+        done = run(words, keep="all", cwd=folder, env={**os.environ, **_wheels(site, wheels)}, limit_s=SET_UP_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"the environment of {folder} is not made after {SET_UP_LIMIT_S / 60:g} minutes") from None
+    if done.status:
+        raise UserError(f"the environment of {folder} cannot be made: {done.last_words}")
+    return Checkout(folder, str(folder.absolute() / name / "bin" / "python"))
+
+
+def _system_python(site: SiteConfig) -> str:
+    """The Python that makes environments: the site's, else the one below this environment."""
+    return site.python or str(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
+
+
+def _wheels(site: SiteConfig, cache: Path) -> Mapping[str, str]:
+    """What has pip keep its wheels in one cache and, where the site has a wheelhouse, take them from there alone."""
+    found = {"PIP_CACHE_DIR": os.environ.get("PIP_CACHE_DIR", str(cache.absolute()))}
+    if site.night.wheelhouse is not None:
+        found |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": site.night.wheelhouse}
+    return found
+
+
+def _git(folder: Path, *words: str, check: bool = True) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words],
+            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=GIT_LIMIT_S,
+            check=False,
+        )
+    except OSError as error:
+        raise UserError(f"git cannot be started: {error.strerror}") from None
+    except subprocess.TimeoutExpired:
+        raise UserError(f"git {words[0]} in {folder} does not end within {GIT_LIMIT_S:g} s") from None
+    if check and done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
+        raise UserError(f"git {words[0]} in {folder}: {lines[-1]}")
+    return done.stdout

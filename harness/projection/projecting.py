@@ -1,0 +1,353 @@
+"""Projections of a model on a chip: time, memory, joules, and whether it fits, each with its interval or the reason."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from harness.data.config import ArchiveConfig, GeneratedConfig
+from harness.errors import UserError
+from harness.launch.fitting import with_memory
+from harness.models.domain import Domain
+from harness.models.memory import GIB, RESERVE, fitting, step_memory
+from harness.projection import memory as memories
+from harness.projection import power as powers
+from harness.projection.ceilings import GIGA, Ceilings, missing, of_chip
+from harness.projection.domains import domain_of, training_samples
+from harness.projection.evidence import INFERENCE, TRAINING, Evidence
+from harness.projection.measured_steps import epochs_by_hidden_part
+from harness.projection.projected import Projected, within
+from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
+from harness.projection.validation import LEAST, validated
+from harness.projection.work import Work, prediction_work, step_work
+from harness.scenario.chips import ChipConfig, Figure
+from harness.scenario.execution import Execution, World
+from harness.scenario.folders import ROOT
+from harness.scenario.labels import label
+from harness.scenario.schema import FrameworkName, Preset, Stage
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A quantity that cannot be projected, and why."""
+
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A quantity that is said in words."""
+
+    what: str
+    words: str
+
+
+Row = Projected | Refused | Answer
+
+LOWER_END = (
+    "the lower end of a time is the roofline: every product runs at the full peak that the chip's file gives, and "
+    "every array passes through memory at the full bandwidth; a boosted clock and caches can be faster"
+)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is projected: a preset of a model on data, in a framework and an execution."""
+
+    model: str
+    preset_name: str
+    package: ModuleType
+    preset: Preset[Any]
+    data_name: str
+    data: GeneratedConfig | ArchiveConfig
+    framework: FrameworkName
+    execution: Execution
+    samples: int | None = None
+
+    @cached_property
+    def domain(self) -> Domain:
+        """Channels and grid."""
+        return domain_of(self.data, self.preset.grid)
+
+    @property
+    def title(self) -> str:
+        """In words."""
+        return f"{self.model} {self.preset_name}, data {self.data_name}, {self.framework} {label(self.execution)}"
+
+    def step(self, stage: Stage, epoch: int) -> Work:
+        """The work of a training step of a stage in an epoch, counted from 1 over the training."""
+        return step_work(
+            self.package,
+            self.preset.network,
+            self.domain,
+            self.preset.training,
+            self.execution,
+            self.framework,
+            rollout_steps=stage.rollout_steps,
+            epoch=epoch,
+        )
+
+    def training_samples(self, stage: Stage) -> int | None:
+        """How many samples an epoch has: as given, or as the data make them; None where their files say it."""
+        if self.samples is not None:
+            return self.samples
+        return training_samples(self.data, self.package.input_spec(self.preset.network), stage.rollout_steps)
+
+    def prediction(self) -> Work:
+        """The work of an inference step."""
+        size = self.preset.inference.batch_size
+        return prediction_work(self.package, self.preset.network, self.domain, size, self.execution, self.framework)
+
+
+@dataclass(frozen=True)
+class Target:
+    """The chip that is projected onto: `path` is its file, `place` its name among those that have records, or None."""
+
+    name: str
+    path: Path
+    chip: ChipConfig
+    place: str | None
+
+    @property
+    def file(self) -> str:
+        """The file in words, without folders that are of this machine."""
+        return f"scenarios/chips/{self.path.name}" if self.path.parent == ROOT / "chips" else str(self.path)
+
+    def place_of(self, name: str, figure: Figure | None) -> str:
+        """That a figure is null, and where to fill it in."""
+        return f"{self.file} gives no {next(missing({name: figure}))}: fill it in there"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A step in the roofline: operations a byte, operations a second; measured or projected."""
+
+    name: str
+    activity: str
+    intensity: float
+    rate: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Projection:
+    """All that is projected of one subject, and the points of its steps."""
+
+    subject: Subject
+    rows: tuple[Row, ...]
+    points: tuple[Point, ...]
+
+
+class Projector:
+    """Projects onto a chip by what records tell. Raises UserError where nothing validates it."""
+
+    def __init__(self, evidence: Evidence, target: Target) -> None:
+        self.evidence, self.target = evidence, target
+        begin = fit(evidence.steps) if evidence.steps else None
+        self.validation = validated(evidence.steps, across_chips=target.place is None, begin=begin)
+        assert begin is not None
+        self.memory = memories.law(evidence.memory, process=target.chip.is_host)
+        self.chips = sorted({sample.chip for sample in evidence.steps})
+        self.efficiencies: Efficiencies = begin if target.place else begin.capped()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What must be known of all its projections."""
+        found = [f"efficiencies fitted to records of {', '.join(self.chips)}; {self.validation.said}"]
+        found += self.validation.untried
+        if self.target.place:
+            found.append(f"cost of a kernel: as fitted to records of {self.target.place}")
+        else:
+            found.append(LOWER_END)
+            if self.validation.left_out != "chips":
+                measured = "one chip alone" if len(self.chips) == 1 else f"{len(self.chips)} chips"
+                found.append(
+                    f"records of {measured}: whether another chip reaches the same efficiencies is not validated, for "
+                    f"which records of {LEAST} chips whose files give a launch_us are needed; the upper end of a time "
+                    "says only how far presets of the measured chips were off"
+                )
+        return tuple(found)
+
+    def project(self, subject: Subject) -> Projection:
+        """All quantities of a subject. Raises UserError where figures that a time needs are null."""
+        prediction = subject.prediction()
+        stages = subject.preset.training.trained_stages
+        first = 1
+        rows: list[Row] = []
+        points: list[Point] = []
+        for stage in stages:
+            what = TRAINING if len(stages) == 1 else f"{TRAINING} ({stage.name})"
+            work = subject.step(stage, first)
+            step = self._time(what, work, TRAINING, subject)
+            rows += [step, self._epoch(subject, stage, first), self._energy(work, step, subject)]
+            if subject.execution.world.devices > 1:
+                rows.append(self._scaling(subject, stage, first, step))
+            points.append(_point(subject, what, work, step))
+            first += stage.epochs
+        step = self._time(INFERENCE, prediction, INFERENCE, subject)
+        rows += [step, self._energy(prediction, step, subject)]
+        points.append(_point(subject, INFERENCE, prediction, step))
+        rows += self._memory(subject)
+        return Projection(subject, tuple(rows), tuple(points))
+
+    def ceilings(self, subject: Subject, *works: Work) -> Ceilings:
+        """Those of the chip in the formats of some work. Raises UserError where one is not known."""
+        formats = {name for work in works for name in formats_of(work)}
+        world, target = subject.execution.world, self.target
+        if target.place is None:
+            return of_chip(target.chip, target.file, formats, devices=world.devices)
+        found = next(each.ceilings for each in self.evidence.steps if each.chip == target.place)
+        if lacking := sorted(formats - found.peak.keys()):
+            figures = missing({f"peak_tflops.{name}": getattr(target.chip.peak_tflops, name) for name in lacking})
+            raise UserError(
+                f"{target.chip.title} cannot be projected: {target.file} gives no {'; no '.join(figures)}: "
+                "fill that in there, with its source"
+            )
+        return replace(found, link=self._link(world))
+
+    def _link(self, world: World) -> float | None:
+        """Of a chip that has records, bytes a second to the other devices; None where there is one device."""
+        figure = self.target.chip.link_gb_s
+        if world.devices == 1:
+            return None
+        if figure is None or figure.value is None:
+            raise UserError(
+                f"{self.target.chip.title} cannot be projected onto {world.devices} devices: "
+                f"{self.target.place_of('link_gb_s', figure)}"
+            )
+        return figure.value * GIGA
+
+    def _scaling(self, subject: Subject, stage: Stage, epoch: int, together: Projected) -> Row:
+        """The time of a step on one device over that on several, each with a batch of its own.
+
+        The time of what is sent does not depend on the efficiencies, so that only the rest has an interval.
+        """
+        one = replace(subject, execution=subject.execution.model_copy(update={"world": World()}))
+        work = one.step(stage, epoch)
+        alone = self._seconds(work, self.ceilings(one, work))
+        assert together.point is not None
+        more, factor = together.point - alone, self.validation.of(TRAINING).factor
+        point, low, high = (alone * each / (alone * each + more) for each in (1.0, 1 / factor, factor))
+        basis = together.basis
+        if self.target.chip.is_host:
+            basis += "; not counted: ranks of a CPU add up what they receive with the cores that compute"
+        return Projected(f"scaling, {together.what}", "fraction", point, low, high, basis)
+
+    def _time(self, what: str, work: Work, activity: str, subject: Subject) -> Projected:
+        ceilings = self.ceilings(subject, work)
+        point = self._seconds(work, ceilings)
+        trials = self.validation.of(activity)
+        roof = None if self.target.place else IDEAL.step_s(work, ceilings, 0.0)
+        return within(what, "s", point, trials.factor, trials.said, no_higher=roof)
+
+    def _seconds(self, work: Work, ceilings: Ceilings) -> float:
+        place = self.target.place
+        cost = self.efficiencies.launch_s[place] if place else ceilings.launch_s
+        assert cost is not None
+        return self.efficiencies.step_s(work, ceilings, cost)
+
+    def _epoch(self, subject: Subject, stage: Stage, first: int) -> Row:
+        """The mean over the epochs of a stage, whose steps differ where tokens are hidden."""
+        what = "epoch" if len(subject.preset.training.trained_stages) == 1 else f"epoch ({stage.name})"
+        training = subject.preset.training
+        samples = subject.training_samples(stage)
+        if samples is None:
+            return Refused(what, f"the files of {subject.data_name} say how many samples there are: give --samples")
+        steps = training.steps_of(samples // (training.batch_size * subject.execution.world.devices))
+        if not steps:
+            return Refused(what, f"{samples} samples fill no batch of all devices")
+        groups = epochs_by_hidden_part(subject.preset.network, first, stage.epochs).values()
+        works = [subject.step(stage, epochs[0]) for epochs in groups]
+        ceilings = self.ceilings(subject, *works)
+        trials = self.validation.of(TRAINING)
+
+        def mean(seconds: list[float]) -> float:
+            return steps * sum(len(epochs) * each for epochs, each in zip(groups, seconds, strict=True)) / stage.epochs
+
+        point = mean([self._seconds(work, ceilings) for work in works])
+        roof = None if self.target.place else mean([IDEAL.step_s(work, ceilings, 0.0) for work in works])
+        return within(what, "s", point, trials.factor, f"{steps} steps; {trials.said}", no_higher=roof)
+
+    def _energy(self, work: Work, step: Projected, subject: Subject) -> Row:
+        what = f"energy, {step.what}"
+        chip, devices = self.target.chip, subject.execution.world.devices
+        if lacking := list(missing({"idle_power_w": chip.idle_power_w, "power_cap_w": chip.power_cap_w})):
+            return Refused(what, f"{self.target.file} gives no {'; no '.join(lacking)}: fill that in there")
+        assert chip.idle_power_w
+        assert chip.idle_power_w.value is not None
+        assert chip.power_cap_w.value is not None
+        assert step.point is not None
+        assert step.low is not None
+        assert step.high is not None
+        idle_w, cap_w = devices * chip.idle_power_w.value, devices * chip.power_cap_w.value
+        bounds = idle_w * step.low, cap_w * step.high
+        use = powers.fitted(self.evidence.power)
+        if use is None:
+            basis = f"between the power at rest and the cap: fewer than {powers.LEAST} measured steps have a power"
+            return Projected(what, "J", None, *bounds, basis)
+        rates = powers.in_use(work, self.ceilings(subject, work), step.point)
+        point = step.point * use.power_w(idle_w, cap_w, *rates)
+        return Projected(what, "J", point, *bounds, f"power of {len(self.evidence.power)} measured steps; {step.basis}")
+
+    def _memory(self, subject: Subject) -> Iterator[Row]:
+        preset, what = subject.preset, "memory, training"
+        if not preset.training.epochs:
+            return
+        counted = step_memory(subject.package, preset.network, subject.domain, preset.training, subject.execution)
+        if counted is None:
+            yield Refused(what, f"{subject.model} does not say what it keeps, see harness/models")
+            return
+        peak = self.memory.projected(what, counted.total)
+        yield peak
+        yield Answer("fits", self._fits(subject, peak))
+
+    def _fits(self, subject: Subject, peak: Projected) -> str:
+        chip, preset, devices = with_memory(self.target.chip), subject.preset, subject.execution.world.devices
+        if chip.memory_gib.value is None:
+            return f"not known: {self.target.place_of('memory_gib', chip.memory_gib)}"
+        assert peak.low is not None
+        assert peak.high is not None
+        has = chip.memory_gib.value * GIB / (devices if chip.is_host else 1)
+        room = self.memory.room(has)
+        said = f"{peak.low / GIB:.3g} to {peak.high / GIB:.3g} GiB of {has / GIB:.3g}"
+        if peak.high <= room:
+            return f"yes: {said}"
+        said = f"{'perhaps' if peak.low <= room else 'no'}: {said}"
+        countable = self.memory.countable(has)
+        if countable <= 0:
+            return f"{said}; nothing fits: {self.memory.line.base / GIB:.3g} GiB are taken before a network is there"
+        figure = Figure(value=countable / (1 - RESERVE) / GIB, source="what may be counted, with the reserve")
+        fitted_to = chip.model_copy(update={"memory_gib": figure})
+        try:
+            found = fitting(
+                subject.package, preset.network, subject.domain, preset.training, fitted_to, subject.execution
+            )
+        except UserError as error:
+            return f"{said}; {error}"
+        return f"{said}; by the count it fits as: {label(found)}"
+
+
+def measured_points(evidence: Evidence) -> tuple[Point, ...]:
+    """The steps that records hold."""
+    return tuple(
+        Point(
+            f"{sample.name}, {sample.chip}",
+            sample.activity,
+            sample.work.total.flops / sample.work.total.bytes,
+            sample.work.total.flops / sample.seconds,
+        )
+        for sample in evidence.steps
+    )
+
+
+def _point(subject: Subject, activity: str, work: Work, step: Projected) -> Point:
+    assert step.point
+    assert step.low
+    assert step.high
+    total = work.total
+    rates = (total.flops / seconds for seconds in (step.point, step.high, step.low))
+    return Point(subject.title, activity, total.flops / total.bytes, *rates)

@@ -1,0 +1,42 @@
+"""Parts of the globe that are scored beside the whole of it: types alone. scenarios/regions.yaml holds named ones."""
+
+from pydantic import Field, model_validator
+
+from harness.frozen import Frozen
+
+
+class Band(Frozen):
+    """Latitudes between two bounds, both included."""
+
+    south: float = Field(ge=-90, le=90, description="degrees north")
+    north: float = Field(ge=-90, le=90, description="degrees north")
+
+    @model_validator(mode="after")
+    def _upwards(self) -> "Band":
+        if self.south >= self.north:
+            raise ValueError("south must be less than north")
+        return self
+
+
+class Bounds(Frozen):
+    """Bands of latitudes, all round the globe or eastwards from one meridian to another, both included."""
+
+    latitude: tuple[Band, ...] = Field(default=(Band(south=-90, north=90),), min_length=1)
+    west: float | None = Field(default=None, ge=-180, le=360, description="degrees east")
+    east: float | None = Field(default=None, ge=-180, le=360, description="degrees east")
+
+    @model_validator(mode="after")
+    def _both_meridians(self) -> "Bounds":
+        if (self.west is None) != (self.east is None):
+            raise ValueError("west and east belong together")
+        return self
+
+
+class Region(Bounds):
+    """Bounds with the name by which tables call what lies within."""
+
+    name: str = Field(pattern=r"^\w[\w .+-]*$", max_length=40)
+
+    def __str__(self) -> str:
+        bands = " and ".join(f"{band.south:g} to {band.north:g} degrees north" for band in self.latitude)
+        return f"{self.name}: {bands}{'' if self.west is None else f', {self.west:g} to {self.east:g} degrees east'}"

@@ -1,0 +1,143 @@
+"""The one screen at the end of a bench: what stands on it, and that it is one screen."""
+
+import io
+
+from made_records import make_environment, make_measurements, make_record, make_scenario, make_skill, make_window
+from reports import STEPS_S, add_pair
+from rich.console import Console
+
+from harness.analysis.number_format import MISSING
+from harness.analysis.tables.writing import write_tables
+from harness.results.record import Energy, Phase, PhaseEnergy
+from harness.scenario.execution import GRAPH
+from harness.scenario.scenario import Variant
+
+LINES, WIDTH = 30, 100
+
+
+def screen(results, width=WIDTH):
+    """The lines that are printed."""
+    console = Console(file=io.StringIO(), width=width)
+    write_tables(results.path, suite=None, baseline=None, console=console, brief=True)
+    return console.file.getvalue().splitlines()
+
+
+def row(lines, label):
+    """The columns of a cell."""
+    [line] = [line for line in lines if line.strip().startswith(label) and "warning" not in line]
+    return line.removeprefix(f"  {label}").split()
+
+
+def test_medians_and_the_ratio_of_an_epoch_by_hand(results):
+    """Epochs take two steps; steps of 0.49 to 0.53 s with the median 0.51, the others 1.5 times as long."""
+    add_pair(results)
+    results.certify()
+    lines = screen(results)
+    assert " ".join(row(lines, "pytorch eager")) == f"510 ms 1.22 s 51 ms 512 MiB baseline {MISSING} 1/1"
+    step, infer = ("765", "ms"), ("76.5", "ms")
+    assert row(lines, "mindspore graph")[:8] == [*step, "1.73", "s", *infer, "512", "MiB"]
+    assert row(lines, "mindspore graph")[8:] == ["1.42", "[1.42,", "1.42]", "slower", "1/1", "1/1"]
+
+
+def test_another_way_of_running_is_compared_with_the_base_of_its_framework(results):
+    """Epochs take two steps and 0.2 s: 1.73 s of the base in the middle, 3.26 s of the other way."""
+    add_pair(results)
+    way = Variant(design="one_at_a_time", position=1, name="accumulation: 2")
+    for launch in range(5):
+        scenario = make_scenario("mindspore", execution=GRAPH.model_copy(update={"accumulation": 2}), variant=way)
+        measured = make_measurements(launch=launch, step_s=3 * STEPS_S[launch])
+        results.add(make_record("mindspore", launch, scenario=scenario, measurements=measured))
+    lines = screen(results)
+    assert row(lines, "mindspore graph, accumulation 2")[8] == "1.88"
+    assert "each other way of running a network is compared with the first one of its framework" in lines
+
+
+def test_a_network_that_is_not_certified_is_marked(results):
+    add_pair(results)
+    lines = screen(results)
+    assert "slower†" in row(lines, "mindspore graph")
+    assert "† no certificate says that the networks are the same: crosscast parity --results " in "\n".join(lines)
+
+
+def test_another_forecast_and_one_that_loses_to_persistence(results):
+    """An RMSE of 3 against one of 1, where persistence has 2."""
+    for launch in range(5):
+        for framework, rmse in (("pytorch", 1.0), ("mindspore", 3.0)):
+            measured = make_measurements(launch=launch, skill=make_skill(rmse + launch / 1000))
+            results.add(make_record(framework, launch, measurements=measured))
+    lines = screen(results)
+    assert row(lines, "pytorch eager")[-1] == "1/1"
+    assert row(lines, "mindspore graph")[-2:] == ["0/1", "0/1"]
+
+
+def test_why_there_is_no_energy_and_what_did_not_run(results):
+    add_pair(results)
+    results.add_absent(execution="eager", reason="mindspore not installed")
+    lines = screen(results)
+    assert "energy: none: no sensor: rapl: no powercap tree" in lines
+    assert "mindspore eager did not run: mindspore not installed" in lines
+
+
+def test_many_models_and_warnings_fit_one_screen(results):
+    for model in ("fourcastnet", "graphcast", "aigoms"):
+        for execution in ("eager", "graph"):
+            for framework in ("pytorch", "mindspore"):
+                scenario = make_scenario(framework, execution, model=model)
+                results.add(make_record(framework, 0, scenario=scenario, attempt=f"{framework}{execution}"))
+    lines = screen(results)
+    assert len(lines) <= LINES
+    assert max(len(line) for line in lines if "crosscast" not in line) <= WIDTH
+    first, *others = [line for line in lines if line.startswith("warning: ")]
+    assert first == "warning: all models, all cells: 1 of the 3 launches that an interval needs"
+    assert len(others) <= 2
+
+
+def test_a_warning_names_all_that_it_is_true_of_and_of_many_the_rest_are_counted(results):
+    for model in ("fourcastnet", "graphcast", "aigoms"):
+        for launch in range(3):
+            unclean = model == "graphcast" and launch in (0, 2)
+            environment = make_environment(git_dirty=unclean, cpu_mhz_max=2e3 + launch, container=f"c{launch}")
+            measured = make_measurements(launch=launch)
+            scenario = make_scenario(model=model)
+            foreign = model != "aigoms" and launch == 1
+            results.add(
+                make_record(
+                    launch=launch, scenario=scenario, environment=environment, measurements=measured, foreign=foreign
+                )
+            )
+    lines = screen(results)
+    warnings = [line for line in lines if line.startswith("warning: ")]
+    assert warnings[:2] == [
+        "warning: all models, pytorch eager: container differs between its launches: c0 or c1 or c2",
+        "warning: fourcastnet, graphcast, pytorch eager: other work ran beside launch 1",
+    ]
+    assert len(warnings) == 3
+    assert f"1 more warning: crosscast tables --results {results.path}" in lines
+
+
+def test_cells_that_do_not_fit_are_counted(results):
+    for number in range(20):
+        scenario = make_scenario(model=f"model{number}")
+        results.add(make_record(scenario=scenario, attempt=f"a{number}"))
+    lines = screen(results)
+    assert f"6 more cells: crosscast tables --results {results.path} shows all" in lines
+
+
+def test_joules_of_an_epoch_have_a_column_where_there_are_any(results):
+    """100 J in each valid epoch but the first of a stage."""
+    phases = tuple(
+        Phase(name=name, t0_ns=0, t1_ns=10**10, steps=2, samples=16)
+        for name in ("train pretrain 0", "train pretrain 1", "train pretrain 2", "training")
+    )
+    entries = tuple(
+        PhaseEnergy(phase=phase.name, window=make_window(joules), net_energy_j=None)
+        for phase, joules in zip(phases, (900.0, 90.0, 110.0, 1100.0), strict=True)
+    )
+    for launch in range(3):
+        measured = make_measurements(launch=launch, phases=phases)
+        energy = Energy(collector="nvml", reason=None, phases=entries)
+        results.add(make_record("pytorch", launch, measurements=measured, energy=energy))
+    lines = screen(results)
+    assert lines[2].split()[4] == "J/epoch"
+    assert " ".join(row(lines, "pytorch eager")).endswith(f"512 MiB 100 J baseline {MISSING} 1/1")
+    assert not any(line.startswith("energy: none") for line in lines)

@@ -1,0 +1,28 @@
+"""`bench --port`: a module of a lab's own trains and forecasts in the place of the harness's network."""
+
+from harness.analysis.cells import load_results
+from harness.architectures import architecture
+from harness.models.sources import sources_digest
+
+PORT = """
+from harness.models.fourcastnet.pytorch import blocks, build as build_harness, loss
+
+def build(network, domain, execution):
+    print("this is the port of the lab")
+    return build_harness(network, domain, execution)
+"""
+
+
+def test_the_port_runs_and_the_records_say_so(crosscast, write_suite, tmp_path):
+    (tmp_path / "lab.py").write_text(PORT)
+    suite = write_suite()
+    port = ("--framework", "pytorch", "--port", "lab")
+    done = crosscast("bench", "--suite", suite, *port, "--set", "training.batch_size=4")
+    assert done.returncode == 0, done.stderr
+    (cell,) = load_results(tmp_path / "results").cells
+    (record,) = cell.launches
+    assert cell.scenario.port.name == "lab"
+    assert "this is the port of the lab" in (record.path.parent / "log.txt").read_text()
+    assert record.scenario.training.batch_size == 4
+    assert record.summary.sources != sources_digest(architecture("fourcastnet"), "pytorch")
+    assert "pytorch eager, batch size 4, port lab" in done.stdout

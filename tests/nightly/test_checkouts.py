@@ -1,0 +1,96 @@
+"""Checkouts and environments of a night: moved and kept, never made twice."""
+
+import sys
+
+import pytest
+
+from harness.errors import UserError
+from harness.nightly.checkouts import check_out, commit_of, environment_of
+from harness.nightly.rounds import turns
+from harness.scenario.sites import Night, SiteConfig
+from tests.nightly.conftest import git
+
+SET_UP = """
+import os, pathlib, sys
+place = pathlib.Path(sys.argv[-1]) / "bin"
+place.mkdir(parents=True, exist_ok=True)
+with open(place / "python", "a") as file:
+    file.write(" ".join(sys.argv[1:]) + "|" + os.environ.get("PIP_CACHE_DIR", "") + "|")
+    file.write(os.environ.get("PIP_FIND_LINKS", "") + "|" + os.environ.get("PIP_NO_INDEX", "") + "\\n")
+"""
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Two commits of a project whose set-up is a stand-in, and one whose set-up fails."""
+    folder = tmp_path / "it's a repository"
+    (folder / "harness").mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    (folder / ".gitignore").write_text(".venv*\n")
+    for name, text in (
+        ("one", SET_UP),
+        ("two", SET_UP),
+        ("broken", "import sys; sys.exit('crosscast: no wheels here')"),
+    ):
+        (folder / "name").write_text(name)
+        (folder / "harness/setup_venv.py").write_text(text)
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--message", name)
+        git(folder, "tag", name)
+    return folder
+
+
+def local(**night) -> SiteConfig:
+    return SiteConfig(title="here", scheduler="local", python=sys.executable, night=Night(**night))
+
+
+def test_a_checkout_moves_and_its_environment_stays(repository, tmp_path, monkeypatch):
+    for name in ("PIP_CACHE_DIR", "PIP_FIND_LINKS", "PIP_NO_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    place = tmp_path / "nights/checkouts/candidate"
+    wheels = tmp_path / "wheels"
+    check_out(repository, commit_of(repository, "one"), place)
+    assert (place / "name").read_text() == "one"
+    made = environment_of(place, local(), accelerator=False, wheels=wheels)
+    assert made.python == str(place / ".venv/bin/python")
+    (place / "name").write_text("changed by somebody")
+    (place / "litter").touch()
+    check_out(repository, commit_of(repository, "two"), place)
+    assert (place / "name").read_text() == "two"
+    assert not (place / "litter").exists()
+    environment_of(place, local(wheelhouse="/opt/wheels"), accelerator=False, wheels=wheels)
+    asked = (place / ".venv/bin/python").read_text().splitlines()
+    assert asked == [f".venv|{wheels}||", f".venv|{wheels}|/opt/wheels|1"]
+    on_device = environment_of(place, local(), accelerator=True, wheels=wheels)
+    assert (place / ".venv-accelerator/bin/python").read_text().startswith("--accelerator .venv-accelerator|")
+    assert on_device.python == str(place / ".venv-accelerator/bin/python")
+
+
+def test_a_checkout_whose_folder_was_half_made_is_made_again(repository, tmp_path):
+    place = tmp_path / "candidate"
+    check_out(repository, commit_of(repository, "one"), place)
+    (place / ".git").unlink()
+    check_out(repository, commit_of(repository, "two"), place)
+    assert (place / "name").read_text() == "two"
+
+
+def test_what_cannot_be_is_one_line(repository, tmp_path):
+    with pytest.raises(UserError, match="'three' names no commit of the repository"):
+        commit_of(repository, "three")
+    with pytest.raises(UserError, match="'--all' names no commit"):
+        commit_of(repository, "--all")
+    with pytest.raises(UserError, match="is no repository of git"):
+        commit_of(tmp_path, "one")
+    check_out(repository, commit_of(repository, "broken"), tmp_path / "x")
+    with pytest.raises(UserError, match="cannot be made: crosscast: no wheels here"):
+        environment_of(tmp_path / "x", local(), accelerator=False, wheels=tmp_path)
+
+
+def test_an_environment_that_is_given_is_taken_as_it_is(repository, tmp_path):
+    check_out(repository, commit_of(repository, "broken"), tmp_path / "x")
+    made = environment_of(tmp_path / "x", local(environment="given"), accelerator=False, wheels=tmp_path)
+    assert made.python == sys.executable
+
+
+def test_sides_alternate():
+    assert list(turns(3)) == [(0, 0), (0, 1), (1, 1), (1, 0), (2, 0), (2, 1)]

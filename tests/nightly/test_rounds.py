@@ -1,0 +1,302 @@
+"""Rounds and steps of nights with stand-ins for benches and for Slurm, so that each takes milliseconds."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import stopping
+from harness.commands import cli
+from harness.errors import UserError
+from harness.launch.schedulers import JobState
+from harness.launch.submission.claim import ClaimFile
+from harness.launch.submission.job import this_machine
+from harness.launch.submission.state import BlockState
+from harness.nightly import night
+from harness.nightly.commands import run
+from harness.nightly.kept import read_night
+from harness.nightly.night import Nights, called_back
+from harness.nightly.rounds import Rounds, Side, run_night
+from harness.processes import started
+from harness.scenario.sites import SiteConfig
+from tests.launch.processes import is_gone, pid_in, wait_until
+from tests.nightly.conftest import JUDGED, git
+
+SUITE = "models: [{model: fourcastnet, preset: tiny}]\nframeworks: [{framework: pytorch}]\nlaunches: 1\n"
+BENCH = """
+import json, pathlib, sys
+with (pathlib.Path(__file__).parents[1] / "asked.json").open("a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+"""
+
+
+@pytest.fixture
+def rounds(tmp_path, monkeypatch):
+    """rounds(script, launches): the folder of a night's job, whose benches are this shell script."""
+    for name in ("SLURM_JOB_ID", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "ASCEND_RT_VISIBLE_DEVICES"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(stopping.IN_A_JOB, "")
+
+    def make(script: str, launches: int = 1, **changes) -> Path:
+        bench = tmp_path / "bench"
+        bench.write_text(f"#!/bin/sh\necho $7 >> {tmp_path}/asked\ncd {tmp_path}\n{script}\n")
+        bench.chmod(0o755)
+        sides = [
+            Side(name=name, checkout=str(tmp_path), python=str(bench), chip=name, results=str(tmp_path / name))
+            for name in ("baseline", "candidate")
+        ]
+        folder = tmp_path / "job"
+        folder.mkdir(exist_ok=True)
+        Rounds(sides=sides, suite="smoke", launches=launches, scheduler="local", **changes).write(folder)
+        return folder
+
+    return make
+
+
+def test_a_round_that_failed_is_made_by_the_job_that_goes_on(rounds, tmp_path):
+    folder = rounds("if test -e broken -a $7 = baseline; then echo broken >&2; exit 1; fi")
+    (tmp_path / "broken").touch()
+    assert run_night(folder) == 1
+    state = BlockState.read(folder)
+    assert (state.stage, state.reason, state.records) == ("incomplete", "baseline: broken", ("candidate/0",))
+    (tmp_path / "broken").unlink()
+    assert run_night(folder) == 0
+    assert (tmp_path / "asked").read_text().split() == ["baseline", "candidate", "baseline"]
+    assert BlockState.read(folder).records == ("candidate/0", "baseline/0")
+
+
+def test_a_night_on_this_host_asks_no_scheduler_for_its_devices(rounds):
+    folder = rounds("exit 0", devices=2, visible_devices="ASCEND_RT_VISIBLE_DEVICES")
+    assert run_night(folder) == 0
+    assert "ASCEND_RT_VISIBLE_DEVICES" not in os.environ
+
+
+def test_a_job_that_has_no_claim_on_a_night_leaves_the_state_of_the_one_that_has_it(rounds, tmp_path):
+    folder = rounds("exit 0")
+    with subprocess.Popen(["sleep", "600"]) as other:
+        holder = f"{this_machine()}-{other.pid}-{started(other.pid)}"
+        ClaimFile(folder, "claim").take(holder, "n2", lambda job: False, print)
+        winner = BlockState(stage="running", job=holder, node="n2", started_at="before", records=("baseline/0",))
+        winner.write(folder)
+        status = run_night(folder)
+        other.kill()
+    assert status == 2
+    assert BlockState.read(folder) == winner
+    assert not (tmp_path / "asked").exists()
+
+
+def test_a_bench_that_says_much_when_it_is_ended_is_heard_to_its_end(tmp_path):
+    program = (
+        "import pathlib, signal, sys, time\n"
+        "def end(*_):\n"
+        "    sys.stderr.write('x' * 2**20)\n"
+        "    pathlib.Path('ended').touch()\n"
+        "    sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, end)\n"
+        "pathlib.Path('ready').touch()\n"
+        "time.sleep(600)\n"
+    )
+
+    def interrupt():
+        wait_until((tmp_path / "ready").exists)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt), stopping.catching():
+        run([sys.executable, "-c", program], keep="errors", cwd=tmp_path, ask_s=60)
+    thread.join()
+    assert (tmp_path / "ended").exists()
+
+
+def test_what_a_night_runs_is_gone_when_its_job_is_killed(rounds, tmp_path):
+    folder = rounds("sleep 600 & echo $! > inner\necho $$ > outer\nwait")
+    words = f"from pathlib import Path; from harness.nightly.rounds import run_night; run_night(Path({str(folder)!r}))"
+    with subprocess.Popen([sys.executable, "-c", words]) as job:
+        pids = [pid_in(tmp_path / name) for name in ("outer", "inner")]
+        job.kill()
+    wait_until(lambda: all(map(is_gone, pids)))
+
+
+class Slurm:
+    """A scheduler that keeps what it was asked; a cancelled job goes on for a few questions, as real ones do."""
+
+    def __init__(self) -> None:
+        self.active: set[str] = set()
+        self.cancelled: list[str] = []
+        self.refuses = False
+        self.patience = 2
+
+    def submit(self, tasks, folder, name, devices):
+        self.active.add(f"{len(self.active) + 1}")
+        return [f"{len(self.active)}"]
+
+    def submit_after(self, jobs, task, folder, name):
+        if self.refuses:
+            raise UserError("Slurm refuses the job")
+        return f"after {' '.join(jobs)}"
+
+    def states(self, jobs):
+        if self.cancelled:
+            self.patience -= 1
+        if self.patience < 0:
+            self.active -= set(self.cancelled)
+        return {job: JobState("running" if job in self.active else "ended", "?") for job in jobs}
+
+    def cancel(self, jobs):
+        self.cancelled += jobs
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A repository of two commits whose `harness` keeps what it is asked, with a suite each."""
+    folder = tmp_path / "project"
+    (folder / "harness").mkdir(parents=True)
+    (folder / "scenarios/suites").mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch", "main")
+    for name in ("one", "two", "three"):
+        (folder / "name").write_text(name)
+        (folder / "harness/__init__.py").touch()
+        (folder / "harness/__main__.py").write_text(BENCH)
+        (folder / f"scenarios/suites/of-{name}.yaml").write_text(SUITE)
+        (folder / "scenarios/suites/own.yaml").write_text(SUITE)
+        git(folder, "add", "--all")
+        git(folder, "commit", "--quiet", "--message", name)
+        git(folder, "tag", name)
+    return folder
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch, project):
+    """Nights of a lab whose scheduler is a stand-in."""
+    scheduler = Slurm()
+    monkeypatch.setattr(night, "scheduler_of", lambda site: scheduler)
+    monkeypatch.setattr(night.time, "sleep", lambda seconds: None)
+    monkeypatch.chdir(tmp_path)
+
+    def make(**changes) -> Nights:
+        fields = {"environment": "given", "suite": "own", **changes.pop("night", {})}
+        content = {"title": "lab", "scheduler": "slurm", "time_limit_min": 10, **changes, "night": fields}
+        return Nights(tmp_path / "nights", SiteConfig.model_validate(content), "lab", project, print)
+
+    make.scheduler = scheduler
+    return make
+
+
+def kept(tmp_path: Path) -> list:
+    """All nights, by their folders."""
+    return [read_night(path.parent) for path in sorted(tmp_path.glob("nights/*/night.json"))]
+
+
+def test_a_block_is_noted_before_anything_else_is_asked_of_the_scheduler(lab, tmp_path):
+    lab.scheduler.refuses = True
+    with pytest.raises(UserError, match="Slurm refuses the job"):
+        lab().run("one", "two", "own", (), wait=False)
+    (noted,) = kept(tmp_path)
+    assert (noted.step, noted.jobs, noted.judge) == ("submitted", ("1",), None)
+    lab.scheduler.refuses = False
+    for _ in range(2):
+        assert lab().run("one", "two", "own", (), wait=False) == 0
+    (noted,) = kept(tmp_path)
+    assert (noted.jobs, noted.judge) == (("1",), "after 1")
+
+
+def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_path, monkeypatch):
+    lab().run("one", "two", "own", (), wait=False)
+    moved = night.check_out
+
+    def check_out(*arguments):
+        assert not lab.scheduler.active
+        moved(*arguments)
+
+    monkeypatch.setattr(night, "check_out", check_out)
+    lab().run("one", "three", "own", (), wait=False)
+    assert sorted(each.step for each in kept(tmp_path)) == ["given up", "submitted"]
+    assert lab.scheduler.cancelled == ["after 1", "1"]
+
+
+def test_the_job_that_would_go_on_with_a_night_that_was_given_up_leaves_the_newer_one_alone(lab, tmp_path, capsys):
+    lab().run("one", "two", "own", (), wait=False)
+    lab().run("one", "three", "own", (), wait=False)
+    (folder,) = [path.parent for path in tmp_path.glob("nights/*/night.json") if "given up" in path.read_text()]
+    assert called_back(folder / "job") == 0
+    assert "is over: given up" in capsys.readouterr().out
+    assert [each.step for each in kept(tmp_path)].count("submitted") == 1
+
+
+@pytest.mark.parametrize(
+    ("suite", "text", "changes", "complaint"),
+    [
+        ("of-two", None, {}, "suite 'of-two' is not in the commit of the baseline; did you mean 'of-one'?"),
+        ("wide.yaml", SUITE + "devices: [1, '4']\n", {"devices_per_node": 2}, "takes 4 devices, and a node of this"),
+        ("far.yaml", SUITE + "axes: {world.nodes: [1, 2]}\n", {}, "takes several nodes, and a block runs on one"),
+        ("gone.yaml", None, {}, "gone.yaml: no such file"),
+        ("own", None, {"chip": "a100", "gres": {"h100": "gpu"}}, "gres of the site 'lab' has no entry for chip 'a100'"),
+    ],
+)
+def test_a_suite_that_cannot_be_is_refused_before_an_environment_is_made(
+    lab, tmp_path, suite, text, changes, complaint
+):
+    if text is not None:
+        (tmp_path / suite).write_text(text)
+    nights = lab(**changes, night={"environment": "made"})
+    with pytest.raises(UserError, match=complaint):
+        nights.run("one", "two", suite, (), wait=False)
+    assert [path.name for path in (tmp_path / "nights").iterdir() if path.name[0] != "."] == ["checkouts"]
+
+
+@pytest.mark.parametrize(
+    ("judged", "ended", "verdict"),
+    [
+        (JUDGED, "sys.exit(0)", 0),
+        (JUDGED, "sys.exit(1)", 1),
+        (JUDGED, "sys.exit(2)", 2),
+        (JUDGED, "sys.exit(77)", 3),
+        (JUDGED, "os.kill(os.getpid(), 9)", 3),
+        ("import nowhere", "", 3),
+        ("sys.exit(1)", "", 3),
+    ],
+)
+def test_an_ending_that_is_no_verdict_did_not_run(lab, tmp_path, monkeypatch, judged, ended, verdict):
+    """A gate that has judged leaves its judgement; one that could not begin ends with 1, too."""
+    code = f"import os, sys; {judged}; {ended}"
+    monkeypatch.setattr(night, "GATE_COMMAND", (sys.executable, "-c", code))
+    for name in ("REPORT_COMMAND", "HISTORY_COMMAND"):
+        monkeypatch.setattr(night, name, (sys.executable, "-c", ""))
+    lab().run("one", "two", "own", (), wait=False)
+    lab.scheduler.active.clear()
+    (folder,) = (path.parent for path in tmp_path.glob("nights/*/night.json"))
+    BlockState(stage="done", job="1", node="n", started_at="now").write(folder / "job")
+    assert lab().run("one", "two", "own", (), wait=True) == verdict
+    assert kept(tmp_path)[0].verdict == verdict
+
+
+def test_paths_are_those_of_the_folder_in_which_the_command_is_given(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own-model.yaml").write_text("")
+    text = SUITE.replace("fourcastnet", "own-model.yaml")
+    (tmp_path / "mine.yaml").write_text(f"{text}data: own-data.yaml\n")
+    site = {"title": "t", "scheduler": "local", "python": sys.executable}
+    (tmp_path / "site.yaml").write_text(json.dumps({**site, "night": {"environment": "given", "launches": 1}}))
+    words = ["--site", "site.yaml", "--repository", "project", "--baseline", "one", "--candidate", "two", "--no-wait"]
+    words += ["--data", "era5", "--mapping", "mine.yml", "--suite", "mine.yaml"]
+    with pytest.raises(SystemExit) as ended:
+        cli.cli.main(["nightly", *words], standalone_mode=False)
+    assert not ended.value.code
+    asked = [tmp_path / f"nights/checkouts/{name}/asked.json" for name in ("baseline", "candidate")]
+    wait_until(lambda: all(path.exists() and path.read_text().endswith("\n") for path in asked))
+    for path in asked:
+        (said,) = map(json.loads, path.read_text().splitlines())
+        options = dict(zip(said[1::2], said[2::2], strict=True))
+        assert (options["--data"], options["--mapping"]) == (str(tmp_path / "era5"), str(tmp_path / "mine.yml"))
+        suite = Path(options["--suite"]).read_text()
+        assert Path(options["--suite"]).stem == "mine"
+        assert f"model: {tmp_path / 'own-model.yaml'}" in suite
+        assert f"data: {tmp_path / 'own-data.yaml'}" in suite
+    (noted,) = kept(tmp_path)
+    assert noted.suite == str(tmp_path / "mine.yaml")

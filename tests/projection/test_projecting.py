@@ -1,0 +1,265 @@
+"""`crosscast project` from records to files: what it says, refuses and writes."""
+
+import csv
+import re
+
+import click
+import matplotlib.colors
+import pytest
+from click.testing import CliRunner
+
+from harness.commands.cli import cli
+from harness.data.opening import open_source
+from harness.data.windows import Windows
+from harness.errors import UserError
+from harness.models import fourcastnet, graphcast
+from harness.projection import figures
+from harness.projection.ceilings import Ceilings, HostCeilings, of_host
+from harness.projection.domains import domain_of, training_samples
+from harness.projection.projecting import Point
+from harness.scenario import catalogue
+from tests.projection.planted import CEILINGS, HOST, LAUNCH_S, PLANTED, plant, scenario_of, works_of
+
+OWN_CHIP = """
+title: Our card
+vendor: we
+power_collectors: [nvml]
+memory_gib: {value: 0.05, source: ours}
+bandwidth_gb_s: {value: 2000, source: ours}
+power_cap_w: {value: 400, source: ours}
+idle_power_w: {value: 50, source: ours}
+launch_us: {value: 5, source: ours}
+peak_tflops: {fp32: {value: 20, source: ours}}
+frameworks: {pytorch: {device: cuda, packages: [torch]}}
+verified: nothing
+"""
+
+
+def run(results, *options):
+    found = CliRunner().invoke(cli, ["project", *options, "--results", str(results.path)])
+    if isinstance(found.exception, UserError):
+        return None, str(found.exception)
+    assert isinstance(found.exception, (type(None), click.ClickException)), found.exc_info
+    return found.output, None
+
+
+def rows(results, chip):
+    with (results.path / "projection" / chip / "projection.csv").open() as file:
+        return {row["quantity"]: row for row in csv.DictReader(file)}
+
+
+@pytest.fixture
+def own_chip(tmp_path):
+    path = tmp_path / "ours.yaml"
+    path.write_text(OWN_CHIP)
+    return path
+
+
+def test_a_preset_of_the_same_chip_is_projected_to_what_was_planted(results):
+    """The sixth size is left out of the records, and its planted time and memory lie in the intervals."""
+    plant(results, numbers=range(5))
+    model = results.path.parent / "sizes.yaml"
+    grid, width, depth = scenario_of(5).grid, 256, 2
+    model.write_text(
+        f"""
+title: t
+architecture: fourcastnet
+source: s
+presets:
+  own:
+    grid: {list(grid)}
+    network: {{patch_size: 4, embed_dim: {width}, depth: {depth}}}
+    training: {{batch_size: 4, stages: [{{name: train, epochs: 2, learning_rate: 1.0e-3}}]}}
+"""
+    )
+    output, refusal = run(results, "--chip", "cpu", "--model", str(model), "--preset", "own", "--data", "rossby")
+    assert refusal is None
+    found = rows(results, "cpu")
+    seconds = PLANTED.step_s(works_of(scenario_of(5))[0], CEILINGS, LAUNCH_S)
+    step = found["training step"]
+    assert float(step["projected"]) == pytest.approx(seconds, rel=0.1)
+    assert float(step["projected_low"]) < seconds < float(step["projected_high"])
+    data = catalogue.data("rossby")
+    batches = len(Windows(open_source(data, grid=grid), data.splits).starts("train")) // 4
+    assert float(found["epoch"]["projected"]) == pytest.approx(batches * float(step["projected"]))
+    assert "idle_power_w" in found["energy, training step"]["words"]
+    assert "PROJECTED, NOT MEASURED" in output
+    assert re.search(r"size0, training step: projected .* measured .*%", output)
+
+
+def test_another_chip_has_bounds_that_no_chip_passes_and_energy_between_rest_and_cap(results, own_chip):
+    plant(results)
+    output, refusal = run(results, "--chip", str(own_chip), "--model", "fourcastnet", "--preset", "small")
+    assert refusal is None
+    found = rows(results, "ours")
+    step, energy = found["training step (pretrain)"], found["energy, training step (pretrain)"]
+    low, high = float(step["projected_low"]), float(step["projected_high"])
+    assert low < float(step["projected"]) < high
+    assert energy["projected"] == ""
+    assert float(energy["projected_low"]) == pytest.approx(50 * low)
+    assert float(energy["projected_high"]) == pytest.approx(400 * high)
+    assert "records of one chip alone" in output
+
+
+def test_what_does_not_fit_says_what_would(results, own_chip):
+    plant(results)
+    output, _ = run(results, "--chip", str(own_chip), "--model", "fourcastnet", "--preset", "tiny")
+    (fits,) = re.findall(r"fits: (.+)", output)
+    assert fits.startswith("yes: ")
+    own_chip.write_text(OWN_CHIP.replace("0.05", "0.01"))
+    output, _ = run(results, "--chip", str(own_chip), "--model", "fourcastnet", "--preset", "tiny")
+    (fits,) = re.findall(r"fits: (.+)", output)
+    assert re.match(r"(no|perhaps): .* GiB of 0.01; by the count it fits as: .*accumulation", fits)
+
+
+def test_null_figures_refuse_by_name_with_the_place_to_fill_in(results):
+    plant(results)
+    output, refusal = run(results, "--chip", "ascend910b", "--variant", "910B3", "--model", "fourcastnet")
+    assert output is None
+    assert (
+        "Huawei Ascend 910B3 cannot be projected: scenarios/chips/ascend910b.yaml gives no peak_tflops.fp32" in refusal
+    )
+    assert "no launch_us (looked for:" in refusal
+    assert "fill them in there with their sources, or give a file of your own" in refusal
+    assert "bandwidth_gb_s" not in refusal
+    assert "\n" not in refusal
+    assert not (results.path / "projection" / "ascend910b").exists()
+
+
+def test_a_chip_whose_variants_differ_asks_for_one(results):
+    plant(results)
+    _, refusal = run(results, "--chip", "h100", "--model", "fourcastnet", "--preset", "tiny")
+    assert refusal.endswith("; or name a variant: --variant 'NVIDIA H100 SXM5 80GB'")
+    _, refusal = run(results, "--chip", "h100", "--variant", "H100 PCIe", "--model", "fourcastnet", "--preset", "tiny")
+    assert refusal.endswith("or give a file of your own: --chip my.yaml")
+
+
+def test_several_devices_need_a_link_and_take_longer_by_what_they_send(results, own_chip):
+    plant(results)
+    options = ("--model", "fourcastnet", "--preset", "small")
+    run(results, "--chip", str(own_chip), *options)
+    alone = float(rows(results, "ours")["training step (pretrain)"]["projected"])
+    _, refusal = run(results, "--chip", str(own_chip), "--devices", "4", *options)
+    assert "no link_gb_s" in refusal
+    own_chip.write_text(f"{OWN_CHIP}link_gb_s: {{value: 10, source: ours}}\n")
+    run(results, "--chip", str(own_chip), "--devices", "4", *options)
+    found = rows(results, "ours")
+    preset = catalogue.preset("fourcastnet", "small").preset
+    domain = domain_of(catalogue.data("rossby"), preset.grid)
+    number = sum(each.size for each in fourcastnet.parameters(preset.network, domain))
+    together = float(found["training step (pretrain)"]["projected"])
+    sent_s = 2 * 3 / 4 * 4 * number / 10e9
+    assert together - alone == pytest.approx(sent_s + 6 * 5e-6, rel=1e-6)
+    scaling = found["scaling, training step (pretrain)"]
+    assert float(scaling["projected"]) == pytest.approx(alone / together)
+    assert float(scaling["projected_low"]) < alone / together < float(scaling["projected_high"]) < 1
+
+
+def test_a_chip_with_records_needs_a_link_for_several_devices_too(results):
+    plant(results)
+    _, refusal = run(results, "--chip", "cpu", "--model", "fourcastnet", "--preset", "tiny", "--devices", "2")
+    assert "onto 2 devices: scenarios/chips/cpu.yaml gives no link_gb_s: fill it in there" in refusal
+
+
+def test_without_enough_records_nothing_is_projected(results):
+    plant(results, numbers=range(3))
+    _, refusal = run(results, "--chip", "a100", "--model", "fourcastnet")
+    assert refusal.startswith("no validation, no projection: 4 presets at least")
+    assert not (results.path / "projection" / "a100").exists()
+
+
+def test_records_of_another_mode_validate_nothing(results):
+    plant(results)
+    _, refusal = run(results, "--chip", "a100", "--model", "fourcastnet", "--execution", "compilation=graph")
+    assert "there are 0 (none)" in refusal
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--execution", "bf16"], "give a setting and its value"),
+        (["--execution", "precision.autocast=bf17"], "'bf17' is not one of them"),
+        (["--variant", "A100 SXM9"], "no variant is called 'A100 SXM9'"),
+        (["--execution", "accumulation=²"], "not '²'"),
+        (["--execution", "accumulation=٢"], "not '٢'"),
+        (["--preset", "tinny"], "did you mean 'tiny'"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(results, options, said):
+    plant(results)
+    _, refusal = run(results, "--chip", "a100", "--model", "fourcastnet", *options)
+    assert said in refusal
+
+
+def test_the_files_of_a_table_are_marked_as_projections(results, own_chip):
+    plant(results)
+    run(results, "--chip", str(own_chip), "--model", "fourcastnet", "--preset", "tiny")
+    folder = results.path / "projection" / "ours"
+    latex = (folder / "projection.tex").read_text()
+    assert "PROJECTED, NOT MEASURED" in latex
+    assert r"\color{violet}\itshape" in latex
+    assert latex.count(r"\begin{table*}") == latex.count(r"\end{table*}") == 1
+    for line in latex.splitlines():
+        assert line.startswith("%") or len(re.findall(r"(?<!\\)[{]", line)) == len(re.findall(r"(?<!\\)[}]", line)), (
+            line
+        )
+    assert "PROJECTED, NOT MEASURED" in (folder / "projection.md").read_text()
+    assert {path.suffix for path in folder.iterdir()} == {".md", ".csv", ".tex", ".pdf", ".png"}
+
+
+def test_measured_points_are_filled_and_projected_ones_hollow():
+    figure, data = figures.roofline(
+        "a chip",
+        {"a chip": Ceilings({"fp32": 1e12}, 1e11)},
+        [Point("m", "training step", 10.0, 2e11)],
+        [Point("p", "training step", 20.0, 3e11, 2e11, 4e11)],
+    )
+    (axes,) = figure.axes
+    marks = [line for line in axes.lines if line.get_marker() not in ("None", None, "")]
+    (measured,) = [line for line in marks if line.get_xdata()[0] == 10.0]
+    (projected,) = [line for line in marks if line.get_xdata()[0] == 20.0]
+    assert measured.get_markerfacecolor() != "none"
+    assert projected.get_markerfacecolor() == "none"
+    assert matplotlib.colors.to_hex(measured.get_color()) != matplotlib.colors.to_hex(projected.get_color())
+    roof = axes.lines[0]
+    assert max(roof.get_ydata()) == pytest.approx(1000)
+    assert list(data["provenance"]) == ["measured", "projected"]
+    assert data["projected_flops_per_s"].isna().tolist() == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("name", "model"), [("rossby", "fourcastnet"), ("rossby_forced", "graphcast"), ("ocean", "aigoms")]
+)
+@pytest.mark.parametrize("rollout_steps", [1, 2])
+def test_samples_and_domain_are_those_of_the_data(name, model, rollout_steps):
+    from harness.architectures import architecture
+
+    config, preset = catalogue.data(name), catalogue.preset(model, "tiny").preset
+    package = architecture(model)
+    spec = package.input_spec(preset.network)
+    source = open_source(config, grid=preset.grid)
+    windows = Windows(source, config.splits, spec)
+    assert training_samples(config, spec, rollout_steps) == len(windows.starts("train", rollout_steps))
+    domain = domain_of(config, preset.grid)
+    assert (domain.outputs, domain.forcings, domain.statics) == (len(source.channels), source.forcings, source.statics)
+
+
+def test_channels_of_an_archive_are_known_without_it():
+    config = catalogue.data("era5_graphcast13")
+    domain = domain_of(config, (181, 360))
+    assert domain.outputs == 83
+    assert (
+        training_samples(config, graphcast.input_spec(catalogue.preset("graphcast", "tiny").preset.network), 1) is None
+    )
+
+
+def test_ceilings_of_a_host_are_measured_there_alone(tmp_path):
+    with pytest.raises(UserError, match="run crosscast project once on that host"):
+        of_host(tmp_path, HOST, is_here=False)
+    found = of_host(tmp_path, HOST, is_here=True)
+    assert found.bandwidth > 1e8
+    kept = HostCeilings.model_validate_json((tmp_path / f"ceilings-{HOST}.json").read_text())
+    assert of_host(tmp_path, HOST, is_here=False) == kept.ceilings() == found
+    (tmp_path / f"ceilings-{HOST}.json").write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        of_host(tmp_path, HOST, is_here=True)

@@ -1,0 +1,44 @@
+"""The cost of exchanging gradients is asked for last, and costs nothing else where it cannot be had."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from harness.errors import UserError
+from harness.frameworks.ranks import RankNumber
+from harness.results.measurements import Communication
+from harness.runners.communication import communication
+from tests.analysis.made_records import make_scenario
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (RuntimeError("CUDA error: out of memory\nsee the log"), "RuntimeError: CUDA error: out of memory"),
+        (MemoryError(), "MemoryError: no message"),
+        (UserError("this framework has no such step"), "this framework has no such step"),
+    ],
+)
+def test_whatever_goes_wrong_is_the_reason_why_it_is_not_known(fault, reason):
+    def fail(*arguments, **options):
+        raise fault
+
+    framework = SimpleNamespace(ranks=SimpleNamespace(rank=RankNumber(0, 2, 0), sum=lambda values: values))
+    windows = SimpleNamespace(batch_tasks=fail)
+    training = make_scenario().training
+    assert communication(framework, windows, training, fail, 1) == Communication(reason=reason)
+
+
+def test_nobody_waits_for_a_rank_that_cannot_begin():
+    batch = (np.zeros((2, 1)), np.zeros((2, 1)), None)
+    windows = SimpleNamespace(batch_tasks=lambda *arguments, **options: [lambda: batch])
+    ranks = SimpleNamespace(rank=RankNumber(0, 2, 0), sum=lambda values: values + 1)
+    framework = SimpleNamespace(ranks=ranks, put=lambda array: array)
+    found = communication(framework, windows, make_scenario().training, lambda epoch, random: (), 1)
+    assert found == Communication(reason="another rank could not begin")
+
+
+def test_one_rank_exchanges_nothing():
+    framework = SimpleNamespace(ranks=SimpleNamespace(rank=RankNumber(0, 1, 0)))
+    assert communication(framework, None, make_scenario().training, None, 1) is None
