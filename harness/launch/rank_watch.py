@@ -33,7 +33,7 @@ PEER_LOST = re.compile(
 ADDRESS_IN_USE = re.compile(
     r"EADDRINUSE|address already in use|errno: 98|\bport\b.*\b(?:in use|occupied)", re.IGNORECASE
 )
-EXIT_CODES = (r"exitcode: (-?\d+)\b.*?\bpid: {pid}\b", r"Worker process {pid} exit\w* .*?code: (-?\d+)")
+EXIT_CODES = (r"exitcode *: (-?\d+)\b.*?\bpid: {pid}\b", r"Worker process {pid} exit\w* .*?code: (-?\d+)")
 """How launchers tell the exit status of a process."""
 
 
