@@ -41,6 +41,19 @@ TOGETHER = (
 )
 """Folders whose files share a costly fixture, inner ones first."""
 
+LONGEST = (
+    "tests/models/",
+    "tests/parallel/test_mindspore_ranks.py",
+    "tests/porting/parity/",
+    "tests/cluster/test_planted.py",
+    "tests/rehearsal/",
+    "tests/parallel/",
+    "tests/launch/",
+    "tests/nightly/",
+    "tests/cluster/",
+)
+"""What takes minutes begins first, so that no process waits at the end for another."""
+
 NO_SKIPS = "CROSSCAST_NO_SKIPS"
 """The environment variable that, set to 1, makes a run fail that skips a test, whatever the reason."""
 
@@ -76,6 +89,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=5, help="How often tests/launch/test_kills.py kills a bench.")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def turn(item: pytest.Item) -> int:
+        return next((turn for turn, begin in enumerate(LONGEST) if item.nodeid.startswith(begin)), len(LONGEST))
+
+    items.sort(key=turn)
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "LoadScopeScheduling":
     from xdist.scheduler import LoadScopeScheduling
@@ -85,6 +105,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: "Producer") -> "Load
             path = nodeid.partition("::")[0]
             return next((folder for folder in TOGETHER if path.startswith(f"{folder}/")), path)
 
+    config.option.loadscopereorder = False
     return WholeFiles(config, log)
 
 

@@ -16,6 +16,7 @@ from harness.launch.ending import Ending
 from harness.launch.fitting import chip_here, device_names, fitted, warnings_of, with_memory
 from harness.launch.folder_lock import folder_lock
 from harness.launch.made import MadeLaunches, Unusable
+from harness.launch.own_port import problems_of_ports
 from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
@@ -140,7 +141,7 @@ def _make_launches(
     missing = plans if fresh else [plan for plan in plans if made.completed(plan) is None]
     too_new = [] if profile else [problem for plan in missing if (problem := made.clock_problem(plan))]
     impossible = problems_of(missing, found.archives, results, place.here, captured)
-    refuse([*found.problems, *too_new, *impossible], "nothing was launched")
+    refuse([*found.problems, *too_new, *impossible, *problems_of_ports(missing)], "nothing was launched")
     warnings = warnings_of(matrix, found.archives, place.here)
     told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
     warnings = (*(f"warning: {remark}" for remark in told), *warnings)

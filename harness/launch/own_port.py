@@ -1,16 +1,21 @@
 """The network of a lab's own that a bench runs in the place of the harness's in one framework."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 from harness.errors import UserError
+from harness.launch.plan import LaunchPlan
 from harness.own_code import source_of
+from harness.processes import ask_child
 from harness.scenario.scenario import OwnPort, Selection
 from harness.scenario.schema import FrameworkName
 
 DEFAULT: FrameworkName = "mindspore"
 """The framework of a port where the selection names none, as in `crosscast parity`."""
+
+LIMIT_S = 300.0
+"""What importing a port may take, which imports its framework."""
 
 
 def ports_of(
@@ -36,3 +41,10 @@ def ports_of(
         raise UserError(f"--port {selection.port}: the suite has no {framework}; give --framework {min(frameworks)}")
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     return {framework: OwnPort(name=selection.port, source=digest)}
+
+
+def problems_of_ports(plans: Sequence[LaunchPlan]) -> list[str]:
+    """A line for each port that cannot be loaded by the Python that is to run it."""
+    ports = dict.fromkeys((plan.scenario.port.name, plan.python) for plan in plans if plan.scenario.port)
+    answers = [ask_child("harness.models.ports", name, timeout_s=LIMIT_S, python=python) for name, python in ports]
+    return [answer["reason"] for answer in answers if answer]

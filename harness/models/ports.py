@@ -1,5 +1,10 @@
-"""A network of a lab's own in place of the harness's."""
+"""A network of a lab's own in place of the harness's.
 
+As a program: `ports NAME` prints a JSON object that is empty where the port can be loaded, else with the `reason`.
+"""
+
+import json
+import sys
 from typing import Any
 
 from harness.errors import UserError
@@ -20,3 +25,17 @@ def load_port(name: str | None) -> Any:
     if missing := [each for each in ("build", "loss") if not callable(getattr(port, each, None))]:
         raise UserError(f"port {name!r}: has no {' and no '.join(missing)}; see harness/models/__init__.py")
     return port
+
+
+def main() -> None:
+    """Load a port as a launch would."""
+    try:
+        load_port(sys.argv[1])
+    except UserError as error:
+        print(json.dumps({"reason": str(error)}))
+    else:
+        print("{}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,7 @@
 """`bench --port`: a module of a lab's own trains and forecasts in the place of the harness's network."""
 
+import pytest
+
 from harness.analysis.cells import load_results
 from harness.architectures import architecture
 from harness.models.sources import sources_digest
@@ -26,3 +28,20 @@ def test_the_port_runs_and_the_records_say_so(crosscast, write_suite, tmp_path):
     assert record.scenario.training.batch_size == 4
     assert record.summary.sources != sources_digest(architecture("fourcastnet"), "pytorch")
     assert "pytorch eager, batch size 4, port lab" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("imported", "reason"),
+    [
+        ("build_harness", "port 'lab': has no loss; see harness/models/__init__.py"),
+        ("build_harness, losses", "port lab: ImportError: cannot import name 'losses'"),
+    ],
+)
+def test_a_port_that_cannot_be_loaded_is_refused_before_a_launch(crosscast, write_suite, tmp_path, imported, reason):
+    (tmp_path / "lab.py").write_text(PORT.replace("build_harness, loss", imported))
+    done = crosscast("bench", "--suite", write_suite(), "--framework", "pytorch", "--port", "lab")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert reason in done.stderr
+    assert "nothing was launched" in done.stderr
+    assert not (tmp_path / "results").exists()
