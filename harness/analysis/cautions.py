@@ -38,10 +38,18 @@ def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str,
     places: dict[str, list[str]] = {}
     for line, cell in found:
         places.setdefault(line, []).append(group.label(cell))
-    for line, labels in places.items():
-        of_all = len(labels) == len(ran) > 1
-        lines.append(f"{'all cells' if of_all else '; '.join(labels)}: {line}")
-    return tuple(lines)
+    all_labels = [group.label(cell) for cell in ran]
+    return (*lines, *(f"{_whose(labels, all_labels)}: {line}" for line, labels in places.items()))
+
+
+def _whose(labels: Sequence[str], of_all: Sequence[str]) -> str:
+    """The cells by name, or, of most of many, those that are left."""
+    others = [label for label in of_all if label not in labels]
+    if not others and len(of_all) > 1:
+        return "all cells"
+    if others and len(labels) > 2 * len(others):
+        return f"all cells but {'; '.join(others)}"
+    return "; ".join(labels)
 
 
 def _of_cell(cell: Cell) -> Iterable[str]:

@@ -1,8 +1,11 @@
+from itertools import product
+
 import pytest
 from made_records import (
     make_environment,
     make_measurements,
     make_record,
+    make_scenario,
 )
 from reports import add_pair, read, run
 
@@ -87,6 +90,16 @@ class TestWarnings:
         lines = read(results, "speed")[1]
         assert lines.count("uncommitted changes") == 1
         assert "all cells: made from a checkout with uncommitted changes: launch 2" in lines
+
+    def test_of_what_is_true_of_most_cells_the_others_are_named(self, results):
+        for framework, execution in product(("pytorch", "mindspore"), ("eager", "graph")):
+            for launch in range(3):
+                clean = (framework, execution) == ("pytorch", "graph")
+                scenario, environment = make_scenario(framework, execution), make_environment(git_dirty=not clean)
+                results.add(make_record(framework, launch, scenario=scenario, environment=environment))
+        run(results)
+        told = "made from a checkout with uncommitted changes: launches 0, 1, 2"
+        assert f"- all cells but pytorch graph: {told}" in read(results, "speed")[1]
 
     def test_what_the_files_of_the_data_do_not_state_is_said_once(self, results):
         converted = FieldConversion(
