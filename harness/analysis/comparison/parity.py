@@ -55,7 +55,9 @@ def _certified(cell: Cell, certificates: Sequence[Certificate]) -> _Certified | 
     of_cell = [each for each in certificates if _is_of(each, cell)]
     fitting = [each for each in of_cell if _holds(each, cell, ran, sources)]
     if not fitting:
-        why = f"{cell.label} has no parity certificate"
+        port = f", port {scenario.port.name}" if scenario.port else ""
+        what = f"{scenario.framework} {label(computed(scenario.execution))}{port}"
+        why = f"{what} has no parity certificate"
         if of_cell:
             why = f"the parity certificate of {cell.label} is of {_what_differs(of_cell[-1], cell, ran)}"
         return ParityNote(False, f"{why}; {_remedy(cell)}")
