@@ -15,7 +15,7 @@ option = $(if $(value $(2)), --$(1) $(call quoted,$(2)))
 results_options = $(call option,suite,SUITE)$(call option,results,RESULTS)
 bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,framework,FRAMEWORK)$\
 	$(call option,preset,PRESET)$(call option,data,DATA)$(call option,mapping,MAPPING)$(call option,weights,WEIGHTS)$\
-	$(call option,devices,DEVICES)$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
+	$(call option,devices,DEVICES)$(call option,nodes,NODES)$(call option,repeats,REPEATS)$(results_options)$(if $(filter-out 0,$(FRESH)), --fresh)$(if $(filter-out 0,$(FIT)), --fit)
 project_options = $(call option,chip,CHIP)$(call option,variant,VARIANT)$(call option,model,MODEL)$(call option,preset,PRESET)$\
 	$(call option,data,MAPPING)$(call option,framework,FRAMEWORK)$(call option,execution,EXECUTION)$\
 	$(call option,devices,DEVICES)$(call option,results,RESULTS)
@@ -26,7 +26,7 @@ wheelhouse_options = $(call option,python,PY)$(call option,arch,ARCH)$(call opti
 
 help: ## List the targets and variables
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= WEIGHTS= DEVICES= REPEATS= RESULTS= FRESH=1 FIT=1 LEDGER=;"
+	@echo "Select with CHIP= SUITE= MODEL= FRAMEWORK= PRESET= DATA= MAPPING= WEIGHTS= DEVICES= NODES= REPEATS= RESULTS= FRESH=1 FIT=1 LEDGER=;"
 	@echo "PYTHON= names the Python to set up with, 3.10 to 3.12."
 
 venv: $(bench_venv) ## Make the virtual environment, or bring it up to date

@@ -1,8 +1,10 @@
 """Child processes of the harness: what they inherit, where they may write, and one that answers with a JSON object."""
 
 import contextlib
+import hashlib
 import json
 import os
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -51,6 +53,15 @@ def started(pid: int) -> str | None:
         state, *fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
         return None if state in b"ZX" else fields[18].decode()
     return None
+
+
+def this_machine() -> str:
+    """What stands for this host, its boot and the numbering of its processes."""
+    parts = [os.fsencode(socket.gethostname())]
+    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
+        with contextlib.suppress(OSError):
+            parts.append(os.fsencode(Path(path).readlink()) if path.endswith("/pid") else Path(path).read_bytes())
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def ask_child(module: str, *arguments: object, timeout_s: float, python: str | None = None) -> dict[str, Any]:

@@ -111,9 +111,9 @@ class EnergyAccount:
         shared = [each.told for each in self._strangers if each.t0_ns < t1_ns and each.t1_ns > t0_ns]
         reasons += [f"shared device: {who}" for who in shared]
         reasons += [self._bad_lines] if reasons and self._bad_lines else []
-        energy_j = None if self._problem else _sum(device.energy_j for device in devices)
-        counter_j = None if self._problem else _sum(device.counter_j for device in devices)
-        integral_j = None if self._problem else _sum(device.integral_j for device in devices)
+        energy_j = None if self._problem else total(device.energy_j for device in devices)
+        counter_j = None if self._problem else total(device.counter_j for device in devices)
+        integral_j = None if self._problem else total(device.integral_j for device in devices)
         sources = {device.source for device in devices}
         return WindowEnergy(
             t0_ns=t0_ns,
@@ -128,14 +128,14 @@ class EnergyAccount:
             integral_j=integral_j,
             n_samples=min((device.n_samples for device in devices), default=0),
             n_unique=min((device.n_unique for device in devices), default=0),
-            max_gap_s=_worst([device.max_gap_s for device in devices]),
+            max_gap_s=worst([device.max_gap_s for device in devices]),
             coverage=min((device.coverage for device in devices), default=0.0),
             bracketed=bracketed,
-            missing_fraction=_worst([device.missing_fraction for device in devices]),
+            missing_fraction=worst([device.missing_fraction for device in devices]),
             counter_vs_integral=ratio(counter_j, integral_j),
-            over_cap=_worst([device.over_cap for device in devices]),
-            low_power_at_high_use=_worst([device.low_power_at_high_use for device in devices]),
-            second_opinion=_farthest_from_1([device.second_opinion for device in devices]),
+            over_cap=worst([device.over_cap for device in devices]),
+            low_power_at_high_use=worst([device.low_power_at_high_use for device in devices]),
+            second_opinion=farthest_from_1([device.second_opinion for device in devices]),
             shared_device=bool(shared) or any(device.shared_device for device in devices),
             scope_partial=self._partial,
             sampler_died=died,
@@ -192,18 +192,19 @@ def _by_sensor(readings: Iterable[ReadingT]) -> dict[str, list[ReadingT]]:
     return groups
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
+def total(values: Iterable[float | None]) -> float | None:
     """The sum, None where a value is None or there is none."""
     values = list(values)
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
 
 
-def _farthest_from_1(ratios: Iterable[float | None]) -> float | None:
+def farthest_from_1(ratios: Iterable[float | None]) -> float | None:
+    """The ratio that is farthest from 1, None where none is known."""
     known = [each for each in ratios if each is not None]
     return max(known, key=lambda each: abs(each - 1), default=None)
 
 
-def _worst(values: Sequence[WorstT | None]) -> WorstT | None:
+def worst(values: Sequence[WorstT | None]) -> WorstT | None:
     """The largest value, None where none is known."""
     return max((value for value in values if value is not None), default=None)

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import Counts, PathName, refuse_unusable, results_option, set_option
+from harness.commands.options import (
+    PathName,
+    devices_option,
+    nodes_option,
+    refuse_unusable,
+    results_option,
+    set_option,
+)
 from harness.scenario.limits import MOST_LAUNCHES
 
 
@@ -25,12 +32,8 @@ from harness.scenario.limits import MOST_LAUNCHES
     type=click.Path(path_type=Path),
     help="Start every launch of the one model from this file, published or converted, instead of drawn weights.",
 )
-@click.option(
-    "--devices",
-    type=Counts(),
-    default=(),
-    help="Devices that train one network, or several such numbers in turn: 1,2,4. Batches are those of each device.",
-)
+@devices_option
+@nodes_option
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @click.option("--fresh", is_flag=True, help="Make all launches, not only those without a completed record.")
 @click.option(
@@ -50,6 +53,7 @@ def bench(
     mapping: str | None,
     weights: Path | None,
     devices: tuple[int, ...],
+    nodes: int | None,
     repeats: int | None,
     fresh: bool,
     profile: bool,
@@ -74,7 +78,7 @@ def bench(
     console = PlainConsole()
     suite = catalogue.usual_suite(catalogue.chip(chip)) if suite is None else suite
     selection = Selection(
-        chip, suite, model, framework, preset, data, mapping, repeats, weights, devices, settings, port
+        chip, suite, model, framework, preset, data, mapping, repeats, weights, devices, settings, port, nodes
     )
     outcome = benches.bench(selection, results, console, fresh=fresh, profile=profile, fit=fit)
     if not profile and stopping.IN_A_JOB not in os.environ:

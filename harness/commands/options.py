@@ -69,6 +69,21 @@ class PathName(click.Path):
         return super().convert(value, param, ctx)
 
 
+devices_option = click.option(
+    "--devices",
+    type=Counts(),
+    default=(),
+    help="Devices that train one network, or several such numbers in turn: 1,2,4. Batches are those of each device.",
+)
+
+
+nodes_option = click.option(
+    "--nodes",
+    type=click.IntRange(1, MOST_DEVICES),
+    help="Nodes of a Slurm job among which the devices of each launch are divided evenly; one device is on one node.",
+)
+
+
 results_option = click.option(
     "--results",
     type=PathName(file_okay=False),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import PathName, results_option, set_option
+from harness.commands.options import PathName, devices_option, nodes_option, results_option, set_option
 from harness.scenario.limits import MOST_LAUNCHES
 
 site_option = click.option("--site", required=True, help="Site: a name in scenarios/sites or a YAML file.")
@@ -25,6 +25,8 @@ submission_argument = click.argument("submission", required=False)
 @click.option("--data", type=PathName(str), help="Folder or file of an archive, or its URL, as the nodes see it.")
 @click.option("--mapping", help="Channel mapping of the archive: a name in scenarios/data or a YAML file.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Start every launch of the one model from this file.")
+@devices_option
+@nodes_option
 @click.option("--repeats", type=click.IntRange(1, MOST_LAUNCHES), help="Launches a cell instead of the suite's number.")
 @set_option
 @results_option
@@ -38,6 +40,8 @@ def submit(
     data: str | None,
     mapping: str | None,
     weights: Path | None,
+    devices: tuple[int, ...],
+    nodes: int | None,
     repeats: int | None,
     settings: tuple[str, ...],
     results: Path,
@@ -60,7 +64,9 @@ def submit(
     missing = isinstance(archive, Path) and not archive.exists()
     if missing and of_site.scheduler == "local":
         raise UserError(f"{data}: there is no such file or folder; nothing was submitted")
-    selection = Selection(chip, suite, model, framework, preset, data, mapping, repeats, weights, settings=settings)
+    selection = Selection(
+        chip, suite, model, framework, preset, data, mapping, repeats, weights, devices, settings, nodes=nodes
+    )
     done = hand_in(selection, of_site, Path(site).stem, results, say)
     for left_out in done.left_out:
         say(f"{left_out.name}: not submitted: {left_out.reason}")

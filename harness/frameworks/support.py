@@ -76,8 +76,6 @@ def _loading(framework: FrameworkName, device: str, execution: Execution) -> Ite
 def _world(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
     if execution.world.devices == 1:
         return
-    if execution.world.nodes > 1:
-        yield f"world.nodes: {execution.world.nodes}: the ranks of a launch are started on one node"
     yield from _world_of_mindspore(device, execution) if framework == "mindspore" else _world_of_pytorch(execution)
 
 

@@ -6,11 +6,9 @@ measured by the clock of the file system, which both see.
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from harness.launch.plan import FILE_NAME, Owner
-from harness.processes import is_running, started
+from harness.processes import is_running, started, this_machine
 from harness.results import record
 
 BEAT_S = 60.0
@@ -118,15 +116,6 @@ def _remove(folder: Path) -> bool:
 def _now_s(folder: Path) -> float:
     with tempfile.TemporaryFile(dir=folder) as probe:
         return os.fstat(probe.fileno()).st_mtime
-
-
-def this_machine() -> str:
-    """What stands for this host, its boot and the numbering of its processes."""
-    parts = [os.fsencode(socket.gethostname())]
-    for path in ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid"):
-        with contextlib.suppress(OSError):
-            parts.append(os.fsencode(Path(path).readlink()) if path.endswith("/pid") else Path(path).read_bytes())
-    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def _named(folders: tuple[Path, ...]) -> str:

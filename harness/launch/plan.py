@@ -66,14 +66,24 @@ class LaunchPlan(Frozen):
         return self.scenario.execution.world.devices
 
     @property
+    def nodes(self) -> int:
+        """Nodes that make the launch together, each with as many ranks."""
+        return self.scenario.execution.world.nodes
+
+    @property
+    def ranks_of_node(self) -> int:
+        """Processes on each node."""
+        return self.ranks // self.nodes
+
+    @property
     def runs_on_host(self) -> bool:
         """Whether the device is the CPU."""
         return self.scenario.device.lower() == "cpu"
 
     @property
     def device_count(self) -> int:
-        """Devices of the chip that the launch uses; the ranks on a CPU have one together."""
-        return 1 if self.runs_on_host else self.ranks
+        """Devices of the chip that the launch uses on each node; the ranks on a CPU have one together."""
+        return 1 if self.runs_on_host else self.ranks_of_node
 
     @property
     def python(self) -> str | None:

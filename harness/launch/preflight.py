@@ -150,7 +150,8 @@ class _Limits:
     def problems_of(self, scenario: Scenario, source: Source, package: ModuleType, network: Any) -> list[str]:
         """What of a launch does not fit."""
         needs = memory_needs(scenario, source, package, network)
-        ranks = scenario.execution.world.devices
+        world = scenario.execution.world
+        ranks = world.devices // world.nodes
         of_each, whose = self._machine_bytes // ranks, "of each rank " if ranks > 1 else ""
         if scenario.device.lower() == "cpu":
             return _too_much(needs, of_each, f"{whose}here")

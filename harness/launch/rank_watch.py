@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.launch.ending import Ending, end_of
@@ -38,14 +39,18 @@ EXIT_CODES = (r"exitcode *: (-?\d+)\b.*?\bpid: {pid}\b", r"Worker process {pid} 
 
 
 class RankWatch:
-    """The ranks of the launch in a folder."""
+    """Ranks of the launch in a folder: all of them, or those of one node.
 
-    def __init__(self, folder: Path, size: int) -> None:
-        self._folder, self._size = folder, size
+    Of a rank on another node no process can be looked at; `elsewhere` says whether the launch has failed there.
+    """
+
+    def __init__(self, folder: Path, ranks: range, elsewhere: Callable[[], bool] = lambda: False) -> None:
+        self._folder, self.ranks, self._elsewhere = folder, ranks, elsewhere
         self._begin()
 
     def _begin(self) -> None:
-        self._looked_s = self._failed_s = 0.0
+        self._looked_s = 0.0
+        self._failed_s: float | None = None
         self._first: frozenset[int] = frozenset()
         self._killed: frozenset[int] = frozenset()
 
@@ -58,18 +63,29 @@ class RankWatch:
         if now_s < self._looked_s + LOOK_S:
             return False
         self._looked_s = now_s
-        if not self._first:
-            ended = (rank for rank, each in enumerate(self._states()) if each and (each.is_gone or _has_failed(each)))
-            self._first, self._failed_s = frozenset(ended), now_s
-        if not self._first or now_s <= self._failed_s + GRACE_S:
+        states = self._states()
+        if self._failed_s is None:
+            ended = frozenset(rank for rank, each in states.items() if each and (each.is_gone or _has_failed(each)))
+            if ended or self._elsewhere():
+                self._first, self._failed_s = ended, now_s
+        if self._failed_s is None:
+            return False
+        if not any(states.values()):
+            return True
+        if now_s <= self._failed_s + GRACE_S:
             return False
         self._killed |= self._kill_those_left()
         return now_s > self._failed_s + GRACE_S + LAST_WORDS_S
 
+    @property
+    def was_asked(self) -> bool:
+        """Whether the launch has failed elsewhere alone, as far as anybody has looked."""
+        return self._failed_s is not None and not self._first
+
     def _kill_those_left(self) -> frozenset[int]:
         """Kill the ranks that run; their numbers."""
         killed = set()
-        for rank, each in enumerate(self._states()):
+        for rank, each in self._states().items():
             if each and each.is_running:
                 with contextlib.suppress(OSError):
                     os.kill(each.pid, signal.SIGKILL)
@@ -78,33 +94,41 @@ class RankWatch:
 
     def may_try_again(self, log: str) -> bool:
         """Whether the ranks never met, because somebody else had the port at which they were to."""
-        met = any(each.joined for each in self._states() if each)
+        met = any(each.joined for each in self._states().values() if each)
         return not met and ADDRESS_IN_USE.search(log) is not None
+
+    def is_done(self, ranks: range) -> bool:
+        """Whether these ranks all say that they are done."""
+        states = self._states()
+        return all(each is not None and each.status == "completed" for each in map(states.get, ranks))
 
     def forget(self) -> None:
         """Remove what ranks have left, before they are started again."""
-        for rank in range(self._size):
+        for rank in self.ranks:
             state.path_of(self._folder, rank).unlink(missing_ok=True)
         self._begin()
 
-    def ending(self, log: str) -> Ending | None:
+    def ending(self, log: str, elsewhere: Ending | None = None) -> Ending | None:
         """How the launch ended by its ranks, `log` being what launcher and ranks have printed.
 
-        None where no rank says anything of an end: the launcher has to be judged. The cause is looked for among the
-        ranks that were the first to end, and among others only where those have merely lost one.
+        `elsewhere` is how other nodes say that it ended there. None where no rank says anything of an end: the launcher
+        has to be judged. The cause is looked for among the ranks that were the first to end, and among others only
+        where those have merely lost one.
         """
         states = self._states()
-        if all(each and each.status == "completed" for each in states):
+        if all(each and each.status == "completed" for each in states.values()):
             return Ending("completed", None)
-        first = [each if rank in self._first else None for rank, each in enumerate(states)]
-        if self._first and not all(each is None or _has_lost_another(each) for each in first):
+        first = {rank: each if rank in self._first else None for rank, each in states.items()}
+        if self._first and not all(each is None or _has_lost_another(each) for each in first.values()):
             states = first
-        gone = [rank for rank, each in enumerate(states) if each and each.is_gone and rank not in self._killed]
+        gone = [rank for rank, each in states.items() if each and each.is_gone and rank not in self._killed]
         failed = sorted(
-            ((each.t_ns or 0, rank, each) for rank, each in enumerate(states) if each and _has_failed(each)),
+            ((each.t_ns or 0, rank, each) for rank, each in states.items() if each and _has_failed(each)),
             key=lambda found: found[:2],
         )
         own = [found for found in failed if not _has_lost_another(found[2])]
+        if not own and elsewhere is not None and not has_lost_another(elsewhere.reason):
+            return elsewhere
         if own or (failed and not gone):
             _, rank, said = (own or failed)[0]
             return Ending(said.status or "crashed", f"rank {rank}: {said.reason}")
@@ -112,7 +136,7 @@ class RankWatch:
             return Ending("crashed", self._said_of_gone(gone, states, log))
         return None
 
-    def _said_of_gone(self, gone: list[int], states: list[RankState | None], log: str) -> str:
+    def _said_of_gone(self, gone: list[int], states: dict[int, RankState | None], log: str) -> str:
         """The first rank of which a launcher tells that it failed, and how; else all that are gone."""
         for rank in gone:
             for pattern in EXIT_CODES:
@@ -122,8 +146,8 @@ class RankWatch:
         numbers = " and ".join(map(str, gone))
         return f"{'rank' if len(gone) == 1 else 'ranks'} {numbers}: gone without a word"
 
-    def _states(self) -> list[RankState | None]:
-        return [state.read(self._folder, rank) for rank in range(self._size)]
+    def _states(self) -> dict[int, RankState | None]:
+        return {rank: state.read(self._folder, rank) for rank in self.ranks}
 
 
 def _has_failed(each: RankState) -> bool:
@@ -131,4 +155,9 @@ def _has_failed(each: RankState) -> bool:
 
 
 def _has_lost_another(each: RankState) -> bool:
-    return _has_failed(each) and PEER_LOST.search(each.reason or "") is not None
+    return _has_failed(each) and has_lost_another(each.reason)
+
+
+def has_lost_another(reason: str | None) -> bool:
+    """Whether this is what somebody says that has merely lost a rank."""
+    return PEER_LOST.search(reason or "") is not None

@@ -12,38 +12,37 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Protocol
 
-from collectors.occupancy.occupant_watch import OccupantWatch
-from collectors.occupancy.occupants import Occupancy
-from collectors.sampling.process import SamplerOutcome, SamplerProcess
 from harness import stopping
-from harness.errors import UserError, one_line
+from harness.errors import UserError
 from harness.launch import leftovers
 from harness.launch.ending import Ending
-from harness.launch.energy import TRAINING, account, device_processes, energy_of_device, power_plan
-from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
-from harness.launch.host_energy import HostSamplers
+from harness.launch.energy import TRAINING, energy_of_device
 from harness.launch.made import is_made
+from harness.launch.nodes.other_nodes import other_nodes
+from harness.launch.nodes.together import energy_of_all, load_of_all, nodes_of
 from harness.launch.plan import FILE_NAME as PLAN_NAME
 from harness.launch.plan import LaunchPlan
 from harness.launch.turns import turn
+from harness.launch.watched_node import WatchedNode
 from harness.launch.worker_process import Progress, run_worker
-from harness.machine import accelerators, environment, rehearsal
+from harness.machine import environment, rehearsal
 from harness.processes import worker_environment
 from harness.results import steps
 from harness.results.ranks import as_one, measurements_name, remove_measurements, times_of
 from harness.results.record import (
     FILE_NAME,
-    Energy,
     Environment,
-    Load,
-    MeasuredParts,
     Measurements,
+    Node,
     Rank,
     Record,
     WorkerMeasurements,
     save,
 )
-from harness.scenario.variants import as_variant, variant_of
+from harness.scenario.variants import variant_of
+
+UNKNOWN = "unknown"
+"""The host of a rank whose node never answered."""
 
 
 class Watcher(Protocol):
@@ -95,36 +94,34 @@ def launch(plan: LaunchPlan, results: Path, captured: Environment, progress: Pro
 
 
 def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment, progress: Progress) -> Record:
-    chip = plan.chip
     plan = plan.model_copy(update={"owner": leftovers.this_process()})
     plan.write(folder)
     started = datetime.now(timezone.utc)
-    load_before, meter = os.getloadavg()[0], ForeignLoadMeter()
-    states = accelerators.states(chip.visible_devices, "before", plan.device_count)
+    others = other_nodes(plan, folder, captured, results)
     child_environment = worker_environment(os.environ)
-    sampler = SamplerProcess.start(folder / "power.jsonl", chip.power_collectors, child_environment)
-    occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, child_environment)
-    beside = HostSamplers(folder)
+    watched = WatchedNode(plan, folder, child_environment)
     interrupted: KeyboardInterrupt | None = None
     try:
         with stopping.allowed():
-            sampler.wait_ready()
-            beside.start(chip, sampler, child_environment)
-            occupants.wait_ready()
-            power = power_plan(sampler, plan.scenario.idle_s)
-            plan = plan.model_copy(update={"power": power})
-            ending = run_worker(plan, folder, child_environment, progress)
+            plan = plan.model_copy(update={"power": watched.wait_ready()})
+            ending = run_worker(plan, folder, child_environment, progress, others)
     except KeyboardInterrupt as error:
         interrupted = error
-        ending = Ending("interrupted", stopping.cause_of(stopping.number_of(error)))
+        cause = stopping.cause_of(stopping.number_of(error))
+        ending = Ending("interrupted", "; ".join(filter(None, (cause, others and others.doubts()))))
     finally:
-        outcome, occupancy = sampler.stop(), occupants.stop(plan.device_count)
-        beside.stop()
-    foreign_cores = meter.foreign_cores()
+        watched.stop()
     measured, measurements, problem = _read_measurements(folder, plan.ranks)
     if ending.status == "completed" and (problem or measurements.memory is None):
         ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
-    energy = _account(plan, folder, outcome, measurements, results, occupancy, beside)
+    energy = watched.energy(measurements, results)
+    load = watched.load(captured.cpu_count)
+    nodes = (Node(node=0, environment=captured, load=load, energy=energy),)
+    if others is not None:
+        nodes = nodes_of(nodes[0], others.reports())
+        load = load_of_all(load, nodes)
+        named = zip(others.names, nodes, strict=True)
+        energy = energy_of_all({f"node {name}": node.energy for name, node in named}, plan.device_count)
     record = Record(
         scenario=plan.scenario,
         cell=plan.scenario.cell,
@@ -133,21 +130,14 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         bench=plan.bench,
         order=plan.order,
         started_at=started.isoformat(timespec="seconds"),
-        duration_s=meter.elapsed_s,
+        duration_s=watched.elapsed_s,
         status=ending.status,
         purpose="profile" if plan.profile else rehearsal.purpose(),
         reason=ending.reason,
         environment=captured,
-        load=Load(
-            load_average_1min=load_before,
-            cpu_count=captured.cpu_count,
-            foreign_cores=foreign_cores,
-            foreign=foreign_cores > foreign_cores_allowed(meter.cores),
-            cores=meter.cores,
-            devices=device_processes(occupancy),
-            device_states=(*states, *accelerators.states(chip.visible_devices, "after", plan.device_count)),
-        ),
-        ranks=_ranks(plan, captured, measured, energy),
+        load=load,
+        ranks=_ranks(plan, nodes, measured),
+        nodes=nodes if others is not None else (),
         measurements=measurements,
         steps=steps.save(measured, folder),
         energy=energy,
@@ -178,55 +168,28 @@ def _read_measurements(folder: Path, ranks: int) -> tuple[Sequence[WorkerMeasure
         return [WorkerMeasurements()] * ranks, Measurements(), problem
 
 
-def _ranks(
-    plan: LaunchPlan, environment: Environment, measured: Sequence[WorkerMeasurements], energy: Energy
-) -> tuple[Rank, ...]:
-    """The ranks of a launch on one node, of which rank n has the n-th of the devices that the job sees."""
+def _ranks(plan: LaunchPlan, nodes: Sequence[Node], measured: Sequence[WorkerMeasurements]) -> tuple[Rank, ...]:
+    """The ranks of a launch: of those of a node the n-th has the n-th of the devices that the job sees there."""
     found = []
     for number, each in enumerate(measured):
-        name = _device_name(each)
+        node, local = nodes[number // plan.ranks_of_node], number % plan.ranks_of_node
+        name = each.framework.device_name if each.framework else None
         variant = variant_of(plan.chip, name)
-        device = None if plan.runs_on_host else number
+        device = None if plan.runs_on_host else local
         rank = Rank(
             rank=number,
-            host=environment.host,
+            host=node.environment.host if node.environment else UNKNOWN,
             device=device,
             device_name=name,
             variant=variant.name if variant else None,
         )
         if plan.ranks > 1:
+            has_device = device is not None and node.energy is not None
             of_several = {
                 "times": times_of(each),
                 "memory": each.memory,
-                "energy_j": None if device is None else energy_of_device(energy, TRAINING, device),
+                "energy_j": energy_of_device(node.energy, TRAINING, local) if has_device else None,
             }
             rank = rank.model_copy(update=of_several)
         found.append(rank)
     return tuple(found)
-
-
-def _cap_w(plan: LaunchPlan, measurements: MeasuredParts) -> float | None:
-    """The power cap of the variant that the launch ran on, in watts; None where the chip's file does not know it."""
-    return as_variant(plan.chip, _device_name(measurements)).power_cap_w.value
-
-
-def _device_name(measurements: MeasuredParts) -> str | None:
-    return measurements.framework.device_name if measurements.framework else None
-
-
-def _account(
-    plan: LaunchPlan,
-    folder: Path,
-    outcome: SamplerOutcome,
-    measurements: MeasuredParts,
-    results: Path,
-    occupancy: Occupancy | None,
-    beside: HostSamplers,
-) -> Energy:
-    """The energy of the launch; whatever is wrong with the power log costs no other measurement."""
-    chip, cap_w = plan.scenario.chip, _cap_w(plan, measurements)
-    try:
-        hosts = beside.logs()
-        return account(folder, outcome, measurements, chip, results, cap_w, occupancy, plan.device_count, hosts)
-    except Exception as error:
-        return Energy(collector=outcome.collector, reason=f"the power log cannot be used: {one_line(error)}")

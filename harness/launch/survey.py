@@ -87,6 +87,7 @@ def survey(selection: Selection, progress: "Progress" = lambda fraction: None) -
         unavailable=_unavailable(chip, suite.framework_names),
         framework=selection.framework,
         devices=selection.devices,
+        nodes=selection.nodes,
         ports=ports_of(selection, models, suite.framework_names),
     )
     problems += found.problems

@@ -15,6 +15,7 @@ from harness.errors import UserError
 from harness.launch import leftovers
 from harness.launch.ending import Ending
 from harness.launch.made import is_made
+from harness.launch.nodes.other_nodes import other_nodes
 from harness.launch.plan import LaunchPlan, PowerPlan
 from harness.launch.supervisor import Watcher
 from harness.launch.turns import turn
@@ -67,6 +68,7 @@ def warm_up(plan: LaunchPlan, results: Path, captured: Environment, watcher: Wat
                 folder,
                 worker_environment(os.environ),
                 lambda text, fraction: watcher.update(f"warm-up, {text}", 0.0),
+                other_nodes(short, folder, captured, results),
             )
         except OSError as error:
             raise UserError(

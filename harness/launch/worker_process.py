@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast, get_args
 
@@ -18,7 +19,8 @@ from harness.faults import MACHINE, fault_in
 from harness.launch import leftovers
 from harness.launch.compile_environment import compiling
 from harness.launch.ending import Ending, end_of
-from harness.launch.launchers import Launcher, free_port, launcher_of
+from harness.launch.launchers import Meeting, free_port, launcher_of
+from harness.launch.nodes.other_nodes import OtherNodes
 from harness.launch.plan import LaunchPlan
 from harness.launch.rank_watch import RankWatch
 from harness.launch.room import cores
@@ -47,24 +49,57 @@ MOST_OF_A_LOG, TOLD_BY_RANKS = 1 << 18, 1 << 20
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
-def run_worker(plan: LaunchPlan, folder: Path, environment: dict[str, str], progress: Progress) -> Ending:
+@dataclass(frozen=True)
+class _Start:
+    """One start of the ranks of a node: `progress` is None on any node but the first, which alone is told of it.
+
+    `watch` is None of a launch of one rank, `others` of one on a single node.
+    """
+
+    plan: LaunchPlan
+    folder: Path
+    log: Path
+    environment: dict[str, str]
+    meeting: Meeting
+    progress: Progress | None = None
+    watch: RankWatch | None = None
+    others: OtherNodes | None = None
+
+
+def run_worker(
+    plan: LaunchPlan,
+    folder: Path,
+    environment: dict[str, str],
+    progress: Progress,
+    others: OtherNodes | None = None,
+) -> Ending:
     """Run the workers of a launch to their end, and end them where they take too long or the user interrupts.
 
-    What they print goes to log.txt. `progress` gets what the first rank does and the fraction done. Where the port at
-    which ranks meet was taken by somebody else, they are started again with another. Raises OSError where the folder
-    cannot be written or there is no process to be had, and KeyboardInterrupt where a signal came before the workers had
-    said that they are done.
+    What they print goes to log.txt. `progress` gets what the first rank does and the fraction done; `others` are the
+    other nodes of a launch on several. Where the port at which ranks meet was taken by somebody else, they are started
+    again with another. Raises OSError where the folder cannot be written or there is no process to be had, and
+    KeyboardInterrupt where a signal came before the workers had said that they are done.
     """
-    launcher = launcher_of(plan)
+    log = folder / "log.txt"
     if plan.ranks == 1:
-        return _run(launcher, plan, folder, environment, progress, None)
-    watch = RankWatch(folder, plan.ranks)
+        return _run(_Start(plan, folder, log, environment, Meeting(free_port()), progress))
+    watch = RankWatch(folder, range(plan.ranks), (lambda: False) if others is None else others.has_failed)
+    shared = with_share_of_threads(environment, plan.ranks_of_node)
     for _ in range(PORTS_TRIED):
         watch.forget()
-        ending = _run(launcher, plan, folder, with_share_of_threads(environment, plan.ranks), progress, watch)
-        if ending.status == "completed" or not watch.may_try_again(_end_of_log(folder / "log.txt", TOLD_BY_RANKS)):
+        meeting = Meeting(free_port()) if others is None else Meeting(free_port(""), others.address)
+        ending = _run(_Start(plan, folder, log, shared, meeting, progress, watch, others))
+        if ending.status == "completed" or not watch.may_try_again(_end_of_log(log, TOLD_BY_RANKS)):
             return ending
     return Ending(ending.status, f"{PORTS_TRIED} ports of this node were taken by others: {ending.reason}")
+
+
+def run_on_node(
+    plan: LaunchPlan, folder: Path, log: Path, environment: dict[str, str], meeting: Meeting, watch: RankWatch
+) -> Ending:
+    """Run the workers of a node after the first, whose ranks `watch` has; raises what `run_worker` raises."""
+    shared = with_share_of_threads(environment, plan.ranks_of_node)
+    return _run(_Start(plan, folder, log, shared, meeting, watch=watch))
 
 
 def with_share_of_threads(environment: dict[str, str], ranks: int) -> dict[str, str]:
@@ -72,27 +107,23 @@ def with_share_of_threads(environment: dict[str, str], ranks: int) -> dict[str, 
     return {**dict.fromkeys(THREADS, str(max(1, cores() // ranks))), **environment}
 
 
-def _run(
-    launcher: Launcher,
-    plan: LaunchPlan,
-    folder: Path,
-    environment: dict[str, str],
-    progress: Progress,
-    watch: RankWatch | None,
-) -> Ending:
+def _run(start: _Start) -> Ending:
     kills_before = _oom_kills()
-    scenario = plan.scenario
-    log_path = folder / "log.txt"
+    plan, watch, others = start.plan, start.watch, start.others
+    scenario, launcher = plan.scenario, launcher_of(plan)
     with (
         stopping.held(),
-        compiling(scenario.framework, scenario.device, scenario.execution, environment) as worker_environment,
+        compiling(scenario.framework, scenario.device, scenario.execution, start.environment) as worker_environment,
         scratch_folder("ranks") as scratch,
     ):
-        with WorkerLog(log_path) as log, _channel(plan, scratch) as (pipe, told, kept):
+        with WorkerLog(start.log) as log, _channel(plan, scratch) as (pipe, told, kept):
             try:
-                told.write(folder)
+                if start.progress is not None:
+                    told.write(start.folder)
+                if others is not None:
+                    others.start(start.meeting, log.descriptor)
                 worker = children.start(
-                    launcher.command(plan, folder, free_port(), scratch),
+                    launcher.command(plan, start.folder, start.meeting, scratch),
                     env=worker_environment,
                     stdin=subprocess.DEVNULL,
                     stdout=log.descriptor,
@@ -103,10 +134,12 @@ def _run(
                 for descriptor in kept:
                     os.close(descriptor)
                 log.read()
-            followed = _Following(pipe, worker, folder, scenario.time_limit_s, progress, watch)
+            followed = _Following(pipe, worker, start)
             try:
                 with stopping.allowed():
                     followed.to_the_end()
+                    if others is not None:
+                        others.finish(well=watch is not None and watch.is_done(range(plan.ranks_of_node)))
             except KeyboardInterrupt:
                 followed.drain()
                 if followed.told is None or followed.told.status != "completed":
@@ -115,15 +148,17 @@ def _run(
             finally:
                 hung = worker.poll() is None
                 gone = worker.end(TERMINATE_GRACE_S)
-        _append(launcher.logs(scratch), log_path)
+                if others is not None:
+                    others.end()
+        _append(launcher.logs(scratch), start.log)
     killed = _oom_kills() > kills_before
     if watch is None:
         judged = _judge(followed, worker.returncode, hung, killed)
     else:
-        judged = _judge_ranks(
-            followed, watch.ending(_end_of_log(log_path, TOLD_BY_RANKS)), worker.returncode, hung, killed
-        )
-    ending = _explained(judged, log_path)
+        printed = _end_of_log(start.log, TOLD_BY_RANKS)
+        by_ranks = watch.ending(printed, None if others is None else others.ending(printed))
+        judged = _judge_ranks(followed, by_ranks, worker.returncode, hung, killed)
+    ending = _explained(judged, start.log)
     if gone:
         return ending
     left = f"process {worker.pid} waits in the kernel and could not be killed"
@@ -160,19 +195,11 @@ def _append(logs: Sequence[Path], log: Path) -> None:
 class _Following:
     """Reads what a worker says of itself until it has ended or has no more time."""
 
-    def __init__(
-        self,
-        pipe: io.FileIO,
-        worker: children.Child,
-        folder: Path,
-        limit_s: float,
-        progress: Progress,
-        watch: RankWatch | None,
-    ) -> None:
+    def __init__(self, pipe: io.FileIO, worker: children.Child, start: _Start) -> None:
         self.told: Ending | None = None
         self.cut: str | None = None
-        self._pipe, self._worker, self._folder, self._limit_s, self._progress = pipe, worker, folder, limit_s, progress
-        self._watch = watch
+        self._pipe, self._worker, self._folder = pipe, worker, start.folder
+        self._limit_s, self._progress, self._watch = start.plan.scenario.time_limit_s, start.progress, start.watch
         self._begun_s = self._heard_s = self._beaten_s = time.monotonic()
         self._rest = b""
 
@@ -212,7 +239,7 @@ class _Following:
             return now_s > self._heard_s + EXIT_GRACE_S
         if now_s > self._begun_s + self._limit_s:
             self.cut = f"not done after the time limit of {self._limit_s:g} s"
-        elif now_s > self._heard_s + SILENCE_S:
+        elif self._progress is not None and now_s > self._heard_s + SILENCE_S:
             self.cut = f"said nothing for {SILENCE_S:g} s; see log.txt"
         return self.cut is not None
 
@@ -239,7 +266,7 @@ class _Following:
         text, fraction = message.get("text"), message.get("fraction")
         if status in get_args(Status) and (reason is None or isinstance(reason, str)):
             self.told = Ending(cast(Status, status), reason)
-        elif isinstance(text, str) and isinstance(fraction, int | float) and 0 <= fraction <= 1:
+        elif self._progress and isinstance(text, str) and isinstance(fraction, int | float) and 0 <= fraction <= 1:
             with contextlib.suppress(OSError):
                 self._progress(text, fraction)
         else:

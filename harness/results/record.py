@@ -41,6 +41,7 @@ from harness.results.measurements import (
     Startup,
     StepTimes,
 )
+from harness.results.nodes import Node
 from harness.results.phases import AppliedCalibration, Energy, Idle, Phase, PhaseEnergy, Sampling, ScopeEnergy
 from harness.results.series import Epoch, Latency, TrainingStage, WorkerMeasurements
 from harness.results.steps import StepsFile
@@ -68,6 +69,7 @@ __all__ = [
     "MeasuredParts",
     "Measurements",
     "Memory",
+    "Node",
     "OtherProcess",
     "Phase",
     "PhaseEnergy",
@@ -118,6 +120,7 @@ class Record(Frozen):
     environment: Environment
     load: Load
     ranks: tuple[Rank, ...] = Field(default=(), description="in order; a launch on one device has one")
+    nodes: tuple[Node, ...] = Field(default=(), description="in order, where several nodes made the launch")
     measurements: Measurements
     steps: StepsFile | None = Field(default=None, description="the steps in steps.parquet; None where there is no file")
     energy: Energy

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
 from harness.data.config import DataConfig
 from harness.errors import UserError
 from harness.scenario import axes
@@ -112,11 +114,13 @@ def expand(
     unavailable: Mapping[FrameworkName, str] | None = None,
     framework: str | None = None,
     devices: Sequence[int] = (),
+    nodes: int | None = None,
     ports: Mapping[FrameworkName, OwnPort] | None = None,
 ) -> Expansion:
     """Every subject in every framework and execution of a suite, or in one framework alone.
 
-    `devices` are numbers of devices in the place of those of the suite.
+    `devices` are numbers of devices in the place of those of the suite, `nodes` the number of nodes among which those of
+    each launch are divided.
     `supports` says what cannot run anywhere, `unavailable` which frameworks cannot run at all where the bench is to be,
     and why. `ports` run in the place of the harness's own networks.
     """
@@ -129,7 +133,7 @@ def expand(
                 wider
                 for way in _ways_of(suite, subject.entry)
                 if framework in (None, way.framework)
-                for wider in _on_devices(way, devices or suite.devices, suite.scaling)
+                for wider in _on_devices(way, devices or suite.devices, suite.scaling, nodes)
             ]
         except UserError as error:
             problems.append(f"suite {suite_name!r}: {subject.model} {subject.preset}: {error}")
@@ -148,17 +152,17 @@ def expand(
     return Expansion(tuple(cells), tuple(absent), tuple(dict.fromkeys(problems)))
 
 
-def ways_of(suite: SuiteConfig, devices: Sequence[int] = ()) -> tuple[Way, ...]:
+def ways_of(suite: SuiteConfig, devices: Sequence[int] = (), nodes: int | None = None) -> tuple[Way, ...]:
     """All frameworks and executions of a suite, each once, whatever the model; `devices` in the place of the suite's.
 
-    Raises UserError where settings do not fit together.
+    `nodes` are those of `expand`. Raises UserError where settings do not fit together.
     """
     return tuple(
         dict.fromkeys(
             wider
             for model in suite.models
             for way in _ways_of(suite, model)
-            for wider in _on_devices(way, devices or suite.devices, suite.scaling)
+            for wider in _on_devices(way, devices or suite.devices, suite.scaling, nodes)
         )
     )
 
@@ -183,22 +187,40 @@ def _ways(suite: SuiteConfig, model: SuiteModel) -> Iterator[Way]:
             yield Way(entry.framework, execution, variant)
 
 
-def _on_devices(way: Way, devices: Sequence[int], scaling: Sequence[Scaling]) -> Iterator[Way]:
+def _on_devices(
+    way: Way, devices: Sequence[int], scaling: Sequence[Scaling], nodes: int | None = None
+) -> Iterator[Way]:
     """A way on each number of devices, itself where none is given; on several as each kind of scaling has it.
 
-    What divides the states of one network among devices is plain on one of them.
+    What divides the states of one network among devices is plain on one of them, which is on one node. Raises UserError
+    where devices cannot be divided among the nodes.
     """
-    if not devices:
+    if not devices and nodes is None:
         yield way
         return
-    for number in dict.fromkeys(devices):
-        world = way.execution.world.model_copy(update={"devices": number})
-        if number == 1:
+    for number in dict.fromkeys(devices or (way.execution.world.devices,)):
+        if number == 1 and devices:
             yield way._replace(execution=way.execution.model_copy(update={"world": World()}))
+            continue
+        world = _world(way.execution.world, number, nodes)
+        if not devices:
+            yield way._replace(execution=way.execution.model_copy(update={"world": world}))
             continue
         for kind in dict.fromkeys(scaling):
             wider = way.execution.model_copy(update={"world": world})
             yield way._replace(execution=wider, divided=kind == "strong")
+
+
+def _world(world: World, devices: int, nodes: int | None) -> World:
+    """A world with so many devices in all, and on so many nodes where these are given."""
+    changed = {"devices": devices, "nodes": world.nodes if nodes is None else nodes}
+    try:
+        return World.model_validate(world.model_dump() | changed)
+    except ValidationError as error:
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise UserError(
+            f"{what}: give the devices of all nodes together, as in DEVICES={2 * changed['nodes']}"
+        ) from None
 
 
 def _undivided(subject: ModelOnData, way: Way) -> str | None:

@@ -132,6 +132,7 @@ class Selection:
     devices: tuple[int, ...] = ()
     settings: tuple[str, ...] = ()
     port: str | None = None
+    nodes: int | None = None
 
     @property
     def gives_data(self) -> bool:

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.processes import started
+from harness.processes import started, this_machine
 from harness.results.record import Status
 from harness.worker.place import Place
 
@@ -17,11 +17,13 @@ from harness.worker.place import Place
 class RankState(Frozen):
     """A process and how far it is: `joined` once it has met the other ranks, `status` once it has ended.
 
-    `t_ns` is the time of that end on the monotonic clock of the node.
+    `pid` is a number of `machine` alone: of a rank on another node nothing is known but what it says. `t_ns` is the
+    time of its end on the monotonic clock of its node.
     """
 
     pid: int
     started: str | None
+    machine: str
     joined: bool = False
     status: Status | None = None
     reason: str | None = None
@@ -29,13 +31,17 @@ class RankState(Frozen):
 
     @property
     def is_running(self) -> bool:
-        """Whether its process runs; not where the system does not say when processes started."""
-        return self.started is not None and started(self.pid) == self.started
+        """Whether its process runs here; not where the system does not say when processes started."""
+        return self._is_known_here and started(self.pid) == self.started
 
     @property
     def is_gone(self) -> bool:
-        """Whether its process has ended without saying how."""
-        return self.status is None and self.started is not None and started(self.pid) != self.started
+        """Whether its process was of this machine and has ended without saying how."""
+        return self.status is None and self._is_known_here and started(self.pid) != self.started
+
+    @property
+    def _is_known_here(self) -> bool:
+        return self.started is not None and self.machine == this_machine()
 
 
 class RankFile:
@@ -43,7 +49,7 @@ class RankFile:
 
     def __init__(self, folder: Path, place: Place) -> None:
         self._path = path_of(folder, place.number) if place.size > 1 else None
-        self._state = RankState(pid=os.getpid(), started=started(os.getpid()))
+        self._state = RankState(pid=os.getpid(), started=started(os.getpid()), machine=this_machine())
         self._write()
 
     def joined(self) -> None:

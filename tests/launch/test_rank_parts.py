@@ -16,11 +16,12 @@ from collectors.sampling.process import SamplerOutcome
 from harness.errors import UserError
 from harness.launch import rank_watch
 from harness.launch.energy import account, energy_of_device
-from harness.launch.launchers import launcher_of
+from harness.launch.launchers import Meeting, launcher_of
 from harness.launch.plan import LaunchPlan
 from harness.launch.rank_watch import RankWatch
 from harness.launch.room import cores, problem_of_ranks
 from harness.launch.worker_process import with_share_of_threads
+from harness.processes import this_machine
 from harness.results.devices import Accelerator, Device
 from harness.results.ranks import as_one
 from harness.results.record import Energy, Epoch, Memory, Phase, PhaseEnergy, TrainingStage, WorkerMeasurements
@@ -54,7 +55,7 @@ def plan_of(framework: str, devices: int, **changes) -> LaunchPlan:
 )
 def test_a_plan_is_a_command_line(tmp_path, framework, devices, words):
     plan = plan_of(framework, devices)
-    command = launcher_of(plan).command(plan, tmp_path / "launch", 4711, tmp_path)
+    command = launcher_of(plan).command(plan, tmp_path / "launch", Meeting(4711), tmp_path)
     assert [word for word in command if word in words] == words
     assert command[-1] == str(tmp_path / "launch")
     assert ("torch.distributed.run" in command) == (framework == "pytorch" and devices > 1)
@@ -106,7 +107,7 @@ def test_msrun_numbers_its_ranks_and_has_a_scheduler_that_is_none(tmp_path):
     ],
 )
 def test_cores_are_shared_evenly_or_not_at_all(cores, size, shares):
-    assert [place.share(cores, Place(local, size, local)) for local in range(size)] == shares
+    assert [place.share(cores, Place(local, size, local), size) for local in range(size)] == shares
 
 
 def test_ranks_make_as_many_threads_as_they_have_cores_unless_the_user_says_otherwise():
@@ -228,14 +229,16 @@ def ranks_of(tmp_path):
 
     def leave(*each):
         for number, said in enumerate(each):
-            own = state.RankState(pid=os.getpid(), started=state.started(os.getpid()), joined=said != "early")
+            own = state.RankState(
+                pid=os.getpid(), started=state.started(os.getpid()), machine=this_machine(), joined=said != "early"
+            )
             if said is None:
                 own = own.model_copy(update={"pid": 2**22 + number, "started": "1"})
             elif isinstance(said, tuple):
                 status, reason, t_ns = said
                 own = own.model_copy(update={"status": status, "reason": reason, "t_ns": t_ns})
             state.path_of(tmp_path, number).write_text(own.model_dump_json())
-        return RankWatch(tmp_path, len(each))
+        return RankWatch(tmp_path, range(len(each)))
 
     return leave
 
@@ -267,9 +270,9 @@ def test_a_rank_that_does_not_end_is_killed_and_never_named(tmp_path, monkeypatc
         processes[0].stdout.readline()
         for number, process in enumerate(processes):
             began = None if number == 2 else state.started(process.pid)
-            own = state.RankState(pid=process.pid, started=began, joined=True)
+            own = state.RankState(pid=process.pid, started=began, machine=this_machine(), joined=True)
             state.path_of(tmp_path, number).write_text(own.model_dump_json())
-        watch = RankWatch(tmp_path, 3)
+        watch = RankWatch(tmp_path, range(3))
         assert not watch.is_over()
         processes[1].kill()
         processes[1].wait()

@@ -178,7 +178,7 @@ def test_a_taken_port_is_left_for_a_free_one_and_ranks_with_different_samples_ar
         other.bind(("127.0.0.1", 0))
         other.listen()
         ports = [other.getsockname()[1]]
-        monkeypatch.setattr(worker_process, "free_port", lambda: ports.pop() if ports else free_port())
+        monkeypatch.setattr(worker_process, "free_port", lambda *_: ports.pop() if ports else free_port())
         record, _, _ = run(OTHER_SEED)
     assert not ports
     assert record.status == "failed"

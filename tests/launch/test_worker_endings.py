@@ -186,12 +186,12 @@ def test_progress_that_cannot_be_shown_ends_nothing(run, tmp_path, monkeypatch):
 
 
 def test_a_power_log_that_cannot_be_used_costs_the_energy_alone(run, monkeypatch):
-    from harness.launch import supervisor
+    from harness.launch import watched_node
 
     def fail(*arguments):
         raise ValueError("no such column")
 
-    monkeypatch.setattr(supervisor, "account", fail)
+    monkeypatch.setattr(watched_node, "account", fail)
     record, _, _ = run(COMPLETE)
     assert (record.status, record.energy.reason) == (
         "completed",

@@ -234,7 +234,7 @@ def test_the_job_that_would_go_on_with_a_night_that_was_given_up_leaves_the_newe
     [
         ("of-two", None, {}, "suite 'of-two' is not in the commit of the baseline; did you mean 'of-one'?"),
         ("wide.yaml", SUITE + "devices: [1, '4']\n", {"devices_per_node": 2}, "takes 4 devices, and a node of this"),
-        ("far.yaml", SUITE + "axes: {world.nodes: [1, 2]}\n", {}, "takes several nodes, and a block runs on one"),
+        ("far.yaml", SUITE + "axes: {world.nodes: [1, 2]}\n", {}, "takes several nodes, and a night runs on one"),
         ("gone.yaml", None, {}, "gone.yaml: no such file"),
         ("own", None, {"chip": "a100", "gres": {"h100": "gpu"}}, "gres of the site 'lab' has no entry for chip 'a100'"),
     ],

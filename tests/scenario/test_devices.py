@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from harness.commands.options import Counts
+from harness.errors import UserError
 from harness.launch.survey import matrix_of
 from harness.scenario.scenario import Selection
 from tests.launch.conftest import write_micro
@@ -44,10 +45,17 @@ def test_what_is_divided_among_devices_is_whole_on_one(tmp_path):
     assert [cell.execution.world.parallel for cell in matrix.cells] == ["data", "sharded_optimiser"]
 
 
-def test_several_nodes_are_refused_by_name(tmp_path):
-    cells, absent, _ = found(tmp_path, execution={"world": {"devices": 4, "nodes": 2}})
-    assert cells == []
-    assert absent == ["world.nodes: 2: the ranks of a launch are started on one node"]
+def test_devices_are_divided_among_nodes_but_one_alone(tmp_path):
+    suite = str(write_micro(tmp_path))
+    matrix = matrix_of(Selection(suite=suite, devices=(1, 2, 4), nodes=2))
+    worlds = [cell.execution.world for cell in matrix.cells]
+    assert [(world.devices, world.nodes) for world in worlds] == [(1, 1), (2, 2), (4, 2)]
+    assert len({cell.cell for cell in matrix.cells}) == 3
+    of_suite = str(write_micro(tmp_path, execution={"world": {"devices": 4, "nodes": 2}}))
+    assert [cell.execution.world.nodes for cell in matrix_of(Selection(suite=of_suite)).cells] == [2]
+    assert [cell.execution.world.nodes for cell in matrix_of(Selection(suite=of_suite, nodes=1)).cells] == [1]
+    with pytest.raises(UserError, match="3 devices cannot be divided among 2 nodes"):
+        matrix_of(Selection(suite=suite, devices=(3,), nodes=2))
 
 
 @pytest.mark.parametrize(("text", "numbers"), [("2", (2,)), ("1,2, 4", (1, 2, 4))])

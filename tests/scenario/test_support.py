@@ -64,7 +64,7 @@ ALL = set(DEVICES)
         (Execution(world=World(devices=2)), ALL, ""),
         (Execution(world=World(devices=2, parallel="sharded_optimiser")), ALL, ""),
         (Execution(world=World(devices=2, parallel="sharded")), ON_PYTORCH, "world.parallel: sharded: it needs"),
-        (Execution(world=World(devices=2, nodes=2)), set(), "the ranks of a launch are started on one node"),
+        (Execution(world=World(devices=2, nodes=2)), ALL, ""),
         (Execution(clock=Clock(window=10)), ALL, ""),
     ],
 )

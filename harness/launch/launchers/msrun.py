@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.children import python_module
-from harness.launch.launchers import LOCAL
+from harness.launch.launchers import Meeting
 from harness.launch.plan import WORKER, LaunchPlan
 
 PYTHON = ("python3", "-I", "-S", "-c", "import os, sys; os.execv(sys.argv[1], sys.argv[1:])")
@@ -16,13 +16,14 @@ MEETING_S = 300
 """What ranks may take until all have met."""
 
 
-def command(plan: LaunchPlan, folder: Path, port: int, scratch: Path) -> list[str]:
+def command(plan: LaunchPlan, folder: Path, meeting: Meeting, scratch: Path) -> list[str]:
     """msrun on this node; see Launcher."""
     options = {
         "--worker_num": plan.ranks,
-        "--local_worker_num": plan.ranks,
-        "--master_addr": LOCAL,
-        "--master_port": port,
+        "--local_worker_num": plan.ranks_of_node,
+        "--node_rank": meeting.node,
+        "--master_addr": meeting.address,
+        "--master_port": meeting.port,
         "--log_dir": scratch,
         "--join": True,
         "--tail_worker_log": plan.ranks,

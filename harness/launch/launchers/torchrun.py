@@ -4,13 +4,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.children import python_module
-from harness.launch.launchers import LOCAL
+from harness.launch.launchers import Meeting
 from harness.launch.plan import WORKER, LaunchPlan
 
 
-def command(plan: LaunchPlan, folder: Path, port: int, scratch: Path) -> list[str]:
+def command(plan: LaunchPlan, folder: Path, meeting: Meeting, scratch: Path) -> list[str]:
     """torchrun on this node; see Launcher."""
-    options = {"--nnodes": 1, "--nproc-per-node": plan.ranks, "--master-addr": LOCAL, "--master-port": port}
+    options = {
+        "--nnodes": plan.nodes,
+        "--node-rank": meeting.node,
+        "--nproc-per-node": plan.ranks_of_node,
+        "--master-addr": meeting.address,
+        "--master-port": meeting.port,
+    }
     arguments = [word for option in options.items() for word in option]
     return [
         *python_module("torch.distributed.run", *arguments, "--no-python", python=plan.python),

@@ -1,7 +1,7 @@
 """Schedulers of a site: jobs are submitted, asked for and cancelled; what a job does is not known here.
 
-A scheduler is one thing and a launcher another: a job runs on one node, where the supervisor starts the ranks of each
-launch. `scheduler_of` gives the scheduler that a site names.
+A scheduler is one thing and a launcher another: a job runs on one node, or the first of several, where the supervisor
+starts the ranks of each launch. `scheduler_of` gives the scheduler that a site names.
 """
 
 from collections.abc import Callable

@@ -42,10 +42,10 @@ UNKNOWN = JobState("unknown", "not known to the scheduler")
 class Scheduler(Protocol):
     """Where jobs are handed in; each method raises UserError, in one line, where the scheduler cannot be asked."""
 
-    def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int) -> list[str]:
+    def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """Hand in a job for each task, with their files in `folder`; returns the jobs' identifiers at once.
 
-        `devices` is the number of accelerators that each job needs on its node.
+        `devices` is the number of accelerators that each job needs on each of its `nodes`.
         """
 
     def submit_after(self, jobs: Sequence[str], task: Task, folder: Path, name: str) -> str:

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from harness.errors import UserError
 from harness.files import write_atomically
-from harness.launch.leftovers import runs_here, this_machine
+from harness.launch.leftovers import runs_here
 from harness.launch.schedulers.base import UNKNOWN, JobState, Task, command, preparation
 from harness.processes import started as started_ticks
+from harness.processes import this_machine
 from harness.scenario.sites import SiteConfig
 
 MODULE = "harness.launch.schedulers.running"
@@ -27,7 +28,7 @@ class Local:
     def __init__(self, site: SiteConfig) -> None:
         self._site = site
 
-    def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int) -> list[str]:
+    def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """Start one process for all tasks; they share its identifier."""
         words = [word for task in tasks for word in (task.function, str(task.folder))]
         script = folder / "job.sh"

@@ -33,9 +33,9 @@ class Slurm:
     def __init__(self, site: SiteConfig) -> None:
         self._site = site
 
-    def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int) -> list[str]:
+    def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """A job, or an array where there are several."""
-        executor = self._executor(folder, name, devices=devices, minutes=self._site.time_limit_min)
+        executor = self._executor(folder, name, devices=devices, nodes=nodes, minutes=self._site.time_limit_min)
         with _explained():
             if len(tasks) == 1:
                 return [executor.submit(run_as_job, tasks[0].function, str(tasks[0].folder)).job_id]
@@ -68,7 +68,9 @@ class Slurm:
         if active := [job for job, state in self.states(jobs).items() if state.is_active]:
             _run("scancel", *active, forgiven="Invalid job id")
 
-    def _executor(self, folder: Path, name: str, *, devices: int, minutes: int | None, **further: Any) -> Any:
+    def _executor(
+        self, folder: Path, name: str, *, devices: int, minutes: int | None, nodes: int = 1, **further: Any
+    ) -> Any:
         import submitit
 
         if shutil.which("sbatch") is None or shutil.which("srun") is None:
@@ -91,7 +93,8 @@ class Slurm:
         executor = submitit.SlurmExecutor(folder=folder, python=command(site))
         executor.update_parameters(
             **{option: value for option, value in asked.items() if value is not None},
-            nodes=1,
+            nodes=nodes,
+            ntasks_per_node=1,
             array_parallelism=site.array_limit,
             stderr_to_stdout=True,
             use_srun=False,

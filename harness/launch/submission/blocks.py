@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from pydantic import Field, TypeAdapter, ValidationError
@@ -20,6 +20,7 @@ from harness.launch.schedulers.slurm import gres_of
 from harness.launch.survey import like_of_suite
 from harness.scenario import catalogue
 from harness.scenario.bounded_yaml import build, root_node
+from harness.scenario.matrix import ways_of
 from harness.scenario.names import named_problems
 from harness.scenario.networks import check_settings
 from harness.scenario.scenario import Selection
@@ -47,10 +48,14 @@ class Block(Frozen):
     repeats: int | None = None
     weights: str | None = None
     settings: tuple[str, ...] = Field(default=(), description="as `crosscast bench --set` takes them")
-    devices: int = Field(description="accelerators that a launch takes at most")
+    on_devices: tuple[int, ...] = Field(default=(), description="as `crosscast bench --devices` takes them")
+    on_nodes: int | None = Field(default=None, description="as `crosscast bench --nodes` takes it")
+    nodes: int = Field(default=1, description="nodes that a launch takes at most")
+    devices: int = Field(description="accelerators that a launch takes at most on each node")
     results: str = Field(description="the folder of results, as all nodes see it")
     writes: Results = Results()
     variables: dict[str, str] = Field(default_factory=dict, description="environment variables of the site")
+    container: tuple[str, ...] = Field(default=(), description="the site's command that runs another in the image")
     visible_devices: str | None = Field(default=None, description="the chip's variable that selects devices")
     scheduler: str
 
@@ -66,6 +71,8 @@ class Block(Frozen):
             repeats=self.repeats,
             weights=None if self.weights is None else Path(self.weights),
             settings=self.settings,
+            devices=self.on_devices,
+            nodes=self.on_nodes,
         )
 
     @staticmethod
@@ -116,19 +123,25 @@ def blocks_of(selection: Selection, site: SiteConfig, results: Path) -> list[New
         "repeats": selection.repeats,
         "weights": None if selection.weights is None else str(selection.weights.absolute()),
         **({"settings": selection.settings} if selection.settings else {}),
+        **({"on_devices": selection.devices} if selection.devices else {}),
+        **({"on_nodes": selection.nodes} if selection.nodes is not None else {}),
     }
     found = []
     for name, part in _parts(suite, selection):
         content = {"suite": part, "suite name": suite_path.stem, "chip": chip_file, "chip name": chip_path.stem}
+        what = f"{name} of suite {suite_path.stem!r}"
+        demand = demand_of(part, what, site, selection, accelerator=bool(chip.device_nodes))
         block = Block(
             name=name,
             key=_digest({**content, **options}),
             suite=f"{suite_path.stem}.yaml",
             chip=f"chip/{chip_path.stem}.yaml",
-            devices=devices_of(part, f"{name} of suite {suite_path.stem!r}", site, accelerator=bool(chip.device_nodes)),
+            nodes=demand.nodes,
+            devices=demand.devices,
             results=str(results.absolute()),
             writes=site.results,
             variables=site.variables,
+            container=site.container,
             visible_devices=chip.visible_devices,
             scheduler=site.scheduler,
             **options,
@@ -191,15 +204,48 @@ def with_pythons(chip: Any, site: SiteConfig) -> Any:
     return {**chip, "frameworks": frameworks}
 
 
-def devices_of(suite: Any, what: str, site: SiteConfig, *, accelerator: bool) -> int:
-    """The accelerators that a launch of a suite's content takes at most: 0 on a chip that is none.
+class Demand(NamedTuple):
+    """The nodes that a launch takes at most, and the accelerators on each."""
 
-    Raises UserError, which calls the content `what`, where a node of the site has fewer devices, one node is not
-    enough, or the site does not say how its chip is asked for.
+    nodes: int
+    devices: int
+
+
+def demand_of(suite: Any, what: str, site: SiteConfig, selection: Selection, *, accelerator: bool) -> Demand:
+    """What the launches of a suite's content take on this site, with the selection's numbers of devices and nodes.
+
+    Raises UserError, which calls the content `what`, where the site has no such nodes, a node fewer devices, results
+    that are not in a folder that all nodes see, or the site does not say how its chip is asked for.
     """
-    devices = largest_world(suite, "devices")
+    if selection.nodes in (None, 1) and largest_world(suite, "nodes") == 1 and not selection.settings:
+        devices = max(selection.devices, default=largest_world(suite, "devices"))
+        return Demand(1, devices_on_node(devices, what, site, accelerator=accelerator))
+    changed = suite_with(SuiteConfig.model_validate(suite), read_settings(selection.settings))
+    worlds = [way.execution.world for way in ways_of(changed, selection.devices, selection.nodes)]
+    nodes = max(world.nodes for world in worlds)
+    if nodes > 1 and site.scheduler != "slurm":
+        raise UserError(f"{what} takes {nodes} nodes, and a local site is one host: submit to a site with Slurm")
+    if nodes > 1 and site.results.place != "shared":
+        raise UserError(f"{what} takes {nodes} nodes, which must see one folder: take results: {{place: shared}}")
+    most = max(world.devices // world.nodes for world in worlds)
+    return Demand(nodes, devices_on_node(most, what, site, accelerator=accelerator))
+
+
+def devices_of(suite: Any, what: str, site: SiteConfig, *, accelerator: bool) -> int:
+    """The accelerators that a launch of a suite's content takes at most on its only node: 0 on a chip that is none.
+
+    Raises UserError, which calls the content `what`, where one node is not enough, and what `devices_on_node` raises.
+    """
     if largest_world(suite, "nodes") > 1:
-        raise UserError(f"{what} takes several nodes, and a block runs on one: take nodes: 1")
+        raise UserError(f"{what} takes several nodes, and a night runs on one: take nodes: 1")
+    return devices_on_node(largest_world(suite, "devices"), what, site, accelerator=accelerator)
+
+
+def devices_on_node(devices: int, what: str, site: SiteConfig, *, accelerator: bool) -> int:
+    """As many accelerators on a node, 0 on a chip that is none.
+
+    Raises UserError where a node of the site has fewer, or the site does not say how its chip is asked for.
+    """
     if site.devices_per_node is not None and devices > site.devices_per_node:
         raise UserError(
             f"{what} takes {devices} devices, and a node of this site has {site.devices_per_node}: take a smaller world"

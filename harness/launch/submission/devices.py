@@ -9,11 +9,15 @@ import subprocess
 from collections.abc import Mapping, MutableMapping
 
 from harness.errors import UserError
+from harness.launch.nodes.allocation import hostnames
 
 LIMIT_S = 30.0
 ALLOCATED = re.compile(r"\(IDX:([0-9,-]+)\)")
 COUNTED = re.compile(r"\(CNT:([0-9]+)\)")
 WHOLE_NODE = "OverSubscribe=NO"
+
+SELECTED = "CROSSCAST_DEVICES_OF"
+"""Variable that names the node of which `select_devices` has set the variable of the chip."""
 
 
 def select_devices(scheduler: str, variable: str | None, count: int, environment: MutableMapping[str, str]) -> None:
@@ -24,7 +28,8 @@ def select_devices(scheduler: str, variable: str | None, count: int, environment
     """
     if scheduler != "slurm" or not count or variable is None or variable in environment:
         return
-    found = allocated(_job_details(environment))
+    node = environment.get("SLURMD_NODENAME", "")
+    found = allocated(_job_details(environment), node)
     if not found:
         raise UserError(
             "Slurm does not say which devices this job has: name the chip's resource under gres of the site, and the "
@@ -33,19 +38,29 @@ def select_devices(scheduler: str, variable: str | None, count: int, environment
     if len(found) < count:
         raise UserError(f"the job has {len(found)} devices, and its launches take {count}")
     environment[variable] = ",".join(map(str, found))
+    environment[SELECTED] = node
 
 
-def allocated(details: str) -> list[int]:
+def select_again(variable: str | None, count: int, environment: MutableMapping[str, str]) -> None:
+    """The same on another node of the job, where what was found on the first came with the environment."""
+    if variable is not None and environment.pop(SELECTED, None) is not None:
+        environment.pop(variable, None)
+        select_devices("slurm", variable, count, environment)
+
+
+def allocated(details: str, node: str = "") -> list[int]:
     """Indices of the devices in what `scontrol -d -o show job` prints: `GRES=npu:ascend910b:3(IDX:0-1,5)` are 0, 1, 5.
 
+    Of a job with several parts, those of the part that `node` is in: nodes of which a job has the same are told as one.
     Where gres.conf names no device files Slurm only counts them, which says all of a job that has the node to itself.
     Raises UserError where the job has resources of two kinds, whose indices would be mixed.
     """
-    _, _, of_nodes = details.partition(" Nodes=")
-    found = ALLOCATED.findall(of_nodes)
+    _, *parts = details.split(" Nodes=")
+    of_node = parts[0] if len(parts) == 1 else next((part for part in parts if node in _names(part)), "")
+    found = ALLOCATED.findall(of_node)
     if len(found) > 1:
-        raise UserError("the job has generic resources of several kinds or nodes: ask for those of the chip alone")
-    counted = COUNTED.findall(of_nodes)
+        raise UserError("the job has generic resources of several kinds: ask for those of the chip alone")
+    counted = COUNTED.findall(of_node)
     if counted and WHOLE_NODE in details:
         return list(range(int(counted[0])))
     numbers: list[int] = []
@@ -53,6 +68,12 @@ def allocated(details: str) -> list[int]:
         first, _, last = part.partition("-")
         numbers += range(int(first), int(last or first) + 1)
     return numbers
+
+
+def _names(part: str) -> list[str]:
+    """The nodes of which a part tells, its first word."""
+    listed = part.split(maxsplit=1)[0]
+    return [listed, *(hostnames(listed) if "[" in listed or "," in listed else ())]
 
 
 def _job_details(environment: Mapping[str, str]) -> str:

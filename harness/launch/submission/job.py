@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import shutil
 import socket
 import sys
@@ -15,7 +16,7 @@ from harness import stopping
 from harness.console import PlainConsole
 from harness.errors import UserError
 from harness.launch.bench import Between, Outcome, bench, note_absent
-from harness.launch.leftovers import this_machine
+from harness.launch.nodes.allocation import CONTAINER
 from harness.launch.plan import LaunchPlan
 from harness.launch.schedulers import is_running
 from harness.launch.submission import ledger
@@ -24,7 +25,7 @@ from harness.launch.submission.carrying import Carrier, node_folder
 from harness.launch.submission.claim import ClaimFile, LostClaim
 from harness.launch.submission.devices import select_devices
 from harness.launch.submission.state import BlockState
-from harness.processes import started
+from harness.processes import started, this_machine
 from harness.results.record import FILE_NAME as RECORD
 from harness.results.record import Record
 from harness.scenario.matrix import Matrix
@@ -43,6 +44,7 @@ def run_block(folder: Path) -> int:
     job = this_job()
     set_missing(block.variables)
     os.environ[stopping.IN_A_JOB] = job
+    os.environ[CONTAINER] = shlex.join(block.container)
     claim = ClaimFile(Path(block.results) / ledger.SUBMISSIONS / CLAIMS, block.key)
     report = _Report(folder, job, claim)
     try:

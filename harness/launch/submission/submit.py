@@ -80,8 +80,8 @@ def _hand_in(
         for new, below in zip(missing, folders, strict=True):
             new.write(folder / below)
         tasks = [Task(FUNCTION, folder / below) for below in folders]
-        devices = max(new.block.devices for new in missing)
-        jobs = scheduler.submit(tasks, folder, f"crosscast {submission.suite}", devices)
+        devices, nodes = (max(getattr(new.block, name) for new in missing) for name in ("devices", "nodes"))
+        jobs = scheduler.submit(tasks, folder, f"crosscast {submission.suite}", devices, nodes)
         blocks = tuple(
             SubmittedBlock(name=new.block.name, key=new.block.key, job=job, folder=below)
             for new, job, below in zip(missing, jobs, folders, strict=True)
