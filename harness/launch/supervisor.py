@@ -108,7 +108,8 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     except KeyboardInterrupt as error:
         interrupted = error
         cause = stopping.cause_of(stopping.number_of(error))
-        ending = Ending("interrupted", "; ".join(filter(None, (cause, others and others.doubts()))))
+        doubts = None if others is None else others.doubts()
+        ending = Ending("interrupted", f"{cause}; {doubts}" if doubts else cause)
     finally:
         watched.stop()
     measured, measurements, problem = _read_measurements(folder, plan.ranks)
@@ -116,7 +117,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         ending = Ending("crashed", problem or "the worker ended with status 0 before it was done; see log.txt")
     energy = watched.energy(measurements, results)
     load = watched.load(captured.cpu_count)
-    nodes = (Node(node=0, environment=captured, load=load, energy=energy),)
+    nodes: Sequence[Node] = (Node(node=0, environment=captured, load=load, energy=energy),)
     if others is not None:
         nodes = nodes_of(nodes[0], others.reports())
         load = load_of_all(load, nodes)
@@ -137,7 +138,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         environment=captured,
         load=load,
         ranks=_ranks(plan, nodes, measured),
-        nodes=nodes if others is not None else (),
+        nodes=tuple(nodes) if others is not None else (),
         measurements=measurements,
         steps=steps.save(measured, folder),
         energy=energy,
@@ -184,11 +185,12 @@ def _ranks(plan: LaunchPlan, nodes: Sequence[Node], measured: Sequence[WorkerMea
             variant=variant.name if variant else None,
         )
         if plan.ranks > 1:
-            has_device = device is not None and node.energy is not None
             of_several = {
                 "times": times_of(each),
                 "memory": each.memory,
-                "energy_j": energy_of_device(node.energy, TRAINING, local) if has_device else None,
+                "energy_j": energy_of_device(node.energy, TRAINING, local)
+                if node.energy and device is not None
+                else None,
             }
             rank = rank.model_copy(update=of_several)
         found.append(rank)

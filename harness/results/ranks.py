@@ -22,8 +22,13 @@ def measurements_name(rank: int) -> str:
 
 
 def remove_measurements(folder: Path) -> None:
-    """Remove what ranks and nodes have left in the folder of a launch for its record. Raises OSError where that fails."""
-    for path in (*folder.glob("measurements*.json"), *folder.glob("rank-*.json"), *folder.glob("node*/report.json")):
+    """Remove what ranks and nodes have left in a launch's folder for its record. Raises OSError where that fails."""
+    for path in (
+        *folder.glob("measurements*.json"),
+        *folder.glob("rank-*.json"),
+        *folder.glob("node-*/report.json"),
+        folder / "nodes.json",
+    ):
         path.unlink(missing_ok=True)
 
 

@@ -91,6 +91,10 @@ class Matrix:
     remarks: tuple[str, ...] = ()
 
 
+class NotDivided(UserError):
+    """Devices cannot be divided evenly among nodes."""
+
+
 class Way(NamedTuple):
     """A framework, an execution in it, its place in a design of several, and what of batches is divided among devices.
 
@@ -119,8 +123,8 @@ def expand(
 ) -> Expansion:
     """Every subject in every framework and execution of a suite, or in one framework alone.
 
-    `devices` are numbers of devices in the place of those of the suite, `nodes` the number of nodes among which those of
-    each launch are divided.
+    `devices` are numbers of devices in the place of those of the suite, and `nodes` is the number of nodes among which
+    those of each launch are divided.
     `supports` says what cannot run anywhere, `unavailable` which frameworks cannot run at all where the bench is to be,
     and why. `ports` run in the place of the harness's own networks.
     """
@@ -135,6 +139,9 @@ def expand(
                 if framework in (None, way.framework)
                 for wider in _on_devices(way, devices or suite.devices, suite.scaling, nodes)
             ]
+        except NotDivided as error:
+            problems.append(str(error))
+            continue
         except UserError as error:
             problems.append(f"suite {suite_name!r}: {subject.model} {subject.preset}: {error}")
             continue
@@ -212,13 +219,13 @@ def _on_devices(
 
 
 def _world(world: World, devices: int, nodes: int | None) -> World:
-    """A world with so many devices in all, and on so many nodes where these are given."""
+    """A world with so many devices in all, and on so many nodes where these are given; raises NotDivided."""
     changed = {"devices": devices, "nodes": world.nodes if nodes is None else nodes}
     try:
         return World.model_validate(world.model_dump() | changed)
     except ValidationError as error:
         what = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise UserError(
+        raise NotDivided(
             f"{what}: give the devices of all nodes together, as in DEVICES={2 * changed['nodes']}"
         ) from None
 

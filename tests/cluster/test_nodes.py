@@ -4,6 +4,7 @@ import stat
 
 import pytest
 
+from harness.launch.worker_process import THREADS
 from harness.results import steps
 from tests.cluster.conftest import Lab
 from tests.cluster.mini_slurm import wait_for
@@ -12,6 +13,7 @@ from tests.launch.test_ranks import IN_A_STEP, IN_RANKS, PRESET
 
 pytestmark = pytest.mark.slow
 
+WITHOUT_SKILL = PRESET | {"inference": {"min_steps": 2, "max_steps": 3, "skill": "none"}}
 IPMITOOL = """#!/bin/sh
 case $(hostname) in n1) watts=250 ;; *) watts=150 ;; esac
 echo "    Instantaneous power reading:                   $watts Watts"
@@ -45,7 +47,7 @@ def of_ranks(lab, monkeypatch):
         monkeypatch.setenv("PYTHONPATH", str(lab.folder))
         (lab.folder / "sitecustomize.py").write_text(IN_RANKS)
         (lab.folder / "behaviour.py").write_text(behaviour)
-        lab.site |= {"variables": {"OMP_NUM_THREADS": "1"}, "cpus": 2}
+        lab.site |= {"variables": dict.fromkeys(THREADS, "1"), "cpus": 2}
         lab.site["setup"] = [*lab.site["setup"], f'export PATH="{tool.parent}:$PATH"']
         return lab
 
@@ -69,7 +71,7 @@ def test_two_nodes_train_the_network_that_one_node_trains(of_ranks):
     lab = of_ranks()
     suite = write_micro(
         lab.folder,
-        preset=PRESET,
+        preset=WITHOUT_SKILL,
         bounds={"max_steps_per_epoch": 4},
         idle_s=0,
         frameworks=[{"framework": "pytorch"}, {"framework": "mindspore"}],
@@ -77,8 +79,9 @@ def test_two_nodes_train_the_network_that_one_node_trains(of_ranks):
         axes={"world.nodes": [1, 2]},
         design="full",
     )
-    (job,) = lab.submit("--site", lab.write_site(), "--suite", suite)
-    lab.wait(job)
+    site = lab.write_site()
+    jobs = [lab.submit("--site", site, "--suite", suite, "--framework", name)[0] for name in ("pytorch", "mindspore")]
+    lab.wait(*jobs)
     losses = losses_of(lab)
     assert set(losses) == {(framework, nodes) for framework in ("pytorch", "mindspore") for nodes in (1, 2)}
     for framework in ("pytorch", "mindspore"):
@@ -95,7 +98,7 @@ def test_two_nodes_train_the_network_that_one_node_trains(of_ranks):
 
 def test_a_failure_on_the_other_node_ends_the_launch_and_is_named(of_ranks):
     lab = of_ranks(FAILS_ELSEWHERE + IN_A_STEP)
-    suite = write_micro(lab.folder, preset=PRESET, bounds={"max_steps_per_epoch": 4}, idle_s=0, launches=2)
+    suite = write_micro(lab.folder, preset=WITHOUT_SKILL, bounds={"max_steps_per_epoch": 4}, idle_s=0, launches=2)
     (job,) = lab.submit("--site", lab.write_site(), "--suite", suite, "--devices", "2", "--nodes", "2")
     wait_for((lab.folder / "waits").exists)
     (killed,) = lab.records()

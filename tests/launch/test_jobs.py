@@ -121,7 +121,7 @@ def test_a_chip_that_is_asked_for_is_asked_of_slurm_by_its_own_resource(tmp_path
     monkeypatch.setattr(
         slurm.Slurm,
         "submit",
-        lambda self, tasks, folder, name, devices: (
+        lambda self, tasks, folder, name, devices, nodes: (
             names.append(slurm.gres_of(self._site, devices)) or ["1"] * len(tasks)
         ),
     )

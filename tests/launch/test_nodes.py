@@ -1,5 +1,6 @@
 """What launches on several nodes are made of, each part by itself; tests/cluster has whole ones on a Slurm."""
 
+import itertools
 import json
 import os
 from dataclasses import replace
@@ -20,7 +21,7 @@ from harness.launch.submission.blocks import blocks_of
 from harness.launch.submission.devices import allocated, select_again
 from harness.launch.supervisor import UNKNOWN, _ranks
 from harness.results.devices import Accelerator, Device
-from harness.results.record import Energy, Idle, Node, PhaseEnergy, ScopeEnergy, WorkerMeasurements
+from harness.results.record import Energy, Idle, Load, Node, PhaseEnergy, ScopeEnergy, WorkerMeasurements
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution, World
 from harness.scenario.scenario import Selection
@@ -50,7 +51,7 @@ def plan_of(framework: str = "pytorch", devices: int = 4, nodes: int = 2, **chan
 def test_each_node_has_a_launcher_of_its_own_ranks(tmp_path, framework, options):
     plan = plan_of(framework)
     command = launcher_of(plan).command(plan, tmp_path, Meeting(4711, "n1", 1), tmp_path)
-    found = dict(zip(command, command[1:], strict=False))
+    found = dict(itertools.pairwise(command))
     assert {name: found[name] for name in options} == options
     alone = launcher_of(plan).command(plan_of(framework, 2, 1), tmp_path, Meeting(4711), tmp_path)
     assert LOCAL in alone
@@ -262,7 +263,6 @@ def test_foreign_work_on_any_node_counts(made_load):
 @pytest.fixture
 def made_load():
     """made_load(cores, foreign): the load of a node."""
-    from harness.results.record import Load
 
     def make(foreign_cores: float, *, foreign: bool) -> Load:
         return Load(load_average_1min=0.0, cpu_count=4, foreign_cores=foreign_cores, foreign=foreign)

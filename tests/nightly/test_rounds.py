@@ -132,7 +132,7 @@ class Slurm:
         self.refuses = False
         self.patience = 2
 
-    def submit(self, tasks, folder, name, devices):
+    def submit(self, tasks, folder, name, devices, nodes=1):
         self.active.add(f"{len(self.active) + 1}")
         return [f"{len(self.active)}"]
 

@@ -89,8 +89,10 @@ def _row(comparison: Comparison, rate_name: str, divisor: float) -> Row:
             _of_cell(speed_up(comparison, rate_name), cell),
             _of_cell(efficiency(comparison, rate_name), cell, PERCENT),
         )
+    nodes = cell.scenario.execution.world.nodes
+    devices = devices_of(cell)
     return (
-        Count(devices_of(cell), (cell,)),
+        Count(devices, (cell,)) if nodes == 1 else Words(f"{devices} on {nodes} nodes", (cell,)),
         Count(cell.scenario.training.batch_size, (cell,)),
         Count(len(rate.values) if rate else 0, (cell,)),
         _median(rate),
@@ -170,6 +172,7 @@ def _data_row(group: Group, curve: Curve, comparison: Comparison, rate_name: str
         "cell": group.label(cell),
         "cell_key": cell.key,
         "devices": devices_of(cell),
+        "nodes": cell.scenario.execution.world.nodes,
         "batch_size": cell.scenario.training.batch_size,
         "launches": len(rate.values) if rate else 0,
         **columns_of("rate_samples_per_s", rate.median if rate else None),

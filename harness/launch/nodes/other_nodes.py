@@ -99,8 +99,8 @@ class OtherNodes:
         self._lost_s = {node: self._silent_s(node) for node in self._missing}
         if self._missing:
             self._ask()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(LAST_S)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(LAST_S)
         self._child.end(LAST_S)
         self._listen()
 

@@ -15,7 +15,7 @@ NO_PHASE = "the phase did not end there"
 def nodes_of(first: Node, reports: Mapping[int, Report | None]) -> tuple[Node, ...]:
     """The nodes of a launch in order, from the first and what the others have left."""
     others = (
-        Node(node=number)
+        Node(node=number, environment=None)
         if report is None
         else Node(
             node=number,

@@ -45,7 +45,7 @@ class Slurm:
     def submit_after(self, jobs: Sequence[str], task: Task, folder: Path, name: str) -> str:
         """A job without accelerators that Slurm begins when the others have ended, and drops if that can never be."""
         after = "afterany:" + ":".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
-        further = {"dependency": after, "kill-on-invalid-dep": "yes"}
+        further: dict[str, Any] = {"dependency": after, "kill-on-invalid-dep": "yes"}
         executor = self._executor(folder, name, devices=0, minutes=GATE_MIN, **further)
         with _explained():
             found: str = executor.submit(run_as_job, task.function, str(task.folder)).job_id
