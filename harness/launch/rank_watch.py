@@ -127,7 +127,7 @@ class RankWatch:
             key=lambda found: found[:2],
         )
         own = [found for found in failed if not _has_lost_another(found[2])]
-        if not own and elsewhere is not None and not has_lost_another(elsewhere.reason):
+        if not own and elsewhere is not None:
             return elsewhere
         if own or (failed and not gone):
             _, rank, said = (own or failed)[0]

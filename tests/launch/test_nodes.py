@@ -10,8 +10,10 @@ import pytest
 from harness.errors import UserError
 from harness.launch.ending import Ending
 from harness.launch.launchers import LOCAL, Meeting, launcher_of
-from harness.launch.nodes.allocation import problem_of_nodes, srun
-from harness.launch.nodes.messages import Report
+from harness.launch.nodes import other_nodes
+from harness.launch.nodes.allocation import Allocation, problem_of_nodes, srun
+from harness.launch.nodes.messages import Report, Word
+from harness.launch.nodes.other_nodes import OtherNodes
 from harness.launch.nodes.software import differences, problem_of_software
 from harness.launch.nodes.together import energy_of_all, load_of_all, nodes_of
 from harness.launch.plan import LaunchPlan
@@ -146,7 +148,7 @@ KILLED = Ending("crashed", "node n2: rank 1: killed by SIGKILL")
 def test_of_a_rank_on_another_node_nothing_is_known_but_what_is_said_there(ranks_of):
     watch = ranks_of(LOST, None)
     assert watch.ending("", KILLED) == KILLED
-    assert watch.ending("", Ending("crashed", f"node n2: rank 1: {LOST[1]}")).reason.startswith("rank 0: RuntimeError")
+    assert watch.ending("").reason.startswith("rank 0: RuntimeError")
     assert ranks_of(None, None).ending("") is None
     assert ranks_of(("failed", "the disk is broken"), None).ending("", KILLED).reason == "rank 0: the disk is broken"
     assert ranks_of(None, ("failed", "the disk is broken")).ending("").reason == "rank 1: the disk is broken"
@@ -164,6 +166,43 @@ def test_a_launch_that_fails_elsewhere_is_over_here(ranks_of, monkeypatch):
     done = ("completed", None)
     assert ranks_of(done, None).is_done(range(1))
     assert not ranks_of(done, None).is_done(range(2))
+
+
+@pytest.fixture
+def others(tmp_path, monkeypatch):
+    """others(words): the second and third of three nodes, of which agents have said so."""
+    monkeypatch.setattr(other_nodes, "allocation", lambda nodes: Allocation(("n1", "n2", "n3"), "n1"))
+
+    def make(*words: Word) -> OtherNodes:
+        found = OtherNodes(plan_of(devices=3, nodes=3), tmp_path, make_environment(), tmp_path)
+        for word in words:
+            found._take(word.model_dump_json(exclude_defaults=True).encode())
+        return found
+
+    return make
+
+
+def test_the_cause_is_what_a_node_says_and_not_that_it_lost_another_or_was_asked_to_end(others):
+    lost = Word(node=1, status="crashed", reason=f"rank 1: {LOST[1]}")
+    asked = Word(node=1, status="crashed", reason="their launcher ended with status 1", asked=True)
+    broken = Word(node=2, status="failed", reason="rank 2: the disk is broken")
+    done = Word(node=2, status="completed")
+    assert others(lost, broken).ending("") == Ending("failed", "node n3: rank 2: the disk is broken")
+    assert others(lost, broken).has_failed()
+    assert others(asked, broken).ending("").reason == "node n3: rank 2: the disk is broken"
+    assert others(lost, done).ending("") is None
+    assert others(asked, done).ending("") is None
+    assert not others(done).has_failed()
+
+
+def test_a_node_without_a_last_word_is_lost_and_srun_says_why(others):
+    printed = "something\nsrun: error: Unable to create step: Connection refused\nsrun: step aborted\n"
+    found = others(Word(node=2, status="completed"), Word(node=1)).ending(printed)
+    assert found.status == "crashed"
+    assert found.reason == (
+        "node n2 is lost: it ended without a word (srun: Unable to create step: Connection refused)"
+    )
+    assert others().ending("").reason.startswith("node n2 is lost: it never answered")
 
 
 def test_other_software_is_refused_in_one_line_and_another_machine_is_noted():

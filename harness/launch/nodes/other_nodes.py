@@ -34,7 +34,9 @@ LOST_S = 10.0
 END_S, DONE_S = 45.0, 180.0
 """What agents may take to end their ranks and to account for their energy, after a launch that failed, or went well."""
 
-DOUBTFUL_S = 3.0
+DOUBTFUL_S = 4.0
+"""And once somebody else ends the launch, so that it may be why."""
+
 LAST_S = 2.0
 POLL_S = 0.1
 CHUNK = 1 << 16
@@ -96,6 +98,7 @@ class OtherNodes:
         """End what is left of the agents."""
         if self._child is None:
             return
+        self._listen()
         self._lost_s = {node: self._silent_s(node) for node in self._missing}
         if self._missing:
             self._ask()
@@ -118,10 +121,9 @@ class OtherNodes:
         return None
 
     def doubts(self) -> str | None:
-        """Of which nodes nothing is heard now though they have not ended; None where all answer."""
-        self._listen()
-        silent = [self.names[node] for node in self._missing if self._silent_s(node) > DOUBTFUL_S]
-        return f"nothing was heard of node {' and '.join(silent)} any more" if silent else None
+        """Of which nodes nothing was heard any more when they were ended; None where all answered."""
+        silent = [self.names[node] for node, silent_s in self._lost_s.items() if silent_s > DOUBTFUL_S]
+        return f"nothing was heard any more of node {' and '.join(silent)}" if silent else None
 
     def reports(self) -> Mapping[int, Report | None]:
         """What each has left, by its number."""
