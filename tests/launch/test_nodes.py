@@ -106,7 +106,10 @@ def test_a_scheduler_that_msrun_starts_on_a_second_node_is_needless():
     assert place.place_of("mindspore", {**scheduler, "CROSSCAST_NODE": "1"}).is_needless
 
 
-TWO_PARTS = "JobId=1   Nodes=n1 GRES=npu:a:2(IDX:0-1)  Nodes=n2 GRES=npu:a:2(IDX:4,6) MinCPUsNode=1"
+TWO_PARTS = (
+    "JobId=7   Nodes=n1 CPU_IDs=2 Mem=0 GRES=npu:ascend910b:2(IDX:0-1)   "
+    "Nodes=n2 CPU_IDs=1 Mem=0 GRES=npu:ascend910b:2(IDX:4,6) MinCPUsNode=1 TresPerNode=gres:npu:ascend910b:2"
+)
 
 
 def test_devices_are_those_of_the_own_node(monkeypatch):
