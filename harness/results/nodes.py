@@ -9,9 +9,10 @@ from harness.results.phases import Energy
 
 
 class Node(Frozen):
-    """One node of several. What the record says of environment and load is that of the first, of energy that of all.
+    """One node of several. The environment of the record is that of the first, its energy that of all.
 
-    Load and energy are None of a node that was lost, or never answered.
+    Its load is that of the first, with the foreign work of the node that had most. Load and energy are None of a node
+    that was lost, or never answered.
     """
 
     node: int = Field(description="number of the node, 0 for the first; rank r runs on the node r // ranks of a node")

@@ -223,15 +223,16 @@ def test_other_software_is_refused_in_one_line_and_another_machine_is_noted():
     assert differences(first, slower) == (f"cpu_name: old CPU, {first.cpu_name} on the first node",)
 
 
-def energy(*phases: tuple[str, float | None], collector: str | None = "nvml", **changes) -> Energy:
-    """The energy of a node: joules by phase, by sensors of two devices."""
+def energy(*phases: tuple[str, float | None], shared: bool = False, **changes) -> Energy:
+    """The energy of a node: joules by phase, by sensors of two devices, which may be `shared` with others."""
     made = []
     for name, energy_j in phases:
-        window = make_window(energy_j, scopes=("card", "card"), reasons=() if energy_j else ("no samples",))
+        reasons = () if energy_j else ("no samples",)
+        window = make_window(energy_j, scopes=("card", "card"), reasons=("shared device",) if shared else reasons)
         devices = tuple(replace(each, devices=(number,)) for number, each in enumerate(window.devices))
         net = energy_j and energy_j - 10
         made.append(PhaseEnergy(phase=name, window=replace(window, devices=devices), net_energy_j=net))
-    return Energy(collector=collector, reason=None, phases=tuple(made), **changes)
+    return Energy(collector="nvml", reason=None, phases=tuple(made), **changes)
 
 
 def test_the_energy_of_a_launch_is_that_of_all_nodes():
@@ -256,6 +257,8 @@ def test_a_node_that_is_missing_makes_a_sum_invalid_and_is_named():
     assert (lost.collector, lost.reason) == (None, "node b: no account of its energy came from there")
     blind = Energy(collector=None, reason="no sensor")
     assert energy_of_all({"node a": blind, "node b": blind}, 2).reason == "no sensor"
+    shared = energy_of_all({"node a": sampled, "node b": energy(("training", 60.0), shared=True)}, 2).phases[0].window
+    assert (shared.energy_j, shared.valid, shared.reasons) == (160.0, False, ("node b: shared device",))
     partly = energy_of_all({"node a": sampled, "node b": energy(("training", None))}, 2)
     training, inference = partly.phases
     assert (training.window.energy_j, training.window.valid) == (None, False)
