@@ -60,6 +60,7 @@ def _of_cell(cell: Cell) -> Iterable[str]:
     if foreign := [record.launch for record in launches if record.load.foreign]:
         yield f"other work ran beside {_launches(foreign)}"
     yield from _of_devices(launches)
+    yield from _of_nodes(launches)
     if len(variants := variants_of(cell)) > 1:
         yield f"its launches ran on different variants of the chip: {_either(variants)}"
     unsteady: dict[str, list[int]] = {}
@@ -96,6 +97,17 @@ def _of_devices(launches: Sequence[Record]) -> Iterable[str]:
         yield f"{what} on the device beside {_launches(numbers)}: its times are those of a shared device"
     for reason, numbers in unknown.items():
         yield f"whether others used the device beside {_launches(numbers)} is not known: {reason}"
+
+
+def _of_nodes(launches: Sequence[Record]) -> Iterable[str]:
+    """In what the nodes of a launch on several are unlike."""
+    unlike: dict[str, list[int]] = {}
+    for record in launches:
+        for node in record.nodes:
+            for difference in node.differences:
+                unlike.setdefault(f"node {node.node}: {difference}", []).append(record.launch)
+    for what, numbers in unlike.items():
+        yield f"its nodes are unlike in {_launches(numbers)}: {what}"
 
 
 def _others(others: Sequence[OtherProcess]) -> str:

@@ -10,7 +10,7 @@ from made_records import (
 from reports import add_pair, read, run
 
 from harness.data.reading import DataReading, FieldConversion
-from harness.results.record import DeviceProcesses, Latency, Load, OtherProcess
+from harness.results.record import DeviceProcesses, Latency, Load, Node, OtherProcess
 
 
 def make_load(*others, reason=None):
@@ -49,6 +49,15 @@ class TestWarnings:
             (
                 {"load": make_load(reason="npu-smi is not on PATH")},
                 "mindspore graph: whether others used the device beside launch 1 is not known: npu-smi is not on PATH",
+            ),
+            (
+                {
+                    "nodes": (
+                        Node(node=0, environment=None),
+                        Node(node=1, environment=None, differences=("cpu_name: b",)),
+                    )
+                },
+                "mindspore graph: its nodes are unlike in launch 1: node 1: cpu_name: b",
             ),
             (
                 {"environment": make_environment(git_dirty=True)},
