@@ -109,8 +109,17 @@ def set_logarithmic(axes: Axes, *names: Literal["x", "y"]) -> None:
 
 def add_title(figure: Figure, title: str) -> None:
     """A title above all axes, over several lines where it is long."""
-    characters = int(figure.get_figwidth() * POINTS_PER_INCH / TITLE_CHARACTER_POINTS)
-    figure.suptitle("\n".join(wrap(printable(title), characters)), fontsize=STYLE["axes.titlesize"])
+    lines = wrap(printable(title), _title_characters(figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), fontsize=STYLE["axes.titlesize"])
+
+
+def title_lines(title: str, width_inches: float) -> int:
+    """The number of lines of the title that `add_title` draws."""
+    return len(wrap(printable(title), _title_characters(width_inches)))
+
+
+def _title_characters(width_inches: float) -> int:
+    return int(width_inches * POINTS_PER_INCH / TITLE_CHARACTER_POINTS)
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
