@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 
 from harness.data.dealing import Share
+from harness.data.land import land_of
 from harness.data.windows import Fields, Rollout, Windows
 from harness.frameworks.base import Framework
 from harness.results.forecast import keep_first
@@ -92,6 +93,7 @@ def rollout(
     """
     source, ranks = windows.source, framework.ranks
     method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
+    land = land_of(source) if any(region.surface for region in config.bounded_regions) else None
     tables = [
         SkillTable(
             Scorer(
@@ -101,6 +103,7 @@ def rollout(
                 longitude=source.longitude,
                 method=method,
                 region=region,
+                land=land,
             )
         )
         for region in (None, *config.bounded_regions)
