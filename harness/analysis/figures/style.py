@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LineStyleType
 
-from harness.analysis.figures.names import people
+from harness.analysis.figures.names import people, power_of_ten
 from harness.text import one_line
 
 STYLE: Any = dict(mpl.rc_params_from_file(Path(__file__).with_name("crosscast.mplstyle"), use_default_template=False))
@@ -105,6 +105,14 @@ def set_logarithmic(axes: Axes, *names: Literal["x", "y"]) -> None:
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=MOST_TICKS))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axis.set_minor_locator(NullLocator())
+
+
+def set_decades(axes: Axes, ticks: int = 5) -> None:
+    """A logarithmic y axis of many decades, at most `ticks` of them labelled."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=ticks))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def add_title(figure: Figure, title: str) -> None:

@@ -12,7 +12,19 @@ from rich.text import Text
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.figures import batch_size as scaling
-from harness.analysis.figures import devices, energy, forecast, ladder, loss, power, scorecard, skill, speed
+from harness.analysis.figures import (
+    devices,
+    energy,
+    forecast,
+    ladder,
+    loss,
+    power,
+    rmse_maps,
+    scorecard,
+    skill,
+    spectra,
+    speed,
+)
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import FigureSubject, Illustration, Illustrator, NotDrawn, file_stem, subjects
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
@@ -25,7 +37,7 @@ ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
     module.illustrate
     for module in (
         *(speed, loss, skill, energy, scaling, devices, ladder),
-        *(scorecard, power, forecast),
+        *(scorecard, spectra, power, rmse_maps, forecast),
     )
 )
 UNDRAWABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
