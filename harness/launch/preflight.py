@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.data.config import ArchiveConfig, SplitName
+from harness.data.land import land_of
 from harness.data.opening import open_source
 from harness.data.source import Source
 from harness.data.windows import Windows
@@ -116,12 +117,13 @@ def split_problems(scenario: Scenario, windows: Windows) -> list[str]:
 
 
 def region_problems(scenario: Scenario, source: Source) -> list[str]:
-    """The regions in which a channel has no point to be scored."""
+    """The regions in which a channel has no point to be scored, or of land or sea where that is not known."""
     found = []
     scored = scenario.inference.skill != "none"
     for region in scenario.inference.bounded_regions if scored else ():
         try:
-            Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, region=region)
+            land = land_of(source) if region.surface else None
+            Scorer(source.channels, source.latitude, source.mask, longitude=source.longitude, region=region, land=land)
         except UserError as error:
             found.append(f"{error}; leave {region.name!r} out of inference.regions")
     return found

@@ -1,18 +1,15 @@
 """One forecast beside the truth, kept by a launch for people to look at."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from io import BytesIO
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import UserError
-from harness.files import write_atomically
-from harness.npz import DAMAGE, read_arrays
+from harness.results import npz_checks
 from harness.results.checks import MOST_LEAD_H
+from harness.results.npz_checks import INTEGER, NUMBER, TEXT
 
 if TYPE_CHECKING:
     from harness.data.windows import Rollout
@@ -24,11 +21,16 @@ MAX_COLUMNS = 360
 MOST_BYTES = 2**28
 """Of the file and of what is in it; a hundred times what the widest grid needs."""
 
-MOST_DEGREES = 1e4
-MOST_POINTS = 10**6
 MOST_TRUTH = 1e30
 MOST_CHARACTERS = 40
-DIMENSIONS = {"lead_h": 0, "valid_at": 0, "stride": 0, "forecast": 3, "truth": 3}
+KINDS = {
+    **dict.fromkeys(("channels", "units"), (TEXT, 1)),
+    **dict.fromkeys(("latitude", "longitude"), (NUMBER, 1)),
+    "lead_h": (NUMBER, 0),
+    "valid_at": (TEXT, 0),
+    "stride": (INTEGER, 0),
+    **dict.fromkeys(("forecast", "truth"), (NUMBER, 3)),
+}
 
 Fields = NDArray[np.float32]
 
@@ -54,75 +56,54 @@ class Forecast:
 
     def save(self, path: Path) -> None:
         """Write the file; raises what `write_atomically` raises."""
-        content = BytesIO()
-        np.savez_compressed(content, **vars(self))
-        write_atomically(path, content.getvalue())
+        npz_checks.save(path, self)
 
     @staticmethod
     def load(path: Path) -> "Forecast":
         """Read a file that `save` wrote; raises UserError where it cannot be read or is not one."""
-        try:
-            content = read_arrays(path, [field.name for field in fields(Forecast)], MOST_BYTES)
-            _check_kinds(content)
-            with np.errstate(over="ignore"):
-                found = Forecast(
-                    channels=tuple(map(str, content["channels"])),
-                    units=tuple(map(str, content["units"])),
-                    latitude=content["latitude"].astype(np.float64),
-                    longitude=content["longitude"].astype(np.float64),
-                    lead_h=float(content["lead_h"]),
-                    valid_at=str(content["valid_at"]),
-                    stride=int(content["stride"]),
-                    forecast=content["forecast"].astype(np.float32),
-                    truth=content["truth"].astype(np.float32),
-                )
-            found._check_shapes()
-            found._check_values()
-        except OSError as error:
-            raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-        except DAMAGE as error:
-            raise UserError(f"{path}: damaged: {error}; remove it or run that launch again") from None
-        return found
+        return npz_checks.load(path, Forecast, _made, MOST_BYTES)
 
     def _check_shapes(self) -> None:
         count, height, width = len(self.channels), len(self.latitude), len(self.longitude)
-        expected = {
+        expected: dict[str, tuple[int, ...]] = {
             "units": (count,),
             "latitude": (height,),
             "longitude": (width,),
             "forecast": (count, height, width),
             "truth": (count, height, width),
         }
-        for name, shape in expected.items():
-            found = np.shape(getattr(self, name))
-            if found != shape or 0 in shape:
-                raise ValueError(f"{name} has the shape {found}, expected {shape} and no 0")
+        npz_checks.check_shapes(self, expected)
 
     def _check_values(self) -> None:
         """The forecast of a network that has diverged may be anything; the rest may not."""
-        for name in ("latitude", "longitude"):
-            values = getattr(self, name)
-            if not (np.abs(values) <= MOST_DEGREES).all() or len(set(values)) < len(values):
-                raise ValueError(f"{name} is not all finite and different, at most {MOST_DEGREES:g} degrees")
+        npz_checks.check_grid(self.latitude, self.longitude, self.stride)
         if (np.abs(self.truth) > MOST_TRUTH).any():
             raise ValueError(f"truth is above {MOST_TRUTH:g}")
         if not np.isfinite(self.truth).any(axis=(1, 2)).all():
             raise ValueError("truth has no value in a channel")
         if not 0 <= self.lead_h <= MOST_LEAD_H:
             raise ValueError(f"a lead time of {self.lead_h:g} h")
-        if not 1 <= self.stride <= MOST_POINTS:
-            raise ValueError("stride is no number of rows and columns")
         if len(self.valid_at) > MOST_CHARACTERS or not self.valid_at.isprintable():
             raise ValueError("valid_at is no time")
 
 
-def _check_kinds(content: Mapping[str, NDArray[Any]]) -> None:
-    for name, array in content.items():
-        expected = "U" if name in ("channels", "units", "valid_at") else "iu" if name == "stride" else "iuf"
-        if array.dtype.kind not in expected:
-            raise ValueError(f"{name} holds {array.dtype}")
-        if array.ndim != DIMENSIONS.get(name, 1):
-            raise ValueError(f"{name} has {array.ndim} dimensions, expected {DIMENSIONS.get(name, 1)}")
+def _made(content: npz_checks.Arrays) -> Forecast:
+    npz_checks.check_kinds(content, KINDS)
+    with np.errstate(over="ignore"):
+        found = Forecast(
+            channels=tuple(map(str, content["channels"])),
+            units=tuple(map(str, content["units"])),
+            latitude=content["latitude"].astype(np.float64),
+            longitude=content["longitude"].astype(np.float64),
+            lead_h=float(content["lead_h"]),
+            valid_at=str(content["valid_at"]),
+            stride=int(content["stride"]),
+            forecast=content["forecast"].astype(np.float32),
+            truth=content["truth"].astype(np.float32),
+        )
+    found._check_shapes()
+    found._check_values()
+    return found
 
 
 def keep_first(start: "Rollout", lead: int, forecast: Fields, truth: Fields) -> Forecast:

@@ -8,13 +8,16 @@ from typing import Literal
 import numpy as np
 
 from harness.data.dealing import Share
+from harness.data.land import land_of
 from harness.data.windows import Fields, Rollout, Windows
 from harness.frameworks.base import Framework
-from harness.results.forecast import keep_first
+from harness.results import error_maps, forecast, spectra
 from harness.results.record import Latency, Skill, SkillScore
 from harness.runners.agreement import slowest
+from harness.runners.error_maps import ErrorMap
 from harness.runners.reporter import Reporter
 from harness.runners.skill import FORECASTERS, Scorer, SkillTable
+from harness.runners.spectra import ZonalSpectra, no_spectra
 from harness.runners.steady import steady_from
 from harness.scenario.schema import InferenceConfig
 
@@ -80,18 +83,19 @@ def rollout(
     windows: Windows,
     config: InferenceConfig,
     reporter: Reporter,
-    forecast_path: Path | None = None,
+    folder: Path | None = None,
 ) -> Skill:
     """Forecast from every start of the test period and score model, persistence and climatology at each lead time.
 
     All points are scored, and those of each region of the config.
 
-    Ranks deal the starts among them and add up what the scores are made of. The first start's forecast at the longest
-    lead is kept at `forecast_path`. A forecast that blows up has scores that are infinite or NaN, and the others are
-    what they are.
+    Ranks deal the starts among them and add up what the scores are made of. In the `folder` the first start's forecast
+    at the longest lead is kept, the squared errors of each point and, where the grid goes round the globe, the zonal
+    spectra. A forecast that blows up has scores that are infinite or NaN, and the others are what they are.
     """
     source, ranks = windows.source, framework.ranks
     method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
+    land = land_of(source) if any(region.surface for region in config.bounded_regions) else None
     tables = [
         SkillTable(
             Scorer(
@@ -101,11 +105,15 @@ def rollout(
                 longitude=source.longitude,
                 method=method,
                 region=region,
+                land=land,
             )
         )
         for region in (None, *config.bounded_regions)
     ]
     units = dict(zip(source.channels, source.units, strict=True))
+    beside: dict[str, ErrorMap | ZonalSpectra] = {error_maps.FILE_NAME: ErrorMap(source)}
+    if no_spectra(source.longitude, source.mask) is None:
+        beside[spectra.FILE_NAME] = ZonalSpectra(source.channels, source.units, source.latitude, source.mask)
     share = Share(ranks.rank.number, ranks.rank.size)
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size, share):
         x = start.inputs
@@ -115,12 +123,18 @@ def rollout(
                 x = start.next_inputs(x, state, lead)
             if lead not in config.lead_steps or not start.samples:
                 continue
-            _score(tables, start, lead, state, forecast_path if lead == config.lead_steps[-1] else None)
+            path = folder / forecast.FILE_NAME if folder and lead == config.lead_steps[-1] else None
+            _score(tables, tuple(beside.values()), start, lead, state, path)
         reporter.tell("rollout", steps=1)
     if share.size > 1:
         leads_h = [windows.lead_h(lead) for lead in config.lead_steps]
         for table in tables:
             table.sum_over(ranks, [(forecaster, lead_h) for lead_h in leads_h for forecaster in FORECASTERS])
+        for each in beside.values():
+            each.sum_over(ranks, leads_h)
+    if folder is not None:
+        for name, each in beside.items():
+            each.kept().save(folder / name)
     return Skill(
         **tables[0].scorer.described(windows.climatology.kind),
         scores=tuple(
@@ -143,15 +157,24 @@ def rollout(
     )
 
 
-def _score(tables: Sequence[SkillTable], start: Rollout, lead: int, state: Fields, forecast_path: Path | None) -> None:
-    """Add the scores of the normalised state (B, C, H, W) forecast for `lead`; the first one is kept at the path."""
+def _score(
+    tables: Sequence[SkillTable],
+    beside: Sequence[ErrorMap | ZonalSpectra],
+    start: Rollout,
+    lead: int,
+    state: Fields,
+    forecast_path: Path | None,
+) -> None:
+    """Add what the normalised state (B, C, H, W) forecast for `lead` brings; the first one is kept at the path."""
     windows = start.windows
     truth, climatology, lead_h = start.truth(lead), start.climatology(lead), windows.lead_h(lead)
-    forecast = windows.denormalise(state)[: start.samples]
+    predicted = windows.denormalise(state)[: start.samples]
     persistence = start.persistence()
     for table in tables:
-        table.add("model", lead_h, forecast, truth, climatology)
+        table.add("model", lead_h, predicted, truth, climatology)
         table.add("persistence", lead_h, persistence, truth, climatology)
         table.add("climatology", lead_h, climatology, truth, climatology)
+    for each in beside:
+        each.add(lead_h, predicted, truth)
     if forecast_path and not forecast_path.exists():
-        keep_first(start, lead, forecast, truth).save(forecast_path)
+        forecast.keep_first(start, lead, predicted, truth).save(forecast_path)

@@ -97,7 +97,7 @@ class Scorer:
     `mask` (C, H, W) is True where a point counts, for each channel (so for each depth) apart. It comes from the truth
     and stays fixed for the run. `weights` are those of the method unless given: area, or FourCastNet's if `published`.
     Areas follow the widths of columns too where `longitude` (W,) is given. Of a `region` the points within its bounds
-    count, by their weights in the whole grid.
+    count, by their weights in the whole grid; of one of land or sea those that `land` (H, W) says to be it.
     """
 
     def __init__(
@@ -110,15 +110,16 @@ class Scorer:
         method: Method = "masked",
         weights: Weights | None = None,
         region: Region | None = None,
+        land: NDArray[np.bool_] | None = None,
     ) -> None:
         self.channels = tuple(channels)
         self.region = None if region is None else region.name
         self.method: Method = method
         self.weights: Weights = weights or ("area" if method == "masked" else "fourcastnet")
         self.order: RmseOrder = "pooled" if method == "masked" else "per_sample"
-        self._mask = mask
+        self._mask = mask if region is None else mask & surface_of(region, land)
         self._row_weights = latitude_weights(latitude) if self.weights == "area" else fourcastnet_weights(len(latitude))
-        scored = mask if method == "masked" else np.ones_like(mask)
+        scored = self._mask if method == "masked" else np.ones_like(mask)
         by_area = self.weights == "area" and longitude is not None
         widths = longitude_weights(longitude) if by_area and longitude is not None else np.ones(mask.shape[2])
         self._column_weights = None if (widths == 1).all() else widths
@@ -282,6 +283,18 @@ class SkillTable:
                 strict=True,
             )
         ]
+
+
+def surface_of(region: Region, land: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Where the surface is that of the region, (H, W) or everywhere; raises UserError where that is not known."""
+    if region.surface is None:
+        return np.ones((), dtype=np.bool_)
+    if land is None:
+        raise UserError(
+            f"region {region.name!r} is {region.surface} alone, and the data do not say where land is: name a static "
+            "field lsm or land_sea_mask in their mapping"
+        )
+    return land if region.surface == "land" else ~land
 
 
 def rows_of(region: Region, latitude: NDArray[np.float64]) -> NDArray[np.intp]:

@@ -1,5 +1,7 @@
 """Parts of the globe that are scored beside the whole of it: types alone. scenarios/regions.yaml holds named ones."""
 
+from typing import Literal
+
 from pydantic import Field, model_validator
 
 from harness.frozen import Frozen
@@ -18,12 +20,22 @@ class Band(Frozen):
         return self
 
 
+Surface = Literal["land", "sea"]
+
+
 class Bounds(Frozen):
-    """Bands of latitudes, all round the globe or eastwards from one meridian to another, both included."""
+    """Bands of latitudes, all round the globe or eastwards from one meridian to another, both included.
+
+    With a `surface` only the points of land, or those of the sea, within them.
+    """
 
     latitude: tuple[Band, ...] = Field(default=(Band(south=-90, north=90),), min_length=1)
     west: float | None = Field(default=None, ge=-180, le=360, description="degrees east")
     east: float | None = Field(default=None, ge=-180, le=360, description="degrees east")
+    surface: Surface | None = Field(
+        default=None,
+        description="land or sea alone, as a static field named lsm or land_sea_mask or the mask of an ocean has it",
+    )
 
     @model_validator(mode="after")
     def _both_meridians(self) -> "Bounds":
@@ -39,4 +51,5 @@ class Region(Bounds):
 
     def __str__(self) -> str:
         bands = " and ".join(f"{band.south:g} to {band.north:g} degrees north" for band in self.latitude)
-        return f"{self.name}: {bands}{'' if self.west is None else f', {self.west:g} to {self.east:g} degrees east'}"
+        meridians = "" if self.west is None else f", {self.west:g} to {self.east:g} degrees east"
+        return f"{self.name}: {bands}{meridians}{'' if self.surface is None else f', {self.surface} alone'}"

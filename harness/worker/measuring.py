@@ -27,7 +27,6 @@ from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
 from harness.models.ports import load_port
 from harness.models.sources import sources_digest
-from harness.results import forecast
 from harness.results.ranks import measurements_name
 from harness.results.record import Definitions, Fingerprints, Memory, Startup, Status, WorkerMeasurements
 from harness.runners.reporter import Reporter
@@ -198,8 +197,9 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float, 
     peak.check_inference(latency, subject)
     skill = None
     if scenario.inference.skill != "none":
-        kept = None if ranks.rank.number else folder / forecast.FILE_NAME
-        skill = inference.rollout(framework, windows, scenario.inference, reporter, kept)
+        skill = inference.rollout(
+            framework, windows, scenario.inference, reporter, None if ranks.rank.number else folder
+        )
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
     on_device = framework.peak_memory()

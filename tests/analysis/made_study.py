@@ -17,8 +17,10 @@ from collectors.accounting.idle import idle_power
 from collectors.base import Reading, Sensor
 from collectors.samples import Header, SampleLog, reading_record, to_parquet
 from harness.frameworks.base import FrameworkDescription
+from harness.results.error_maps import ErrorMaps
 from harness.results.forecast import Forecast
 from harness.results.record import Accelerator, Device, Energy, Idle, Latency, Phase, PhaseEnergy, Skill, SkillScore
+from harness.results.spectra import Spectra
 from harness.scenario.schema import InferenceConfig, Stage, TrainingConfig
 
 ORIGIN_NS = 7_000_000_000_000_000
@@ -26,6 +28,7 @@ IDLE_W = 50.0
 SENSOR = Sensor("GPU-1", "card", "instant", devices=(0,), update_period_s=0.1)
 CHANNELS, UNITS = ("u500", "t850", "z500"), ("m/s", "K", "m")
 LEADS_H = (6.0, 12.0, 24.0, 48.0)
+KEPT_LEADS_H = np.array([6.0, 24.0])
 HOSTS = {"a100": "aaaa11112222", "ascend910b": "bbbb33334444", "cpu": "cccc55556666"}
 STEP_S = {"a100": 0.5, "ascend910b": 0.8, "cpu": 6.0}
 POWER_W = {"a100": 280.0, "ascend910b": 310.0}
@@ -217,3 +220,39 @@ def make_forecast(launch=0):
         forecast=forecast.astype(np.float32),
         truth=truth.astype(np.float32),
     )
+
+
+def made_spectra(ratio, **changes):
+    """Truth of a power law up to wavenumber 8 and nothing beyond; the forecast is `ratio` times it at 24 h."""
+    truth = np.zeros((2, 1, 17), np.float32)
+    truth[:, 0, :9] = 6 * np.arange(1.0, 10.0) ** -3
+    forecast = truth.copy()
+    forecast[1, :, :9] *= ratio
+    forecast[:, :, 9:] = 1e-9
+    content = {
+        "channels": ("z",),
+        "units": ("m",),
+        "rows": np.array([32]),
+        "lead_h": KEPT_LEADS_H,
+        "samples": np.array([6, 6]),
+        "forecast": forecast,
+        "truth": truth,
+    }
+    return Spectra(**content | changes)
+
+
+def made_errors(error, **changes):
+    """Errors of `error` at every point but the first, which is masked."""
+    squared = np.full((2, 1, 3, 4), 4 * error**2, np.float32)
+    squared[:, 0, 0, 0] = np.nan
+    content = {
+        "channels": ("z",),
+        "units": ("m",),
+        "latitude": np.array([60.0, 0.0, -60.0]),
+        "longitude": np.array([0.0, 90.0, 180.0, 270.0]),
+        "lead_h": KEPT_LEADS_H,
+        "samples": np.array([4, 4]),
+        "stride": 1,
+        "squared_error": squared,
+    }
+    return ErrorMaps(**content | changes)

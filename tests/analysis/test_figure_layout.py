@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 from drawn_text import clipped, drawn_texts, overlapping
 from made_records import ResultsFolder, make_epoch, make_measurements, make_record, make_scenario, make_stage
-from made_study import add_launch, add_study
+from made_study import add_launch, add_study, made_errors, made_spectra
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import load_results
+from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.figures import STYLE, illustrations, rendered, speed, write
 from harness.analysis.figures.subject import Illustration
 
@@ -22,6 +23,9 @@ def several_machines(results):
     add_study(results, chips=("a100", "cpu"), launches=2)
     for size in (2, 32):
         add_launch(results, "a100", "pytorch", 0, 0.3 * size, batch_size=size)
+    for path in results.path.rglob("record.json"):
+        made_spectra(0.5).save(path.with_name("spectra.npz"))
+        made_errors(2.0).save(path.with_name("error-maps.npz"))
 
 
 def one_launch(results):
@@ -60,7 +64,8 @@ STUDIES = {function.__name__: function for function in (several_machines, one_la
 def drawn(request, tmp_path_factory):
     results = ResultsFolder(tmp_path_factory.mktemp(request.param) / "results")
     STUDIES[request.param](results)
-    found = illustrations(load_results(results.path).groups())
+    loaded = load_results(results.path)
+    found = illustrations(loaded.groups(), comparisons=BaselineName("pytorch").compare_all(loaded.cells))
     return [item for item in found if isinstance(item, Illustration)]
 
 
@@ -71,9 +76,11 @@ def files(drawn, tmp_path_factory):
     return [write(item, folder) for item in drawn]
 
 
+@pytest.mark.filterwarnings("error:constrained_layout")
 def test_no_text_is_clipped_or_covers_another(drawn):
     for item in drawn:
         texts = drawn_texts(item.figure)
+        assert not [name for name, _ in texts if "mathdefault" in name]
         assert (item.name, clipped(item.figure, texts), overlapping(texts)) == (item.name, [], [])
 
 

@@ -15,8 +15,10 @@ from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.supervisor import launch
 from harness.launch.survey import matrix_of
 from harness.results import steps
+from harness.results.error_maps import ErrorMaps
 from harness.results.record import Record
 from harness.results.record import load as read
+from harness.results.spectra import Spectra
 from harness.scenario import catalogue
 from harness.scenario.scenario import Selection
 from tests.analysis.made_records import make_environment
@@ -140,11 +142,23 @@ def test_a_straggler_makes_the_steps_of_the_launch_as_long_as_its_own(on_one_and
     assert exchange.reason is None
     assert len(exchange.step_s) == len(exchange.without_exchange_s) > 0
     assert sorted(path.name for path in folder.iterdir()) == [
+        "error-maps.npz",
         "forecast.npz",
         "log.txt",
         "record.json",
+        "spectra.npz",
         "steps.parquet",
     ]
+
+
+def test_ranks_add_up_the_errors_and_spectra_of_all_starts(on_one_and_two):
+    one, two = (path_of(on_one_and_two.results, devices).parent for devices in (1, 2))
+    spectra = [Spectra.load(folder / "spectra.npz") for folder in (one, two)]
+    errors = [ErrorMaps.load(folder / "error-maps.npz") for folder in (one, two)]
+    assert list(spectra[0].samples) == list(spectra[1].samples) == list(errors[0].samples) == list(errors[1].samples)
+    np.testing.assert_allclose(spectra[0].truth, spectra[1].truth, rtol=1e-6)
+    np.testing.assert_allclose(spectra[0].forecast.sum(axis=2), spectra[1].forecast.sum(axis=2), rtol=1e-2)
+    np.testing.assert_allclose(errors[0].squared_error, errors[1].squared_error, rtol=0.1)
 
 
 def test_a_rank_that_is_killed_ends_the_launch_with_its_reason(run):

@@ -54,7 +54,7 @@ def losses_of(stages):
     return [[loss for epoch in stage.epochs for loss in epoch.loss] for stage in stages]
 
 
-def main(framework_name, gain, forecast_path):
+def main(framework_name, gain, folder):
     execution = GRAPH if framework_name == "mindspore" else EAGER
     framework = open_framework(framework_name, DEVICES[framework_name], execution)
     windows = Windows(World(), Splits(train=0.6, validation=0.08, test=0.32), carry.input_spec(None))
@@ -79,7 +79,7 @@ def main(framework_name, gain, forecast_path):
     framework.load(weights)
     ahead = execution.model_copy(update={"loading": Loading(prefetch=3, workers=2), "clock": Clock(window=4)})
     overlapped = training.train(framework, windows, config, extras, SEED, Reporter(), ahead)
-    skill = inference.rollout(framework, windows, InferenceConfig(lead_steps=(1, 2, 5)), Reporter(), forecast_path)
+    skill = inference.rollout(framework, windows, InferenceConfig(lead_steps=(1, 2, 5)), Reporter(), folder)
     print(
         json.dumps(
             {

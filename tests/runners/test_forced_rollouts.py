@@ -17,10 +17,10 @@ pytestmark = pytest.mark.slow
 SEED = 11
 
 
-def drive(framework, gain, forecast_path):
+def drive(framework, gain, folder):
     path = os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "tests/models")))
     done = subprocess.run(
-        [sys.executable, Path(__file__).with_name("drive.py"), framework, str(gain), forecast_path],
+        [sys.executable, Path(__file__).with_name("drive.py"), framework, str(gain), folder],
         env={**os.environ, "PYTHONPATH": path, "GLOG_v": "3"},
         capture_output=True,
         text=True,
@@ -32,7 +32,7 @@ def drive(framework, gain, forecast_path):
 
 @pytest.mark.parametrize("framework", ["pytorch", "mindspore"])
 def test_forcings_of_the_right_time_make_every_lead_exact(framework, tmp_path):
-    found = drive(framework, 1.0, tmp_path / "forecast.npz")
+    found = drive(framework, 1.0, tmp_path)
     assert max(map(max, found["losses"])) < 1e-10
     assert found["losses_ahead"] == found["losses"]
     assert max(found["validation"]) < 1e-10
@@ -57,6 +57,6 @@ def test_forcings_of_the_right_time_make_every_lead_exact(framework, tmp_path):
 
 
 def test_extras_reach_the_network_in_training_and_nowhere_else(tmp_path):
-    found = drive("pytorch", 0.5, tmp_path / "forecast.npz")
+    found = drive("pytorch", 0.5, tmp_path)
     assert min(map(min, found["losses"])) > 1e-3
     assert max(found["validation"]) < 1e-10

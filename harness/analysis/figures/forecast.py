@@ -1,28 +1,20 @@
 """Maps of one forecast beside the truth and their difference."""
 
-from typing import Any
-
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from harness.analysis.figures import maps
+from harness.analysis.figures.coastlines import SOURCE
 from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.errors import UserError
 from harness.results.forecast import FILE_NAME, Forecast
 
-Fields = NDArray[np.floating[Any]]
-
-FIELD_COLOURS, DIFFERENCE_COLOURS, MASKED = "cividis", "PuOr_r", "0.85"
-MOST_DRAWN = 1e30
-"""Matplotlib squares what it scales."""
-
+FIELD_COLOURS, DIFFERENCE_COLOURS = "cividis", "PuOr_r"
 MAP_WIDTH_INCHES = 1.65
-MAP_HEIGHT_BOUNDS_INCHES = (0.7, 1.9)
 
 
 def illustrate(subject: FigureSubject) -> Drawn:
@@ -58,22 +50,24 @@ def forecast_data(forecast: Forecast) -> pd.DataFrame:
     )
 
 
-def forecast_figure(forecast: Forecast, title: str) -> Figure:
-    """Draw a row of maps for each channel; truth and forecast share their colours."""
-    columns, rows = _edges(forecast.longitude), _edges(forecast.latitude)
-    aspect = np.ptp(rows) / np.ptp(columns)
-    height = float(np.clip(MAP_WIDTH_INCHES * aspect, *MAP_HEIGHT_BOUNDS_INCHES))
+def forecast_figure(forecast: Forecast, title: str, *, coasts: bool = False) -> Figure:
+    """Draw a row of maps for each channel; truth and forecast share their colours.
+
+    `coasts` asks for the Earth's coastlines, which must be installed then.
+    """
+    columns, rows = maps.edges(forecast.longitude), maps.edges(forecast.latitude)
+    height = maps.height_inches(MAP_WIDTH_INCHES, columns, rows)
     count = len(forecast.channels)
     with mpl.rc_context(STYLE):
         figure = new_figure(TWO_COLUMNS_INCHES, 0.75 + count * (height + 0.25))
         panels = figure.subplots(count, 3, sharex=True, sharey=True, squeeze=False)
         for number, (channel, units) in enumerate(zip(forecast.channels, forecast.units, strict=True)):
             truth = forecast.truth[number].astype(np.float64)
-            predicted = _drawable(forecast.forecast[number].astype(np.float64))
-            difference = _drawable(predicted - truth)
+            predicted = maps.drawable(forecast.forecast[number].astype(np.float64))
+            difference = maps.drawable(predicted - truth)
             low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
             fields = [
-                _draw_map(axes, columns, rows, field, FIELD_COLOURS, low, high)
+                maps.draw_map(axes, columns, rows, field, FIELD_COLOURS, low, high)
                 for axes, field in zip(panels[number], (truth, predicted), strict=False)
             ]
             beyond = bool((predicted < low).any()), bool((predicted > high).any())
@@ -86,13 +80,15 @@ def forecast_figure(forecast: Forecast, title: str) -> Figure:
                 pad=0.02,
             )
             most = float(np.max(np.abs(difference), initial=0.0, where=np.isfinite(difference))) or 1.0
-            mesh = _draw_map(panels[number, 2], columns, rows, difference, DIFFERENCE_COLOURS, -most, most)
+            mesh = maps.draw_map(panels[number, 2], columns, rows, difference, DIFFERENCE_COLOURS, -most, most)
             figure.colorbar(mesh, ax=panels[number, 2], label=printable(f"difference ({unit(units)})"), pad=0.02)
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
             axes.set_title(name.replace("-", "\N{MINUS SIGN}"))
         for axes in panels[-1]:
             axes.set_xlabel("Longitude (°E)")
+        for axes in panels.flat if coasts else ():
+            maps.draw_coasts(axes, columns, rows)
         add_title(figure, title)
     return figure
 
@@ -119,31 +115,9 @@ def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDraw
             if (np.isfinite(truth) & ~np.isfinite(predicted)).any()
         ]:
             caption += f" Grey in the forecast of {', '.join(wrong)}: infinite or NaN."
-        return Illustration(name, caption, forecast_figure(forecast, title), forecast_data(forecast), (shown.cell,))
+        coasts = maps.has_coasts(shown.cell)
+        if coasts:
+            caption += f" {SOURCE}"
+        figure = forecast_figure(forecast, title, coasts=coasts)
+        return Illustration(name, caption, figure, forecast_data(forecast), (shown.cell,))
     return NotDrawn(name, f"no launch of the cell kept a forecast ({FILE_NAME})")
-
-
-def _drawable(field: Fields) -> Fields:
-    """A field without what no colour map can show: where a forecast has diverged it is grey."""
-    return np.where(np.abs(field) <= MOST_DRAWN, field, np.nan)
-
-
-def _draw_map(
-    axes: Axes,
-    columns: NDArray[np.float64],
-    rows: NDArray[np.float64],
-    field: Fields,
-    colours: str,
-    low: float,
-    high: float,
-) -> mpl.collections.QuadMesh:
-    axes.set_facecolor(MASKED)
-    return axes.pcolormesh(columns, rows, field, cmap=colours, vmin=low, vmax=high, rasterized=True)
-
-
-def _edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges (n + 1,) halfway between n centres."""
-    if len(centres) < 2:
-        return np.array([centres[0] - 0.5, centres[0] + 0.5])
-    middle = (centres[1:] + centres[:-1]) / 2
-    return np.concatenate([[2 * centres[0] - middle[0]], middle, [2 * centres[-1] - middle[-1]]])

@@ -1,6 +1,7 @@
 """Names and units as people write them, for figures and papers; files of numbers keep the names of records."""
 
 import re
+from math import log10
 
 NAMES = {
     "fourcastnet": "FourCastNet",
@@ -35,6 +36,11 @@ def unit(text: str) -> str:
     if len(factors) == 1 and factors[0][1] == 1:
         return text
     return " ".join(name if power == 1 else f"{name}{str(power).translate(SUPERSCRIPTS)}" for name, power in factors)
+
+
+def power_of_ten(value: float) -> str:
+    """A power of ten with its exponent raised, as 10⁻³."""
+    return f"10{str(round(log10(value))).translate(SUPERSCRIPTS)}"
 
 
 def _factors(text: str, sign: int) -> list[tuple[str, int]] | None:

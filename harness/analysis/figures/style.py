@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LineStyleType
 
-from harness.analysis.figures.names import people
+from harness.analysis.figures.names import people, power_of_ten
 from harness.text import one_line
 
 STYLE: Any = dict(mpl.rc_params_from_file(Path(__file__).with_name("crosscast.mplstyle"), use_default_template=False))
@@ -107,10 +107,27 @@ def set_logarithmic(axes: Axes, *names: Literal["x", "y"]) -> None:
         axis.set_minor_locator(NullLocator())
 
 
+def set_decades(axes: Axes, ticks: int = 5) -> None:
+    """A logarithmic y axis of many decades, at most `ticks` of them labelled."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(numticks=ticks))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: power_of_ten(value)))
+    axes.yaxis.set_minor_locator(NullLocator())
+
+
 def add_title(figure: Figure, title: str) -> None:
     """A title above all axes, over several lines where it is long."""
-    characters = int(figure.get_figwidth() * POINTS_PER_INCH / TITLE_CHARACTER_POINTS)
-    figure.suptitle("\n".join(wrap(printable(title), characters)), fontsize=STYLE["axes.titlesize"])
+    lines = wrap(printable(title), _title_characters(figure.get_figwidth()))
+    figure.suptitle("\n".join(lines), fontsize=STYLE["axes.titlesize"])
+
+
+def title_lines(title: str, width_inches: float) -> int:
+    """The number of lines of the title that `add_title` draws."""
+    return len(wrap(printable(title), _title_characters(width_inches)))
+
+
+def _title_characters(width_inches: float) -> int:
+    return int(width_inches * POINTS_PER_INCH / TITLE_CHARACTER_POINTS)
 
 
 def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:

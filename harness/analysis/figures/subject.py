@@ -5,12 +5,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell, Group, by_subject
+from harness.analysis.comparison.pair import Comparison
 from harness.analysis.figures.style import MarkerStyle, looks
 from harness.scenario.labels import label
 from harness.scenario.scenario import Absent
@@ -51,7 +52,8 @@ class ShownCell:
 class FigureSubject:
     """Model, preset and data, and the groups of cells that share them.
 
-    `stem` is the part of file names that tells subjects apart.
+    `stem` is the part of file names that tells subjects apart. `comparisons` are those of the cells with their
+    baselines.
     """
 
     model: str
@@ -59,6 +61,7 @@ class FigureSubject:
     data_name: str
     groups: tuple[Group, ...]
     stem: str
+    comparisons: Mapping[Cell, Comparison] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -120,11 +123,15 @@ Drawn = Iterable[Illustration | NotDrawn]
 Illustrator = Callable[[FigureSubject], Drawn]
 
 
-def subjects(groups: Sequence[Group]) -> tuple[FigureSubject, ...]:
+def subjects(
+    groups: Sequence[Group], comparisons: Mapping[Cell, Comparison] | None = None
+) -> tuple[FigureSubject, ...]:
     """The groups by model, preset and data, in their order."""
     found = {(of[0].model, of[0].preset, of[0].data_name): of for of in by_subject(groups)}
     stems = _stems({names: "-".join(names) for names in found})
-    return tuple(FigureSubject(*names, found[names], stem) for names, stem in zip(found, stems, strict=True))
+    return tuple(
+        FigureSubject(*names, found[names], stem, comparisons or {}) for names, stem in zip(found, stems, strict=True)
+    )
 
 
 def file_stem(name: str) -> str:

@@ -1,6 +1,6 @@
 """All figures of a folder of results, drawn one after the other and written as files."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -9,19 +9,36 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis.cells import Group
+from harness.analysis.cells import Cell, Group
+from harness.analysis.comparison.pair import Comparison
 from harness.analysis.figures import batch_size as scaling
-from harness.analysis.figures import devices, energy, forecast, ladder, loss, power, skill, speed
+from harness.analysis.figures import (
+    devices,
+    energy,
+    forecast,
+    ladder,
+    loss,
+    power,
+    rmse_maps,
+    scorecard,
+    skill,
+    spectra,
+    speed,
+)
 from harness.analysis.figures.style import STYLE
 from harness.analysis.figures.subject import FigureSubject, Illustration, Illustrator, NotDrawn, file_stem, subjects
-from harness.analysis.selection import chosen_suites, load_chosen
+from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.tables.table import make_folder, print_warnings
 from harness.files import write_atomically
 from harness.machine import rehearsal
 from harness.text import csv_file, one_line
 
 ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
-    module.illustrate for module in (speed, loss, skill, energy, scaling, devices, ladder, power, forecast)
+    module.illustrate
+    for module in (
+        *(speed, loss, skill, energy, scaling, devices, ladder),
+        *(scorecard, spectra, power, rmse_maps, forecast),
+    )
 )
 UNDRAWABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """What drawing raises on numbers that it cannot bear; one figure less is no reason to draw none."""
@@ -36,12 +53,14 @@ def illustrations(
     groups: Sequence[Group],
     illustrators: Sequence[Illustrator] = ILLUSTRATORS,
     left_out: Callable[[FigureSubject, Illustrator], str | None] = lambda subject, illustrate: None,
+    comparisons: Mapping[Cell, Comparison] | None = None,
 ) -> Iterator[Illustration | NotDrawn]:
     """Draw every figure of every subject; a figure that cannot be drawn is named with its reason.
 
     `left_out` says why those of a subject by one of the illustrators are not wanted; None where they are.
+    `comparisons` are those of the cells with their baselines; without them nothing is drawn beside a baseline.
     """
-    for subject in subjects(groups):
+    for subject in subjects(groups, comparisons):
         for illustrate in illustrators:
             if why := left_out(subject, illustrate):
                 yield NotDrawn(f"{_kind(illustrate)}-{subject.stem}", why)
@@ -56,17 +75,20 @@ def _kind(illustrate: Illustrator) -> str:
     return illustrate.__module__.rsplit(".", 1)[-1]
 
 
-def write_figures(results: Path, *, suite: str | None, console: Console) -> tuple[str, ...]:
+def write_figures(
+    results: Path, *, suite: str | None, console: Console, baseline: str | None = None
+) -> tuple[str, ...]:
     """Write all figures of one suite or of all into SUITE/figures in the folder of results, and say which and why not.
 
     Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
-    where none is of the suite, and where a file cannot be written.
+    where none is of the suite, where no cell bears the name of the baseline, and where a file cannot be written.
     """
     found = load_chosen(results, suite)
+    suites = chosen_suites(found, suite)
     print_warnings(found.problems, console)
-    for chosen in chosen_suites(found, suite):
+    for chosen, name in zip(suites, baselines_of(suites, baseline), strict=True):
         not_drawn: list[NotDrawn] = []
-        for item in illustrations(chosen.groups()):
+        for item in illustrations(chosen.groups(), comparisons=name.compare_all(chosen.cells)):
             if isinstance(item, NotDrawn):
                 not_drawn.append(item)
                 continue

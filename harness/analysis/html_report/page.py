@@ -116,7 +116,7 @@ def _suite_view(found: Results, baseline: BaselineName, folder: Path, prefix: st
         _tables(build, name, groups, comparisons, anchors, group_anchors, f"{prefix}-table{number}")
         for number, build in enumerate(builders(found.certificates))
     ]
-    drawn = list(_figures(groups, anchors, prefix, drawings))
+    drawn = list(_figures(groups, comparisons, anchors, prefix, drawings))
     most = records_of_a_cell(found.cells)
     machines = [environment_view(subject, anchors) for subject in subjects(groups)]
     return SuiteView(
@@ -194,10 +194,14 @@ def _label_with_chip(group: Group, cell: Cell) -> str:
 
 
 def _figures(
-    groups: Sequence[Group], anchors: Mapping[Cell, str], prefix: str, drawings: Drawings
+    groups: Sequence[Group],
+    comparisons: Mapping[Cell, Comparison],
+    anchors: Mapping[Cell, str],
+    prefix: str,
+    drawings: Drawings,
 ) -> Iterator[FigureView | NotDrawn]:
     labels = {cell: _label_with_chip(group, cell) for group in groups for cell in group.cells}
-    wanted = illustrations(groups, left_out=left_out(groups, ILLUSTRATORS))
+    wanted = illustrations(groups, left_out=left_out(groups, ILLUSTRATORS), comparisons=comparisons)
     for number, item in enumerate(wanted):
         if isinstance(item, NotDrawn):
             yield item

@@ -67,7 +67,7 @@ def _write(folder: Path, found: Results, baseline: BaselineName, columns: Column
         f"{TABLES}/{table.name}.tex": to_latex(table, (), caption_end=_table_caption(found)) for table in tables
     }
     placed, not_drawn = [], []
-    for drawn in illustrations(found.groups()):
+    for drawn in illustrations(found.groups(), comparisons=comparisons):
         if isinstance(drawn, NotDrawn):
             not_drawn.append(drawn)
             continue

@@ -1,0 +1,77 @@
+"""The spectra that the launches of a cell kept, added up."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.analysis.cells import Cell
+from harness.errors import UserError
+from harness.results.spectra import FILE_NAME, Spectra
+
+MOST_LAUNCHES = 32
+"""Files of a cell that are read."""
+
+ROUNDING = 1e-14
+"""Of a mean square: less than float32 numbers leave at any wavenumber."""
+
+NONE_KEPT = (
+    f"no launch of the cell kept spectra ({FILE_NAME}): it takes a grid that goes round the globe in even columns, "
+    "with a row that has values all round, and a record of this version or a later one"
+)
+
+
+@dataclass(frozen=True)
+class CellSpectra:
+    """The spectra of a cell's `launches` added up, and the ratios of forecast to truth (n, L, C, K) of each of them.
+
+    A ratio is NaN where the truth has no power beyond rounding.
+    """
+
+    launches: tuple[int, ...]
+    pooled: Spectra
+    ratios: NDArray[np.float64]
+
+
+def spectra_of(cell: Cell) -> CellSpectra:
+    """The spectra of a cell; raises UserError with the reason where it has none, or a file is damaged."""
+    found: dict[int, Spectra] = {}
+    for record in cell.launches[:MOST_LAUNCHES]:
+        path = record.beside(FILE_NAME)
+        if path is not None:
+            found[record.launch] = Spectra.load(path)
+    if not found:
+        raise UserError(NONE_KEPT)
+    first = next(iter(found.values()))
+    alike = {launch: each for launch, each in found.items() if same_layout(each, first)}
+    every = tuple(alike.values())
+    return CellSpectra(tuple(alike), added(every), np.stack(list(map(ratio, every))))
+
+
+def ratio(spectra: Spectra) -> NDArray[np.float64]:
+    """Power of the forecasts over that of the truth (L, C, K); NaN where the truth has none beyond rounding."""
+    truth = spectra.mean_truth
+    nothing = truth <= ROUNDING * truth.sum(axis=2, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(nothing, np.nan, spectra.mean_forecast / truth)
+
+
+def added(spectra: Sequence[Spectra]) -> Spectra:
+    """Spectra of one layout as those of all their samples."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return replace(
+            spectra[0],
+            samples=np.sum([each.samples for each in spectra], axis=0),
+            forecast=np.sum([each.forecast for each in spectra], axis=0, dtype=np.float64),
+            truth=np.sum([each.truth for each in spectra], axis=0, dtype=np.float64),
+        )
+
+
+def same_layout(one: Spectra, other: Spectra) -> bool:
+    """Whether two are of the same channels, lead times and wavenumbers."""
+    return (
+        (one.channels, one.units) == (other.channels, other.units)
+        and np.array_equal(one.lead_h, other.lead_h)
+        and one.truth.shape == other.truth.shape
+    )
