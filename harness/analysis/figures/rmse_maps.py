@@ -33,9 +33,9 @@ def illustrate(subject: FigureSubject) -> Drawn:
     """The maps of each cell that kept its errors."""
     cells = subject.shown(lambda cell: cell.launches)
     if not cells:
-        yield NotDrawn(f"rmse-map-{subject.stem}", "no cell has a completed launch")
+        yield NotDrawn(f"rmse_maps-{subject.stem}", "no cell has a completed launch")
     for shown in cells:
-        name = f"rmse-map-{subject.stem}-{shown.stem}"
+        name = f"rmse_maps-{subject.stem}-{shown.stem}"
         try:
             found = errors_of(shown.cell)
         except UserError as error:
