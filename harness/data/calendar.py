@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.data.config import Calendar
@@ -188,8 +187,9 @@ def seconds_of_day(times: Times) -> NDArray[np.float64]:
 def day_of_the_year(times: Times) -> NDArray[np.int64]:
     """Month and day as month * 100 + day, (T,); 29 February counts as 28 where not every year has one."""
     if times.dtype.kind == "M":
-        index = pd.DatetimeIndex(times)
-        month, day = index.month.to_numpy(), index.day.to_numpy()
+        months = times.astype("datetime64[M]")
+        month = months.astype(np.int64) % 12 + 1
+        day = (times.astype("datetime64[D]") - months).astype(np.int64) + 1
     else:
         month, day = (np.array([getattr(time, name) for time in times]) for name in ("month", "day"))
     if calendar_of(times) in _OF_THE_SUN:
@@ -204,9 +204,9 @@ def part_of_the_year(times: Times) -> NDArray[np.float64]:
     """
     times = _by_the_sun(times)
     if times.dtype.kind == "M":
-        index = pd.DatetimeIndex(times)
-        day = index.dayofyear.to_numpy()
-        length = np.where(index.is_leap_year, 366.0, 365.0)
+        year = times.astype("datetime64[Y]")
+        day = (times.astype("datetime64[D]") - year).astype(np.int64) + 1
+        length = ((year + 1).astype("datetime64[D]") - year).astype(np.float64)
     else:
         day = np.array([time.dayofyr for time in times])
         length = np.array([_days_of_year(time) for time in times])

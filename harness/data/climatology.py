@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from harness.cache import Arrays
@@ -70,8 +69,8 @@ def _finest_grouping(times: Times, training_steps: NDArray[np.int64]) -> tuple[C
         ("hour", time_of_day_s),
     )
     for kind, group in groupings:
-        members = pd.Series(group[training_steps]).value_counts()
-        reached = members.reindex(np.unique(group), fill_value=0).min() >= MIN_STATES
-        if reached and len(np.unique(group)) > 1:
+        distinct, number = np.unique(group, return_inverse=True)
+        members = np.bincount(number[training_steps], minlength=len(distinct))
+        if len(distinct) > 1 and members.min() >= MIN_STATES:
             return kind, group
     return "time_mean", np.zeros(len(times), dtype=np.int64)
