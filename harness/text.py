@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
 FORMULA = re.compile(r"\s*[=+\-@]")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 MARKDOWN = re.compile(r"`|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+NUMERIC = "biufc"
+"""Kinds of columns that hold no text."""
+
 ENTITIES = {"<": "&lt;", "&": "&amp;", "": "\\"}
 
 
@@ -35,8 +39,10 @@ def escaped(text: str, keep: str = "") -> str:
 
 def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
     """A frame as CSV; text that a spreadsheet would run as a formula begins with an apostrophe there."""
-    safe = frame.rename(columns=_csv_text).map(_csv_text)
-    content: str = safe.to_csv(index=False, float_format=float_format)
+    safe = frame.copy(deep=False)
+    for name in frame.columns[[kind.kind not in NUMERIC for kind in frame.dtypes]]:
+        safe[name] = frame[name].map(_csv_text)
+    content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
     return content
 
 
@@ -45,9 +51,12 @@ def _is_plain(character: str) -> bool:
 
 
 def _csv_text(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    line = one_line(value)
+    return _no_formula(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=2**12)
+def _no_formula(text: str) -> str:
+    line = one_line(text)
     return f"'{line}" if FORMULA.match(line) and not NUMBER.fullmatch(line) else line
 
 

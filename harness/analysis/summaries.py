@@ -30,7 +30,8 @@ MOST_BITS = 53
 
 SCORED = attrgetter("forecaster", "variable", "units", "lead_h", "region")
 OTHER_SCORES = ("bias", "mae", "activity")
-RMSE, ACC, OTHERS = attrgetter("rmse"), attrgetter("acc"), attrgetter(*OTHER_SCORES)
+RMSE, ACC = attrgetter("rmse"), attrgetter("acc")
+OTHERS = tuple(map(attrgetter, OTHER_SCORES))
 OF_ENERGY = attrgetter("energy_j", "step_energy_j", "mean_power_w", "peak_power_w")
 MEAN_LOSS, VALIDATION = attrgetter("mean_loss"), attrgetter("validation_loss")
 
@@ -56,7 +57,7 @@ class Scores(NamedTuple):
     """The scores of a launch in the order of `places`, and the definitions that they follow, in one line.
 
     RMSE in the variables' units, infinite or NaN where the forecast blew up; ACC None where it is not defined. `others`
-    are bias, MAE and activity.
+    are bias, MAE and activity, each in the same order.
     """
 
     definition: str
@@ -170,8 +171,11 @@ def _check_scores(scores: Scores) -> None:
 
 
 def _check_others(scores: Scores) -> None:
-    for (forecaster, key), values in zip(scores.places, scores.others, strict=True):
-        for name, value in zip(OTHER_SCORES, values, strict=True):
+    for name, values in zip(OTHER_SCORES, scores.others, strict=True):
+        known = [abs(value) for value in values if value]
+        if not known or (isfinite(sum(known)) and min(known) >= SMALLEST and max(known) <= LARGEST_ERROR):
+            continue
+        for (forecaster, key), value in zip(scores.places, values, strict=True):
             if value and not SMALLEST <= abs(value) <= LARGEST_ERROR:
                 raise ValueError(f"{name} of {forecaster} of {value:g} {key.units}")
 
@@ -187,7 +191,7 @@ def _scores(skill: Skill) -> Scores:
     )
     places = _places(tuple(map(SCORED, skill.scores)))
     rmse, acc = tuple(map(RMSE, skill.scores)), tuple(map(ACC, skill.scores))
-    return Scores(definition, places, rmse, acc, tuple(map(OTHERS, skill.scores)))
+    return Scores(definition, places, rmse, acc, tuple([tuple(map(other, skill.scores)) for other in OTHERS]))
 
 
 @lru_cache(maxsize=2**10)

@@ -9,7 +9,6 @@ import tempfile
 import pytest
 
 from harness import git as git_of_harness
-from harness.analysis import reading
 from harness.errors import UserError
 from harness.machine import environment
 from harness.machine import identity as machine
@@ -40,15 +39,6 @@ def test_without_a_temporary_folder_one_line_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
     with pytest.raises(UserError, match="set TMPDIR to one that can"), scratch_folder("test"):
         pass
-
-
-def test_without_a_temporary_folder_records_are_read_all_the_same(monkeypatch, tmp_path):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "absent"))
-    monkeypatch.setattr(reading, "HEAD_START", 0)
-    monkeypatch.setattr("os.cpu_count", lambda: 2)
-    found = reading.read_records([tmp_path / f"{number}.json" for number in range(9)])
-    assert len(found) == 9
-    assert all("cannot be read" in str(error) for error in found)
 
 
 @pytest.mark.parametrize("name", ["plain", "h\udcf6st"])

@@ -62,10 +62,11 @@ class CellScores:
             for place, *acc in zip(places, *(scores.acc for scores in alike.values()), strict=True):
                 known = zip(alike, acc, strict=True)
                 self._acc[place].update(known if None not in acc else (pair for pair in known if pair[1] is not None))
-            for place, *others in zip(places, *(scores.others for scores in alike.values()), strict=True):
-                for name, values in zip(OTHER_SCORES, zip(*others, strict=True), strict=True):
-                    known = zip(alike, values, strict=True)
-                    self._others[name, place].update(pair for pair in known if pair[1] is not None)
+            for number, name in enumerate(OTHER_SCORES):
+                for place, *values in zip(places, *(scores.others[number] for scores in alike.values()), strict=True):
+                    known = {launch: value for launch, value in zip(alike, values, strict=True) if value is not None}
+                    if known:
+                        self._others[name, place].update(known)
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Measured:
         """RMSE in the variable's units; of no launch where that of one is not finite.

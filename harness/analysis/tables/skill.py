@@ -1,5 +1,6 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -75,12 +76,14 @@ shown_difference = partial(Number, signed=True, max_decimals=4)
 def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
     """Build the table; `comparisons` holds one entry for each cell."""
     sections: list[Section] = []
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for group in groups:
         scores = [scores_of(cell) for cell in group.cells if scores_of(cell).launches]
         title = group_title(group, comparisons)
         missing = _without_scores(group, scores)
-        rows += [{**place_columns(group, entry), "launches": 0, "reason": why} for entry, why in missing.items()]
+        rows += [
+            _data_row({**place_columns(group, entry), "launches": 0, "reason": why}) for entry, why in missing.items()
+        ]
         if not scores:
             found = tuple((_label(group, entry), why) for entry, why in missing.items())
             sections.append(Section(title, ("cell", "why not"), found, setting_lines(group)))
@@ -96,6 +99,11 @@ def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
         rows += _data_rows(group, scores, keys, comparisons)
     data = pd.DataFrame(rows, columns=list(DATA_COLUMNS))
     return Table("skill", f"Skill, suite {suite}", tuple(sections), data, DEFINITIONS)
+
+
+def _data_row(row: Mapping[str, object]) -> tuple[object, ...]:
+    """The values of DATA_COLUMNS: of ten thousands of rows the names are kept once."""
+    return tuple([row.get(name, math.nan) for name in DATA_COLUMNS])
 
 
 def _label(group: Group, entry: Cell | Absent) -> Content:
@@ -295,8 +303,8 @@ def _definitions(scores: Sequence[CellScores]) -> tuple[str, ...]:
 
 def _data_rows(
     group: Group, scores: Sequence[CellScores], keys: Sequence[ScoreKey], comparisons: Mapping[Cell, Comparison]
-) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = []
+) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
     for found in scores:
         comparison = for_skill(comparisons[found.cell])
         place = place_columns(group, found.cell)
@@ -323,7 +331,7 @@ def _data_rows(
                         row[f"launches_better_than_{reference}"] = better.launches if better else None
                     row |= _deviation_columns(comparison, key)
                     row["refusal"] = "; ".join(comparison.refusal) or None
-                rows.append(row)
+                rows.append(_data_row(row))
     return rows
 
 
