@@ -82,11 +82,12 @@ def _modified_ns(path: Path) -> int:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Keep Python from looking for cycles among records and numbers, of which there are none, while there are many."""
+    """Keep Python from looking for cycles among records and numbers, of which there are none, now and later."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if enabled:
             gc.enable()

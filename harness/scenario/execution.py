@@ -5,6 +5,7 @@ where is answered by `harness.frameworks.support`, before any device is touched.
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, model_validator
@@ -143,13 +144,14 @@ class Execution(Frozen):
 
     def settings(self) -> dict[str, Any]:
         """What is set away from its default, by dotted names such as `precision.autocast`."""
-        usual = dict(every_setting(type(self)()))
+        usual = dict(every_setting(EAGER))
         return {name: value for name, value in every_setting(self) if value != usual[name]}
 
 
-def every_setting(execution: Execution) -> Iterator[tuple[str, Any]]:
+@lru_cache(maxsize=2**10)
+def every_setting(execution: Execution) -> tuple[tuple[str, Any], ...]:
     """All settings, set away from their default or not, by dotted names such as `precision.autocast`."""
-    return _flat(execution, "")
+    return tuple(_flat(execution, ""))
 
 
 def _flat(value: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from harness.scenario.execution import Execution, Precision
@@ -46,6 +47,7 @@ def labels(executions: Iterable[Execution]) -> dict[Execution, str]:
     }
 
 
+@lru_cache(maxsize=2**10)
 def label(execution: Execution) -> str:
     """All that is set away from its default, for where there are no others to tell it from."""
     return _joined(execution, execution.settings())

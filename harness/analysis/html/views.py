@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from harness.analysis.content import Content, Count, Number, Row, Sources, sources_of
 from harness.analysis.number_format import MISSING
@@ -10,8 +11,7 @@ Link = Callable[[Sources], str | None]
 """Where the records of cells are shown; None where nowhere."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A cell of a table as text; `href` is where the numbers in it come from, None where it is no number.
 
     `order` is the number to sort by, None for text and empty for a missing value.
@@ -45,14 +45,14 @@ def table_view(
     title: str, columns: Iterable[Content], rows: Iterable[Row], notes: tuple[str, ...] = (), link: Link = no_link
 ) -> TableView:
     """A table whose numbers, and texts that hold one, lead to their records."""
-    shown = tuple(tuple(entry(content, link) for content in row) for row in rows)
+    shown = tuple([tuple([entry(content, link) for content in row]) for row in rows])
     return TableView(title, tuple(map(str, columns)), shown, notes)
 
 
 def entry(content: Content, link: Link = no_link) -> Entry:
     """A cell of a table."""
     text = str(content)
-    has_number = any(character.isdigit() for character in text)
+    has_number = link is not no_link and any(map(str.isdigit, text))
     return Entry(text, link(sources_of(content)) if has_number else None, _order(content, text))
 
 

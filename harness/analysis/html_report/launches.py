@@ -31,7 +31,7 @@ def launches_view(title: str, cell: Cell, folder: Path, most: int | None = None)
     columns = ("quantity", *(f"launch {record.launch}" for record in records))
     links = [None, *(_href(record, folder) for record in records)]
     view = table_view(title, columns, rows)
-    linked = (tuple(replace(entry, href=link) for entry, link in zip(row, links, strict=True)) for row in view.rows)
+    linked = (tuple(entry._replace(href=link) for entry, link in zip(row, links, strict=True)) for row in view.rows)
     others = tuple(Entry(str(record.launch), _href(record, folder)) for record in cell.records[len(records) :])
     return replace(view, rows=tuple(linked), others=others)
 
@@ -60,4 +60,4 @@ def _quantities(cell: Cell, records: Sequence[StoredRecord]) -> Iterable[Row]:
 
 
 def _href(record: StoredRecord, folder: Path) -> str:
-    return quote(Path(relpath(realpath(record.path), folder)).as_posix())
+    return quote(relpath(realpath(record.path), folder))

@@ -1,6 +1,8 @@
 """The losses of a cell by epoch, dimensionless, as the networks' fields are."""
 
-from math import isfinite
+from collections.abc import Sequence
+from math import isfinite, isnan, nan
+from statistics import median
 
 import pandas as pd
 
@@ -14,24 +16,30 @@ def losses_of(cell: Cell) -> pd.DataFrame:
     `launch_numbers` are those that have the epoch, a space apart. The training loss of an epoch is the mean over its
     steps.
     """
-    rows = [row for record in cell.launches for row in _launch_rows(record)]
-    columns = ("launch", "stage", "epoch", "training_loss", "validation_loss")
-    frame = pd.DataFrame({name: [row[number] for row in rows] for number, name in enumerate(columns)})
-    frame["validation_loss"] = frame["validation_loss"].astype(float)
-    return (
-        frame.groupby(["stage", "epoch"], sort=False)
-        .agg(
-            launches=("launch", "nunique"),
-            launch_numbers=("launch", lambda numbers: " ".join(map(str, sorted(numbers)))),
-            training_loss_median=("training_loss", "median"),
-            training_loss_min=("training_loss", "min"),
-            training_loss_max=("training_loss", "max"),
-            validation_loss_median=("validation_loss", "median"),
-            validation_loss_min=("validation_loss", "min"),
-            validation_loss_max=("validation_loss", "max"),
+    epochs: dict[tuple[str, int], list[tuple[int, float, float | None]]] = {}
+    for record in cell.launches:
+        for launch, stage, number, training, validation in _launch_rows(record):
+            epochs.setdefault((stage, number), []).append((launch, training, validation))
+    rows: list[dict[str, object]] = []
+    for (stage, number), found in epochs.items():
+        launches, training_losses, validation_losses = zip(*found, strict=True)
+        rows.append(
+            {
+                "stage": stage,
+                "epoch": number,
+                "launches": len(launches),
+                "launch_numbers": " ".join(map(str, sorted(launches))),
+                **_spread("training_loss", training_losses),
+                **_spread("validation_loss", validation_losses),
+            }
         )
-        .reset_index()
-    )
+    return pd.DataFrame(rows)
+
+
+def _spread(name: str, losses: Sequence[float | None]) -> dict[str, float]:
+    """Median, least and greatest of the losses that are numbers; NaN where none is."""
+    known = [loss for loss in losses if loss is not None and not isnan(loss)] or [nan]
+    return {f"{name}_median": median(known), f"{name}_min": min(known), f"{name}_max": max(known)}
 
 
 def trained(cell: Cell) -> bool:

@@ -28,6 +28,11 @@ class Quantity:
     confidence: float = CONFIDENCE
     reason: str | None = None
 
+    def told_of(self, *cells: Cell) -> "Quantity":
+        """The same with these cells as its sources."""
+        bounds = self.value, self.low, self.high
+        return Quantity(*bounds, self.unit, self.launches, cells, self.verdict, self.confidence, self.reason)
+
     @property
     def number(self) -> int:
         """Of launches, or of pairs of launches."""

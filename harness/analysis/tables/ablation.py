@@ -78,7 +78,7 @@ def _row(found: Result, titles: Sequence[str]) -> Row:
         Words(found.step.name, sources),
         Count(pairs, sources),
         *shown,
-        replace(shown_deviation(largest), quantity=replace(largest, sources=sources)) if largest else MISSING,
+        shown_deviation(largest.told_of(*sources)) if largest else MISSING,
         found.skill.verdict if found.effects else MISSING,
         _parity(comparison),
         Words(_brings(found), sources),

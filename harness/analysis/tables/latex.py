@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from harness.analysis.content import NO_INTERVAL, UNCERTIFIED, Content, Count, Heading, Number, Row, Verdict
-from harness.analysis.number_format import MISSING
+from harness.analysis.number_format import MISSING, Digits
 from harness.analysis.tables.parts import PARITY, STAR
 from harness.analysis.tables.table import Section, Table
 from harness.text import one_line
@@ -141,7 +141,7 @@ def _is_marked(content: Content) -> bool:
 
 def _kind(cells: Sequence[Content]) -> str:
     """The column's type: numbers with intervals, text, or long text that is wrapped."""
-    numbers = [found for cell in cells if isinstance(cell, Number) and (found := cell.digits) and _has_a_point(cell)]
+    numbers = [found for cell in cells if isinstance(cell, Number) and (found := cell.digits) and _has_a_point(found)]
     if any(number.low is not None for number in numbers):
         values = [number.value.lstrip("+-").partition(".") for number in numbers]
         sign = "+" if any(number.value[0] in "+-" for number in numbers) else ""
@@ -152,9 +152,9 @@ def _kind(cells: Sequence[Content]) -> str:
     return "l"
 
 
-def _has_a_point(number: Number) -> bool:
+def _has_a_point(number: Digits) -> bool:
     """Whether it can stand in a column that is aligned at the point: without a power of ten."""
-    return (found := number.digits) is not None and "e" not in "".join(filter(None, found))
+    return not any(part is not None and "e" in part for part in number)
 
 
 def _head(columns: Row, kinds: Sequence[str]) -> str:
@@ -185,7 +185,7 @@ def _cell(content: Content, kind: str) -> str:
     if isinstance(content, Count):
         return f"{content} & "
     found = content.digits if isinstance(content, Number) else None
-    if found is None or not isinstance(content, Number) or not _has_a_point(content):
+    if found is None or not isinstance(content, Number) or not _has_a_point(found):
         text = str(content)
         long = f"p{{{LONG_TEXT_WIDTH}}}" if len(text) > LONG_TEXT else "l"
         return rf"\multicolumn{{2}}{{{long}}}{{{_text(content)}}}"

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import replace
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import setting_differences
@@ -50,14 +49,14 @@ def group_title(group: Group, comparisons: Mapping[Cell, Comparison]) -> str:
 
 def ratio_cells(comparison: Comparison, found: Quantity | None, *, has_value: bool) -> tuple[Content, Content]:
     """Ratio and verdict: of the baseline itself, of a refused comparison, and of one that there is."""
-    sources = (comparison.cell,)
+    cell = comparison.cell
     if comparison.is_baseline:
-        return Count(1, sources) if has_value else MISSING, "baseline"
+        return Count(1, (cell,)) if has_value else MISSING, "baseline"
     if comparison.refusal:
         return "refused", "see below"
     if found is None or found.value is None:
         return MISSING, MISSING
-    return Number(replace(found, sources=sources)), Verdict(found.verdict or MISSING, comparison.certified, sources)
+    return Number(found.told_of(cell)), Verdict(found.verdict or MISSING, comparison.certified, (cell,))
 
 
 def label_of(group: Group, cell: Cell) -> Words:

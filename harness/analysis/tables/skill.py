@@ -224,16 +224,11 @@ def _deviation_row(cell: Cell, baseline: Cell, key: ScoreKey) -> Row:
         key.variable,
         Count(key.lead_h, (cell,)),
         Count(rmse.number if rmse else 0, (cell,)),
-        _of_pair(shown_deviation(rmse), cell) if rmse else MISSING,
+        shown_deviation(rmse.told_of(cell)) if rmse else MISSING,
         (rmse.verdict if rmse else None) or MISSING,
         _more_launches(rmse, cell),
-        _of_pair(shown_difference(acc), cell) if acc else MISSING,
+        shown_difference(acc.told_of(cell)) if acc else MISSING,
     )
-
-
-def _of_pair(shown: Number, cell: Cell) -> Number:
-    """The number with its cell alone as its source: that which deviates."""
-    return replace(shown, quantity=replace(shown.quantity, sources=(cell,)))
 
 
 def _more_launches(deviation: Quantity | None, cell: Cell) -> Content:
