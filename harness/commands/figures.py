@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import refuse_unusable, results_option
+from harness.commands.options import on_one_thread, refuse_unusable, results_option
 
 
 @click.command()
@@ -13,6 +13,7 @@ from harness.commands.options import refuse_unusable, results_option
 @results_option
 def figures(suite: str | None, baseline: str | None, results: Path) -> None:
     """Draw every figure that the records allow, as PDF and PNG, with its data as CSV."""
+    on_one_thread()
     from harness.analysis.figures import write_figures
     from harness.console import PlainConsole
 

@@ -5,7 +5,7 @@ from typing import Literal, cast
 
 import click
 
-from harness.commands.options import PathName, refuse_unusable, results_option
+from harness.commands.options import PathName, on_one_thread, refuse_unusable, results_option
 
 
 @click.command()
@@ -18,6 +18,7 @@ from harness.commands.options import PathName, refuse_unusable, results_option
 @results_option
 def paper(suite: str | None, baseline: str | None, output: Path | None, columns: str, results: Path) -> None:
     """Write a folder that LaTeX compiles: tables, figures with captions, a methods paragraph and a citation."""
+    on_one_thread()
     from harness.analysis.paper import write_paper
     from harness.console import PlainConsole
 

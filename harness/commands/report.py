@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import PathName, refuse_unusable, results_option
+from harness.commands.options import PathName, on_one_thread, refuse_unusable, results_option
 
 
 @click.command()
@@ -14,6 +14,7 @@ from harness.commands.options import PathName, refuse_unusable, results_option
 @results_option
 def report(suite: str | None, baseline: str | None, output: Path | None, results: Path) -> None:
     """Write one HTML file with warnings, tables, figures and links to the records."""
+    on_one_thread()
     from harness.analysis.html_report import write_report
     from harness.console import PlainConsole
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from harness.commands.options import refuse_unusable, results_option
+from harness.commands.options import on_one_thread, refuse_unusable, results_option
 
 
 @click.command()
@@ -16,6 +16,7 @@ from harness.commands.options import refuse_unusable, results_option
 @results_option
 def tables(suite: str | None, baseline: str | None, results: Path) -> None:
     """Tables from the records alone: terminal, Markdown, CSV, LaTeX and HTML."""
+    on_one_thread()
     from harness.analysis.tables.writing import write_tables
     from harness.console import PlainConsole
 
