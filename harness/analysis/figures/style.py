@@ -10,9 +10,11 @@ from typing import Any, Literal
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from matplotlib.typing import LineStyleType
@@ -62,6 +64,18 @@ class MarkerStyle:
         }
 
 
+class DrawnOnce(Figure):
+    """A figure that is drawn once for each file: matplotlib would draw all of it to find its layout, and again."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw; but find the layout alone where a file is begun, whose drawing follows with the layout as it is."""
+        engine = self.get_layout_engine()
+        if isinstance(engine, ConstrainedLayoutEngine) and self.canvas.is_saving():
+            engine.execute(self)
+        else:
+            super().draw(renderer)
+
+
 def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[MarkerStyle]:
     """The looks of cells given by their chip and host and by their framework, execution and what else they differ in.
 
@@ -81,7 +95,7 @@ def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[MarkerStyle]
 
 def new_figure(width_inches: float, height_inches: float) -> Figure:
     """A figure that draws without a display; make and fill it within `mpl.rc_context(STYLE)`."""
-    figure = Figure(figsize=(width_inches, height_inches), layout="constrained")
+    figure = DrawnOnce(figsize=(width_inches, height_inches), layout="constrained")
     FigureCanvasAgg(figure)
     return figure
 
