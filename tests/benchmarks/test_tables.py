@@ -1,7 +1,7 @@
 """Time and memory of the tables of many records, from 100 to 10,000, and of the page and figures: `make benchmarks`.
 
-The extra info has wall and CPU seconds (two processes read), MiB of both, the growth exponent from size to size, and
-CPU seconds over those of `json.loads` of the same files, read before in the same process.
+The extra info has wall and CPU seconds, MiB, the growth exponent from size to size, and CPU seconds over those of
+`json.loads` of the same files, read before in the same process.
 """
 
 import json
@@ -23,6 +23,9 @@ FIGURES = (
     "from harness.analysis.figures import write_figures; options = {}; "
     "work = lambda results, *, suite, baseline, console: write_figures(results, suite=suite, console=console)"
 )
+START = "from harness.commands.options import on_one_thread; on_one_thread()"
+"""As the commands do."""
+
 CHILD = """
 import io, json, resource, sys
 from pathlib import Path
@@ -45,12 +48,12 @@ print(json.dumps({**found, "memory_mib": sum(each.ru_maxrss for each in used) / 
 
 
 @pytest.mark.parametrize(
-    ("launches", "nights"),
-    [(5, 20), (100, 1), (5, 1)],
+    ("launches", "nights", "most"),
+    [(5, 20, 4), (100, 1, 4), (5, 1, 11)],
     ids=["100 cells, 5 launches on 20 nights", "100 cells, 100 launches", "2,000 cells, 5 launches"],
 )
-def test_tables_of_many_records(benchmark, tmp_path, launches, nights):
-    """The cells are those of the largest count."""
+def test_tables_of_many_records(benchmark, tmp_path, launches, nights, most):
+    """The cells are those of the largest count; `most` is how often JSON could be read in that time."""
     counts = [count for count in COUNTS if count >= 20 * launches * nights]
 
     def tabulate() -> dict[int, dict[str, float]]:
@@ -59,8 +62,7 @@ def test_tables_of_many_records(benchmark, tmp_path, launches, nights):
     found = benchmark.pedantic(tabulate, rounds=1)
     note(benchmark, found)
     assert found[counts[-1]]["memory_mib"] < 1024
-    if counts[-1] == COUNTS[-1]:
-        assert found[counts[-1]]["over_json"] < 5
+    assert found[counts[-1]]["over_json"] < most
 
 
 def test_page_of_ten_thousand_records(benchmark, tmp_path):
@@ -70,7 +72,7 @@ def test_page_of_ten_thousand_records(benchmark, tmp_path):
     benchmark.extra_info.update(found, megabytes=size / 1e6)
     assert size < 5e6
     assert found["memory_mib"] < 1024
-    assert found["over_json"] < 12
+    assert found["over_json"] < 7
 
 
 def test_figures_of_a_hundred_cells(benchmark, tmp_path):
@@ -92,7 +94,7 @@ def test_page_of_many_records(benchmark, tmp_path):
 def measured(work: str, folder: Path, count: int, launches: int, nights: int) -> dict[str, float]:
     """Write the records and do the work on them in a process of its own."""
     write_many(folder, count, launches, nights)
-    command = [sys.executable, "-c", f"{work}{CHILD}", str(folder)]
+    command = [sys.executable, "-c", f"{START}\n{work}{CHILD}", str(folder)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

@@ -8,8 +8,10 @@ from test_archive import archive, mapping
 
 from harness.data.archive import ArchiveSource
 from harness.data.calendar import (
+    day_of_the_year,
     decode,
     even_step,
+    part_of_the_year,
     span_text,
     spans,
     step_of_mapping,
@@ -211,6 +213,17 @@ class TestThroughTheHarness:
         timed(tmp_path / "a.nc", [0, 1, 2, 4, 5], "days since 2001-02-27", calendar="noleap")
         with pytest.raises(UserError, match=r"gap in time, nothing between 2001-03-01T00:00 \(noleap\) and 2001-03-03"):
             ArchiveSource(mapping(), tmp_path)
+
+
+def test_days_are_those_of_pythons_own_calendar():
+    """From before 1900, which is no leap year, to 2001, in steps that reach every hour of the day."""
+    times = np.arange(np.datetime64("1899-12-30", "ns"), np.datetime64("2001-03-02"), np.timedelta64(61 * 3607, "s"))
+    known = times.astype("datetime64[s]").tolist()
+    expected = [time.month * 100 + (28 if (time.month, time.day) == (2, 29) else time.day) for time in known]
+    assert day_of_the_year(times).tolist() == expected
+    years = [(time.replace(month=1, day=1, hour=0, minute=0, second=0), time) for time in known]
+    parts = [(time - start) / (start.replace(year=start.year + 1) - start) for start, time in years]
+    assert part_of_the_year(times) == pytest.approx(parts, abs=1e-15)
 
 
 def test_times_kept_by_netcdf4_itself(tmp_path):

@@ -1,7 +1,7 @@
 """How the machines differ whose cells stand beside each other."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.analysis.cautions import SAME_ENVIRONMENT, words
 from harness.analysis.cells import Cell
@@ -9,6 +9,8 @@ from harness.analysis.figures.subject import FigureSubject
 from harness.analysis.html.views import Entry, TableView
 from harness.analysis.reading import StoredRecord
 from harness.frameworks.base import FrameworkDescription
+
+T = TypeVar("T")
 
 UNKNOWN, NOT_RUN = "unknown", "not run"
 FRAMEWORK_FIELDS = ("version", "build", "device_name", "driver", "threads")
@@ -43,10 +45,11 @@ def environment_view(subject: FigureSubject, anchors: Mapping[Cell, str]) -> Tab
 
 def _properties(machines: Mapping[str, list[StoredRecord]]) -> Iterable[tuple[str, dict[str, list[str]]]]:
     """Each property with its distinct values on each machine, none where the framework did not run there."""
+    environments = {name: _once(record.environment for record in of) for name, of in machines.items()}
     for field in SAME_ENVIRONMENT:
         yield (
             field.replace("_", " "),
-            {name: _distinct(getattr(record.environment, field) for record in of) for name, of in machines.items()},
+            {name: _distinct(getattr(each, field) for each in of) for name, of in environments.items()},
         )
     frameworks = dict.fromkeys(record.scenario.framework for found in machines.values() for record in found)
     for framework in frameworks:
@@ -62,12 +65,17 @@ def _properties(machines: Mapping[str, list[StoredRecord]]) -> Iterable[tuple[st
 
 def _descriptions(records: Iterable[StoredRecord], framework: str) -> list[FrameworkDescription]:
     found = (record.summary.framework for record in records if record.scenario.framework == framework)
-    return [description for description in found if description]
+    return _once(description for description in found if description)
 
 
 def _bits(records: Iterable[StoredRecord], framework: str) -> Iterable[int | None]:
     of_framework = (record.summary.numerics for record in records if record.scenario.framework == framework)
     return [numerics.matmul_bits if numerics else None for numerics in of_framework]
+
+
+def _once(values: Iterable[T]) -> list[T]:
+    """The objects, each once: thousands of records share a few."""
+    return list({id(value): value for value in values}.values())
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:

@@ -60,4 +60,5 @@ def _quantities(cell: Cell, records: Sequence[StoredRecord]) -> Iterable[Row]:
 
 
 def _href(record: StoredRecord, folder: Path) -> str:
-    return quote(relpath(realpath(record.path), folder))
+    place, above = realpath(record.path), f"{folder}/"
+    return quote(place[len(above) :] if place.startswith(above) else relpath(place, folder))
