@@ -80,6 +80,7 @@ MAY_IMPORT_FRAMEWORKS = (
 )
 """Networks, frameworks, and in porting the probes and readers of files that run in children."""
 
+SLOW_TO_IMPORT = {"pandas", "matplotlib", "scipy", "pyarrow", "xarray", "zarr"}
 STARTS_WITHOUT_FRAMEWORKS = ("harness.commands", "harness.analysis", "harness.launch", "harness.results", "collectors")
 
 
@@ -231,12 +232,25 @@ def test_commands_and_analysis_start_without_a_framework():
     """Nothing that they import as they start, nor what that imports, needs one."""
     reached = {module for module in sources() if module.startswith(STARTS_WITHOUT_FRAMEWORKS)}
     reached -= {module for module in reached if any(fits(module, pattern) for pattern in MAY_IMPORT_FRAMEWORKS)}
-    waiting = list(reached)
+    needed = needed_at_start(reached)
+    assert "harness.scenario.matrix" in needed
+    assert not {target: importing for target, importing in needed.items() if target in FRAMEWORKS}
+
+
+def test_a_bench_starts_without_what_tables_figures_and_archives_need():
+    """They take longer to import than all that a bench does until its first launch."""
+    needed = needed_at_start({"harness.commands.bench", "harness.launch.bench"})
+    assert {"numpy", "pydantic", "harness.data.calendar"} <= needed.keys()
+    assert not {target: importing for target, importing in needed.items() if target in SLOW_TO_IMPORT}
+
+
+def needed_at_start(modules: set[str]) -> dict[str, str]:
+    """What modules import as they start, what that imports, and so on, each with one that imports it."""
+    needed: dict[str, str] = {}
+    waiting = list(modules)
     while waiting:
         module = waiting.pop()
-        for target, at_start in graph()[module]:
-            assert not (at_start and target in FRAMEWORKS), f"{module} imports {target}"
-            if at_start and target in sources() and target not in reached:
-                reached.add(target)
-                waiting.append(target)
-    assert "harness.scenario.matrix" in reached
+        new = [target for target, at_start in graph().get(module, ()) if at_start and target not in needed]
+        needed |= dict.fromkeys(new, module)
+        waiting += new
+    return needed

@@ -18,6 +18,10 @@ from harness.results import record as records
 from harness.results.record import Record
 
 
+MANY = 1_000
+"""Records that Python passes over from then on where it looks for cycles: each time it would take seconds."""
+
+
 class StoredRecord(Record):
     """A record whose measurements and energies stay in its file and are read from it when asked for.
 
@@ -51,7 +55,10 @@ class StoredRecord(Record):
 def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
     """Read files, in the order of `paths`; an error in one line for each that cannot be used."""
     with without_collecting():
-        return [_read(path) for path in paths]
+        found = [_read(path) for path in paths]
+        if len(found) >= MANY:
+            gc.freeze()
+        return found
 
 
 def _read(path: Path) -> StoredRecord | UserError:
@@ -82,12 +89,11 @@ def _modified_ns(path: Path) -> int:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Keep Python from looking for cycles among records and numbers, of which there are none, now and later."""
+    """Keep Python from looking for cycles among records and numbers, of which there are none, while there are many."""
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
         if enabled:
             gc.enable()

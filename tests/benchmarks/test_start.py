@@ -27,7 +27,7 @@ TURNS = 5
 
 @pytest.mark.parametrize(
     ("code", "arguments", "least", "most"),
-    [(COMMAND, ["--help"], CLICK, 4), (COMMAND, ["list"], CLICK, 8), (TO_FIRST_LAUNCH, ["bench"], CHECKING, 4)],
+    [(COMMAND, ["--help"], CLICK, 3), (COMMAND, ["list"], CLICK, 7), (TO_FIRST_LAUNCH, ["bench"], CHECKING, 3)],
     ids=["help", "list", "bench"],
 )
 def test_start_of_a_command(benchmark, tmp_path, code, arguments, least, most):
