@@ -17,7 +17,6 @@ from harness.errors import UserError
 from harness.results import record as records
 from harness.results.record import Record
 
-
 MANY = 1_000
 """Records that Python passes over from then on where it looks for cycles: each time it would take seconds."""
 
