@@ -64,9 +64,9 @@ class CellScores:
                 self._acc[place].update(known if None not in acc else (pair for pair in known if pair[1] is not None))
             for number, name in enumerate(OTHER_SCORES):
                 for place, *values in zip(places, *(scores.others[number] for scores in alike.values()), strict=True):
-                    known = {launch: value for launch, value in zip(alike, values, strict=True) if value is not None}
-                    if known:
-                        self._others[name, place].update(known)
+                    found = {launch: value for launch, value in zip(alike, values, strict=True) if value is not None}
+                    if found:
+                        self._others[name, place].update(found)
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Measured:
         """RMSE in the variable's units; of no launch where that of one is not finite.
