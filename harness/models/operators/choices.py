@@ -23,7 +23,7 @@ class Choice(NamedTuple):
     layer_norm: Literal["native", "composed"]
     gelu: Literal["native", "composed"]
     soft_shrink: Literal["native", "composed"]
-    dense: Literal["native", "composed"]
+    dense: Literal["native", "composed", "tiled"]
     adam: Literal["fused", "foreach"]
     reason: str
 
@@ -36,7 +36,7 @@ PLAIN = Choice("dft", "native", "native", "native", "native", "native", "fused",
 MEASURED = "measured: tests/benchmarks/test_operators.py"
 
 CHOICES: Mapping[tuple[str, str], Choice] = {
-    ("pytorch", "cpu"): PLAIN._replace(reason=MEASURED),
+    ("pytorch", "cpu"): PLAIN._replace(dense="tiled", reason=MEASURED),
     ("pytorch", "cuda"): PLAIN,
     ("pytorch", "npu"): PLAIN._replace(
         gelu="composed",
