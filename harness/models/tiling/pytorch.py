@@ -153,9 +153,9 @@ class _Rows(torch.autograd.Function):
             of_bias += back.sum(0)
             for index, (x, weight) in enumerate(zip(inputs, weights, strict=True)):
                 of_weights[index].addmm_(back.t(), x[rows])
-                if of_inputs[index] is not None:
+                if (of_input := of_inputs[index]) is not None:
                     skipped = how.skip and index == 0
-                    out = of_inputs[index][rows]
+                    out = of_input[rows]
                     torch.addmm(slope[rows], back, weight, out=out) if skipped else torch.mm(back, weight, out=out)
         return (None, *of_inputs, *of_weights, of_bias, *tail.slopes)
 

@@ -74,9 +74,8 @@ def test_a_network_in_tiles_is_the_one_operator_by_operator(monkeypatch, recompu
     domain = make_domain((8, 16), 3)
     module = build(network, domain, Execution(recompute=recompute)).double()
     weights = draw(graphcast.parameters(network, domain), 0)
-    x = torch.from_numpy(
-        np.random.default_rng(0).standard_normal((2, domain.inputs(graphcast.input_spec(network)), 8, 16))
-    )
+    inputs = domain.inputs(graphcast.input_spec(network))
+    x = torch.from_numpy(np.random.default_rng(0).standard_normal((2, inputs, 8, 16)))
 
     def passes():
         with torch.no_grad():
