@@ -23,7 +23,7 @@ TILE_BYTES = 2**21
 """Of one array of a tile."""
 
 TILED = frozenset(
-    device for (framework, device), choice in CHOICES.items() if framework == "pytorch" and choice.dense == "tiled"
+    device for (framework, device), choice in CHOICES.items() if framework == "pytorch" and choice.messages == "tiled"
 )
 """Devices on which rows run in tiles, by PyTorch's names."""
 
