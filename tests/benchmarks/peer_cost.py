@@ -1,4 +1,4 @@
-"""Child process: `peer_cost.py MODEL SIZE` prints JSON, seconds of training steps of ours and of PhysicsNeMo's, by turns.
+"""Child process: `peer_cost.py MODEL SIZE` prints JSON, seconds of training steps of ours and PhysicsNeMo's, by turns.
 
 Both get the same fields and Adam; GraphCast has the same grid, mesh and widths, and nearly the same number of edges.
 """

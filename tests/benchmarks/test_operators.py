@@ -14,7 +14,7 @@ from tests.shared import REPOSITORY
 
 @pytest.mark.parametrize("framework", ["pytorch", "mindspore"])
 def test_measurement_of_composed_against_native(benchmark, framework):
-    """DFT over FFT; gathered segments over native ones; unsorted over sorted; what is composed, or in tiles, over native.
+    """DFT over FFT; gathered segments over native ones; unsorted over sorted; composed and tiled over native ones.
 
     A measurement to choose by: which of two is faster depends on the machine, so that nothing is required.
     """

@@ -19,8 +19,8 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from harness.models.operators.choices import CHOICES
 
-TILE_BYTES = 2**21
-"""Of one array of a tile."""
+TILE_BYTES = 3 * 2**19
+"""Of one array of a tile, at least: half of what it is at most."""
 
 TILED = frozenset(
     device for (framework, device), choice in CHOICES.items() if framework == "pytorch" and choice.messages == "tiled"
@@ -179,7 +179,7 @@ class _Messages(torch.autograd.Function):
         product = F.linear(edges, weight) if how.by_kind else None
         updated = edges.new_empty(count, *shape) if how.skip else None
         received = edges.new_empty(len(receivers), *shape)
-        for tile in graph.tiles(_tile_rows(batch * width), len(receivers)):
+        for tile in graph.tiles(_tile_rows(count, batch * width), len(receivers)):
             rows, own = _of_batch(tile.edges, batch), graph.of_tile(tile, edges) if how.by_kind else edges[tile.edges]
             first = weight.new_empty(rows.stop - rows.start, width) if not how.keeps else tail.kept[0][rows]
             ends = first.unflatten(0, (-1, batch))
@@ -213,7 +213,7 @@ class _Messages(torch.autograd.Function):
         of_weight, of_edges = torch.zeros_like(weight), torch.zeros_like(edges)
         of_product = weight.new_zeros(len(edges), 1, width) if how.by_kind else None
         of_senders, of_receivers = weight.new_zeros(senders, batch, width), weight.new_empty(receivers, batch, width)
-        for tile in graph.tiles(_tile_rows(batch * width), receivers):
+        for tile in graph.tiles(_tile_rows(len(graph.senders), batch * width), receivers):
             slope = of_received.index_select(0, graph.receivers[tile.edges])
             if of_updated is not None:
                 slope += of_updated[tile.edges]
@@ -339,13 +339,13 @@ def _parted(
     return first, _tail(how, given[2 * terms + 1 :], kept)
 
 
-def _tile_rows(width: int) -> int:
-    """How many rows of so many values are a tile."""
-    return max(1, TILE_BYTES // (4 * width))
+def _tile_rows(count: int, width: int) -> int:
+    """How many of so many rows of so many values are a tile: all are in about equal ones."""
+    return -(-count // max(1, 4 * count * width // TILE_BYTES))
 
 
 def _slices(count: int, width: int) -> Iterator[slice]:
-    size = _tile_rows(width)
+    size = _tile_rows(count, width)
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
