@@ -68,7 +68,7 @@ def all_serving(execution: Execution, used: Sequence[Operator], framework: str, 
     An execution chooses the spectral transform and the sum of segments alone.
     """
     wanted = {name: str(getattr(execution.operators, name, "auto")) for name in (*used, *ALWAYS)}
-    found = {name: serving(name, value, framework, device) for name, value in wanted.items()}
+    found: dict[str, str] = {name: serving(name, value, framework, device) for name, value in wanted.items()}
     if found.get("messages") == "tiled" and (execution.is_graph or execution.precision.autocast != "none"):
         found["messages"] = "native"
     return found

@@ -210,7 +210,7 @@ class _Messages(torch.autograd.Function):
         if of_received is None:
             of_received = weight.new_zeros(receivers, batch, len(tail.layers[-1][1]))
         tail.start()
-        of_weight, of_edges = torch.zeros_like(weight), torch.zeros_like(edges)
+        of_weight, of_edges = torch.zeros_like(weight), edges.new_zeros(edges.shape)
         of_product = weight.new_zeros(len(edges), 1, width) if how.by_kind else None
         of_senders, of_receivers = weight.new_zeros(senders, batch, width), weight.new_empty(receivers, batch, width)
         for tile in graph.tiles(_tile_rows(len(graph.senders), batch * width), receivers):
