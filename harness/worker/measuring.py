@@ -158,7 +158,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float, 
             statics=domain.statics if windows.spec.statics else (),
             low_precision_layers=framework.low_precision_layers(),
             operators={
-                **all_serving(execution.operators, operators_of(subject.package), description.name, description.device),
+                **all_serving(execution, operators_of(subject.package), description.name, description.device),
                 "adam": framework.adam_kernel(),
             },
         ),

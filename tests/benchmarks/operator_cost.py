@@ -15,6 +15,7 @@ PLANES = {"tiny 8x16": ((8, 16), 8, 64), "small 16x32": ((16, 32), 4, 256), "pap
 SEQUENCES = {"tiny 128": (128, 8, 64), "small 512": (512, 4, 256), "paper 16200": (16200, 1, 256)}
 MESHES = {"refinement 3": (3, 128), "refinement 5": (5, 128)}
 NORMS = {"tiny 1024x64": (1024, 64), "paper 16200x768": (16200, 768)}
+MLPS = {"mesh 5100x128": (5100, 128), "mesh 20460x256": (20460, 256)}
 ROUNDS = 15
 
 
@@ -39,6 +40,10 @@ def main(name):
             for implementation in timed.segment_sums:
                 function = timed.segments(operators, implementation, segments, int(receivers.max()) + 1)
                 found[f"segments {label}, {implementation} {kind}"] = timed.both_ways(function, x)
+    for label, shape in MLPS.items():
+        x = random.standard_normal(shape).astype(np.float32)
+        for kind in timed.mlps:
+            found[f"mlp {label}, {kind}"] = timed.mlp(kind, x)
     for label, shape in NORMS.items():
         x = random.standard_normal(shape).astype(np.float32)
         for kind in timed.layer_norms:
@@ -59,7 +64,7 @@ def measure(step):
 class PyTorch:
     """Op by op."""
 
-    segment_sums, layer_norms = ("native",), ()
+    segment_sums, layer_norms, mlps = ("native",), (), ("native", "tiled")
 
     def __init__(self):
         import torch
@@ -73,6 +78,19 @@ class PyTorch:
         index = self.torch.from_numpy(segments).long()
         return lambda values: operators.add_segments(values, index, count)
 
+    def mlp(self, kind, x):
+        from harness.models.graphcast import Network
+        from harness.models.graphcast.pytorch import MLP
+        from harness.models.tiling import pytorch as tiling
+
+        width, tiled = x.shape[1], tiling.TILED
+        module = MLP(Network(mesh_refinement=0, latent_size=width), width, width)
+        tiling.TILED = tiled if kind == "tiled" else frozenset()
+        try:
+            return self.both_ways(module, x)
+        finally:
+            tiling.TILED = tiled
+
     def both_ways(self, function, x):
         values = self.torch.from_numpy(x).requires_grad_()
         return measure(lambda: function(values).square().sum().backward())
@@ -81,7 +99,7 @@ class PyTorch:
 class MindSpore:
     """As compiled graphs."""
 
-    segment_sums, layer_norms = ("native", "gathered"), ("native", "composed")
+    segment_sums, layer_norms, mlps = ("native", "gathered"), ("native", "composed"), ()
 
     def __init__(self):
         import mindspore

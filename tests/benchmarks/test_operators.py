@@ -14,7 +14,7 @@ from tests.shared import REPOSITORY
 
 @pytest.mark.parametrize("framework", ["pytorch", "mindspore"])
 def test_measurement_of_composed_against_native(benchmark, framework):
-    """DFT over FFT; gathered segments over native ones; unsorted over sorted; a composed LayerNorm over the native.
+    """DFT over FFT; gathered segments over native ones; unsorted over sorted; composed and tiled over native ones.
 
     A measurement to choose by: which of two is faster depends on the machine, so that nothing is required.
     """
@@ -31,8 +31,8 @@ def test_measurement_of_composed_against_native(benchmark, framework):
         subject, _, kind = name.rpartition(", ")
         if kind == "dft":
             benchmark.extra_info[f"{subject}: dft over fft"] = taken / seconds[f"{subject}, fft"]
-        elif kind == "composed":
-            benchmark.extra_info[f"{subject}: composed over native"] = taken / seconds[f"{subject}, native"]
+        elif kind in ("composed", "tiled"):
+            benchmark.extra_info[f"{subject}: {kind} over native"] = taken / seconds[f"{subject}, native"]
         elif kind == "gathered sorted":
             benchmark.extra_info[f"{subject}: gathered over native"] = taken / seconds[f"{subject}, native sorted"]
         elif kind == "native unsorted":

@@ -7,7 +7,7 @@ from harness.models import aigoms, fourcastnet, graphcast
 from harness.models.executing import operators_of
 from harness.models.operators.choices import CHOICES, all_serving, serving
 from harness.scenario import catalogue
-from harness.scenario.execution import Operators
+from harness.scenario.execution import EAGER, Compilation, Execution, Operators, Precision
 
 
 def test_every_device_of_every_chip_has_a_choice():
@@ -34,7 +34,7 @@ def test_a_gelu_that_is_always_the_one_by_tanh_is_not_used():
 
 
 def test_what_stands_in_for_slow_kernels_of_a_cpu_is_left_out_elsewhere():
-    fields = ("layer_norm", "gelu", "soft_shrink", "dense", "segment_sum")
+    fields = ("layer_norm", "gelu", "soft_shrink", "dense", "segment_sum", "messages")
     composed = {
         (framework, device, field)
         for (framework, device), choice in CHOICES.items()
@@ -42,7 +42,7 @@ def test_what_stands_in_for_slow_kernels_of_a_cpu_is_left_out_elsewhere():
         if getattr(choice, field) != "native"
     }
     of_cpu = {("mindspore", "CPU", field) for field in ("layer_norm", "gelu", "dense")}
-    assert composed == {*of_cpu, ("pytorch", "npu", "gelu")}
+    assert composed == {*of_cpu, ("pytorch", "cpu", "messages"), ("pytorch", "npu", "gelu")}
     assert {choice.adam for choice in CHOICES.values()} == {"fused"}
 
 
@@ -55,10 +55,22 @@ OF_BLOCKS = {**OF_ALL, "gelu": "composed", "soft_shrink": "native"}
     [
         (fourcastnet, Operators(), {"spectral": "dft", **OF_BLOCKS}),
         (aigoms, Operators(spectral="fft", segment_sum="gathered"), {"spectral": "fft", **OF_BLOCKS}),
-        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", **OF_ALL}),
-        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", **OF_ALL}),
+        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", "messages": "native", **OF_ALL}),
+        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", "messages": "native", **OF_ALL}),
         (linear, Operators(spectral="fft"), OF_ALL),
     ],
 )
 def test_a_record_names_what_served_the_operators_of_the_network(package, operators, expected):
-    assert all_serving(operators, operators_of(package), "mindspore", "CPU") == expected
+    assert all_serving(Execution(operators=operators), operators_of(package), "mindspore", "CPU") == expected
+
+
+@pytest.mark.parametrize(
+    ("execution", "messages"),
+    [
+        (EAGER, "tiled"),
+        (Execution(compilation=Compilation(mode="graph")), "native"),
+        (Execution(precision=Precision(autocast="native-bf16")), "native"),
+    ],
+)
+def test_a_record_names_tiles_where_rows_run_in_them(execution, messages):
+    assert all_serving(execution, operators_of(graphcast), "pytorch", "cpu")["messages"] == messages

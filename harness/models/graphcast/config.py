@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LAYER_NORM_EPSILON = 1e-5
 NODE_FEATURES, EDGE_FEATURES = 3, 4
-OPERATORS: tuple[Operator, ...] = ("segment_sum",)
+OPERATORS: tuple[Operator, ...] = ("segment_sum", "messages")
 RANGES = True
 LOSS = "squared error of the normalised residual, weighted by area, level and variable, summed over variables"
 

@@ -1,4 +1,8 @@
-"""What a backward pass through GraphCast keeps, counted from its configuration without building the graphs."""
+"""What a backward pass through GraphCast keeps, counted from its configuration without building the graphs.
+
+That is operator by operator, as on a device. PyTorch on a CPU keeps less where rows run in tiles
+(harness.models.tiling).
+"""
 
 import math
 

@@ -2,7 +2,8 @@
 
 Nodes and edges run first: (N, B, C), so that gathering and adding up move whole rows. The first dense layer of an MLP
 on several inputs is the sum of one product for each, which for nodes is computed before gathering: there are fewer
-nodes than edges. What does not depend on the fields is computed once and repeated.
+nodes than edges. What does not depend on the fields is computed once and repeated. Where the table of choices says so
+rows run in tiles (harness.models.tiling), which gives the same numbers but for the order of sums.
 
 In pieces, no array of a row for every grid point or every edge to and from the grid is made: a range of grid points is
 embedded, sends its messages to the mesh and is forgotten, and is embedded again to receive those of the mesh.
@@ -13,6 +14,7 @@ import operator
 from collections.abc import Sequence
 from functools import partial, reduce
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,6 +25,7 @@ from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.graphcast.memory import group_size
 from harness.models.layers.pytorch import LayerNorm, recomputed
 from harness.models.operators.pytorch import add_segments
+from harness.models.tiling.pytorch import Ends, Tail, in_tiles, tiled, tiled_messages
 from harness.scenario.execution import Execution, Recompute
 
 
@@ -37,7 +40,15 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., features) to (..., out)."""
+        if in_tiles(x):
+            return tiled([x], [self.layers[0].weight], self.layers[0].bias, self.tail())
         return self.finish(self.layers[0](x))
+
+    def tail(self) -> Tail:
+        """What `finish` computes, for tiles."""
+        norm = () if isinstance(self.norm, nn.Identity) else (self.norm.weight, self.norm.bias)
+        layers = [each for layer in self.layers[1:] for each in (layer.weight, layer.bias)]
+        return Tail(norm, layers, LAYER_NORM_EPSILON)
 
     def finish(self, x: Tensor) -> Tensor:
         """All that follows the product of the first layer: (..., latent) to (..., out)."""
@@ -47,17 +58,29 @@ class MLP(nn.Module):
 
 
 class Edges(nn.Module):
-    """Where the edges of a graph begin and end, and their features."""
+    """Where the edges of a graph begin and end, and their features.
+
+    In tiles edges are embedded by kind: those that look alike from their receivers have the same features, in each of
+    the three thirds of the globe that the icosahedron divides it into.
+    """
 
     senders: Tensor
     receivers: Tensor
     features: Tensor
+    of_kinds: Tensor
 
     def __init__(self, graph: Graph) -> None:
         super().__init__()
         self.register_buffer("senders", torch.from_numpy(graph.senders).long(), persistent=False)
         self.register_buffer("receivers", torch.from_numpy(graph.receivers).long(), persistent=False)
         self.register_buffer("features", torch.from_numpy(graph.features), persistent=False)
+        of_kinds, kinds = np.unique(graph.features, axis=0, return_inverse=True)
+        self.register_buffer("of_kinds", torch.from_numpy(of_kinds), persistent=False)
+        self.ends = Ends(self.senders, self.receivers, torch.from_numpy(kinds.reshape(-1)))
+
+    def given(self) -> Tensor:
+        """The features that are to be embedded, of edges (E, 1, 4), or in tiles of their kinds (K, 1, 4)."""
+        return (self.of_kinds if in_tiles(self.features) else self.features)[:, None]
 
     def gather(self, senders: Tensor, receivers: Tensor) -> Tensor:
         """The sum of the two ends: (N, B, C) and (M, B, C) to (E, B, C)."""
@@ -69,7 +92,7 @@ class Edges(nn.Module):
 
 
 class MessageStep(nn.Module):
-    """Updates edges from their ends and receivers from their messages; what is added to each."""
+    """Updates edges from their ends and receivers from their messages."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -77,10 +100,25 @@ class MessageStep(nn.Module):
         self.edge_update = MLP(network, 3 * width, width)
         self.node_update = MLP(network, 2 * width, width)
 
-    def forward(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> tuple[Tensor, Tensor]:
-        """Edges (E, 1 or B, C), senders (N, B, C), receivers (M, 1 or B, C) to changes (E, B, C) and (M, B, C)."""
-        messages = self.messages(graph, edges, senders, receivers)
-        return messages, self.node_change(receivers, graph.add_up(messages, len(receivers)))
+    def forward(
+        self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor, embedded: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Edges (E, 1 or B, C), senders (N, B, C), receivers (M, 1 or B, C) to the new (E, B, C) and (M, B, C).
+
+        Edges that are just `embedded` are those that the graph has given.
+        """
+        if in_tiles(edges):
+            updated, received = self.in_tiles(graph, edges, senders, receivers, by_kind=embedded, skip=True)
+        else:
+            messages = self.messages(graph, edges, senders, receivers)
+            updated, received = edges + messages, graph.add_up(messages, len(receivers))
+        return updated, self.updated(receivers, received)
+
+    def received(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
+        """Embedded edges, senders (N, B, C), receivers (M, 1 or B, C) to the sums of messages (M, B, C)."""
+        if in_tiles(edges):
+            return self.in_tiles(graph, edges, senders, receivers, by_kind=True, skip=False)[1]
+        return graph.add_up(self.messages(graph, edges, senders, receivers), len(receivers))
 
     def messages(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
         """Edges (E, 1 or B, C), senders (N, B, C), receivers (M, 1 or B, C) to the messages (E, B, C)."""
@@ -89,12 +127,26 @@ class MessageStep(nn.Module):
         ends = graph.gather(F.linear(senders, of_sender), F.linear(receivers, of_receiver))
         return self.edge_update.finish(F.linear(edges, of_edge, first.bias) + ends)
 
-    def node_change(self, receivers: Tensor, received: Tensor) -> Tensor:
-        """Receivers (M, 1 or B, C) and the sum of the messages they get (M, B, C) to (M, B, C)."""
+    def in_tiles(
+        self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor, *, by_kind: bool, skip: bool
+    ) -> tuple[Tensor, Tensor]:
+        """The new edges, where `skip`, and the sums of messages; the bias is added to receivers, the fewest rows."""
+        first = self.edge_update.layers[0]
+        of_edge, of_sender, of_receiver = first.weight.chunk(3, dim=1)
+        ends = F.linear(senders, of_sender), F.linear(receivers, of_receiver, first.bias)
+        tail = self.edge_update.tail()
+        return tiled_messages(graph.ends, edges, *ends, of_edge, tail, by_kind=by_kind, skip=skip)
+
+    def updated(self, receivers: Tensor, received: Tensor) -> Tensor:
+        """Receivers (M, 1 or B, C) and the sum of the messages they get (M, B, C) to the new ones (M, B, C)."""
         first = self.node_update.layers[0]
-        of_node, of_messages = first.weight.chunk(2, dim=1)
-        of_received = F.linear(received, of_messages)
-        return self.node_update.finish(F.linear(receivers, of_node, first.bias) + of_received)
+        weights = first.weight.chunk(2, dim=1)
+        if in_tiles(received):
+            return tiled(
+                [receivers.expand_as(received), received], weights, first.bias, self.node_update.tail(), skip=True
+            )
+        of_received = F.linear(received, weights[1])
+        return receivers + self.node_update.finish(F.linear(receivers, weights[0], first.bias) + of_received)
 
 
 class Transfer(nn.Module):
@@ -108,14 +160,13 @@ class Transfer(nn.Module):
 
     def forward(self, senders: Tensor, receivers: Tensor, piece: int = 0) -> Tensor:
         """Senders (N, B, C) and receivers (M, 1 or B, C) to receivers (M, B, C)."""
-        edges = self.edge_embedding(self.graphs[piece].features[:, None])
-        return receivers + self.step(self.graphs[piece], edges, senders, receivers)[1]
+        edges = self.edge_embedding(self.graphs[piece].given())
+        return self.step.updated(receivers, self.step.received(self.graphs[piece], edges, senders, receivers))
 
     def received(self, senders: Tensor, receivers: Tensor, piece: int) -> Tensor:
         """Senders (N, B, C) and receivers (M, 1 or B, C) to the sum of the messages of a piece (M, B, C)."""
-        edges = self.edge_embedding(self.graphs[piece].features[:, None])
-        messages = self.step.messages(self.graphs[piece], edges, senders, receivers)
-        return self.graphs[piece].add_up(messages, len(receivers))
+        edges = self.edge_embedding(self.graphs[piece].given())
+        return self.step.received(self.graphs[piece], edges, senders, receivers)
 
 
 class Processor(nn.Module):
@@ -134,7 +185,7 @@ class Processor(nn.Module):
 
     def forward(self, nodes: Tensor) -> Tensor:
         """(M, B, C) to the same."""
-        features = self.graph.features[:, None]
+        features = self.graph.given()
         if not self.recomputes:
             return self.run(0, len(self.steps), self.edge_embedding(features), nodes)[1]
         edges, size = recomputed(self.edge_embedding, features), group_size(len(self.steps))
@@ -144,10 +195,9 @@ class Processor(nn.Module):
 
     def run(self, first: int, last: int, edges: Tensor, nodes: Tensor) -> tuple[Tensor, Tensor]:
         """Some of the steps: edges (E, 1 or B, C) and nodes (M, 1 or B, C) to the same."""
-        for step in self.steps[first:last]:
+        for index, step in enumerate(self.steps[first:last], start=first):
             run = partial(recomputed, step) if self.recomputes else step
-            edge_change, node_change = run(self.graph, edges, nodes, nodes)
-            edges, nodes = edges + edge_change, nodes + node_change
+            edges, nodes = run(self.graph, edges, nodes, nodes, index == 0)
         return edges, nodes
 
 
@@ -195,7 +245,7 @@ class GraphCast(nn.Module):
         pieces = list(enumerate(zip(fields.split(self.sizes), self.grid_nodes.split(self.sizes), strict=True)))
         mesh = self.mesh_embedding(self.mesh_nodes)
         received = reduce(operator.add, (recomputed(self.send, *rows, mesh, piece) for piece, rows in pieces))
-        mesh = self.processor(mesh + self.encoder.step.node_change(mesh, received))
+        mesh = self.processor(self.encoder.step.updated(mesh, received))
         return torch.cat([recomputed(self.receive, *rows, mesh, piece) for piece, rows in pieces])
 
     def send(self, fields: Tensor, nodes: Tensor, mesh: Tensor, piece: int) -> Tensor:

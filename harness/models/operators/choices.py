@@ -3,23 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from harness.scenario.execution import Operators
+from harness.scenario.execution import Execution
 
-Operator = Literal["spectral", "segment_sum", "layer_norm", "gelu", "soft_shrink", "dense", "adam"]
+Operator = Literal["spectral", "segment_sum", "messages", "layer_norm", "gelu", "soft_shrink", "dense", "adam"]
 
 
 class Choice(NamedTuple):
     """`spectral`: Fourier transforms by products with the factors of their matrix, or an FFT.
 
-    `segment_sum`: the framework's operator, or gathering. `layer_norm`, `gelu` (the exact one, by erf) and
-    `soft_shrink`: the framework's operator, or one composed of simpler ones. `dense`: products and biases with the
-    framework's gradients, or with gradients in closed form whose sums over tokens are products. `adam`: one kernel an
-    update, or several; where one raises on a device, several serve (the record says which did). `reason` says on what
-    the choice rests.
+    `segment_sum`: the framework's operator, or gathering. `messages`: the MLPs of edges and nodes operator by operator,
+    or a tile of rows at a time (harness.models.tiling) unless a compiler or a lower format is asked for. `layer_norm`,
+    `gelu` (the exact one, by erf) and `soft_shrink`: the framework's operator, or one composed of simpler ones.
+    `dense`: products and biases with the framework's gradients, or with gradients in closed form whose sums over tokens
+    are products. `adam`: one kernel an update, or several; where one raises on a device, several serve (the record says
+    which did). `reason` says on what the choice rests.
     """
 
     spectral: Literal["dft", "fft"]
     segment_sum: Literal["native", "gathered"]
+    messages: Literal["native", "tiled"]
     layer_norm: Literal["native", "composed"]
     gelu: Literal["native", "composed"]
     soft_shrink: Literal["native", "composed"]
@@ -30,13 +32,13 @@ class Choice(NamedTuple):
 
 UNMEASURED = "as on the CPU: nothing was measured there"
 
-PLAIN = Choice("dft", "native", "native", "native", "native", "native", "fused", UNMEASURED)
+PLAIN = Choice("dft", "native", "native", "native", "native", "native", "native", "fused", UNMEASURED)
 """The framework's own operators, and transforms by products."""
 
 MEASURED = "measured: tests/benchmarks/test_operators.py"
 
 CHOICES: Mapping[tuple[str, str], Choice] = {
-    ("pytorch", "cpu"): PLAIN._replace(reason=MEASURED),
+    ("pytorch", "cpu"): PLAIN._replace(messages="tiled", reason=MEASURED),
     ("pytorch", "cuda"): PLAIN,
     ("pytorch", "npu"): PLAIN._replace(
         gelu="composed",
@@ -60,10 +62,13 @@ def serving(operator: Operator, wanted: str, framework: str, device: str) -> str
     return str(getattr(CHOICES[framework, device], operator)) if wanted == "auto" else wanted
 
 
-def all_serving(operators: Operators, used: Sequence[Operator], framework: str, device: str) -> dict[str, str]:
+def all_serving(execution: Execution, used: Sequence[Operator], framework: str, device: str) -> dict[str, str]:
     """What serves each of the operators that a network uses and of those that all use, by name.
 
     An execution chooses the spectral transform and the sum of segments alone.
     """
-    wanted = {name: str(getattr(operators, name, "auto")) for name in (*used, *ALWAYS)}
-    return {name: serving(name, value, framework, device) for name, value in wanted.items()}
+    wanted = {name: str(getattr(execution.operators, name, "auto")) for name in (*used, *ALWAYS)}
+    found: dict[str, str] = {name: serving(name, value, framework, device) for name, value in wanted.items()}
+    if found.get("messages") == "tiled" and (execution.is_graph or execution.precision.autocast != "none"):
+        found["messages"] = "native"
+    return found

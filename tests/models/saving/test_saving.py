@@ -96,6 +96,13 @@ def test_a_training_step_grows_the_process_by_what_was_counted(answers, name):
     assert answers["pytorch", "eager"]["counted"][name][1] == pytest.approx(expected, rel=0.2)
 
 
+def test_tiles_keep_what_swish_and_norms_are_given_alone(answers):
+    """Not what swish gives, nor messages, nor a row for each of the edges that look alike."""
+    found = answers["pytorch", "eager"]["counted"]
+    assert found["graphcast-tiles"][0] < 0.65 * found["graphcast-none"][0]
+    assert found["graphcast-tiles"][1] < 0.8 * found["graphcast-none"][1]
+
+
 def test_recomputing_blocks_keeps_a_fraction(answers):
     found = answers["pytorch", "eager"]["counted"]
     for model in SIZES:
