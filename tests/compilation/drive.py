@@ -28,9 +28,13 @@ WAYS = {
     "step": Compilation(mode="graph", scope="step"),
     "O0": Compilation(mode="graph", level="O0"),
     "O1": Compilation(mode="graph", level="O1"),
+    "O0 in another order": Compilation(mode="graph", level="O0"),
+    "eager in another order": Compilation(),
 }
 BATCHES = {"pytorch": (2, 2, 2, 2), "mindspore": (2, 2, 3, 2)}
 """Sizes of the batches of a stage of training. A new one in its midst takes MindSpore a second, and PyTorch twenty."""
+
+ANOTHER_ORDER = (3, 2, 2, 2)
 
 
 def opened(name, way):
@@ -53,9 +57,8 @@ def inputs(framework, samples, number=0):
     return *(framework.put(random.standard_normal(shape).astype(np.float32)) for shape in shapes), None, (gain,)
 
 
-def run(framework):
+def run(framework, batches):
     calls = built(framework)
-    batches = BATCHES[framework.describe().name]
     losses = [calls.train_step(*inputs(framework, samples, k)) for k, samples in enumerate(batches)]
     x = inputs(framework, 1)[0]
     predictions = [framework.get(calls.predict(x)).copy() for _ in range(2)]
@@ -101,7 +104,7 @@ def main(name, *ways):
     found = {}
     for way in ways:
         framework = opened(name, way)
-        found[way] = run(framework)
+        found[way] = run(framework, ANOTHER_ORDER if way.endswith("order") else BATCHES[name])
     found["broken"] = broken(framework, f"undecided_{name}")
     found["without"] = without_its_tools(name)
     found["folder"] = os.environ[VARIABLES[name]]

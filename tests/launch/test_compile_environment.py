@@ -39,6 +39,12 @@ def test_a_folder_named_by_the_user_is_kept(framework, variable):
     assert list(given(framework, "cpu", GRAPH)) == [variable]
 
 
+def test_mindspore_on_a_cpu_keeps_its_graphs_for_the_user_alone():
+    assert given("mindspore", "CPU", GRAPH) == {}
+    assert "MS_COMPILER_CACHE_PATH" in given("mindspore", "CPU", FUSED)
+    assert given("mindspore", "CPU", GRAPH, MS_COMPILER_CACHE_PATH="/mine") == {"MS_COMPILER_CACHE_PATH": "/mine"}
+
+
 def test_threads_sleep_beside_fused_kernels_on_a_cpu_alone():
     found = given("mindspore", "CPU", FUSED, GOMP_SPINCOUNT="7")
     assert (found["OMP_WAIT_POLICY"], found["GOMP_SPINCOUNT"]) == ("passive", "7")

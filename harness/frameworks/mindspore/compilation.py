@@ -5,9 +5,7 @@ MindSpore's own code generator (AKG) builds. It needs the package `decorator`, w
 "Response is empty", and waiting threads that sleep: two pools of threads otherwise keep each other from working
 (harness.launch.compile_environment).
 
-MindSpore's cache of whole graphs (MS_COMPILER_CACHE_ENABLE) is turned off. In 2.10 it takes a graph by its number among
-those that a process compiles, after a look at the source files alone: a network of other sizes, or a batch of another
-shape, is then given the graph, and the results, of the one before.
+MindSpore's cache of whole graphs is off but where graph_cache.py turns it on.
 """
 
 import os
@@ -18,7 +16,7 @@ from mindspore import context
 
 from harness.errors import UserError
 from harness.frameworks.base import Graphs
-from harness.frameworks.compile_cache import fuses_on_cpu, use_folder
+from harness.frameworks.compile_cache import VARIABLES, fuses_on_cpu, use_folder
 from harness.scenario.execution import Compilation
 
 WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
@@ -60,13 +58,22 @@ def described() -> dict[str, str]:
     return {
         "jit_level": level,
         "enable_graph_kernel": str(fused),
-        "enable_compile_cache": str(ms.get_context("enable_compile_cache")),
+        "enable_compile_cache": str(keeps_graphs()),
         **({name: os.environ.get(name, "not set") for name in WAITING} if fused else {}),
     }
 
 
-def graphs(made: int, compilation: Compilation, device: str) -> Graphs:
-    """These graphs; built are all of them, or the fused kernels of a CPU."""
+def keeps_graphs() -> bool:
+    """Whether whole graphs are kept: on a CPU, in the folder that the user's variable names, where no kernel is fused.
+
+    On an Ascend the variable names the folder of its compiled kernels, and the cache of graphs was never tried.
+    """
+    is_plain = ms.get_context("device_target") == "CPU" and not ms.get_context("enable_graph_kernel")
+    return is_plain and bool(os.environ.get(VARIABLES["mindspore"]))
+
+
+def graphs(made: int, loaded: int, compilation: Compilation, device: str) -> Graphs:
+    """These graphs; built are those that were not loaded, or the fused kernels of a CPU."""
     if not fuses_on_cpu(compilation, device):
-        return Graphs(made=made, built=made)
+        return Graphs(made=made, built=made - loaded)
     return Graphs(made=made, built=sum(1 for _ in use_folder("mindspore").glob(KERNELS)))

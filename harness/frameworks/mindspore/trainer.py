@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from harness.errors import UserError
 from harness.frameworks.base import Array, FrameworkDescription, Graphs, PeakMemory, Switches
-from harness.frameworks.mindspore import casting, compilation, sink, switches
+from harness.frameworks.mindspore import casting, compilation, graph_cache, sink, switches
 from harness.frameworks.mindspore.loss_scaling import LossScale, ScaledUpdates, TimesScale
 from harness.frameworks.mindspore.parallel import Averaged, AveragedGradients, device_index, join
 from harness.frameworks.mindspore.recompute import apply_recompute
@@ -106,7 +106,8 @@ class Rollout(nn.Cell):
         `further` are the shares (steps,) of the losses in that of a whole batch, where there are micro-batches, the
         forcings (steps - 1, B, F', H, W) of the later steps, where there are any, and the extras.
         """
-        states, forcings, extras, shares = ops.unstack(targets), (), further, None
+        states = (targets.reshape(targets.shape[1:]),) if self.steps == 1 else ops.unstack(targets)
+        forcings, extras, shares = (), further, None
         if self.shared:
             shares, extras = extras[0], extras[1:]
         if self.forced:
@@ -186,6 +187,8 @@ class MindSpore:
         self._train_step: TrainStep | None = None
         self._silent_step: TrainStep | None = None
         self._graphs_of_stages = 0
+        self._stages = 0
+        self._kept = None if port else graph_cache.cache_of(architecture, network, domain, self._execution)
         self._mask = domain.mask.astype(np.float32)
         self._layout = domain.layout(architecture.input_spec(network))
 
@@ -212,6 +215,9 @@ class MindSpore:
         rollout = Rollout(self._one_ahead, self._mask, self._layout, rollout_steps, shared=shared)
         scaling = None if scale is None else ScaledUpdates(scale, optimiser, len(learning_rates))
         self._graphs_of_stages += sum(len(step.compile_cache) for step in self._steps())
+        self._stages += 1
+        updates = len(learning_rates) if scaling else "any number of"
+        self._stage = f"stage {self._stages}, {optimiser.model_dump_json()}, {rollout_steps} steps, {updates} updates:"
         self._make_step = partial(TrainStep, rollout, optimiser, parts, size, scaling)
         self._train_step = self._make_step(self._exchange)
         self._train_step.set_train()
@@ -241,7 +247,7 @@ class MindSpore:
         """
         settings = [Tensor(value, ms.float32) for value in next(self._settings)]
         further = extras if forcings is None else (forcings, *extras)
-        return self._step()(*settings, x, targets, *further)
+        return self._run(f"train_step {self._stage}", self._step(), *settings, x, targets, *further)
 
     @contextmanager
     def without_exchange(self) -> Iterator[None]:
@@ -274,7 +280,7 @@ class MindSpore:
 
     def evaluate(self, x: Tensor, target: Tensor) -> Tensor:
         """The loss of one step ahead, without extras and without an update."""
-        return self._one_ahead(x, target)
+        return self._run("evaluate", self._one_ahead, x, target)
 
     def gradients(self, x: Tensor, target: Tensor, extras: Sequence[Tensor] = ()) -> tuple[float, dict[str, Array]]:
         """The loss of one step ahead and its gradient by every parameter."""
@@ -295,7 +301,13 @@ class MindSpore:
 
     def predict(self, x: Tensor) -> Tensor:
         """The state (B, C, H, W) one step later."""
-        return self.network(x)
+        return self._run("predict", self.network, x)
+
+    def _run(self, what: str, cell: nn.Cell, *inputs: Tensor) -> Tensor:
+        """What a Cell gives, from a graph that was kept where there is one."""
+        if self._kept is None:
+            return cell(*inputs)
+        return self._kept.run(what, inputs, lambda: cell(*inputs))
 
     def adam_kernel(self) -> str:
         """What serves Adam: one kernel for each parameter."""
@@ -329,7 +341,8 @@ class MindSpore:
         """The graphs compiled so far; none where nothing is compiled."""
         cells = [self.network, self._one_ahead, *self._steps()]
         made = self._graphs_of_stages + sum(len(cell.compile_cache) for cell in cells)
-        return compilation.graphs(made, self._execution.compilation, self._device)
+        loaded = self._kept.loaded if self._kept else 0
+        return compilation.graphs(made, loaded, self._execution.compilation, self._device)
 
     def _steps(self) -> list[TrainStep]:
         return [step for step in (self._train_step, self._silent_step) if step is not None]

@@ -153,39 +153,55 @@ class NativeLayerNorm(nn.Cell):
         return y
 
 
-class ComposedLayerNorm(nn.Cell):
-    """n * weight + bias with n = (x - mean) * rsqrt(variance + epsilon), over the last axis of (tokens, C)."""
+class First(nn.Cell):
+    """The first result of a function, whose others are kept for its gradient alone."""
+
+    def __init__(self, function: nn.Cell) -> None:
+        super().__init__()
+        self.function = function
+
+    def construct(self, *inputs: Tensor) -> Tensor:
+        """What the function takes."""
+        return self.function(*inputs)[0]
+
+
+class LayerNormFunction(nn.Cell):
+    """n * weight + bias with n = (x - mean) * rsqrt(variance + epsilon), over the last axis of (tokens, C).
+
+    Sums over tokens and over their width are products with a thin matrix, and a value of every token is repeated along
+    its width by one, so that few kernels go over whole fields.
+    """
 
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
-        self.epsilon = epsilon
+        self.epsilon, self.share = epsilon, 1 / width
         self.average = Tensor(np.full((width, 1), 1 / width, np.float32))
         self.along_width = Tensor(np.ones((1, width), np.float32))
         self.product, self.add = ops.MatMul(), ops.BiasAdd()
+        self.of_transposed, self.with_transposed = ops.MatMul(transpose_a=True), ops.MatMul(transpose_b=True)
 
-    def mean(self, x: Tensor) -> Tensor:
-        """The mean of every token, repeated along its width: (tokens, C) to the same."""
-        return self.product(self.product(x, self.average), self.along_width)
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(tokens, C) to the result and x less its mean (tokens, C), and the factor (tokens, 1)."""
+        centred = x - self.product(self.product(x, self.average), self.along_width)
+        scale = ops.rsqrt(self.product(ops.square(centred), self.average) + self.epsilon)
+        return self.add(centred * self.product(scale, weight.reshape(1, -1)), bias), centred, scale
 
-    def scale(self, centred: Tensor) -> Tensor:
-        """rsqrt(variance + epsilon): (tokens, C) to (tokens, 1)."""
-        return ops.rsqrt(self.product(ops.square(centred), self.average) + self.epsilon)
+    def bprop(
+        self, x: Tensor, weight: Tensor, bias: Tensor, out: tuple[Tensor, ...], dout: tuple[Tensor, ...]
+    ) -> tuple[Tensor, ...]:
+        """With g = dy * weight and c = x - mean: dx = scale * (g - mean(g)) - c * scale^3 * mean(g * c).
 
-    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """(tokens, C) to the same."""
-        centred = x - self.mean(x)
-        return self.add(centred * self.product(self.scale(centred), weight.reshape(1, -1)), bias)
-
-    def bprop(self, x: Tensor, weight: Tensor, bias: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor, ...]:
-        """With g = dout * weight: dx = scale * (g - mean(g) - n * mean(g * n)); the others are sums over tokens."""
-        centred = x - self.mean(x)
-        scale = self.product(self.scale(centred), self.along_width)
-        n = centred * scale
-        tokens = ops.ones((1, x.shape[0]), x.dtype)
-        g = dout * self.product(tokens.reshape(-1, 1), weight.reshape(1, -1))
-        dx = scale * (g - self.mean(g) - n * self.mean(g * n))
-        dweight = self.product(tokens, dout * n).reshape(weight.shape)
-        return dx, dweight, self.product(tokens, dout).reshape(bias.shape)
+        The others are sums over tokens.
+        """
+        centred, scale, dy = out[1], out[2], dout[0]
+        row = weight.reshape(1, -1)
+        shares, slopes = row * self.share, dy * centred
+        mean = scale * self.with_transposed(dy, shares)
+        along = scale * scale * scale * self.with_transposed(slopes, shares)
+        dx = dy * self.product(scale, row) - centred * self.product(along, self.along_width)
+        dweight = self.of_transposed(scale, slopes).reshape(weight.shape)
+        dbias = self.product(ops.ones((1, dy.shape[0]), dy.dtype), dy).reshape(bias.shape)
+        return dx - self.product(mean, self.along_width), dweight, dbias
 
 
 class NativeGELU(nn.Cell):
@@ -208,6 +224,20 @@ class ComposedGELU(nn.Cell):
         distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
         density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
         return (dout * (distribution + x * density),)
+
+
+class SwishFunction(nn.Cell):
+    """x * sigmoid(x)."""
+
+    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Any shape to the result and sigmoid(x) of the same."""
+        part = ops.sigmoid(x)
+        return x * part, part
+
+    def bprop(self, x: Tensor, out: tuple[Tensor, Tensor], dout: tuple[Tensor, Tensor]) -> tuple[Tensor]:
+        """dy * (s + y - y * s) with y = x * s and s = sigmoid(x)."""
+        y, part = out
+        return (dout[0] * (part + y - y * part),)
 
 
 class ComposedSoftShrink(nn.Cell):
@@ -290,9 +320,10 @@ SEGMENT_SUMS: Mapping[str, Callable[[NDArray[np.int32], int], nn.Cell]] = {
 }
 LAYER_NORMS: Mapping[str, Callable[[int, float], nn.Cell]] = {
     "native": NativeLayerNorm,
-    "composed": ComposedLayerNorm,
+    "composed": lambda width, epsilon: First(LayerNormFunction(width, epsilon)),
 }
 GELUS: Mapping[str, Callable[[], nn.Cell]] = {"native": NativeGELU, "composed": ComposedGELU}
+SWISHES: Mapping[str, Callable[[], nn.Cell]] = {"native": nn.SiLU, "composed": lambda: First(SwishFunction())}
 SOFT_SHRINKS: Mapping[str, Callable[[float], Any]] = {"native": ops.SoftShrink, "composed": ComposedSoftShrink}
 LINEAR_FUNCTIONS: Mapping[str, Callable[[], LinearFunction]] = {
     "native": LinearFunction,
@@ -327,6 +358,11 @@ def layer_norm(width: int, epsilon: float) -> nn.Cell:
 def gelu() -> nn.Cell:
     """The exact GELU, by erf: any shape to the same."""
     return GELUS[_serving("gelu", "auto")]()
+
+
+def swish() -> nn.Cell:
+    """x * sigmoid(x), with its gradient as that of dense layers: any shape to the same."""
+    return SWISHES[_serving("dense", "auto")]()
 
 
 def soft_shrink(threshold: float) -> Any:

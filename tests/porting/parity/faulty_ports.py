@@ -19,7 +19,7 @@ from harness.models.graphcast.mindspore import Edges, GraphCast
 from harness.models.layers import mindspore as layers
 from harness.models.operators.mindspore import (
     ComposedBatchedLinearFunction,
-    ComposedLayerNorm,
+    LayerNormFunction,
     MatrixTransform,
     NativeSegments,
 )
@@ -80,23 +80,23 @@ def replace(network, kind, other):
 
 @mistake("fourcastnet", "blocks.0.norm1")
 def epsilon_of_torch_by_default(network):
-    for cell in parts(network, ComposedLayerNorm):
+    for cell in parts(network, LayerNormFunction):
         cell.epsilon = 1e-5
 
 
-class ShortGradient(ComposedLayerNorm):
+class ShortGradient(LayerNormFunction):
     def bprop(self, x, weight, bias, out, dout):
-        centred = x - self.mean(x)
-        scale = self.product(self.scale(centred), self.along_width)
-        ones = ops.ones((1, x.shape[0]), x.dtype)
-        g = dout * self.product(ones.reshape(-1, 1), weight.reshape(1, -1))
-        dweight = self.product(ones, dout * centred * scale).reshape(weight.shape)
-        return scale * (g - self.mean(g)), dweight, self.product(ones, dout).reshape(bias.shape)
+        centred, scale, dy = out[1], self.product(out[2], self.along_width), dout[0]
+        ones = ops.ones((1, dy.shape[0]), dy.dtype)
+        g = scale * dy * self.product(ones.reshape(-1, 1), weight.reshape(1, -1))
+        dweight = self.product(ones, dy * centred * scale).reshape(weight.shape)
+        mean = self.product(self.product(g, self.average), self.along_width)
+        return g - mean, dweight, self.product(ones, dy).reshape(bias.shape)
 
 
 @mistake("fourcastnet", "blocks.0.norm1", "gradients")
 def gradient_of_the_variance_forgotten(network):
-    replace(network, ComposedLayerNorm, ShortGradient)
+    replace(network, LayerNormFunction, ShortGradient)
 
 
 class TanhMLP(layers.MLP):
