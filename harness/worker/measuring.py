@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +20,8 @@ from harness.faults import MACHINE, fault_in
 from harness.files import write_atomically
 from harness.frameworks import numerics as numerics_of
 from harness.frameworks import open_framework
-from harness.frameworks.base import Framework
+from harness.frameworks.base import Framework, FrameworkDescription, Numerics
+from harness.frameworks.ranks import Ranks
 from harness.launch.plan import LaunchPlan
 from harness.machine.versions import unmet
 from harness.models.executing import check_execution, operators_of
@@ -31,6 +33,7 @@ from harness.results.ranks import measurements_name
 from harness.results.record import Definitions, Fingerprints, Memory, Startup, Status, WorkerMeasurements
 from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
+from harness.scenario.execution import Execution
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import InferenceConfig
 from harness.worker import process_memory
@@ -99,32 +102,93 @@ def listener(plan: LaunchPlan, place: Place) -> AbstractContextManager[IO[str] |
     return Path(plan.progress_path).open("w", encoding="utf-8")
 
 
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A rank whose framework has the network with its weights, and what is known before the first step."""
+
+    framework: Framework
+    description: FrameworkDescription
+    numerics: Numerics
+    subject: Subject
+    known: WorkerMeasurements
+    counts_memory: bool
+
+
+class Kept:
+    """What a rank has measured so far, on disk after each part."""
+
+    def __init__(self, path: Path, reporter: Reporter, known: WorkerMeasurements) -> None:
+        self._path, self._reporter, self._measured = path, reporter, known
+        self.add()
+
+    def add(self, **parts: object) -> None:
+        """Add what was measured, and write all with the phases up to now."""
+        self._measured = self._measured.model_copy(update={**parts, "phases": tuple(self._reporter.phases)})
+        write_atomically(self._path, self._measured.model_dump_json())
+
+
 def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float, own_file: RankFile) -> None:
     """Build, train and infer; what has been measured is on disk after each part."""
-    scenario, seed = plan.scenario, plan.seed
+    ready = make_ready(plan, reporter, begun_s, own_file)
+    from harness.runners import inference, training
+    from harness.runners.communication import communication
+    from harness.runners.first_calls import watched, with_first_calls
+
+    scenario, seed, rank = plan.scenario, plan.seed, ready.framework.ranks.rank
+    execution, subject, windows = scenario.execution, ready.subject, ready.subject.windows
+    kept = Kept(folder / measurements_name(rank.number), reporter, ready.known)
+
+    rest(ready.framework, plan, "idle before", reporter)
+    framework, calls = watched(ready.framework, execution.is_graph)
+    whole = scenario.training.batch_size * rank.size
+    extras = partial(subject.training_extras, whole)
+    peak = Peak(plan.chip, ready.description.device_name, execution, ready.numerics)
+    steps = training.total_steps(windows, scenario.training, rank.size)
+    reporter.expect(steps + scenario.inference.min_steps + rollout_count(windows, scenario.inference, rank.size))
+    profiled = profiling(
+        plan, ready.description.device, traces_folder(folder, rank.number), steps or scenario.inference.min_steps
+    )
+    with profiled as (on_step, trace):
+        trained = training.train(framework, windows, scenario.training, extras, seed, reporter, execution, on_step)
+        trained = with_first_calls(trained, calls.training_steps)
+        kept.add(training=trained, compiles=calls.compiles, no_training=no_training(scenario), profile=trace)
+        peak.check_training(trained, subject, whole)
+        latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s, on_step)
+    kept.add(inference=latency)
+    peak.check_inference(latency, subject)
+    skill = None
+    if scenario.inference.skill != "none":
+        beside = None if rank.number else folder
+        skill = inference.rollout(framework, windows, scenario.inference, reporter, beside)
+    framework.synchronise()
+    rest(framework, plan, "idle after", reporter)
+    kept.add(skill=skill, memory=memory_of(framework, counts=ready.counts_memory), compiles=calls.compiles)
+    exchange = None if plan.profile else communication(ready.framework, windows, scenario.training, extras, seed)
+    if exchange is not None:
+        kept.add(communication=exchange)
+    ready.framework.ranks.leave()
+
+
+def make_ready(plan: LaunchPlan, reporter: Reporter, begun_s: float, own_file: RankFile) -> Ready:
+    """Open the framework and the data and build the network.
+
+    Raises UserError where the launch would not be what its scenario says.
+    """
+    scenario = plan.scenario
+    execution, batch_size = scenario.execution, scenario.training.batch_size
     reporter.tell("starting")
-    execution = scenario.execution
     framework = open_framework(scenario.framework, scenario.device, execution)
     own_file.joined()
-    ranks = framework.ranks
     description = framework.describe()
     refuse([*unmet(plan.needs, description.packages)])
     catalogue.check_device(scenario.chip, plan.chip.device_name, description.device_name)
     imported_s = perf_counter()
-    numerics = numerics_of.measure(framework, scenario.execution.precision.matmul, os.environ)
+    numerics = numerics_of.measure(framework, execution.precision.matmul, os.environ)
     measured_s = perf_counter()
 
     reporter.tell("reading data")
-    from harness.data.normalisation import NORMALISATION
-    from harness.runners import inference, training
-    from harness.runners.agreement import require_agreement
-    from harness.runners.communication import communication
-    from harness.runners.first_calls import watched, with_first_calls
-
     subject = prepare(scenario)
-    check_execution(subject.package, subject.domain.grid, execution, scenario.training.batch_size)
-    windows, domain = subject.windows, subject.domain
-    whole = scenario.training.batch_size * ranks.rank.size
+    check_execution(subject.package, subject.domain.grid, execution, batch_size)
     data_ready_s = perf_counter()
     counts_memory = process_memory.forget_peak()
 
@@ -135,85 +199,67 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float, 
         initial_weights=fingerprint(weights),
         architecture=subject.architecture_fingerprint,
     )
-    if ranks.rank.size > 1:
-        order = training.order_of_samples(windows, scenario.training, seed, ranks.rank.size)
-        require_agreement(ranks, {**fingerprints.model_dump(), "order of samples": order})
+    require_same_work(framework.ranks, fingerprints, subject, plan)
     port = scenario.port.name if scenario.port else None
-    framework.build(subject.package, subject.network, domain, load_port(port))
+    framework.build(subject.package, subject.network, subject.domain, load_port(port))
     framework.load(weights)
     framework.synchronise()
     built_s = perf_counter()
-
-    measured = WorkerMeasurements(
+    known = WorkerMeasurements(
         framework=description,
         numerics=numerics,
         sources=sources_digest(subject.package, scenario.framework, port),
         fingerprints=fingerprints,
-        data=windows.source.reading,
-        definitions=Definitions(
-            loss=subject.description.get("loss"),
-            normalisation=NORMALISATION,
-            inputs=windows.spec,
-            forcings=domain.forcings if windows.spec.forcing_offsets else (),
-            statics=domain.statics if windows.spec.statics else (),
-            low_precision_layers=framework.low_precision_layers(),
-            operators={
-                **all_serving(execution, operators_of(subject.package), description.name, description.device),
-                "adam": framework.adam_kernel(),
-            },
-        ),
+        data=subject.windows.source.reading,
+        definitions=definitions_of(framework, description, subject, execution),
         parameters=subject.description["parameters"],
         startup=Startup(
             import_s=imported_s - begun_s, data_ready_s=data_ready_s - measured_s, model_built_s=built_s - data_ready_s
         ),
     )
-    path = folder / measurements_name(ranks.rank.number)
-    write_measurements(path, measured, reporter)
+    return Ready(framework, description, numerics, subject, known, counts_memory)
 
-    rest(framework, plan, "idle before", reporter)
-    plain = framework
-    framework, calls = watched(framework, execution.is_graph)
-    extras = partial(subject.training_extras, whole)
-    rollouts = rollout_count(windows, scenario.inference, ranks.rank.size)
-    steps = training.total_steps(windows, scenario.training, ranks.rank.size)
-    reporter.expect(steps + scenario.inference.min_steps + rollouts)
-    of_traces = traces_folder(folder, ranks.rank.number)
-    with profiling(plan, description.device, of_traces, steps or scenario.inference.min_steps) as (on_step, trace):
-        trained = training.train(framework, windows, scenario.training, extras, seed, reporter, execution, on_step)
-        measured = measured.model_copy(
-            update={
-                "training": with_first_calls(trained, calls.training_steps),
-                "compiles": calls.compiles,
-                "no_training": no_training(scenario),
-                "profile": trace,
-            }
-        )
-        write_measurements(path, measured, reporter)
-        peak = Peak(plan.chip, description.device_name, execution, numerics)
-        peak.check_training(measured.training, subject, whole)
-        latency = inference.latency(framework, windows, scenario.inference, reporter, plan.power.min_window_s, on_step)
-    measured = measured.model_copy(update={"inference": latency})
-    write_measurements(path, measured, reporter)
-    peak.check_inference(latency, subject)
-    skill = None
-    if scenario.inference.skill != "none":
-        skill = inference.rollout(
-            framework, windows, scenario.inference, reporter, None if ranks.rank.number else folder
-        )
-    framework.synchronise()
-    rest(framework, plan, "idle after", reporter)
+
+def require_same_work(ranks: Ranks, fingerprints: Fingerprints, subject: Subject, plan: LaunchPlan) -> None:
+    """Raise UserError where ranks have other data, weights or samples than the first."""
+    if ranks.rank.size == 1:
+        return
+    from harness.runners import training
+    from harness.runners.agreement import require_agreement
+
+    order = training.order_of_samples(subject.windows, plan.scenario.training, plan.seed, ranks.rank.size)
+    require_agreement(ranks, {**fingerprints.model_dump(), "order of samples": order})
+
+
+def definitions_of(
+    framework: Framework, description: FrameworkDescription, subject: Subject, execution: Execution
+) -> Definitions:
+    """What the numbers of a launch mean."""
+    from harness.data.normalisation import NORMALISATION
+
+    domain, spec = subject.domain, subject.windows.spec
+    return Definitions(
+        loss=subject.description.get("loss"),
+        normalisation=NORMALISATION,
+        inputs=spec,
+        forcings=domain.forcings if spec.forcing_offsets else (),
+        statics=domain.statics if spec.statics else (),
+        low_precision_layers=framework.low_precision_layers(),
+        operators={
+            **all_serving(execution, operators_of(subject.package), description.name, description.device),
+            "adam": framework.adam_kernel(),
+        },
+    )
+
+
+def memory_of(framework: Framework, *, counts: bool) -> Memory:
+    """The peaks of the process, where the system counts them, and of its device."""
     on_device = framework.peak_memory()
-    memory = Memory(
-        process_rss_bytes=process_memory.peak_bytes() if counts_memory else None,
+    return Memory(
+        process_rss_bytes=process_memory.peak_bytes() if counts else None,
         device_bytes=on_device.allocated_bytes,
         device_reserved_bytes=on_device.reserved_bytes,
     )
-    measured = measured.model_copy(update={"skill": skill, "memory": memory, "compiles": calls.compiles})
-    write_measurements(path, measured, reporter)
-    exchange = None if plan.profile else communication(plain, windows, scenario.training, extras, seed)
-    if exchange is not None:
-        write_measurements(path, measured.model_copy(update={"communication": exchange}), reporter)
-    ranks.leave()
 
 
 def rollout_count(windows: "Windows", config: InferenceConfig, ranks: int) -> int:
@@ -262,9 +308,3 @@ def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) 
         reporter.tell(name)
         with reporter.phase(name):
             time.sleep(plan.power.idle_s)
-
-
-def write_measurements(path: Path, measured: WorkerMeasurements, reporter: Reporter) -> None:
-    """Write what a rank has measured so far."""
-    measured = measured.model_copy(update={"phases": tuple(reporter.phases)})
-    write_atomically(path, measured.model_dump_json())
