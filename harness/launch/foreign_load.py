@@ -1,5 +1,6 @@
 """How busy the cores of a job were with anything but a launch."""
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -26,13 +27,22 @@ def foreign_cores_allowed(cores: int) -> float:
 class ForeignLoadMeter:
     """Mean cores that anything but this process and its finished children kept busy since the meter was made.
 
-    Only the cores on which the job may run count: a container sees those of the whole machine in /proc/stat.
+    Only the cores on which the job may run count: a container sees those of the whole machine in /proc/stat. With
+    `with_running` the children that still run, and theirs, are no foreign load either, which takes a look at all
+    processes each time.
     """
 
-    def __init__(self, proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> None:
+    def __init__(
+        self,
+        proc: Path = Path("/proc"),
+        cgroups: Path = Path("/sys/fs/cgroup"),
+        *,
+        with_running: bool = False,
+    ) -> None:
         self._stat = proc / "stat"
+        self._with_running = with_running
         self._cores = cores_of_the_job(proc, cgroups)
-        self._begun_s, self._begun_busy_s, self._begun_own_s = time.monotonic(), self._busy_s(), _own_s()
+        self._begun_s, self._begun_busy_s, self._begun_own_s = time.monotonic(), self._busy_s(), self._own_s()
         self.elapsed_s = 0.0
 
     @property
@@ -43,8 +53,11 @@ class ForeignLoadMeter:
     def foreign_cores(self) -> float:
         """Read the meter; `elapsed_s` then holds the time it covers."""
         self.elapsed_s = time.monotonic() - self._begun_s
-        foreign_s = (self._busy_s() - self._begun_busy_s) - (_own_s() - self._begun_own_s)
+        foreign_s = (self._busy_s() - self._begun_busy_s) - (self._own_s() - self._begun_own_s)
         return max(0.0, foreign_s / self.elapsed_s)
+
+    def _own_s(self) -> float:
+        return _finished_s() + (_running_s() if self._with_running else 0.0)
 
     def _busy_s(self) -> float:
         busy_s = busy_seconds(self._stat)
@@ -113,6 +126,15 @@ def _busy_everywhere_s() -> float:
     return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))
 
 
-def _own_s() -> float:
+def _finished_s() -> float:
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
+
+
+def _running_s() -> float:
+    """Seconds of the children that run, of theirs, and of those of theirs that have ended."""
+    found = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            found += sum(child.cpu_times()[:4])
+    return found

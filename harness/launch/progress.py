@@ -15,6 +15,9 @@ from harness.scenario.execution import Execution
 SILENCE_S = 3.0
 """What takes longer is told where there is no bar."""
 
+LINE_EVERY_S = 60.0
+"""Of a launch that runs, where there is no bar."""
+
 
 class ReadingProgress:
     """A bar on a terminal while an archive is read whole; elsewhere a line where that takes long."""
@@ -46,7 +49,7 @@ class ReadingProgress:
 
 
 class BenchProgress:
-    """Two bars on a terminal; elsewhere a line for each launch that ends."""
+    """Two bars on a terminal; elsewhere a line for each launch that ends, and one a minute for that which runs."""
 
     def __init__(self, console: Console, launches: int, called: Mapping[Execution, str]) -> None:
         """`called` are the labels of all executions of the bench."""
@@ -58,6 +61,7 @@ class BenchProgress:
         self._all = self._bars.add_task(f"{launches} launches", total=launches)
         self._one = self._bars.add_task("", total=1, visible=False)
         self._label = ""
+        self._begun_s = self._told_s = time.monotonic()
 
     def __enter__(self) -> "BenchProgress":
         self._bars.start()
@@ -72,12 +76,19 @@ class BenchProgress:
         """A launch starts."""
         cell = plan.scenario
         self._label = f"{cell.model} {cell.framework} {self._called[cell.execution]} #{plan.launch + 1}"
+        self._begun_s = self._told_s = time.monotonic()
         self._bars.reset(self._one, total=1, description=self._label, visible=True)
 
     def update(self, text: str, fraction: float) -> None:
         """The launch got on."""
         self._bars.update(self._one, completed=fraction, description=f"{self._label}: {text}")
         self._bars.update(self._all, completed=self._ended + fraction)
+        now_s = time.monotonic()
+        if not self._console.is_terminal and now_s - self._told_s >= LINE_EVERY_S:
+            self._told_s = now_s
+            left_s = (now_s - self._begun_s) * (1 - fraction) / fraction if fraction else None
+            left = "" if left_s is None else f", about {left_s:.0f} s left"
+            self.say(f"{self._ended + 1}/{self._launches} {self._label}: {text} ({100 * fraction:.0f} %{left})")
 
     def end(self, record: Record) -> None:
         """The launch is over."""

@@ -22,6 +22,8 @@ from harness.launch.nodes.other_nodes import other_nodes
 from harness.launch.nodes.together import energy_of_all, load_of_all, nodes_of
 from harness.launch.plan import FILE_NAME as PLAN_NAME
 from harness.launch.plan import LaunchPlan
+from harness.launch.power_now import PowerNow, with_power
+from harness.launch.slowdown import SlowdownWatch
 from harness.launch.turns import turn
 from harness.launch.watched_node import WatchedNode
 from harness.launch.worker_process import Progress, run_worker
@@ -69,7 +71,14 @@ def supervise(plan: LaunchPlan, results: Path, watcher: Watcher, *, fresh: bool)
         if not fresh and is_made(plan, results, captured):
             return None
         watcher.begin(plan)
-        return launch(plan, results, captured, watcher.update)
+        slowdown = SlowdownWatch()
+
+        def update(text: str, fraction: float) -> None:
+            if line := slowdown.note(text, fraction):
+                watcher.say(line)
+            watcher.update(text, fraction)
+
+        return launch(plan, results, captured, update)
 
 
 def launch(plan: LaunchPlan, results: Path, captured: Environment, progress: Progress) -> Record:
@@ -104,7 +113,8 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     try:
         with stopping.allowed():
             plan = plan.model_copy(update={"power": watched.wait_ready()})
-            ending = run_worker(plan, folder, child_environment, progress, others)
+            told = with_power(progress, PowerNow(folder / "power.jsonl", plan.device_count))
+            ending = run_worker(plan, folder, child_environment, told, others)
     except KeyboardInterrupt as error:
         interrupted = error
         cause = stopping.cause_of(stopping.number_of(error))

@@ -8,13 +8,12 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 @dataclass
 class Table:
-    """A table with the anchors of the elements around it; `rows` hold pairs of text and link."""
+    """A table with the anchors of the elements around it; `rows` hold pairs of text and link, row heads among them."""
 
     within: list[str]
     caption: str = ""
     columns: list[str] = field(default_factory=list)
     rows: list[list[tuple[str, str | None]]] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
 
 
 class Page(HTMLParser):
@@ -46,13 +45,12 @@ class Page(HTMLParser):
             self.tables.append(Table([anchor for _, anchor in self.open if anchor]))
         if tag == "tr" and self._in("tbody"):
             self.tables[-1].rows.append([])
-            self.tables[-1].classes.append(values.get("class", ""))
-        if tag == "td":
+        if tag in ("td", "th") and self._in("tbody"):
             self.tables[-1].rows[-1].append(("", None))
-        if tag == "a" and self._in("td"):
-            self.tables[-1].rows[-1][-1] = ("", values["href"])
-        if tag == "th":
+        elif tag == "th":
             self.tables[-1].columns.append("")
+        if tag == "a" and self._in("tbody"):
+            self.tables[-1].rows[-1][-1] = (self.tables[-1].rows[-1][-1][0], values["href"])
 
     def handle_endtag(self, tag):
         while self.open and self.open.pop()[0] != tag:
@@ -62,7 +60,7 @@ class Page(HTMLParser):
         if self._in("style") or self._in("script"):
             return
         self.text += data
-        if self._in("td"):
+        if self._in("tbody") and (self._in("td") or self._in("th")):
             text, href = self.tables[-1].rows[-1][-1]
             self.tables[-1].rows[-1][-1] = (text + data, href)
         elif self._in("th"):

@@ -2,9 +2,10 @@
 
 from io import StringIO
 
+import pytest
 from rich.console import Console
 
-from harness.launch.progress import BenchProgress
+from harness.launch.progress import LINE_EVERY_S, BenchProgress
 from harness.results.record import Energy, PhaseEnergy
 from tests.analysis.made_records import make_epoch, make_measurements, make_record, make_stage, make_window
 
@@ -29,3 +30,20 @@ def test_the_loss_of_the_last_epoch_and_the_power_of_the_training():
 def test_nothing_is_told_of_what_was_not_measured():
     record = make_record(measurements=make_measurements(training=()), status="failed", reason="no data", duration_s=3.0)
     assert line(record) == "1/3 : failed: no data (3 s)\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_of_a_launch_that_runs_a_line_a_minute_is_told_where_there_is_no_bar(monkeypatch, terminal):
+    now_s = [1000.0]
+    monkeypatch.setattr("harness.launch.progress.time.monotonic", lambda: now_s[0])
+    console = Console(file=StringIO(), width=200, force_terminal=terminal)
+    progress = BenchProgress(console, 3, {})
+    for second in range(0, 300, 10):
+        now_s[0] = 1000.0 + second
+        progress.update("pretrain epoch 1/3, loss 0.5, 212 W", second / 600)
+    lines = console.file.getvalue().splitlines()
+    if terminal:
+        assert lines == []
+    else:
+        assert len(lines) == 300 / LINE_EVERY_S - 1
+        assert lines[0] == "1/3 : pretrain epoch 1/3, loss 0.5, 212 W (10 %, about 540 s left)"

@@ -24,16 +24,12 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class TableView:
-    """A table under its title; the class of a row is in `row_classes`, which is empty where no row has one.
-
-    `others` are linked below the table: columns for which it has no room.
-    """
+    """A table under its title; `others` are linked below it: columns for which it has no room."""
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Entry, ...], ...]
     notes: tuple[str, ...] = ()
-    row_classes: tuple[str, ...] = ()
     others: tuple[Entry, ...] = ()
 
 

@@ -1,6 +1,7 @@
-"""How the machines differ whose cells stand beside each other."""
+"""How the machines differ whose cells stand beside each other, before all in which they are alike."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harness.analysis.cautions import SAME_ENVIRONMENT, words
@@ -9,19 +10,31 @@ from harness.analysis.figures.subject import FigureSubject
 from harness.analysis.html.views import Entry, TableView
 from harness.analysis.reading import StoredRecord
 from harness.frameworks.base import FrameworkDescription
+from harness.text import counted
 
 T = TypeVar("T")
 
-UNKNOWN, NOT_RUN = "unknown", "not run"
+NOT_RUN = "not run"
 FRAMEWORK_FIELDS = ("version", "build", "device_name", "driver", "threads")
-DIFFERS, SAME = "differs", ""
+MOST_NAMED = 6
+"""Properties that the summary names."""
 
 
-def environment_view(subject: FigureSubject, anchors: Mapping[Cell, str]) -> TableView | None:
-    """A row for each property and a column for each machine that ran cells of the subject; None where none ran.
+@dataclass(frozen=True)
+class MachinesView:
+    """The machines that ran cells of a subject, in a sentence and as tables of a row for each property.
 
-    Rows whose machines differ, or that differ within a machine, say so in their last column and have a class.
+    `differing` holds the properties in which machines, or the launches of one, differ, and `alike` all others; None
+    where there is no such property.
     """
+
+    summary: str
+    differing: TableView | None
+    alike: TableView | None
+
+
+def machines_view(subject: FigureSubject, anchors: Mapping[Cell, str]) -> MachinesView | None:
+    """A column for each machine that ran cells of the subject, linked to the records of one; None where none ran."""
     machines: dict[str, list[StoredRecord]] = {}
     hrefs: dict[str, str] = {}
     for group in subject.groups:
@@ -32,15 +45,31 @@ def environment_view(subject: FigureSubject, anchors: Mapping[Cell, str]) -> Tab
                 hrefs.setdefault(name, f"#{anchors[cell]}")
     if not machines:
         return None
-    rows, classes = [], []
+    differing: dict[str, tuple[Entry, ...]] = {}
+    alike: dict[str, tuple[Entry, ...]] = {}
     for title, values in _properties(machines):
         known = [found for found in values.values() if found]
         differs = len({frozenset(found) for found in known}) > 1 or any(len(found) > 1 for found in known)
-        texts = [Entry(" or ".join(values[name]) or NOT_RUN, hrefs[name]) for name in machines]
-        rows.append((Entry(title), *texts, Entry(DIFFERS if differs else SAME)))
-        classes.append(DIFFERS if differs else SAME)
-    columns = ("property", *machines, DIFFERS)
-    return TableView(f"Machines that ran {subject.title}", columns, tuple(rows), (), tuple(classes))
+        texts = (Entry(" or ".join(values[name]) or NOT_RUN, hrefs[name]) for name in machines)
+        (differing if differs else alike)[title] = (Entry(title), *texts)
+
+    def table(title: str, rows: Mapping[str, tuple[Entry, ...]]) -> TableView | None:
+        return TableView(title, ("property", *machines), tuple(rows.values())) if rows else None
+
+    return MachinesView(
+        _summary(list(machines), list(differing)),
+        table(f"In what the machines that ran {subject.title} differ", differing),
+        table(f"In what the machines that ran {subject.title} are alike", alike),
+    )
+
+
+def _summary(machines: list[str], differing: list[str]) -> str:
+    ran = f"{counted(len(machines), 'machine')} ({'; '.join(machines)})"
+    if not differing:
+        return f"{ran}, the same for all launches" if len(machines) == 1 else f"{ran}, alike in all that is recorded"
+    named = ", ".join(differing[:MOST_NAMED])
+    left = f" and {len(differing) - MOST_NAMED} more" if len(differing) > MOST_NAMED else ""
+    return f"{ran}; {'its launches' if len(machines) == 1 else 'they'} differ in {named}{left}"
 
 
 def _properties(machines: Mapping[str, list[StoredRecord]]) -> Iterable[tuple[str, dict[str, list[str]]]]:

@@ -5,16 +5,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis.cautions import cautions
 from harness.analysis.cells import Results
-from harness.analysis.comparison.ablation import studies
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
+from harness.analysis.tables.brief import beside_their_bases, parts_of
 from harness.analysis.tables.every import builders
 from harness.analysis.tables.files import write_table
-from harness.analysis.tables.screen import Part, print_screen
+from harness.analysis.tables.screen import print_screen
 from harness.analysis.tables.table import print_table, print_warnings
 from harness.errors import UserError
 from harness.suggesting import command
@@ -82,7 +81,7 @@ def _report_suite(
     suite = folder.name
     comparisons = with_parity(baseline.compare_all(found.cells), found.certificates)
     groups = found.groups(across=baseline.across)
-    parts = [Part(group, comparisons, cautions(group, comparisons)) for group in groups]
+    parts = parts_of(groups, comparisons)
     warnings = [f"{part.group.title}: {line}" if len(groups) > 1 else line for part in parts for line in part.warnings]
     built = [build(suite, groups, comparisons) for build in builders(found.certificates)]
     tables = [table for table in built if table.sections]
@@ -95,14 +94,7 @@ def _report_suite(
             paths += write_loss_curves(groups, folder / "figures")
     finally:
         if brief:
-            steps = [step for group in groups for study in studies(group, found.certificates) for step in study.steps]
-            to_base = {
-                step.comparison.cell: step.comparison
-                for step in steps
-                if step.comparison and step.comparison.cell.scenario.variant
-            }
-            shown = [part._replace(comparisons={**part.comparisons, **to_base}) for part in parts]
-            print_screen(f"Suite {suite}", shown, console)
+            print_screen(f"Suite {suite}", beside_their_bases(parts, found.certificates), console)
         else:
             for table in tables:
                 print_table(table, console)

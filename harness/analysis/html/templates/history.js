@@ -8,6 +8,7 @@ const numbersOf = (text, count) => {
 const cell = (row, tag, text) => {
   const made = document.createElement(tag);
   made.textContent = text;
+  if (tag === "th") made.scope = "col";
   row.append(made);
 };
 for (const group of document.querySelectorAll("section.group")) {
