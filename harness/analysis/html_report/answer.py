@@ -1,6 +1,6 @@
 """What the page opens with: the lines of the screen that ends a bench, with bars and intervals beside them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from math import log
@@ -41,6 +41,9 @@ COLUMN_TITLES = {
 
 WIDTH, EDGE = 100, 4
 """Of the drawing of an interval, in units of its own."""
+
+AXIS = (0.8, 1.25)
+"""Ratios that the axis of the intervals holds at least, so that small differences look small."""
 
 Warned = tuple[str, str]
 """A warning and the link to what it is about."""
@@ -102,12 +105,15 @@ def answer_view(
     models: list[ModelLines] = []
     shown = 0
     with_bases = beside_their_bases(parts, certificates)
-    for part, anchor in zip(with_bases, group_anchors, strict=True):
-        if shown and shown + len(part.group.cells) > MOST_CELLS:
+    lines = [[line_of(part, cell) for cell in part.group.cells] for part in with_bases]
+    axis = _Axis.of(line.ratio for of_part in lines for line in of_part)
+    models: list[ModelLines] = []
+    shown = 0
+    for part, anchor, of_part in zip(with_bases, group_anchors, lines, strict=True):
+        if shown and shown + len(of_part) > MOST_CELLS:
             break
-        shown += len(part.group.cells)
-        rows = _rows([line_of(part, cell) for cell in part.group.cells], anchors, kept)
-        models.append(ModelLines(people(part.group.title), f"#{anchor}", rows))
+        shown += len(of_part)
+        models.append(ModelLines(people(part.group.title), f"#{anchor}", _rows(of_part, anchors, kept, axis)))
     warned = _warnings(parts, group_anchors)
     gravest = [each for rank in zip_longest(*warned) for each in rank if each][:MOST_WARNINGS]
     others = [each for of_part in warned for each in of_part if each not in gravest]
@@ -121,31 +127,48 @@ def answer_view(
     )
 
 
-def _rows(lines: Sequence[Line], anchors: Mapping[Cell, str], kept: Sequence[int]) -> tuple[tuple[Told, ...], ...]:
+@dataclass(frozen=True)
+class _Axis:
+    """The logarithmic axis of all ratios of a suite, from the least bound to the greatest."""
+
+    least: float
+    most: float
+
+    @staticmethod
+    def of(ratios: Iterable[Quantity | None]) -> "_Axis":
+        bounds = [bound for ratio in ratios for bound in _bounds(ratio)]
+        return _Axis(min([*AXIS, *bounds]), max([*AXIS, *bounds]))
+
+    def place(self, ratio: float) -> float:
+        return round(EDGE + (WIDTH - 2 * EDGE) * log(ratio / self.least) / log(self.most / self.least), 1)
+
+    def interval(self, ratio: Quantity | None) -> Interval | None:
+        bounds = _bounds(ratio)
+        return Interval(*map(self.place, bounds), self.place(1.0)) if bounds else None
+
+
+def _bounds(ratio: Quantity | None) -> tuple[float, ...]:
+    """Value, low and high, which are the value where there is no interval; nothing where a logarithm is not defined."""
+    if ratio is None or ratio.value is None:
+        return ()
+    found = tuple(ratio.value if bound is None else bound for bound in (ratio.value, ratio.low, ratio.high))
+    return found if min(found) > 0 else ()
+
+
+def _rows(
+    lines: Sequence[Line], anchors: Mapping[Cell, str], kept: Sequence[int], axis: _Axis
+) -> tuple[tuple[Told, ...], ...]:
     greatest = [_greatest([line.costs[place] for line in lines]) for place in range(len(COSTS))]
-    bounds = [
-        bound
-        for line in lines
-        if (ratio := line.ratio) and ratio.value
-        for bound in (ratio.value, ratio.low or ratio.value, ratio.high or ratio.value)
-    ]
-    least, most = min([1.0, *bounds]), max([1.0, *bounds])
-
-    def place_of(ratio: float) -> float:
-        return round(EDGE + (WIDTH - 2 * EDGE) * (log(ratio / least) / log(most / least) if most > least else 0.5), 1)
-
     found = []
     for line in lines:
         row = []
         for place in kept:
             text = line.texts[place]
             href = f"#{anchors[line.cell]}" if place == 0 or any(map(str.isdigit, text)) else None
-            share = interval = None
+            share = None
             if 0 < place <= len(COSTS) and (cost := line.costs[place - 1]) and cost.value and greatest[place - 1]:
                 share = round(cost.value / greatest[place - 1], 3)
-            if place == RATIO and (ratio := line.ratio) and ratio.value and least > 0:
-                low, high = ratio.low or ratio.value, ratio.high or ratio.value
-                interval = Interval(place_of(ratio.value), place_of(low), place_of(high), place_of(1.0))
+            interval = axis.interval(line.ratio) if place == RATIO else None
             row.append(Told(people(text) if place == 0 else text, href, share, interval))
         found.append(tuple(row))
     return tuple(found)

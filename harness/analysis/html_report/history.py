@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from harness.analysis.cells import Cell, Group
+from harness.analysis.cells import Cell, Group, age
 from harness.analysis.content import Count, Heading, Number, Row, Words
 from harness.analysis.html.views import Link, TableView, table_view
 from harness.analysis.number_format import MISSING, readable_unit, typical_size
@@ -64,7 +64,7 @@ def _rows(
     measured: Sequence[Measured | None],
     divisors: Sequence[float],
 ) -> Iterator[Row]:
-    for (day, commit), launches in sorted(days.items())[-MOST_DAYS:]:
+    for (day, commit), launches in list(days.items())[-MOST_DAYS:]:
         numbers = []
         for each, divisor in zip(measured, divisors, strict=True):
             values = {launch: each.values[launch] for launch in launches if launch in each.values} if each else {}
@@ -79,9 +79,9 @@ def _quantities(cell: Cell) -> tuple[Measured | None, Measured | None]:
 
 
 def _made(cell: Cell) -> dict[Made, list[int]]:
-    """Launch numbers by day and commit, of a record without one by the version of the program."""
+    """Launch numbers by day and commit, of a record without one by the version of the program, in order of time."""
     found: dict[Made, list[int]] = {}
-    for record in cell.launches:
+    for record in sorted(cell.launches, key=age):
         built = record.environment
         commit = built.git_commit[:COMMIT_CHARACTERS] if built.git_commit else f"version {built.crosscast_version}"
         found.setdefault((record.started_at[:10], commit), []).append(record.launch)
