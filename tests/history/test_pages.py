@@ -14,8 +14,9 @@ from harness.history.series import Group, failures_of, groups_of
 from harness.history.state import load_state
 from harness.history.store import refresh
 from harness.history.writing import write_all
+from tests.accessibility import serious
 from tests.analysis.pages import Page
-from tests.browsing import browse, needs_browser, probed
+from tests.browsing import DARK, browse, needs_browser, probed
 from tests.history.made_nights import BEFORE, make_night
 
 PROBE = """
@@ -153,4 +154,11 @@ def test_it_runs_under_its_own_policy_with_nothing_on_the_console(folder, name):
     dom, console = browse(folder / name, "--dump-dom")
     assert console == []
     heads = sum(len(table.columns) for table in Page((folder / name).read_text()).tables)
-    assert dom.count('<th scope="col"><button') == heads > 0
+    assert dom.count('<button type="button" aria-label="sort by ') == heads > 0
+
+
+@pytest.mark.slow
+@needs_browser
+@pytest.mark.parametrize(("name", "options"), [("history.html", (DARK,)), ("gate.html", ())])
+def test_it_can_be_read_aloud_used_by_keyboard_and_seen(folder, tmp_path, name, options):
+    assert serious((folder / name).read_text(), tmp_path, *options, width=500, dark=DARK in options) == []

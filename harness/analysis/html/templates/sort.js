@@ -17,8 +17,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     if (!head.textContent.trim()) return;
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = head.textContent;
-    head.replaceChildren(button);
+    button.ariaLabel = `sort by ${head.textContent.trim()}`;
+    head.append(button);
     button.addEventListener("click", () => {
       const sign = head.getAttribute("aria-sort") === "ascending" ? -1 : 1;
       heads.forEach((each) => each.removeAttribute("aria-sort"));
