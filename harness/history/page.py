@@ -169,7 +169,7 @@ def _findings(state: State) -> TableView:
         *rows,
         *(("cleared", each.cleared, each.cell, each.quantity) for each in reversed(state.cleared)),
     ]
-    columns = ("", "night", "cell", "finding")
+    columns = ("status", "night", "cell", "finding")
     return TableView("Findings of the gate", columns, tuple(tuple(map(Entry, row)) for row in rows[:MOST_ROWS]))
 
 

@@ -154,7 +154,7 @@ def to_junit(result: GateResult) -> str:
 
 def to_html(result: GateResult) -> str:
     """One page that loads nothing."""
-    findings = table_view("Findings", ("", "cell", "finding", "since"), [_row(each) for each in result.findings])
+    findings = table_view("Findings", ("status", "cell", "finding", "since"), [_row(each) for each in result.findings])
     causes = dict.fromkeys(f"{each.cell}: {cause}" for each in result.findings for cause in each.causes)
     return renderer.render(
         "gate.html",

@@ -5,6 +5,7 @@ import hashlib
 import io
 import re
 import shutil
+from math import log
 from urllib.parse import unquote
 
 import pytest
@@ -203,7 +204,7 @@ class TestAnswer:
         assert [row[0].lower() for row in rows] == [line[0] for line in screen]
 
     def test_bars_and_intervals_are_drawn_from_the_same_numbers(self, results):
-        """Epochs of 1.22 s and 1.73 s, and a ratio of 1.42 with 1 at the left end of its axis."""
+        """Epochs of 1.22 s and 1.73 s; the axis goes from 0.8 to the greatest bound of the ratio, 1.42."""
         add_pair(results)
         source = write(results)[0].read_text()
         rows = re.findall(r'<tr><th scope="row">(.*?)</tr>', source[: source.index("</table>")], re.DOTALL)
@@ -211,8 +212,9 @@ class TestAnswer:
         assert [float(share) for share in shares] == [1.0, pytest.approx(1.22 / 1.73, abs=1e-3)]
         ((one,),) = [re.findall(r'class="one" x1="([\d.]+)"', row) for row in rows if 'class="one"' in row]
         low, high = re.search(r'<line x1="([\d.]+)" x2="([\d.]+)" y1="5"', rows[0]).groups()
-        (value,) = re.findall(r'cx="([\d.]+)"', rows[0])
-        assert 4.0 == float(one) < float(low) <= float(value) <= float(high) == 96.0
+        (value,) = re.findall(r'class="value" x1="([\d.]+)"', rows[0])
+        assert float(one) == pytest.approx(4 + 92 * log(1 / 0.8) / log(1.42 / 0.8), abs=0.5)
+        assert float(one) < float(low) <= float(value) <= float(high) == 96.0
 
     def test_of_many_cells_some_are_left_to_their_models(self, results, monkeypatch):
         monkeypatch.setattr(answer, "MOST_CELLS", 3)

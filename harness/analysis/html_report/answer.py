@@ -102,8 +102,6 @@ def answer_view(
     """The answer of a suite whose parts stand under the group anchors, and their cells under the others."""
     cells = [cell for part in parts for cell in part.group.cells]
     kept = [place for place in range(len(COLUMNS)) if place != ENERGY or has_energy(cells)]
-    models: list[ModelLines] = []
-    shown = 0
     with_bases = beside_their_bases(parts, certificates)
     lines = [[line_of(part, cell) for cell in part.group.cells] for part in with_bases]
     axis = _Axis.of(line.ratio for of_part in lines for line in of_part)
@@ -143,8 +141,10 @@ class _Axis:
         return round(EDGE + (WIDTH - 2 * EDGE) * log(ratio / self.least) / log(self.most / self.least), 1)
 
     def interval(self, ratio: Quantity | None) -> Interval | None:
-        bounds = _bounds(ratio)
-        return Interval(*map(self.place, bounds), self.place(1.0)) if bounds else None
+        if not (bounds := _bounds(ratio)):
+            return None
+        value, low, high = map(self.place, bounds)
+        return Interval(value, low, high, self.place(1.0))
 
 
 def _bounds(ratio: Quantity | None) -> tuple[float, ...]:

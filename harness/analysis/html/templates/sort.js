@@ -14,7 +14,6 @@ for (const table of document.querySelectorAll("table.sortable")) {
     return one.text.localeCompare(other.text, "en", { numeric: true });
   };
   heads.forEach((head, column) => {
-    if (!head.textContent.trim()) return;
     const button = document.createElement("button");
     button.type = "button";
     button.ariaLabel = `sort by ${head.textContent.trim()}`;
