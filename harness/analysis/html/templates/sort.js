@@ -7,7 +7,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const order = cell.dataset.order;
     const text = cell.textContent.trim();
     if (order === "" || text === "") return { missing: true };
-    return order === undefined ? { text } : { text, number: Number(order) };
+    const number = Number(order ?? text);
+    return Number.isNaN(number) ? { text } : { text, number };
   };
   const compare = (one, other) => {
     if (one.number !== undefined && other.number !== undefined) return one.number - other.number;
