@@ -34,8 +34,8 @@ def warning(slower: float | None, foreign_cores: float, allowed: float) -> str |
     if slower is None or slower <= SLOWER or foreign_cores <= allowed:
         return None
     return (
-        f"warning: training takes {slower:.2g} times as long as at its beginning, and other work keeps "
-        f"{foreign_cores:.2g} cores busy: end that work, or make this launch again later"
+        f"warning: training takes {slower:.3g} times as long as at its beginning, and other work keeps "
+        f"{foreign_cores:.1f} cores busy: end that work, or make this launch again later"
     )
 
 
