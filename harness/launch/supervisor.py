@@ -113,8 +113,9 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     try:
         with stopping.allowed():
             plan = plan.model_copy(update={"power": watched.wait_ready()})
-            told = with_power(progress, PowerNow(folder / "power.jsonl", plan.device_count))
-            ending = run_worker(plan, folder, child_environment, told, others)
+            if others is None:
+                progress = with_power(progress, PowerNow(folder / "power.jsonl", plan.device_count))
+            ending = run_worker(plan, folder, child_environment, progress, others)
     except KeyboardInterrupt as error:
         interrupted = error
         cause = stopping.cause_of(stopping.number_of(error))

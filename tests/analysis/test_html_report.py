@@ -23,7 +23,8 @@ from pages import Page
 from reports import STEPS_S, add_pair
 from rich.console import Console
 
-from harness.analysis.html_report import answer, write_report
+from harness.analysis.figures.writing import ILLUSTRATORS
+from harness.analysis.html_report import answer, models, write_report
 from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 from harness.results.record import load
@@ -142,6 +143,12 @@ class TestLinks:
         files = {href for href in Page(path.read_text()).links if not href.startswith("#")}
         assert len(files) == 1
         assert all((path.parent / unquote(href)).is_file() for href in files)
+
+
+def test_every_kind_of_figure_has_a_section():
+    kinds = {illustrate.__module__.rsplit(".", 1)[-1] for illustrate in ILLUSTRATORS}
+    assert kinds <= set(models.SECTION_OF_FIGURE)
+    assert set(models.SECTION_OF_FIGURE.values()) == set(models.SECTIONS)
 
 
 def opening_of(page):

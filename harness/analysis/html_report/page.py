@@ -11,6 +11,7 @@ from rich.text import Text
 from harness import __version__
 from harness.analysis.cells import Cell, Group, Results
 from harness.analysis.comparison.baseline import BaselineName
+from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.figures import illustrations
 from harness.analysis.figures.subject import NotDrawn
