@@ -78,6 +78,15 @@ def test_why_there_is_no_energy_and_what_did_not_run(results):
     assert "mindspore eager did not run: mindspore not installed" in lines
 
 
+def test_one_model_on_two_hosts_is_told_apart(results):
+    for host, headings in (("nodeA", ["fourcastnet tiny on rossby"]), ("nodeB", ["host nodeA", "host nodeB"])):
+        environment = make_environment(host=host, cpu_name=f"CPU of {host}")
+        for launch in range(3):
+            results.add(make_record("pytorch", launch, environment=environment, attempt=f"{host}{launch}"))
+        told = [line for line in screen(results) if line.startswith("fourcastnet")]
+        assert [line.rpartition(", ")[2] for line in told] == headings
+
+
 def test_many_models_and_warnings_fit_one_screen(results):
     for model in ("fourcastnet", "graphcast", "aigoms"):
         for execution in ("eager", "graph"):

@@ -1,5 +1,6 @@
 """One screen of what a bench found: each cell a line, the gravest warnings, and where the rest is."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
@@ -27,12 +28,12 @@ def print_screen(title: str, parts: Sequence[Part], console: Console) -> None:
     """
     cells = [cell for part in parts for cell in part.group.cells]
     lines: list[tuple[str, ...] | str] = []
-    shown = 0
+    shown, titles = 0, Counter(part.title for part in parts)
     for part in parts:
         if shown and shown + len(part.group.cells) > CELLS_OF_A_SCREEN:
             break
         shown += len(part.group.cells)
-        lines.append(part.title)
+        lines.append(part.title if titles[part.title] == 1 else part.group.title)
         for cell in part.group.cells:
             label, *texts = line_of(part, cell).texts
             lines.append((f"  {label}", *texts))
