@@ -15,7 +15,7 @@ from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
 from harness.models.layers.mindspore import LayerNorm, Linear
-from harness.models.operators.mindspore import linear_function, segment_sum, swish
+from harness.models.operators.mindspore import linear_function, segment_sum
 from harness.scenario.execution import Execution, Operators
 
 
@@ -27,7 +27,6 @@ class MLP(nn.Cell):
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
         self.layers = nn.CellList([Linear(a, b) for a, b in itertools.pairwise(sizes)])
         self.norm = LayerNorm(out, LAYER_NORM_EPSILON) if norm else None
-        self.swish = swish()
 
     def construct(self, x: Tensor) -> Tensor:
         """(rows, features) to (rows, out)."""
@@ -39,7 +38,7 @@ class MLP(nn.Cell):
         A slice of a CellList, made op by op, would rename its parameters.
         """
         for index in range(1, len(self.layers)):
-            x = self.layers[index](self.swish(x))
+            x = self.layers[index](ops.silu(x))
         return x if self.norm is None else self.norm(x)
 
 

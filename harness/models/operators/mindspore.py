@@ -226,20 +226,6 @@ class ComposedGELU(nn.Cell):
         return (dout * (distribution + x * density),)
 
 
-class SwishFunction(nn.Cell):
-    """x * sigmoid(x)."""
-
-    def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Any shape to the result and sigmoid(x) of the same."""
-        part = ops.sigmoid(x)
-        return x * part, part
-
-    def bprop(self, x: Tensor, out: tuple[Tensor, Tensor], dout: tuple[Tensor, Tensor]) -> tuple[Tensor]:
-        """dy * (s + y - y * s) with y = x * s and s = sigmoid(x)."""
-        y, part = out
-        return (dout[0] * (part + y - y * part),)
-
-
 class ComposedSoftShrink(nn.Cell):
     """What of x lies beyond the threshold on either side, by two rectifiers."""
 
@@ -323,7 +309,6 @@ LAYER_NORMS: Mapping[str, Callable[[int, float], nn.Cell]] = {
     "composed": lambda width, epsilon: First(LayerNormFunction(width, epsilon)),
 }
 GELUS: Mapping[str, Callable[[], nn.Cell]] = {"native": NativeGELU, "composed": ComposedGELU}
-SWISHES: Mapping[str, Callable[[], nn.Cell]] = {"native": nn.SiLU, "composed": lambda: First(SwishFunction())}
 SOFT_SHRINKS: Mapping[str, Callable[[float], Any]] = {"native": ops.SoftShrink, "composed": ComposedSoftShrink}
 LINEAR_FUNCTIONS: Mapping[str, Callable[[], LinearFunction]] = {
     "native": LinearFunction,
@@ -358,11 +343,6 @@ def layer_norm(width: int, epsilon: float) -> nn.Cell:
 def gelu() -> nn.Cell:
     """The exact GELU, by erf: any shape to the same."""
     return GELUS[_serving("gelu", "auto")]()
-
-
-def swish() -> nn.Cell:
-    """x * sigmoid(x), with its gradient as that of dense layers: any shape to the same."""
-    return SWISHES[_serving("dense", "auto")]()
 
 
 def soft_shrink(threshold: float) -> Any:
