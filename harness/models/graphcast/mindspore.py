@@ -64,7 +64,7 @@ class Edges(nn.Cell):
 
 
 class MessageStep(nn.Cell):
-    """Updates edges from their ends and receivers from their messages; what is added to each."""
+    """Updates edges from their ends and receivers from their messages."""
 
     kind, products = "dense", ("product", "linear")
 
@@ -76,10 +76,16 @@ class MessageStep(nn.Cell):
         self.parts_of_edge, self.parts_of_node = ops.Split(1, 3), ops.Split(1, 2)
         self.product, self.linear = ops.MatMul(transpose_b=True), linear_function()
 
-    def construct(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> tuple[Tensor, Tensor]:
-        """Edges (E B, C), senders (N B, C), receivers (M B, C) to changes (E B, C) and (M B, C)."""
+    def construct(
+        self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor, forgets: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Edges (E B, C), senders (N B, C), receivers (M B, C) to the new (E B, C) and (M B, C).
+
+        A step that `forgets` the edges gives their messages in their place.
+        """
         messages = self.messages(graph, edges, senders, receivers)
-        return messages, self.node_change(receivers, graph.add_up(messages))
+        updated = messages if forgets else edges + messages
+        return updated, receivers + self.node_change(receivers, graph.add_up(messages))
 
     def messages(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
         """Edges (E B, C), senders (N B, C), receivers (M B, C) to the messages (E B, C)."""
@@ -109,8 +115,7 @@ class Transfer(nn.Cell):
         """Senders (N B, C) and receivers (M B, C) to receivers (M B, C)."""
         graph = self.graphs[piece]
         edges = repeat(self.edge_embedding(graph.features), batch)
-        _, change = self.step(graph, edges, senders, receivers)
-        return receivers + change
+        return self.step(graph, edges, senders, receivers, True)[1]
 
     def received(self, senders: Tensor, receivers: Tensor, batch: int, piece: int) -> Tensor:
         """Senders (N B, C) and receivers (M B, C) to the sum of the messages of a piece (M B, C)."""
@@ -134,10 +139,9 @@ class Processor(nn.Cell):
         edges = repeat(self.edge_embedding(self.graph.features), batch)
         for step in self.steps:
             if self.recomputes:
-                edge_change, node_change = recompute(step, self.graph, edges, nodes, nodes)
+                edges, nodes = recompute(step, self.graph, edges, nodes, nodes)
             else:
-                edge_change, node_change = step(self.graph, edges, nodes, nodes)
-            edges, nodes = edges + edge_change, nodes + node_change
+                edges, nodes = step(self.graph, edges, nodes, nodes)
         return nodes
 
 

@@ -101,17 +101,25 @@ class MessageStep(nn.Module):
         self.node_update = MLP(network, 2 * width, width)
 
     def forward(
-        self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor, embedded: bool = False
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        graph: Edges,
+        edges: Tensor,
+        senders: Tensor,
+        receivers: Tensor,
+        embedded: bool = False,
+        forgets: bool = False,
+    ) -> tuple[Tensor | None, Tensor]:
         """Edges (E, 1 or B, C), senders (N, B, C), receivers (M, 1 or B, C) to the new (E, B, C) and (M, B, C).
 
-        Edges that are just `embedded` are those that the graph has given.
+        Edges that are just `embedded` are those that the graph has given. A step that `forgets` the edges gives their
+        messages in their place, and in tiles None.
         """
         if in_tiles(edges):
-            updated, received = self.in_tiles(graph, edges, senders, receivers, by_kind=embedded, skip=True)
+            updated, received = self.in_tiles(graph, edges, senders, receivers, by_kind=embedded, skip=not forgets)
         else:
             messages = self.messages(graph, edges, senders, receivers)
-            updated, received = edges + messages, graph.add_up(messages, len(receivers))
+            updated = messages if forgets else edges + messages
+            received = graph.add_up(messages, len(receivers))
         return updated, self.updated(receivers, received)
 
     def received(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
@@ -129,7 +137,7 @@ class MessageStep(nn.Module):
 
     def in_tiles(
         self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor, *, by_kind: bool, skip: bool
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor | None, Tensor]:
         """The new edges, where `skip`, and the sums of messages; the bias is added to receivers, the fewest rows."""
         first = self.edge_update.layers[0]
         of_edge, of_sender, of_receiver = first.weight.chunk(3, dim=1)
@@ -160,8 +168,10 @@ class Transfer(nn.Module):
 
     def forward(self, senders: Tensor, receivers: Tensor, piece: int = 0) -> Tensor:
         """Senders (N, B, C) and receivers (M, 1 or B, C) to receivers (M, B, C)."""
-        edges = self.edge_embedding(self.graphs[piece].given())
-        return self.step.updated(receivers, self.step.received(self.graphs[piece], edges, senders, receivers))
+        graph = self.graphs[piece]
+        edges = self.edge_embedding(graph.given())
+        updated: Tensor = self.step(graph, edges, senders, receivers, True, True)[1]
+        return updated
 
     def received(self, senders: Tensor, receivers: Tensor, piece: int) -> Tensor:
         """Senders (N, B, C) and receivers (M, 1 or B, C) to the sum of the messages of a piece (M, B, C)."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import BaseTorchFunctionMode
 
 from harness.frameworks.pytorch.trainer import PyTorch
 from harness.porting.parity.probing import Call
@@ -13,7 +14,10 @@ from harness.porting.parity.sample import Sample
 
 
 class Probe:
-    """A network in PyTorch whose modules are watched by hooks."""
+    """A network in PyTorch whose modules are watched by hooks.
+
+    While a function mode is active, networks run operator by operator, so that each module is given and gives all rows.
+    """
 
     def __init__(self, framework: PyTorch) -> None:
         self.framework = framework
@@ -33,7 +37,7 @@ class Probe:
 
         handles = [part.register_forward_hook(watch(name)) for name, part in module.named_modules()]
         try:
-            with torch.no_grad():
+            with torch.no_grad(), BaseTorchFunctionMode():
                 extras = (self.framework.put(values) for values in sample.extras(0))
                 prediction = module(self.framework.put(sample.first.inputs), *extras)
         finally:
@@ -50,7 +54,8 @@ class Probe:
         arguments = list(call.arguments)
         for place, value in zip(call.places, given, strict=True):
             arguments[place] = value
-        outputs = _tensors(self.framework.module.get_submodule(call.name)(*arguments))
+        with BaseTorchFunctionMode():
+            outputs = _tensors(self.framework.module.get_submodule(call.name)(*arguments))
         wanted = [*given, *(own[name] for name in parameters)]
         slopes: list[Array] = []
         if wanted:
