@@ -144,7 +144,7 @@ class Execution(Frozen):
 
     def settings(self) -> dict[str, Any]:
         """What is set away from its default, by dotted names such as `precision.autocast`."""
-        usual = dict(every_setting(EAGER))
+        usual = dict(every_setting(type(self)()))
         return {name: value for name, value in every_setting(self) if value != usual[name]}
 
 
