@@ -70,7 +70,7 @@ class DrawnOnce(Figure):
     def draw(self, renderer: RendererBase) -> None:
         """Draw; but find the layout alone where a file is begun, whose drawing follows with the layout as it is."""
         engine = self.get_layout_engine()
-        if isinstance(engine, ConstrainedLayoutEngine) and self.canvas.is_saving():
+        if self.axes and isinstance(engine, ConstrainedLayoutEngine) and self.canvas.is_saving():
             engine.execute(self)
         else:
             super().draw(renderer)
