@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV = .venv
 VENV_ACCELERATOR = .venv-accelerator
+# Tests at once: one more than there are cores, since many wait, and four at the most, for their memory.
+at_once = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? cores + 1 : 4)))
 WHEELHOUSE = wheelhouse
 
 # Any chip but the CPU comes with a vendor's image; tables and lists need no framework and take what there is.
@@ -69,7 +71,7 @@ schemas: $(any_venv) ## Write the JSON Schemas of the scenario files
 	@$</bin/crosscast schemas
 
 test: lint ## Check the style and types, then run the tests
-	$(VENV)/bin/pytest -m 'not alone' -n logical --maxprocesses 4 --dist loadscope --durations 30
+	$(VENV)/bin/pytest -m 'not alone' -n $(at_once) --dist loadscope --durations 30
 	$(VENV)/bin/pytest -m alone
 
 fuzz: $(VENV) ## Search for inputs that break a reader, 500 times as long as the tests do (TIMES=)
