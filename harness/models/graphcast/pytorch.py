@@ -40,7 +40,7 @@ class MLP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., features) to (..., out)."""
-        if in_tiles(x):
+        if in_tiles(x, x.shape[:-1].numel(), len(self.layers[0].bias)):
             return tiled([x], [self.layers[0].weight], self.layers[0].bias, self.tail())
         return self.finish(self.layers[0](x))
 
@@ -58,7 +58,7 @@ class MLP(nn.Module):
 
 
 class Edges(nn.Module):
-    """Where the edges of a graph begin and end, and their features.
+    """Where the edges of a graph begin and end, their features, and the width of their messages.
 
     In tiles edges are embedded by kind: those that look alike from their receivers have the same features, in each of
     the three thirds of the globe that the icosahedron divides it into.
@@ -69,8 +69,9 @@ class Edges(nn.Module):
     features: Tensor
     of_kinds: Tensor
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, width: int) -> None:
         super().__init__()
+        self.width = width
         self.register_buffer("senders", torch.from_numpy(graph.senders).long(), persistent=False)
         self.register_buffer("receivers", torch.from_numpy(graph.receivers).long(), persistent=False)
         self.register_buffer("features", torch.from_numpy(graph.features), persistent=False)
@@ -78,9 +79,13 @@ class Edges(nn.Module):
         self.register_buffer("of_kinds", torch.from_numpy(of_kinds), persistent=False)
         self.ends = Ends(self.senders, self.receivers, torch.from_numpy(kinds.reshape(-1)))
 
+    def in_tiles(self) -> bool:
+        """Whether messages along them run in tiles."""
+        return in_tiles(self.features, len(self.features), self.width)
+
     def given(self) -> Tensor:
         """The features that are to be embedded, of edges (E, 1, 4), or in tiles of their kinds (K, 1, 4)."""
-        return (self.of_kinds if in_tiles(self.features) else self.features)[:, None]
+        return (self.of_kinds if self.in_tiles() else self.features)[:, None]
 
     def gather(self, senders: Tensor, receivers: Tensor) -> Tensor:
         """The sum of the two ends: (N, B, C) and (M, B, C) to (E, B, C)."""
@@ -114,7 +119,7 @@ class MessageStep(nn.Module):
         Edges that are just `embedded` are those that the graph has given. A step that `forgets` the edges gives their
         messages in their place, and in tiles None.
         """
-        if in_tiles(edges):
+        if graph.in_tiles():
             updated, received = self.in_tiles(graph, edges, senders, receivers, by_kind=embedded, skip=not forgets)
         else:
             messages = self.messages(graph, edges, senders, receivers)
@@ -124,7 +129,7 @@ class MessageStep(nn.Module):
 
     def received(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
         """Embedded edges, senders (N, B, C), receivers (M, 1 or B, C) to the sums of messages (M, B, C)."""
-        if in_tiles(edges):
+        if graph.in_tiles():
             return self.in_tiles(graph, edges, senders, receivers, by_kind=True, skip=False)[1]
         return graph.add_up(self.messages(graph, edges, senders, receivers), len(receivers))
 
@@ -149,7 +154,7 @@ class MessageStep(nn.Module):
         """Receivers (M, 1 or B, C) and the sum of the messages they get (M, B, C) to the new ones (M, B, C)."""
         first = self.node_update.layers[0]
         weights = first.weight.chunk(2, dim=1)
-        if in_tiles(received):
+        if in_tiles(received, received.shape[:-1].numel(), len(first.bias)):
             return tiled(
                 [receivers.expand_as(received), received], weights, first.bias, self.node_update.tail(), skip=True
             )
@@ -162,7 +167,7 @@ class Transfer(nn.Module):
 
     def __init__(self, network: Network, graphs: Sequence[Graph]) -> None:
         super().__init__()
-        self.graphs = nn.ModuleList(Edges(graph) for graph in graphs)
+        self.graphs = nn.ModuleList(Edges(graph, network.latent_size) for graph in graphs)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.step = MessageStep(network)
 
@@ -188,7 +193,7 @@ class Processor(nn.Module):
 
     def __init__(self, network: Network, graph: Graph, *, recomputes: bool) -> None:
         super().__init__()
-        self.graph = Edges(graph)
+        self.graph = Edges(graph, network.latent_size)
         self.edge_embedding = MLP(network, EDGE_FEATURES, network.latent_size)
         self.steps = nn.ModuleList(MessageStep(network) for _ in range(network.message_steps))
         self.recomputes = recomputes

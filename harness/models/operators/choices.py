@@ -12,11 +12,11 @@ class Choice(NamedTuple):
     """`spectral`: Fourier transforms by products with the factors of their matrix, or an FFT.
 
     `segment_sum`: the framework's operator, or gathering. `messages`: the MLPs of edges and nodes operator by operator,
-    or a tile of rows at a time (harness.models.tiling) unless a compiler or a lower format is asked for. `layer_norm`,
-    `gelu` (the exact one, by erf) and `soft_shrink`: the framework's operator, or one composed of simpler ones.
-    `dense`: products and biases with the framework's gradients, or with gradients in closed form whose sums over tokens
-    are products. `adam`: one kernel an update, or several; where one raises on a device, several serve (the record says
-    which did). `reason` says on what the choice rests.
+    or a tile of rows at a time (harness.models.tiling), where one tile does not hold them all, unless a compiler or a
+    lower format is asked for. `layer_norm`, `gelu` (the exact one, by erf) and `soft_shrink`: the framework's operator,
+    or one composed of simpler ones. `dense`: products and biases with the framework's gradients, or with gradients in
+    closed form whose sums over tokens are products. `adam`: one kernel an update, or several; where one raises on a
+    device, several serve (the record says which did). `reason` says on what the choice rests.
     """
 
     spectral: Literal["dft", "fft"]

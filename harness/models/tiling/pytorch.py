@@ -28,14 +28,18 @@ TILED = frozenset(
 """Devices on which rows run in tiles, by PyTorch's names."""
 
 
-def in_tiles(x: Tensor) -> bool:
-    """Whether an MLP on x runs in tiles: not where operators are compiled, cast to another format or watched."""
+def in_tiles(x: Tensor, rows: int, width: int) -> bool:
+    """Whether an MLP on x with so many rows of so many values runs in tiles.
+
+    Not where one tile holds all rows, and not where operators are compiled, cast to another format or watched.
+    """
     return (
         x.device.type in TILED
         and not torch.compiler.is_compiling()
         and not torch.is_autocast_enabled(x.device.type)
         and not _get_current_function_mode_stack()
         and _get_current_dispatch_mode() is None
+        and 4 * rows * width > TILE_BYTES
     )
 
 

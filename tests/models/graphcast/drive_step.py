@@ -20,7 +20,7 @@ def pytorch(case, weights, graph):
     step.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
     edges, nodes = (torch.from_numpy(case[name])[:, None] for name in ("edges", "nodes"))
     with torch.no_grad():
-        updated = step(Edges(graph), edges, nodes, nodes)
+        updated = step(Edges(graph, NETWORK.latent_size), edges, nodes, nodes)
     return [(new - old)[:, 0].numpy() for new, old in zip(updated, (edges, nodes), strict=True)]
 
 

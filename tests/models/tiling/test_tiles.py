@@ -8,7 +8,7 @@ from torch.overrides import BaseTorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.models import graphcast
-from harness.models.graphcast.pytorch import build
+from harness.models.graphcast.pytorch import Edges, build
 from harness.models.parameters import draw
 from harness.models.tiling import pytorch as tiling
 from harness.scenario.execution import Execution, Recompute
@@ -88,6 +88,7 @@ def test_a_network_in_tiles_is_the_one_operator_by_operator(monkeypatch, recompu
         return [alone, prediction.detach(), *(parameter.grad for parameter in module.parameters())]
 
     monkeypatch.setattr(tiling, "TILE_BYTES", 4 * 8 * 2 * 16)
+    assert all(each.in_tiles() for each in module.modules() if isinstance(each, Edges))
     found = passes()
     monkeypatch.setattr(tiling, "TILED", frozenset())
     for tiled, plain in zip(found, passes(), strict=True):
@@ -95,9 +96,10 @@ def test_a_network_in_tiles_is_the_one_operator_by_operator(monkeypatch, recompu
 
 
 def test_who_casts_compiles_or_counts_sees_every_operator():
-    x = torch.zeros(2)
-    assert tiling.in_tiles(x)
+    x, size = torch.zeros(2), (2**20, 64)
+    assert tiling.in_tiles(x, *size)
+    assert not tiling.in_tiles(x, 64, 64)
     for mode in (torch.autocast("cpu", torch.bfloat16), BaseTorchFunctionMode(), FlopCounterMode(display=False)):
         with mode:
-            assert not tiling.in_tiles(x)
-    assert not tiling.in_tiles(x.to("meta"))
+            assert not tiling.in_tiles(x, *size)
+    assert not tiling.in_tiles(x.to("meta"), *size)
