@@ -4,6 +4,7 @@ Every import counts, those inside functions and under TYPE_CHECKING, too. A fail
 """
 
 import ast
+import subprocess
 from collections import defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -254,3 +255,15 @@ def needed_at_start(modules: set[str]) -> dict[str, str]:
         needed |= dict.fromkeys(new, module)
         waiting += new
     return needed
+
+
+def test_nothing_is_committed_beside_the_rooms():
+    """Such as what a framework writes into the current folder."""
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
+    rooms = {".ci", "collectors", "docs", "harness", "results", "scenarios", "tests"}
+    files = {".gitignore", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md"}
+    assert {path.partition("/")[0] for path in done.stdout.split("\0") if path} == {
+        *rooms,
+        *files,
+        *("constraints.txt", "pyproject.toml"),
+    }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from harness.analysis.cells import Cell
-from harness.analysis.quantities.spectra import MOST_LAUNCHES
+from harness.analysis.quantities.kept_files import kept_by
 from harness.errors import UserError
 from harness.results.error_maps import FILE_NAME, ErrorMaps
 
@@ -24,18 +24,12 @@ class CellErrors:
 
 def errors_of(cell: Cell) -> CellErrors:
     """The errors of a cell; raises UserError with the reason where it has none, or a file is damaged."""
-    found: dict[int, ErrorMaps] = {}
-    for record in cell.launches[:MOST_LAUNCHES]:
-        path = record.beside(FILE_NAME)
-        if path is not None:
-            found[record.launch] = ErrorMaps.load(path)
+    found = kept_by(cell, FILE_NAME, ErrorMaps.load, same_layout)
     if not found:
         raise UserError(NONE_KEPT)
-    first = next(iter(found.values()))
-    alike = {launch: each for launch, each in found.items() if same_layout(each, first)}
-    pooled = added(tuple(alike.values()))
+    pooled = added(tuple(found.values()))
     wrong = np.isinf(pooled.squared_error).any(axis=(0, 2, 3))
-    return CellErrors(tuple(alike), pooled, tuple(np.array(pooled.channels)[wrong].tolist()))
+    return CellErrors(tuple(found), pooled, tuple(np.array(pooled.channels)[wrong].tolist()))
 
 
 def added(errors: Sequence[ErrorMaps]) -> ErrorMaps:

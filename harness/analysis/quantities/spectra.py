@@ -7,11 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.analysis.cells import Cell
+from harness.analysis.quantities.kept_files import kept_by
 from harness.errors import UserError
 from harness.results.spectra import FILE_NAME, Spectra
-
-MOST_LAUNCHES = 32
-"""Files of a cell that are read."""
 
 ROUNDING = 1e-14
 """Of a mean square: less than float32 numbers leave at any wavenumber."""
@@ -36,17 +34,11 @@ class CellSpectra:
 
 def spectra_of(cell: Cell) -> CellSpectra:
     """The spectra of a cell; raises UserError with the reason where it has none, or a file is damaged."""
-    found: dict[int, Spectra] = {}
-    for record in cell.launches[:MOST_LAUNCHES]:
-        path = record.beside(FILE_NAME)
-        if path is not None:
-            found[record.launch] = Spectra.load(path)
+    found = kept_by(cell, FILE_NAME, Spectra.load, same_layout)
     if not found:
         raise UserError(NONE_KEPT)
-    first = next(iter(found.values()))
-    alike = {launch: each for launch, each in found.items() if same_layout(each, first)}
-    every = tuple(alike.values())
-    return CellSpectra(tuple(alike), added(every), np.stack(list(map(ratio, every))))
+    every = tuple(found.values())
+    return CellSpectra(tuple(found), added(every), np.stack(list(map(ratio, every))))
 
 
 def ratio(spectra: Spectra) -> NDArray[np.float64]:
