@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, model_validator
 
 from harness.frozen import Frozen, PositiveInt
+from harness.text import counted
 
 Spectral = Literal["auto", "dft", "fft"]
 SegmentSum = Literal["auto", "native", "gathered"]
@@ -111,7 +112,7 @@ class World(Frozen):
     @model_validator(mode="after")
     def _divides(self) -> "World":
         if self.devices % self.nodes:
-            raise ValueError(f"{self.devices} devices cannot be divided among {self.nodes} nodes")
+            raise ValueError(f"{counted(self.devices, 'device')} cannot be divided among {self.nodes} nodes")
         if self.devices == 1 and self.parallel != "data":
             raise ValueError("one device has nothing to divide: leave parallel out")
         return self

@@ -336,7 +336,7 @@ def test_a_block_asks_for_its_nodes_and_the_devices_of_each(tmp_path):
     ("site", "selection", "complaint"),
     [
         ({}, {"devices": (10,), "nodes": 2}, "takes 5 devices, and a node of this site has 4"),
-        ({}, {"nodes": 2}, "1 devices cannot be divided among 2 nodes: give the devices of all nodes together"),
+        ({}, {"nodes": 2}, "1 device cannot be divided among 2 nodes: give the devices of all nodes together"),
         ({}, {"devices": (3,), "nodes": 2}, "3 devices cannot be divided among 2 nodes"),
         ({"results": {"place": "node", "scratch": "/x"}}, {"devices": (2,), "nodes": 2}, "which must see one folder"),
         ({"scheduler": "local", "time_limit_min": None}, {"devices": (2,), "nodes": 2}, "a local site is one host"),
