@@ -1,11 +1,13 @@
 """Memory does not grow with the length of an archive, but for a few numbers a step."""
 
+import os
 import tracemalloc
 from functools import partial
 
 import numpy as np
 import pytest
 import xarray as xr
+from started import called_alone
 from test_archive import mapping
 
 from harness.data import archive as archives
@@ -39,18 +41,24 @@ def peak_bytes(work):
         tracemalloc.stop()
 
 
-def test_opening_and_an_epoch_of_twelve_times_as_many_steps(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(archives, "stream", partial(stream, block_bytes=100 * STEP_BYTES))
+def peaks_of_opening_and_an_epoch(folder):
+    """Bytes of opening and of the tasks of an epoch, for archives of `SHORT` and of `LONG` steps."""
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    archives.stream = partial(stream, block_bytes=100 * STEP_BYTES)
     config = mapping(channels=[{"name": "t", "variable": "t", "units": "K"}])
     opened, epoch = {}, {}
-    ArchiveSource(config, write(tmp_path / "first", 200))
+    ArchiveSource(config, write(folder / "first", 200))
     for steps in (SHORT, LONG):
-        opened[steps], source = peak_bytes(partial(ArchiveSource, config, write(tmp_path / f"{steps}", steps)))
+        opened[steps], source = peak_bytes(partial(ArchiveSource, config, write(folder / f"{steps}", steps)))
         windows = Windows(source, Splits(train=0.8, validation=0.1, test=0.1))
         windows._prepare()
         epoch[steps], tasks = peak_bytes(partial(windows.batch_tasks, "train", 1, epoch_seed=0))
         assert len(tasks) == round(0.8 * steps) - 1
+    return opened, epoch
+
+
+def test_opening_and_an_epoch_of_twelve_times_as_many_steps(tmp_path):
+    opened, epoch = called_alone(peaks_of_opening_and_an_epoch, tmp_path)
     per_step = (opened[LONG] - opened[SHORT]) / (LONG - SHORT)
     assert per_step < STEP_BYTES / 4
     assert (epoch[LONG] - epoch[SHORT]) / (LONG - SHORT) < 80
