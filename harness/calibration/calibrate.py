@@ -20,6 +20,7 @@ from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
 from harness.power.recording import READY_S, check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
+from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig
 from harness.scenario.limits import FIRST_COMPILE_S
@@ -55,7 +56,7 @@ def calibrate(
         raise UserError(f"{chip_name}: {probe.reason}")
     devices = {entry.device for entry in chip.frameworks.values() if entry.device}
     with turn(devices, chip.title, say), scratch_folder("calibrate") as folder:
-        jsonl = folder / "power.jsonl"
+        jsonl = folder / POWER_LOG
         sampler = SamplerProcess.start(
             jsonl, preferences, worker_environment(os.environ), measuring_period(probe.sensors)
         )

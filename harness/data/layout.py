@@ -91,33 +91,10 @@ def arrange(
     those of the file or none. Raises UserError where a dimension, its coordinate or the dates are missing, one is left
     over, or the grid is another than of latitude rows and longitude columns.
     """
-    names = config.dimensions
     array = select(file, array, config.select)
-    time = time_dimension(array, names.time)
-    told_by = time_coordinate(array, time, names.time)
-    given = config.time is not None and config.time.start is not None
-    wanted = [names.latitude, names.longitude]
-    found = [
-        coordinates.dimension_of(array, "latitude", names.latitude),
-        coordinates.dimension_of(array, "longitude", names.longitude),
-    ]
-    coordinates.check_grid(file, array, found[0])
-    if levels:
-        wanted.insert(0, names.level or ())
-        found.insert(0, coordinates.dimension_of(array, "level", names.level))
-    if timed and not (time is None and (told_by or given)):
-        wanted.insert(0, names.time)
-        found.insert(0, time)
-    absent = [
-        " or ".join(map(repr, names)) for names, dimension in zip(wanted, found, strict=True) if dimension is None
-    ]
-    if absent:
-        held = ", ".join(map(str, array.dims)) or "none"
-        alone = "; a file of one step needs `time: {start, step_hours}`" if timed and time is None else ""
-        raise UserError(f"{file}: {array.name} has no dimension {' or '.join(absent)}, its dimensions: {held}{alone}")
-    order = [dimension for dimension in found if dimension is not None]
-    if time is not None and time not in order:
-        order.insert(0, time)
+    time = time_dimension(array, config.dimensions.time)
+    told_by = time_coordinate(array, time, config.dimensions.time)
+    order = _order(file, array, config, time, told_by, timed=timed, leveled=bool(levels))
     arrays = tuple(_drop_single(version, order) for version in _versions(file, array, order))
     surplus = [f"{name} ({arrays[0].sizes[name]})" for name in arrays[0].dims if name not in order]
     if surplus:
@@ -149,6 +126,42 @@ def arrange(
         findings=findings,
         own_times=dates,
     )
+
+
+def _order(
+    file: Location,
+    array: xr.DataArray,
+    config: ArchiveConfig,
+    time: str | None,
+    told_by: str | None,
+    *,
+    timed: bool,
+    leveled: bool,
+) -> list[str]:
+    """The dimensions [time,] [level,] latitude, longitude of a variable. Raises UserError where one is absent."""
+    names = config.dimensions
+    given = config.time is not None and config.time.start is not None
+    wanted = [names.latitude, names.longitude]
+    found = [
+        coordinates.dimension_of(array, "latitude", names.latitude),
+        coordinates.dimension_of(array, "longitude", names.longitude),
+    ]
+    coordinates.check_grid(file, array, found[0])
+    if leveled:
+        wanted.insert(0, names.level or ())
+        found.insert(0, coordinates.dimension_of(array, "level", names.level))
+    if timed and not (time is None and (told_by or given)):
+        wanted.insert(0, names.time)
+        found.insert(0, time)
+    absent = [
+        " or ".join(map(repr, names)) for names, dimension in zip(wanted, found, strict=True) if dimension is None
+    ]
+    if absent:
+        held = ", ".join(map(str, array.dims)) or "none"
+        alone = "; a file of one step needs `time: {start, step_hours}`" if timed and time is None else ""
+        raise UserError(f"{file}: {array.name} has no dimension {' or '.join(absent)}, its dimensions: {held}{alone}")
+    order = [dimension for dimension in found if dimension is not None]
+    return order if time is None or time in order else [time, *order]
 
 
 _Kept = tuple[slice, NDArray[np.float64]]

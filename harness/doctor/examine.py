@@ -23,6 +23,7 @@ from harness.machine.availability import cannot_run
 from harness.power.preferences import chips_here
 from harness.power.recording import READY_S
 from harness.processes import ask_child, scratch_folder, worker_environment
+from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig
 from harness.scenario.limits import FIRST_COMPILE_S
@@ -106,7 +107,7 @@ def _sensors(
     first = next((found[name] for name in preferences if name in found), None)
     period_s = measuring_period([Sensor.from_dict(fields) for fields in first.sensors]) if first else None
     with scratch_folder("doctor") as folder:
-        jsonl = folder / "power.jsonl"
+        jsonl = folder / POWER_LOG
         sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
         try:
             sampler.wait_ready(READY_S)

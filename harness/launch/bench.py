@@ -12,18 +12,16 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError, refuse
 from harness.files import write_atomically
 from harness.launch import leftovers
-from harness.launch.ending import Ending
 from harness.launch.fitting import chip_here, device_names, fitted, warnings_of, with_memory
 from harness.launch.folder_lock import folder_lock
 from harness.launch.made import MadeLaunches, Unusable
+from harness.launch.maker import Between, LaunchMaker
 from harness.launch.own_port import problems_of_ports
 from harness.launch.plan import LaunchPlan, interleave
 from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
-from harness.launch.supervisor import supervise
 from harness.launch.survey import Survey, survey
-from harness.launch.warm_up import needs_warm_up, warm_up
 from harness.machine import environment
 from harness.results import deep_report, file_names
 from harness.results.record import MOST_BYTES, Environment, Record
@@ -36,19 +34,6 @@ from harness.scenario.scenario import Absent, PlannedCell, Selection
 from harness.scenario.variants import variant_remark
 
 ABSENT_LIST = TypeAdapter(list[Absent])
-
-
-class Between:
-    """Who is told between the launches of a bench, and may end it there by raising UserError."""
-
-    def begin(self, matrix: Matrix, planned: int, made: Sequence[Path]) -> None:
-        """The cells, the number of all launches of the bench, and the records of those that are made already."""
-
-    def before(self, plan: LaunchPlan) -> None:
-        """A launch is next."""
-
-    def after(self, record: Record, folder: Path) -> None:
-        """A launch has left its record in this folder."""
 
 
 @dataclass(frozen=True)
@@ -143,58 +128,39 @@ def _make_launches(
     impossible = problems_of(missing, found.archives, results, place.here, captured)
     refuse([*found.problems, *too_new, *impossible, *problems_of_ports(missing)], "nothing was launched")
     warnings = warnings_of(matrix, found.archives, place.here)
-    told = [remark] if (remark := variant_remark(chip, device_names(captured.accelerator))) else []
-    warnings = (*(f"warning: {remark}" for remark in told), *warnings)
     _prepare(results / matrix.suite, matrix, console)
-    first = plans[0].scenario
-    doctor = (
-        deep_report.remark(results, first.chip, captured.host, first.files.get("chip")) if chip.device_nodes else None
-    )
-    for remark in filter(None, (*matrix.remarks, *warnings, doctor)):
-        console.print(remark, markup=False, highlight=False)
-    called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
-    for absent in matrix.absent:
-        how = f"{absent.framework} {called[absent.execution]}"
-        console.print(f"{absent.model} {how}: {absent.reason}", markup=False, highlight=False)
+    variant = variant_remark(chip, device_names(captured.accelerator))
+    known = (f"warning: {variant}" if variant else None, *warnings, _doctor_remark(place, plans[0], results))
+    _say_before(matrix, list(filter(None, known)), console)
     if len(missing) < len(plans):
         console.print(f"{len(plans) - len(missing)} of {len(plans)} launches are done already (--fresh repeats them)")
     unusable = {plan.attempt: made.unusable(plan, results) for plan in missing}
     if not profile:
         _say_what_does_not_count(plans, missing, made, unusable, console)
     between.begin(matrix, len(plans), made.paths(plans))
-    records: list[Record] = []
-    warmed: dict[str, Ending | None] = {}
-    hopeless: set[str] = set()
+    called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
     with BenchProgress(console, len(missing), called) as progress:
-        for plan in missing:
-            cell = plan.scenario.cell
-            if cell in hopeless:
-                continue
-            between.before(plan)
-            if needs_warm_up(chip) and cell not in warmed:
-                warmed[cell] = warm_up(plan, results, captured, progress, fresh=fresh)
-            record = supervise(plan, results, progress, fresh=fresh)
-            if record is None:
-                continue
-            records.append(record)
-            between.after(record, plan.folder(results))
-            progress.end(record)
-            names = [rank.device_name for rank in record.ranks if rank.device is not None and rank.device_name]
-            if not told and (remark := variant_remark(chip, names)):
-                told.append(remark)
-                progress.say(f"warning: {remark}")
-            if record.status == "failed" and warmed.get(cell) == Ending("failed", record.reason):
-                hopeless.add(cell)
-                progress.say("its other launches are not made: its warm-up failed for the same reason")
-            if record.status == "completed" and record.measurements.profile:
-                progress.say(f"profile: {plan.folder(results) / record.measurements.profile}")
-            elif record.status == "completed":
-                for damaged in unusable[plan.attempt]:
-                    if kept := damaged.set_aside():
-                        progress.say(f"{damaged.path} is kept as {kept.name}")
-            if (numerics := record.measurements.numerics) and numerics.shortfall:
-                progress.say(f"warning: {numerics.shortfall}; see `crosscast doctor`")
+        maker = LaunchMaker(results, captured, progress, between, unusable, fresh=fresh, variant_is_told=bool(variant))
+        records = [record for plan in missing if (record := maker.make(plan)) is not None]
     return Outcome(matrix.suite, tuple(records), len(plans) - len(missing))
+
+
+def _say_before(matrix: Matrix, warnings: Sequence[str], console: Console) -> None:
+    """Say what is to be known of a matrix before its launches, and which of its cells cannot run here."""
+    lines = [*matrix.remarks, *warnings]
+    called = labels(cell.execution for cell in (*matrix.cells, *matrix.absent))
+    for absent in matrix.absent:
+        lines.append(f"{absent.model} {absent.framework} {called[absent.execution]}: {absent.reason}")
+    for line in lines:
+        console.print(line, markup=False, highlight=False)
+
+
+def _doctor_remark(place: Place, plan: LaunchPlan, results: Path) -> str | None:
+    """That `doctor --deep` has not found all well on this host, where the chip is a device."""
+    if place.chip.device_nodes is None:
+        return None
+    scenario = plan.scenario
+    return deep_report.remark(results, scenario.chip, place.captured.host, scenario.files.get("chip"))
 
 
 def _say_what_does_not_count(

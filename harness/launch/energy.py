@@ -13,7 +13,7 @@ from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parqu
 from harness.calibration import store
 from harness.launch.host_energy import HostLog, of_phases, scopes
 from harness.launch.plan import PowerPlan
-from harness.results.file_names import POWER
+from harness.results.file_names import POWER, POWER_LOG
 from harness.results.measurements import MeasuredParts
 from harness.results.record import (
     AppliedCalibration,
@@ -55,11 +55,11 @@ def account(
     of_hosts = [(each.collector, each.log) for each in hosts if each.log is not None]
     without = tuple(f"{each.collector}: {each.problem}" for each in hosts if each.problem)
     if outcome.collector is None or outcome.collector == "null":
-        for name in ("power.jsonl", "power.log"):
+        for name in (POWER_LOG, "power.log"):
             (folder / name).unlink(missing_ok=True)
         beside = scopes(of_hosts, measurements.phases)
         return Energy(collector=None, reason=outcome.reason, hosts=beside, without=without)
-    log = to_parquet(folder / "power.jsonl", folder / POWER)
+    log = to_parquet(folder / POWER_LOG, folder / POWER)
     device_name = measurements.framework.device_name if measurements.framework else None
     calibrations = _calibrations(log, outcome.collector, chip, device_name, results)
     corrections = {each.sensor: Correction(each.delay_s, each.window_s, each.update_period_s) for each in calibrations}

@@ -30,6 +30,7 @@ from harness.launch.worker_process import Progress, run_worker
 from harness.machine import environment, rehearsal
 from harness.processes import worker_environment
 from harness.results import steps
+from harness.results.file_names import POWER_LOG
 from harness.results.ranks import as_one, measurements_name, remove_measurements, times_of
 from harness.results.record import (
     FILE_NAME,
@@ -114,7 +115,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
         with stopping.allowed():
             plan = plan.model_copy(update={"power": watched.wait_ready()})
             if others is None:
-                progress = with_power(progress, PowerNow(folder / "power.jsonl", plan.device_count))
+                progress = with_power(progress, PowerNow(folder / POWER_LOG, plan.device_count))
             ending = run_worker(plan, folder, child_environment, progress, others)
     except KeyboardInterrupt as error:
         interrupted = error

@@ -13,6 +13,7 @@ from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
 from harness.launch.host_energy import HostSamplers
 from harness.launch.plan import LaunchPlan, PowerPlan
 from harness.machine import accelerators
+from harness.results.file_names import POWER_LOG
 from harness.results.measurements import MeasuredParts
 from harness.results.record import Energy, Load
 from harness.scenario.variants import as_variant
@@ -26,7 +27,7 @@ class WatchedNode:
         self._plan, self._folder, self._environment = plan, folder, environment
         self._load_before, self._meter = os.getloadavg()[0], ForeignLoadMeter()
         self._states = accelerators.states(chip.visible_devices, "before", plan.device_count)
-        self._sampler = SamplerProcess.start(folder / "power.jsonl", chip.power_collectors, environment)
+        self._sampler = SamplerProcess.start(folder / POWER_LOG, chip.power_collectors, environment)
         self._occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, environment)
         self._hosts = HostSamplers(folder)
         self._foreign_cores = 0.0

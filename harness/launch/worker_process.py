@@ -26,6 +26,7 @@ from harness.launch.rank_watch import RankWatch
 from harness.launch.room import cores
 from harness.launch.worker_log import WorkerLog
 from harness.processes import scratch_folder
+from harness.results.file_names import LOG
 from harness.results.record import Status
 
 Progress = Callable[[str, float], None]
@@ -38,7 +39,7 @@ SILENCE_S = 4 * 3600.0
 """Longest time without a word; compiling a large network and reading an archive are silent and take an hour or two."""
 
 POLL_S = 1.0
-SEE_LOG = "; see log.txt"
+SEE_LOG = f"; see {LOG}"
 TOLD_BYTES = 1 << 14
 """Of the end of a log, in which a worker that crashed may have said why."""
 
@@ -80,7 +81,7 @@ def run_worker(
     again with another. Raises OSError where the folder cannot be written or there is no process to be had, and
     KeyboardInterrupt where a signal came before the workers had said that they are done.
     """
-    log = folder / "log.txt"
+    log = folder / LOG
     if plan.ranks == 1:
         return _run(_Start(plan, folder, log, environment, Meeting(free_port()), progress))
     watch = RankWatch(folder, range(plan.ranks), (lambda: False) if others is None else others.has_failed)
@@ -240,7 +241,7 @@ class _Following:
         if now_s > self._begun_s + self._limit_s:
             self.cut = f"not done after the time limit of {self._limit_s:g} s"
         elif self._progress is not None and now_s > self._heard_s + SILENCE_S:
-            self.cut = f"said nothing for {SILENCE_S:g} s; see log.txt"
+            self.cut = f"said nothing for {SILENCE_S:g} s{SEE_LOG}"
         return self.cut is not None
 
     def _read(self) -> bool:
@@ -279,7 +280,7 @@ def _judge(followed: _Following, returncode: int | None, hung: bool, oom_killed:
         if followed.told.status != "completed" or followed.cut or (returncode == 0 and not hung):
             return followed.told
         end = f"its process did not end within {EXIT_GRACE_S:g} s and was ended" if hung else end_of(returncode)
-        return Ending("completed", f"after the last measurement: {end}; see log.txt")
+        return Ending("completed", f"after the last measurement: {end}{SEE_LOG}")
     if followed.cut is not None:
         return Ending("timed_out", followed.cut)
     if returncode == 0:

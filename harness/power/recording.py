@@ -17,6 +17,7 @@ from harness.errors import UserError
 from harness.power.log import LoggedPhase, PowerLog, notes_of
 from harness.privacy import command_title
 from harness.processes import worker_environment
+from harness.results.file_names import POWER_LOG
 
 READY_S = 30.0
 COMMAND_GRACE_S = 5.0
@@ -53,7 +54,7 @@ def record(
     """
     check_writable(out)
     with stopping.held(), _folder_beside(out) as folder:
-        jsonl = Path(folder, "power.jsonl")
+        jsonl = Path(folder, POWER_LOG)
         sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
         stage = _Stage()
         try:

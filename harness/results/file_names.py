@@ -6,5 +6,17 @@ ABSENT = "absent.json"
 LAUNCH = "launch.json"
 """In the folder of a launch: what its workers are told."""
 
+LOG = "log.txt"
+"""In the folder of a launch, and of each node of one: what its workers print."""
+
+NODE_REPORT = "report.json"
+"""In the folder of each other node of a launch: what it measured and how it ended."""
+
+NODE_TERMS = "nodes.json"
+"""In the folder of a launch over several nodes: what the other nodes must know beside its plan."""
+
 POWER = "power.parquet"
 """In the folder of a launch: the samples of power."""
+
+POWER_LOG = "power.jsonl"
+"""Samples of power while they are taken, a line each; of a launch they become its `POWER`."""

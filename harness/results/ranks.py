@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from harness.results.devices import RankTimes
+from harness.results.file_names import NODE_REPORT, NODE_TERMS
 from harness.results.measurements import Memory
 from harness.results.series import Epoch, TrainingStage, WorkerMeasurements
 
@@ -26,8 +27,8 @@ def remove_measurements(folder: Path) -> None:
     for path in (
         *folder.glob("measurements*.json"),
         *folder.glob("rank-*.json"),
-        *folder.glob("node-*/report.json"),
-        folder / "nodes.json",
+        *folder.glob(f"node-*/{NODE_REPORT}"),
+        folder / NODE_TERMS,
     ):
         path.unlink(missing_ok=True)
 

@@ -29,6 +29,7 @@ from harness.power.recording import READY_S
 from harness.privacy import without_folders
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.deep_report import Check, DeepReport
+from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig
 from harness.scenario.execution import EAGER, GRAPH, Execution
@@ -203,7 +204,7 @@ class _Sampler:
     """Samples power from its making on, and until it is asked for its checks; the device rests at first."""
 
     def __init__(self, preferences: tuple[str, ...], folder: Path) -> None:
-        self._jsonl = folder / "power.jsonl"
+        self._jsonl = folder / POWER_LOG
         probe = choose(preferences).probe
         period_s = measuring_period(list(probe.sensors)) if probe.works else None
         slowest_s = max((sensor.update_period_s or period_s or 0.0 for sensor in probe.sensors), default=0.0)

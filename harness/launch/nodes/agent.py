@@ -25,6 +25,7 @@ from harness.launch.watched_node import WatchedNode
 from harness.launch.worker_process import run_on_node
 from harness.machine import environment
 from harness.processes import worker_environment
+from harness.results.file_names import LOG
 from harness.results.ranks import measurements_name
 from harness.results.record import WorkerMeasurements
 from harness.worker.place import NODE
@@ -81,7 +82,7 @@ def make(folder: Path, node: int, asked: Callable[[], bool]) -> tuple[Ending, bo
             with stopping.allowed():
                 watched.wait_ready()
             meeting = Meeting(terms.port, terms.address, node)
-            ending = run_on_node(plan, folder, own / "log.txt", child_environment, meeting, watch)
+            ending = run_on_node(plan, folder, own / LOG, child_environment, meeting, watch)
         finally:
             watched.stop()
         energy = watched.energy(_measured(folder, watch.ranks[0]), Path(terms.results))

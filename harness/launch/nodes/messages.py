@@ -7,9 +7,9 @@ from pydantic import ValidationError
 from collectors.regular_files import read_regular
 from harness.files import write_atomically
 from harness.frozen import Frozen
+from harness.results.file_names import NODE_REPORT, NODE_TERMS
 from harness.results.record import MOST_BYTES, Energy, Environment, Load, Status
 
-TERMS, REPORT = "nodes.json", "report.json"
 BEAT_S = 1.0
 MOST_OF_A_REASON = 500
 """Characters, so that srun passes a word on in one piece: it cuts lines of more than 1,024 bytes."""
@@ -25,12 +25,12 @@ class Terms(Frozen):
 
     def write(self, folder: Path) -> None:
         """Write nodes.json into the folder of the launch."""
-        write_atomically(folder / TERMS, self.model_dump_json())
+        write_atomically(folder / NODE_TERMS, self.model_dump_json())
 
     @staticmethod
     def read(folder: Path) -> "Terms":
         """Read nodes.json. Raises OSError and ValueError."""
-        return Terms.model_validate_json((folder / TERMS).read_bytes())
+        return Terms.model_validate_json((folder / NODE_TERMS).read_bytes())
 
 
 class Report(Frozen):
@@ -43,13 +43,13 @@ class Report(Frozen):
 
     def write(self, folder: Path) -> None:
         """Write report.json into the folder of the node."""
-        write_atomically(folder / REPORT, self.model_dump_json())
+        write_atomically(folder / NODE_REPORT, self.model_dump_json())
 
     @staticmethod
     def read(folder: Path) -> "Report | None":
         """Read report.json; None where the agent has left none that can be read."""
         try:
-            return Report.model_validate_json(read_regular(folder / REPORT, MOST_BYTES))
+            return Report.model_validate_json(read_regular(folder / NODE_REPORT, MOST_BYTES))
         except (OSError, ValidationError):
             return None
 

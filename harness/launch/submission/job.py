@@ -15,7 +15,8 @@ from rich.console import Console
 from harness import stopping
 from harness.console import PlainConsole
 from harness.errors import UserError
-from harness.launch.bench import Between, Outcome, bench, note_absent
+from harness.launch.bench import Outcome, bench, note_absent
+from harness.launch.maker import Between
 from harness.launch.nodes.allocation import CONTAINER
 from harness.launch.plan import LaunchPlan
 from harness.launch.schedulers import is_running
