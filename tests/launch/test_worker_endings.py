@@ -86,14 +86,13 @@ def test_a_failure_that_was_told_is_kept_though_the_process_hangs(run, monkeypat
 
 def test_a_worker_that_says_nothing_is_ended(run, monkeypatch):
     monkeypatch.setattr(worker_process, "SILENCE_S", 1.0)
-    record, _, told = run('tell("compiling"); time.sleep(600)', time_limit_s=1e6)
+    record, _, _ = run('tell("compiling"); time.sleep(600)', time_limit_s=1e6)
     assert (record.status, record.reason) == ("timed_out", "said nothing for 1 s; see log.txt")
-    assert told == [("compiling", 0.5)]
 
 
 def test_a_worker_that_speaks_is_not(run, monkeypatch):
-    monkeypatch.setattr(worker_process, "SILENCE_S", 2.0)
-    slow = 'for _ in range(15):\n    tell("step")\n    time.sleep(0.2)\nmeasure()\nend()'
+    monkeypatch.setattr(worker_process, "SILENCE_S", 6.0)
+    slow = 'for _ in range(35):\n    tell("step")\n    time.sleep(0.2)\nmeasure()\nend()'
     assert run(slow)[0].status == "completed"
 
 

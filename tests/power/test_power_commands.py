@@ -29,7 +29,7 @@ def test_command_has_idle_phases_around_it_and_more_power_than_they(crosscast, t
     power = load(tmp_path / "p.parquet")
     assert [phase.name for phase in power.phases] == ["idle before", "command", "idle after"]
     seconds = [(phase.t1_ns - phase.t0_ns) / 1e9 for phase in power.phases]
-    assert seconds == pytest.approx([2, 6, 2], abs=0.5)
+    assert all(least <= taken < least + 5 for least, taken in zip((2, 6, 2), seconds, strict=True))
     command = power.phases[1]
     inside = [r.power_w for r in power.log.readings if command.t0_ns + 1.5e9 < r.t0_ns < command.t1_ns and r.power_w]
     assert min(inside) > 20 + 0.8 * 100 / (os.cpu_count() or 1)
