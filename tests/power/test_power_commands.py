@@ -5,8 +5,6 @@ import os
 import signal
 import sys
 
-import pytest
-
 from harness.power.log import load
 from tests import started
 from tests.analysis.made_records import make_record
