@@ -198,6 +198,7 @@ def test_npu_smi_that_hangs_holds_up_neither_probe_nor_sampling(collect):
     assert found["probe_s"] < 5
 
 
+@pytest.mark.alone
 def test_npu_smi_that_hangs_in_mid_run_costs_the_main_path_nothing(collect, library, tmp_path):
     collect.smi.say("table", A3_TABLE)
     for name in ("watch", "power", "common"):

@@ -45,7 +45,7 @@ def test_blocks_keep_bytes_and_truncation_and_take_their_time(fake_tool):
     fake_tool("smi", Reply("", Block(GB2312 + b"\n\\n %s\nha", repeat=2, delay_s=0.1, line_delay_s=0.1), Block("end")))
     began_s = time.monotonic()
     assert run("smi").stdout == (GB2312 + b"\n\\n %s\nha") * 2 + b"end"
-    assert 0.6 < time.monotonic() - began_s < 2
+    assert 0.6 < time.monotonic() - began_s < 10
 
 
 def test_a_loop_goes_on_and_a_hang_leaves_a_grandchild(fake_tool):

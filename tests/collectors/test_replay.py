@@ -89,5 +89,5 @@ def test_replay_through_the_sampler_gives_no_energy(tmp_path):
     assert log.sensors[0].name == "replay of nvidia-smi_lms_5050load_A100.csv"
     found = window_energy(log, t0_ns, t1_ns, limits=ANY_LENGTH)
     assert (found.energy_j, found.valid) == (None, False)
-    assert found.n_samples > 25
+    assert found.n_samples > 5
     assert found.reasons == ("GPU: its power is a replayed trace, not a measurement",)
