@@ -1,6 +1,6 @@
 """One chip or one model of `crosscast list`, by its name or its YAML file: what it says, checked whole."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +60,21 @@ def preset_tables(name: str, settings: Sequence[str]) -> list[Table]:
     if len(refused) == len(columns):
         raise refused[0]
     values = Table("path", *columns, title="Values, for --set PATH=VALUE", title_justify="left")
-    for path in dict.fromkeys(path for column in columns.values() for path in column):
+    for path in _merged(columns.values()):
         values.add_row(path, *(column.get(path, "") for column in columns.values()))
     return [presets, values]
+
+
+def _merged(columns: Iterable[Iterable[str]]) -> list[str]:
+    """The paths of all columns, each once; one that the first lacks stands after that before it in its own column."""
+    found: list[str] = []
+    for column in columns:
+        place = 0
+        for path in column:
+            if path not in found:
+                found.insert(place, path)
+            place = found.index(path) + 1
+    return found
 
 
 def _chip_title(name: str, chip: ChipConfig) -> str:

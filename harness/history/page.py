@@ -15,7 +15,6 @@ from harness import __version__
 from harness.analysis.html import renderer
 from harness.analysis.html.views import Entry, TableView
 from harness.analysis.number_format import readable_unit
-from harness.analysis.tables.table import make_folder
 from harness.files import write_atomically
 from harness.history.baseline import Baseline
 from harness.history.changes import ChangePoint, change_points
@@ -90,7 +89,6 @@ def write_page(
         width=WIDTH,
         height=HEIGHT,
     )
-    make_folder(path.parent)
     write_atomically(path, content)
     return path
 

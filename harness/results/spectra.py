@@ -1,4 +1,4 @@
-"""The zonal power spectra of a launch's forecasts and of the truth, kept beside its record as sums over samples."""
+"""The power spectra of a launch's forecasts and of the truth, kept beside its record as sums over samples."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +10,8 @@ from harness.results import npz_checks
 from harness.results.npz_checks import INTEGER, NUMBER, TEXT
 
 FILE_NAME = "spectra.npz"
-MAX_CHANNELS = 32
+BY_DEGREE_FILE_NAME = "spectra-by-degree.npz"
+MAX_CHANNELS, MAX_CHANNELS_BY_DEGREE = 32, 8
 MOST_BYTES = 2**26
 
 KINDS = {
@@ -25,11 +26,12 @@ Sums = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Spectra:
-    """Sums over `samples` (L,) of the power of C channels at L lead times by zonal wavenumber, in their units squared.
+    """Sums over `samples` (L,) of the power of C channels at L lead times by wavenumber, in their units squared.
 
-    `forecast` and `truth` are float32 (L, C, K) for the wavenumbers 0 to K - 1, as `harness.runners.spectra` defines
-    their power. `rows` (C,) is the number of latitude rows that count; `lead_h` (L,) are hours. Sums of several
-    launches of the same layout add up. Those of a forecast that blew up are infinite or NaN.
+    `forecast` and `truth` are float32 (L, C, K) for the wavenumbers 0 to K - 1: zonal ones, whose power
+    `harness.runners.spectra` defines, or degrees of spherical harmonics, with that of
+    `harness.runners.spherical_harmonics`. `rows` (C,) is the number of latitude rows that count; `lead_h` (L,) are
+    hours. Sums of several launches of the same layout add up. Those of a forecast that blew up are infinite or NaN.
     """
 
     channels: tuple[str, ...]

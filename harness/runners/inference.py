@@ -17,7 +17,7 @@ from harness.runners.agreement import slowest
 from harness.runners.error_maps import ErrorMap
 from harness.runners.reporter import Reporter
 from harness.runners.skill import FORECASTERS, Scorer, SkillTable
-from harness.runners.spectra import ZonalSpectra, no_spectra
+from harness.runners.spectra import DegreeSpectra, Spectral, ZonalSpectra, no_spectra, none_by_degree
 from harness.runners.steady import steady_from
 from harness.scenario.schema import InferenceConfig
 
@@ -91,7 +91,8 @@ def rollout(
 
     Ranks deal the starts among them and add up what the scores are made of. In the `folder` the first start's forecast
     at the longest lead is kept, the squared errors of each point and, where the grid goes round the globe, the zonal
-    spectra. A forecast that blows up has scores that are infinite or NaN, and the others are what they are.
+    spectra; where it reaches from pole to pole, those by degree, too. A forecast that blows up has scores that are
+    infinite or NaN, and the others are what they are.
     """
     source, ranks = windows.source, framework.ranks
     method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
@@ -111,9 +112,12 @@ def rollout(
         for region in (None, *config.bounded_regions)
     ]
     units = dict(zip(source.channels, source.units, strict=True))
-    beside: dict[str, ErrorMap | ZonalSpectra] = {error_maps.FILE_NAME: ErrorMap(source)}
+    beside: dict[str, ErrorMap | Spectral] = {error_maps.FILE_NAME: ErrorMap(source)}
+    spectral = source.channels, source.units, source.latitude, source.mask
     if no_spectra(source.longitude, source.mask) is None:
-        beside[spectra.FILE_NAME] = ZonalSpectra(source.channels, source.units, source.latitude, source.mask)
+        beside[spectra.FILE_NAME] = ZonalSpectra(*spectral)
+    if none_by_degree(source.latitude, source.longitude, source.mask) is None:
+        beside[spectra.BY_DEGREE_FILE_NAME] = DegreeSpectra(*spectral)
     share = Share(ranks.rank.number, ranks.rank.size)
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size, share):
         x = start.inputs
@@ -159,7 +163,7 @@ def rollout(
 
 def _score(
     tables: Sequence[SkillTable],
-    beside: Sequence[ErrorMap | ZonalSpectra],
+    beside: Sequence[ErrorMap | Spectral],
     start: Rollout,
     lead: int,
     state: Fields,

@@ -1,6 +1,6 @@
 """A suite on a chip, expanded into cells: from values alone, without a device, an archive or an installed package."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -133,12 +133,7 @@ def expand(
     problems: list[str] = []
     for subject in subjects:
         try:
-            ways = [
-                wider
-                for way in _ways_of(suite, subject.entry)
-                if framework in (None, way.framework)
-                for wider in _on_devices(way, devices or suite.devices, suite.scaling, nodes)
-            ]
+            ways = [way for way in _wider(suite, subject.entry, devices, nodes) if framework in (None, way.framework)]
         except NotDivided as error:
             problems.append(str(error))
             continue
@@ -164,22 +159,27 @@ def ways_of(suite: SuiteConfig, devices: Sequence[int] = (), nodes: int | None =
 
     `nodes` are those of `expand`. Raises UserError where settings do not fit together.
     """
-    return tuple(
-        dict.fromkeys(
-            wider
-            for model in suite.models
-            for way in _ways_of(suite, model)
-            for wider in _on_devices(way, devices or suite.devices, suite.scaling, nodes)
-        )
+    return tuple(dict.fromkeys(way for model in suite.models for way in _wider(suite, model, devices, nodes)))
+
+
+def _wider(suite: SuiteConfig, model: SuiteModel, devices: Sequence[int], nodes: int | None) -> Iterator[Way]:
+    """Those of a model on each number of devices, each once, by the name that it has first.
+
+    An axis over world.devices or world.parallel reaches the same execution as a number of devices does.
+    """
+    every = (
+        wider
+        for way in _each_once(_ways(suite, model))
+        for wider in _on_devices(way, devices or suite.devices, suite.scaling, nodes)
     )
+    return _each_once(every)
 
 
-def _ways_of(suite: SuiteConfig, model: SuiteModel) -> list[Way]:
-    """Those of a model; a framework has each execution once, by the name that it has first."""
-    found: dict[tuple[FrameworkName, Execution], Way] = {}
-    for way in _ways(suite, model):
-        found.setdefault((way.framework, way.execution), way)
-    return list(found.values())
+def _each_once(ways: Iterable[Way]) -> Iterator[Way]:
+    found: dict[tuple[FrameworkName, Execution, bool], Way] = {}
+    for way in ways:
+        found.setdefault((way.framework, way.execution, way.divided), way)
+    return iter(found.values())
 
 
 def _ways(suite: SuiteConfig, model: SuiteModel) -> Iterator[Way]:

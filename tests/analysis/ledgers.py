@@ -33,7 +33,7 @@ def write_ledger(folder, *, title="Mine", suite="paper", more=(), **changes):
 def judge(results, tmp_path, **changes):
     """The claim's CSV rows and what the terminal shows."""
     console = Console(file=io.StringIO(), width=300)
-    write_claims(results.path, str(write_ledger(tmp_path, **changes)), console)
+    write_claims(results.path, str(write_ledger(tmp_path, **changes)), console, details=True)
     return pd.read_csv(results.path / "claims" / "mine.csv"), console.file.getvalue()
 
 

@@ -169,7 +169,8 @@ class TestEnergy:
         add_study(results, launches=1)
         item = one(results, energy)
         assert "pytorch eager, cpu" not in set(item.data["cell"])
-        assert "epoch of pytorch eager, cpu (no sensor: rapl: no powercap tree)" in item.caption
+        assert "epoch and inference step of mindspore graph, cpu; pytorch eager, cpu (no sensor" in item.caption
+        assert item.caption.count("(no sensor: rapl: no powercap tree)") == 1
 
     @pytest.mark.filterwarnings("error")
     def test_points_without_energy_are_left_out_and_named(self, results):

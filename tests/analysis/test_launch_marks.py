@@ -1,12 +1,13 @@
 """Medians of different launches never stand side by side without a word in the figure."""
 
+import pandas as pd
 import pytest
 from drawing import one
 from made_records import make_measurements, make_record, make_scenario, make_window
 
 from harness.analysis.figures import batch_size as scaling
 from harness.analysis.figures import energy, loss, skill, speed
-from harness.analysis.figures.launch_marks import mark
+from harness.analysis.figures.launch_marks import COLUMN, mark, note
 from harness.results.record import Energy, Phase, PhaseEnergy
 from harness.scenario.schema import Stage, TrainingConfig
 
@@ -70,6 +71,12 @@ def test_batch_sizes(results):
     results.add(make_record("pytorch", 0, scenario=BIG, attempt="big"))
     drawn = one(results, scaling)
     assert {"launches 0-2", "launch 0"} <= set(texts(drawn))
+
+
+def test_of_many_cells_the_caption_points_at_the_figure():
+    rows = pd.DataFrame({"cell": list("abcde"), COLUMN: ["0", "1", "0", "1", "0"]})
+    assert note(rows[:2], ()) == " Medians of different launches: a launch 0; b launch 1."
+    assert note(rows, ()) == " Medians of different launches, which are written in the figure."
 
 
 def test_numbers_in_words():

@@ -26,6 +26,20 @@ class TestLedger:
         assert len(ledger.claims) == 9
         assert set(rows["outcome"]) == {"not measured"}
 
+    def test_the_terminal_leads_with_the_outcomes_and_fits_a_screen(self, results):
+        """Nine claims lack 60 measurements, which 18 commands would make; all of them stand in the file."""
+        console = Console(file=io.StringIO(), width=100)
+        write_claims(results.path, "2510.17852", console)
+        lines = console.file.getvalue().strip().splitlines()
+        assert len(lines) <= 40
+        assert lines[0].startswith("Claims of arXiv 2510.17852")
+        assert lines[6].split()[:3] == ["accuracy", "not", "measured"]
+        assert "  and 12 more commands, with the details" in lines
+        assert lines[-7].endswith(f"crosscast claims --ledger 2510.17852 --details --results {results.path}")
+        table = (results.path / "claims" / "2510.17852.md").read_text()
+        commands = {line.partition("measure with: ")[2] for line in table.splitlines() if "measure with: " in line}
+        assert len(commands) == 18
+
     def test_schema_in_the_repository_is_that_of_the_code(self):
         path = ROOT / "schemas" / "claims.json"
         assert json.loads(path.read_text()) == schemas()["claims"]

@@ -105,7 +105,7 @@ def test_the_caption_states_pairs_intervals_and_definitions(card):
         "(n = 4)",
         "90 % interval (Student's t)",
         "within +-5 %",
-        "of 16 differences that are none, 2 would have a triangle by chance",
+        "By chance alone 2 of 16 would have a triangle.",
         "Crossed: the forecast blew up.",
         "Weights: area. RMSE: pooled.",
     ):
@@ -127,7 +127,7 @@ def test_two_launches_have_no_interval_and_no_outcome(results):
     assert set(item.data["outcome"]) == {"undecided"}
     assert texts_of(item.figure.axes[0])[0, 0] == "-21*"
     assert "fewer than 3 pairs" in item.caption
-    assert "by chance" not in item.caption
+    assert "By chance" not in item.caption
 
 
 def test_a_refused_comparison_is_named(results):

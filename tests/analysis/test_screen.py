@@ -2,7 +2,15 @@
 
 import io
 
-from made_records import make_environment, make_measurements, make_record, make_scenario, make_skill, make_window
+from made_records import (
+    make_environment,
+    make_failure,
+    make_measurements,
+    make_record,
+    make_scenario,
+    make_skill,
+    make_window,
+)
 from reports import STEPS_S, add_pair
 from rich.console import Console
 
@@ -150,3 +158,14 @@ def test_joules_of_an_epoch_have_a_column_where_there_are_any(results):
     assert lines[2].split()[4] == "J/epoch"
     assert " ".join(row(lines, "pytorch eager")).endswith(f"512 MiB 100 J baseline {MISSING} 1/1")
     assert not any(line.startswith("energy: none") for line in lines)
+
+
+def test_what_did_not_run_names_its_chip_where_there_are_several(results):
+    for chip in ("a100", "cpu"):
+        results.add(make_record("pytorch", scenario=make_scenario("pytorch", chip=chip)))
+    results.add(make_failure("mindspore", scenario=make_scenario("mindspore", "graph", chip="cpu")))
+    results.add_absent(chip="a100", execution="eager", reason="no MindSpore for CUDA")
+    assert [line for line in screen(results) if " did not run: " in line] == [
+        "mindspore graph on cpu did not run: out of memory: killed: out of memory",
+        "mindspore eager on a100 did not run: no MindSpore for CUDA",
+    ]

@@ -7,7 +7,7 @@ from drawing import one
 from made_records import make_record
 from made_study import made_errors, made_spectra
 
-from harness.analysis.figures import rendered, rmse_maps, spectra
+from harness.analysis.figures import rendered, rmse_maps, spectra, spectra_by_degree
 
 
 def add(results, *kept, name):
@@ -65,6 +65,20 @@ class TestSpectra:
     def test_without_any_it_says_what_they_take(self, results):
         results.add(make_record())
         assert "it takes a grid that goes round the globe" in one(results, spectra).reason
+
+    def test_those_by_degree_have_a_figure_of_their_own(self, results):
+        add(results, made_spectra(0.5), made_spectra(0.25), name="spectra-by-degree.npz")
+        item = one(results, spectra_by_degree)
+        assert item.name.startswith("spectra_by_degree-")
+        rows = item.data.set_index(["lead_h", "degree"])
+        assert rows.loc[(24.0, 3)].ratio_median == pytest.approx(0.375)
+        assert "by degree of spherical harmonics" in item.caption
+        assert item.figure.axes[1].get_xlabel() == "Total wavenumber"
+        assert "spectra.npz: it takes a grid that goes round" in one(results, spectra).reason
+
+    def test_an_ocean_has_none_by_degree_and_is_told_why(self, results):
+        add_spectra(results, made_spectra(0.5))
+        assert "a variable with values at all points" in one(results, spectra_by_degree).reason
 
     def test_launches_of_another_layout_are_left_out(self, results):
         add_spectra(results, made_spectra(0.5), made_spectra(0.7, lead_h=np.array([6.0, 12.0])))

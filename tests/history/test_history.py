@@ -339,6 +339,11 @@ class TestCommand:
             assert "there is no such file" in str(done.exception)
         assert not page.exists()
 
+    def test_a_folder_that_is_not_there_is_not_made(self, nights, tmp_path):
+        done = run("--results", nights, "--page", tmp_path / "misspelt" / "page.html")
+        assert "make its folder first, or name another place" in str(done.exception)
+        assert not (tmp_path / "misspelt").exists()
+
     def test_the_baseline_file_of_the_folder_is_used(self, nights, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         assert "a new segment" not in run("fourcastnet", "--results", nights).output

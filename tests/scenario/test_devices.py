@@ -45,6 +45,16 @@ def test_what_is_divided_among_devices_is_whole_on_one(tmp_path):
     assert [cell.execution.world.parallel for cell in matrix.cells] == ["data", "sharded_optimiser"]
 
 
+def test_devices_of_a_bench_beside_an_axis_over_them_plan_each_cell_once(tmp_path):
+    """An axis over devices yields to those of the bench; on one device all ways to divide a network are one cell."""
+    over_devices = {"design": "one_at_a_time", "axes": {"world.devices": [1, 2, 4]}}
+    assert found(tmp_path, (1, 2), **over_devices)[0] == [(1, 8, 8), (2, 8, 16)]
+    over_parallel = {"design": "full", "axes": {"world.parallel": ["data", "sharded_optimiser"]}}
+    _, _, matrix = found(tmp_path, (1, 2), execution={"world": {"devices": 2}}, **over_parallel)
+    worlds = [(cell.execution.world.devices, cell.execution.world.parallel) for cell in matrix.cells]
+    assert worlds == [(1, "data"), (2, "data"), (2, "sharded_optimiser")]
+
+
 def test_devices_are_divided_among_nodes_but_one_alone(tmp_path):
     suite = str(write_micro(tmp_path))
     matrix = matrix_of(Selection(suite=suite, devices=(1, 2, 4), nodes=2))

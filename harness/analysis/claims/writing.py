@@ -20,8 +20,13 @@ from harness.analysis.tables.parts import PARITY
 from harness.analysis.tables.table import Section, Table, print_table, print_warnings
 from harness.scenario import catalogue
 from harness.scenario.claims import Claim, Expectation, Ledger
+from harness.suggesting import command
+from harness.text import counted
 
 FOLDER = "claims"
+MOST_COMMANDS, MOST_WARNINGS = 6, 3
+"""On the terminal without details."""
+
 DEFINITIONS = (
     "Confirmed: the whole interval of every ratio lies within the expectation. Refuted: that of one lies outside. "
     "Undecided: an interval crosses a bound, or not all that the claim speaks of was measured. Not measured: nothing "
@@ -34,11 +39,12 @@ DEFINITIONS = (
 )
 
 
-def write_claims(results: Path, ledger: str, console: Console) -> tuple[str, ...]:
+def write_claims(results: Path, ledger: str, console: Console, *, details: bool = False) -> tuple[str, ...]:
     """Print what the records say of each claim and write it to claims/LEDGER.* in the folder of results.
 
-    `ledger` is a name in scenarios/claims or a YAML file. Returns the records that could not be used, each in a line
-    that says why. Raises UserError where ledger or folder do not exist or do not fit.
+    Without `details` the outcomes alone are printed, and what would measure the rest. `ledger` is a name in
+    scenarios/claims or a YAML file. Returns the records that could not be used, each in a line that says why. Raises
+    UserError where ledger or folder do not exist or do not fit.
     """
     claims = catalogue.claims(ledger)
     found = load_results(results)
@@ -48,12 +54,32 @@ def write_claims(results: Path, ledger: str, console: Console) -> tuple[str, ...
     warnings = _warnings(findings)
     paths = write_table(table, [*found.problems, *warnings], results / FOLDER)
     print_warnings(found.problems, console)
-    print_table(table, console)
-    print_warnings(warnings, console)
+    if details:
+        print_table(table, console)
+        print_warnings(warnings, console)
+    else:
+        print_table(replace(table, sections=table.sections[:1], definitions=DEFINITIONS[:1]), console)
+        _print_commands(findings, console)
+        print_warnings(warnings[:MOST_WARNINGS], console)
+        of_them = f", of {counted(len(warnings), 'warning')}" if len(warnings) > MOST_WARNINGS else ""
+        told = command("claims", "--ledger", ledger, "--details", results=results)
+        console.print(Text(f"\nEvidence and records of each claim{of_them}: {told}"), soft_wrap=True)
     console.print(Text("\nWritten:"))
     for path in paths:
         console.print(Text(f"  {path}"), soft_wrap=True)
     return found.problems
+
+
+def _print_commands(findings: Iterable[JudgedClaim], console: Console) -> None:
+    """The first commands that would measure what is missing, each once for all claims."""
+    commands = list(dict.fromkeys(each.command for found in findings for each in found.missing if each.command))
+    if not commands:
+        return
+    console.print(Text("\nTo measure what is missing:", style="bold"))
+    for each in commands[:MOST_COMMANDS]:
+        console.print(Text(f"  {each}"), soft_wrap=True)
+    if (left := len(commands) - MOST_COMMANDS) > 0:
+        console.print(Text(f"  and {counted(left, 'more command')}, with the details"), soft_wrap=True)
 
 
 def claims_table(name: str, ledger: Ledger, findings: Sequence[JudgedClaim]) -> Table:

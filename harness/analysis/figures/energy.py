@@ -1,5 +1,6 @@
 """Energy against time of an epoch and of an inference step, over lines of equal power."""
 
+from collections.abc import Sequence
 from math import floor, log10
 from typing import Any
 
@@ -51,12 +52,7 @@ def illustrate(subject: FigureSubject) -> Drawn:
     if drawable.empty:
         yield NotDrawn(name, f"no cell has an energy and a time above 0: {'; '.join(_points(data))}")
         return
-    missing = [
-        f"{activity} of {shown.label} ({_reasons(shown, activity)[0]})"
-        for activity in dict.fromkeys(data["activity"])
-        for shown in cells
-        if not ((data["cell"] == shown.label) & (data["activity"] == activity)).any()
-    ]
+    missing = _missing(cells, data)
     caption = (
         f"Gross energy of the devices against time, {subject.title}: median over launches with 95 % "
         "interval, from three launches on. Lines: equal mean power. Down and left is better."
@@ -69,6 +65,19 @@ def illustrate(subject: FigureSubject) -> Drawn:
         caption += f" Left out, as logarithmic axes begin above 0: {outside}."
     drawn = tuple(shown for shown in cells if shown.label in set(drawable["cell"]))
     yield Illustration(name, caption, energy_figure(drawable, drawn, subject.title), data, tuple(c.cell for c in drawn))
+
+
+def _missing(cells: Sequence[ShownCell], data: pd.DataFrame) -> list[str]:
+    """The activities of cells that have no energy, with the reason once for all that share it."""
+    lacking: dict[tuple[str, str], list[str]] = {}
+    for shown in cells:
+        for activity in dict.fromkeys(data["activity"]):
+            if not ((data["cell"] == shown.label) & (data["activity"] == activity)).any():
+                lacking.setdefault((shown.label, _reasons(shown, activity)[0]), []).append(activity)
+    alike: dict[tuple[str, str], list[str]] = {}
+    for (label, reason), activities in lacking.items():
+        alike.setdefault((" and ".join(activities), reason), []).append(label)
+    return [f"{what} of {'; '.join(labels)} ({reason})" for (what, reason), labels in alike.items()]
 
 
 def energy_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:

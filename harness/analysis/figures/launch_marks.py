@@ -5,6 +5,9 @@ from itertools import groupby
 
 import pandas as pd
 
+MOST_NAMED = 4
+"""Cells whose launches a caption names; the figure has those of all."""
+
 COLUMN = "launch_numbers"
 """Of the data of a figure: the numbers of the launches that a row is made of, a space apart."""
 
@@ -49,4 +52,6 @@ def note(data: pd.DataFrame, of: Sequence[str]) -> str:
         if differ(rows)
         for cell, launches in rows[["cell", COLUMN]].itertuples(index=False)
     }
+    if len(found) > MOST_NAMED:
+        return " Medians of different launches, which are written in the figure."
     return f" Medians of different launches: {'; '.join(found)}." if found else ""

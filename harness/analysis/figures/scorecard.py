@@ -169,17 +169,13 @@ def _caption(subject: FigureSubject, shown: ShownCell, comparison: Comparison, d
     number = f"{pairs[0]} to {pairs[-1]}" if len(pairs) > 1 else f"{pairs[0]}"
     judged = int(known["rmse_deviation_low90_fraction"].notna().sum())
     sentences = [
-        f"Scorecard of {subject.title}, {shown.label}, against {' and '.join(against)}: mean of RMSE / RMSE of the "
-        f"opponent - 1 in %, over pairs of launches of the same number (n = {number}); below 0 the error is smaller. "
-        "Triangles: the 90 % interval (Student's t) leaves out 0. Grey, equivalent: it lies within +-5 % (two "
-        "one-sided tests at 5 %); blue, better, and orange, worse: it does not and leaves out 0; white: undecided."
+        f"Scorecard of {subject.title}, {shown.label}, against {' and '.join(against)}: RMSE / RMSE of the opponent "
+        f"- 1 in %, mean over pairs of launches (n = {number}). Triangles: the 90 % interval (Student's t) leaves out "
+        "0. Grey: it lies within +-5 % (equivalent); else blue: better, orange: worse, white: undecided."
     ]
     if judged:
         by_chance = f"{judged / 10:.{0 if judged >= 10 else 1}f}"
-        sentences.append(
-            f"Intervals are not corrected for their number: of {judged} differences that are none, {by_chance} would "
-            "have a triangle by chance."
-        )
+        sentences.append(f"By chance alone {by_chance} of {judged} would have a triangle.")
     if judged < len(known):
         sentences.append(f"{NO_INTERVAL}: without interval, since there are fewer than 3 pairs.")
     if (data["outcome"] == "not finite").any():

@@ -1,6 +1,7 @@
-"""Zonal power spectra of forecast and truth, and their ratio, against the zonal wavenumber."""
+"""Power spectra of forecast and truth, and their ratio, against the zonal wavenumber or another."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -28,10 +29,9 @@ from harness.analysis.figures.style import (
     set_logarithmic,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
-from harness.analysis.quantities.spectra import CellSpectra, spectra_of
+from harness.analysis.quantities.spectra import ZONAL, CellSpectra, Wavenumbers, spectra_of
 from harness.errors import UserError
 from harness.results.forecast import spread
-from harness.results.spectra import FILE_NAME
 
 MOST_VARIABLES, MOST_CELLS = 4, 6
 ROW_INCHES = 1.75
@@ -48,14 +48,45 @@ SMALLEST_SHARE = 1e-9
 """Of the largest power that is drawn."""
 
 
+@dataclass(frozen=True)
+class Abscissa:
+    """The wavenumbers that a figure is drawn against.
+
+    `kind` is what its name begins with, `column` that of its data and `label` that of its axis; `title` and
+    `definition` are parts of its caption.
+    """
+
+    by: Wavenumbers
+    kind: str
+    column: str
+    label: str
+    title: str
+    definition: str
+
+
+ZONAL_WAVENUMBERS = Abscissa(
+    by=ZONAL,
+    kind="spectra",
+    column="zonal_wavenumber",
+    label="Zonal wavenumber",
+    title="Zonal power spectra",
+    definition="mean square by wavenumber along circles of latitude, averaged by area",
+)
+
+
 def illustrate(subject: FigureSubject) -> Drawn:
-    """The spectra of a subject's first cells that kept some."""
-    name = f"spectra-{subject.stem}"
+    """The zonal spectra of a subject's first cells that kept some."""
+    return illustrate_against(ZONAL_WAVENUMBERS, subject)
+
+
+def illustrate_against(abscissa: Abscissa, subject: FigureSubject) -> Drawn:
+    """The spectra of a subject's first cells that kept some by these wavenumbers."""
+    name = f"{abscissa.kind}-{subject.stem}"
     found: dict[ShownCell, CellSpectra] = {}
     reasons: dict[str, None] = {}
     for shown in subject.shown(lambda cell: cell.launches):
         try:
-            found[shown] = spectra_of(shown.cell)
+            found[shown] = spectra_of(shown.cell, abscissa.by)
         except UserError as error:
             reasons[str(error)] = None
         if len(found) == MOST_CELLS:
@@ -65,13 +96,13 @@ def illustrate(subject: FigureSubject) -> Drawn:
         return
     variables = list(dict.fromkeys(name for spectra in found.values() for name in spectra.pooled.channels))
     chosen = [variables[index] for index in spread(len(variables), MOST_VARIABLES)]
-    data = spectra_data(found, chosen)
-    figure = spectra_figure(data, tuple(found), subject.title)
-    caption = _caption(subject, found, data, len(variables))
+    data = spectra_data(found, chosen, abscissa.column)
+    figure = spectra_figure(data, tuple(found), subject.title, abscissa)
+    caption = _caption(subject, found, data, len(variables), abscissa)
     yield Illustration(name, caption, figure, data, tuple(shown.cell for shown in found))
 
 
-def spectra_data(found: Mapping[ShownCell, CellSpectra], variables: Sequence[str]) -> pd.DataFrame:
+def spectra_data(found: Mapping[ShownCell, CellSpectra], variables: Sequence[str], column: str) -> pd.DataFrame:
     """A row for each cell, variable, lead time and wavenumber: powers in the units squared, and their ratio."""
     rows = []
     for shown, spectra in found.items():
@@ -94,7 +125,7 @@ def spectra_data(found: Mapping[ShownCell, CellSpectra], variables: Sequence[str
                             COLUMN: column_text(spectra.launches),
                             "samples": pooled.samples[lead],
                             "rows": pooled.rows[channel],
-                            "zonal_wavenumber": np.arange(truth.shape[2]),
+                            column: np.arange(truth.shape[2]),
                             "forecast_power": forecast[lead, channel],
                             "truth_power": truth[lead, channel],
                             "ratio_median": median[lead, channel],
@@ -106,7 +137,7 @@ def spectra_data(found: Mapping[ShownCell, CellSpectra], variables: Sequence[str
     return pd.concat(rows, ignore_index=True)
 
 
-def spectra_figure(data: pd.DataFrame, cells: Sequence[ShownCell], title: str) -> Figure:
+def spectra_figure(data: pd.DataFrame, cells: Sequence[ShownCell], title: str, abscissa: Abscissa) -> Figure:
     """Draw the rows of `spectra_data`: for each variable the power at the longest lead time above the ratios."""
     variables, leads_h = list(dict.fromkeys(data["variable"])), _leads_drawn(data)
     lines = dict(zip(leads_h, LINES[-len(leads_h) :], strict=True))
@@ -120,9 +151,12 @@ def spectra_figure(data: pd.DataFrame, cells: Sequence[ShownCell], title: str) -
         figure = new_figure(width, 2 * ROW_INCHES + 0.2 + legend_inches(labels, width))
         panels = figure.subplots(2, len(variables), squeeze=False, sharex=True)
         for variable, (above, below) in zip(variables, panels.T, strict=True):
-            rows = data[(data["variable"] == variable) & (data["zonal_wavenumber"] > 0)]
+            rows = data[(data["variable"] == variable) & (data[abscissa.column] > 0)].rename(
+                columns={abscissa.column: "wavenumber"}
+            )
             _draw_power(above, rows[rows["lead_h"] == leads_h[-1]], cells, first=variable == variables[0])
             _draw_ratio(below, rows, cells, lines, first=variable == variables[0])
+            below.set_xlabel(abscissa.label)
         add_title(figure, title)
         add_legend(figure, handles)
     return figure
@@ -133,8 +167,8 @@ def _draw_power(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell], *, f
         own = rows[rows["cell"] == shown.label]
         if number == 0:
             line: Any = {"color": REFERENCE_COLOUR, "linewidth": 2.5, "alpha": 0.5}
-            axes.plot(own["zonal_wavenumber"], _drawable(own["truth_power"]), label="truth", **line)
-        axes.plot(own["zonal_wavenumber"], _drawable(own["forecast_power"]), label=shown.label, **_line(shown))
+            axes.plot(own["wavenumber"], _drawable(own["truth_power"]), label="truth", **line)
+        axes.plot(own["wavenumber"], _drawable(own["forecast_power"]), label=shown.label, **_line(shown))
     set_logarithmic(axes, "x")
     set_decades(axes)
     largest = float(rows["truth_power"].max())
@@ -154,7 +188,7 @@ def _draw_ratio(
     for shown in cells:
         for lead_h, line in lines.items():
             own = rows[(rows["cell"] == shown.label) & (rows["lead_h"] == lead_h)]
-            wavenumbers, ratios = own["zonal_wavenumber"], _drawable(own["ratio_median"])
+            wavenumbers, ratios = own["wavenumber"], _drawable(own["ratio_median"])
             axes.plot(wavenumbers, ratios, label=f"{shown.label}, {lead_h:g} h", **_line(shown) | {"linestyle": line})
             if lead_h == max(lines) and own["launches"].iloc[0] > 1:
                 bounds = _drawable(own["ratio_min"]), _drawable(own["ratio_max"])
@@ -168,7 +202,6 @@ def _draw_ratio(
         set_logarithmic(axes, "x")
         set_decades(axes)
     axes.set_ylim(low, high)
-    axes.set_xlabel("Zonal wavenumber")
     if first:
         axes.set_ylabel("Forecast / truth")
     axes.grid(visible=True)
@@ -190,14 +223,15 @@ def _leads_drawn(data: pd.DataFrame) -> list[float]:
     return [leads_h[index] for index in spread(len(leads_h), len(LINES))]
 
 
-def _caption(subject: FigureSubject, found: Mapping[ShownCell, CellSpectra], data: pd.DataFrame, every: int) -> str:
+def _caption(
+    subject: FigureSubject, found: Mapping[ShownCell, CellSpectra], data: pd.DataFrame, every: int, abscissa: Abscissa
+) -> str:
     sentences = [
-        f"Zonal power spectra of {subject.title}. Above: mean square by zonal wavenumber along each latitude circle "
-        "(so that all wavenumbers add up to it), averaged over circles by area and over starts and launches, at "
-        f"{data['lead_h'].max():g} h. Below: power of the forecast over that of the truth, median over launches, with "
-        "the range over launches at the longest lead time; below 1 the forecast is smoother than the truth."
+        f"{abscissa.title} of {subject.title}. Above: {abscissa.definition}, mean over starts and launches, at "
+        f"{data['lead_h'].max():g} h. Below: forecast over truth, median over launches, shaded from least to greatest "
+        "at the longest lead time; below 1 the forecast is smoother."
     ]
-    if (data["ratio_median"].isna() & np.isfinite(data["forecast_power"]) & (data["zonal_wavenumber"] > 0)).any():
+    if (data["ratio_median"].isna() & np.isfinite(data["forecast_power"]) & (data[abscissa.column] > 0)).any():
         sentences.append("No ratio where the truth has no power beyond the rounding of float32.")
     if not np.isfinite(data["forecast_power"]).all():
         sentences.append("Nothing is drawn where a forecast blew up.")
@@ -207,7 +241,7 @@ def _caption(subject: FigureSubject, found: Mapping[ShownCell, CellSpectra], dat
         counted = ", ".join(f"{rows} of {name}" for name, rows in circles.items())
         sentences.append(f"Of {height} circles those count that have values all round the globe: {counted}.")
     if len(circles) < every:
-        sentences.append(f"{len(circles)} of {every} variables; {FILE_NAME} beside the records has more.")
+        sentences.append(f"{len(circles)} of {every} variables; {abscissa.by.file_name} beside the records has more.")
     known = {shown.label for shown in found}
     if left := [shown.label for shown in subject.shown(lambda cell: cell.launches) if shown.label not in known]:
         sentences.append(f"Not shown: {', '.join(left)}.")

@@ -23,6 +23,7 @@ from harness.analysis.figures import (
     scorecard,
     skill,
     spectra,
+    spectra_by_degree,
     speed,
 )
 from harness.analysis.figures.style import STYLE
@@ -37,7 +38,7 @@ ILLUSTRATORS: tuple[Illustrator, ...] = tuple(
     module.illustrate
     for module in (
         *(speed, loss, skill, energy, scaling, devices, ladder),
-        *(scorecard, spectra, power, rmse_maps, forecast),
+        *(scorecard, spectra, spectra_by_degree, power, rmse_maps, forecast),
     )
 )
 UNDRAWABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)

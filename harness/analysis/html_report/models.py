@@ -25,7 +25,8 @@ SECTIONS = {"speed": "Speed", "skill": "Skill", "energy": "Energy", "ablation": 
 
 SECTION_OF_FIGURE = {
     **dict.fromkeys(("speed", "scaling", "batch_size"), "speed"),
-    **dict.fromkeys(("loss", "skill", "scorecard", "spectra", "rmse_maps", "forecast"), "skill"),
+    **dict.fromkeys(("loss", "skill", "scorecard", "spectra", "spectra_by_degree"), "skill"),
+    **dict.fromkeys(("rmse_maps", "forecast"), "skill"),
     **dict.fromkeys(("energy", "power"), "energy"),
     "ladder": "ablation",
     "devices": "scaling",

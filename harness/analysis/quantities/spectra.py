@@ -9,14 +9,27 @@ from numpy.typing import NDArray
 from harness.analysis.cells import Cell
 from harness.analysis.quantities.kept_files import kept_by
 from harness.errors import UserError
-from harness.results.spectra import FILE_NAME, Spectra
+from harness.results.spectra import BY_DEGREE_FILE_NAME, FILE_NAME, Spectra
 
 ROUNDING = 1e-14
 """Of a mean square: less than float32 numbers leave at any wavenumber."""
 
-NONE_KEPT = (
-    f"no launch of the cell kept spectra ({FILE_NAME}): it takes a grid that goes round the globe in even columns, "
-    "with a row that has values all round, and a record of this version or a later one"
+
+@dataclass(frozen=True)
+class Wavenumbers:
+    """What spectra are taken by: where launches keep them, and what it takes to have them."""
+
+    file_name: str
+    takes: str
+
+
+ZONAL = Wavenumbers(
+    FILE_NAME,
+    "a grid that goes round the globe in even columns, with a row that has values all round",
+)
+DEGREES = Wavenumbers(
+    BY_DEGREE_FILE_NAME,
+    "a grid from pole to pole and round the globe, in even rows and columns, and a variable with values at all points",
 )
 
 
@@ -32,11 +45,13 @@ class CellSpectra:
     ratios: NDArray[np.float64]
 
 
-def spectra_of(cell: Cell) -> CellSpectra:
+def spectra_of(cell: Cell, by: Wavenumbers = ZONAL) -> CellSpectra:
     """The spectra of a cell; raises UserError with the reason where it has none, or a file is damaged."""
-    found = kept_by(cell, FILE_NAME, Spectra.load, same_layout)
+    found = kept_by(cell, by.file_name, Spectra.load, same_layout)
     if not found:
-        raise UserError(NONE_KEPT)
+        raise UserError(
+            f"no launch of the cell kept {by.file_name}: it takes {by.takes}; or its records are of an older version"
+        )
     every = tuple(found.values())
     return CellSpectra(tuple(found), added(every), np.stack(list(map(ratio, every))))
 

@@ -104,11 +104,15 @@ def line_of(part: Part, cell: Cell) -> Line:
 def notes(parts: Sequence[Part]) -> list[str]:
     """What did not run, why there is no energy, and what the columns mean."""
     cells = [cell for part in parts for cell in part.group.cells]
+    several = len({part.group.chip for part in parts}) > 1
     lines = [
-        f"{part.group.label(cell)} {why_not(cell)}" for part in parts for cell in part.group.cells if not cell.launches
+        f"{part.group.label(cell)}{_on_chip(part.group, several)} {why_not(cell)}"
+        for part in parts
+        for cell in part.group.cells
+        if not cell.launches
     ]
     absent: dict[str, None] = dict.fromkeys(
-        f"{part.group.label_of_absent(entry)} did not run: {entry.reason}"
+        f"{part.group.label_of_absent(entry)}{_on_chip(part.group, several)} did not run: {entry.reason}"
         for part in parts
         for entry in part.group.absent
     )
@@ -127,6 +131,11 @@ def notes(parts: Sequence[Part]) -> list[str]:
     if uncertified:
         lines.append(f"{UNCERTIFIED} no certificate says that the networks are the same: {_parity(cells)}")
     return lines
+
+
+def _on_chip(group: Group, several: bool) -> str:
+    """The chip of a group, where tables are of several; labels in a group across chips name theirs."""
+    return f" on {group.chip}" if several and not group.across else ""
 
 
 def _median(measured: Measured | None) -> str:
