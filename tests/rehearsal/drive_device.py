@@ -6,6 +6,7 @@ import math
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch.nn import functional as F
@@ -15,6 +16,7 @@ from harness.frameworks.pytorch.loss_scaling import Scaling
 from harness.frameworks.pytorch.optimisers import leaves_overflows_out, make_optimiser
 from harness.frameworks.pytorch.profiling import TorchProfiler
 from harness.frameworks.pytorch.trainer import open_device
+from harness.models.operators.pytorch import device_of_build
 from harness.scenario.schema import OptimiserConfig
 
 name = sys.argv[1]
@@ -78,6 +80,8 @@ def overflowed(where):
 
 
 told["overflowed"] = {"host": overflowed("cpu"), "device": overflowed(device)}
+with device, mock.patch.object(torch, "get_default_device", return_value=torch.device("cpu")):
+    told["built on"] = device_of_build()
 told["leaves overflows out"] = leaves_overflows_out(device)
 told["operators"] = [check.model_dump() for check in check_operators(opened, name)]
 pairs = zip(trained("cpu"), trained(device), strict=True)

@@ -69,6 +69,12 @@ def test_a_step_whose_gradients_overflowed_changes_nothing(second_device):
         assert skipped == 1
 
 
+def test_networks_are_built_for_it_though_an_old_torch_calls_the_host_its_default(second_device):
+    """Before 2.8 `torch.get_default_device` says nothing of the device of a `with` block."""
+    name, told = second_device
+    assert told["built on"] == name
+
+
 def test_the_deep_doctor_finds_every_operator_right_on_it(second_device):
     """As it must where each operator lies on the device with all that it is made of."""
     (check,) = second_device[1]["operators"]
