@@ -21,6 +21,7 @@ bench_options = $(call option,chip,CHIP)$(call option,model,MODEL)$(call option,
 project_options = $(call option,chip,CHIP)$(call option,variant,VARIANT)$(call option,model,MODEL)$(call option,preset,PRESET)$\
 	$(call option,data,MAPPING)$(call option,framework,FRAMEWORK)$(call option,execution,EXECUTION)$\
 	$(call option,devices,DEVICES)$(call option,results,RESULTS)
+rehearse_options = $(call option,chip,CHIP)$(call option,suite,SUITE)$(call option,repeats,REPEATS)$(if $(filter-out 0,$(FRESH)), --fresh)
 wheelhouse_options = $(call option,python,PY)$(call option,arch,ARCH)$(call option,image,IMAGE)
 
 .PHONY: help venv wheelhouse bench project rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
@@ -45,8 +46,8 @@ tables: $(any_venv) ## Print and write the tables of the records
 claims: $(any_venv) ## Say which claims of a study the records confirm or refute
 	@$</bin/crosscast claims$(call option,ledger,LEDGER)$(call option,results,RESULTS)
 
-rehearse: $(VENV) ## Rehearse a chip that is not here, with stand-ins for it (CHIP=)
-	@$</bin/crosscast rehearse$(call option,chip,CHIP)$(call option,suite,SUITE)$(call option,repeats,REPEATS)
+rehearse: $(VENV) ## Rehearse a chip that is not here, with stand-ins for it (CHIP= FRESH=1)
+	@$</bin/crosscast rehearse$(rehearse_options)
 
 parity: $(bench_venv) ## Certify that the ports are the same networks
 	@$</bin/crosscast parity$(if $(value MODEL), $(call quoted,MODEL))$(call option,chip,CHIP)$\

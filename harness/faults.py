@@ -60,7 +60,7 @@ KNOWN: Sequence[_Words] = (
         r"memory_allocation_failure",
         r"\bEL0004\b",
         r"failed to allocate memory",
-        r"allocate device memory failed",
+        r"\balloc(?:ate)? (?:device )?memory failed|\balloc failed, size:",
         r"(?:cuda|hip)ErrorMemoryAllocation|hipErrorOutOfMemory|(?:CUBLAS|HIPBLAS|ROCBLAS)_STATUS_ALLOC_FAILED",
         r"can(?:'t|not) allocate memory",
         r"DefaultCPUAllocator: not enough memory",
@@ -74,9 +74,14 @@ KNOWN: Sequence[_Words] = (
     ),
     _words(
         "library",
+        "CANN's NNAL is not on the path: install it and source /usr/local/Ascend/nnal/atb/set_env.sh in this shell",
+        rf"\blib(?:atb|asdops|mki|lcal)\w*\.so[\d.]*{MISSING}",
+    ),
+    _words(
+        "library",
         f"CANN's libraries are not on the path: {ASCEND_ENVIRONMENT}",
         rf"\blib(?:ascend(?!_hal)\w*|hccl\w*|acl\w*|ge_\w+|graph\w*|opapi|runtime|profapi|msprof\w*|register|error_manager|hccp\w*|"
-        rf"te_fusion|platform|c_sec|unified_dlog|mmpa|nnopbase)\.so[\d.]*{MISSING}",
+        rf"cann_\w+|tbe_\w+|aicpu\w*|metadef|te_fusion|platform|c_sec|unified_dlog|mmpa|nnopbase)\.so[\d.]*{MISSING}",
         r"no module named '(?:te|tbe|acl|hccl)'",
     ),
     _words(
@@ -99,7 +104,7 @@ KNOWN: Sequence[_Words] = (
     _words(
         "library",
         "a library of CUDA is missing: use NVIDIA's PyTorch container, or install the CUDA build of torch with pip",
-        rf"\blib(?:cudart|cublas\w*|cudnn\w*|cufft\w*|curand|cusolver|cusparse\w*|nccl|nvrtc\w*|nvJitLink|cupti)[\w.-]*\.so[\d.]*"
+        rf"\blib(?:cudart|cublas\w*|cudnn\w*|cufft\w*|cufile|curand|cusolver|cusparse\w*|nccl|nvrtc\w*|nvJitLink|nvshmem\w*|cupti)[\w.-]*\.so[\d.]*"
         rf"{MISSING}",
     ),
     _words(
@@ -110,6 +115,7 @@ KNOWN: Sequence[_Words] = (
         r"(?:cuda|hip)ErrorInsufficientDriver",
         r"driver/library version mismatch",
         r"(?:driver|hdk) version (?:is )?(?:not compatible|incompatible|does not match|mismatch)",
+        r"driver and firmware packages do not match",
         r"unsupported driver version",
     ),
     _words(
@@ -117,6 +123,7 @@ KNOWN: Sequence[_Words] = (
         "framework and vendor's software are not of versions that fit together, or not built for this device: take one "
         "image that has both",
         r"\.so[\d.]*: undefined symbol: \w*(?:acl|hccl|ge|hip|cu|nccl|roc)",
+        r"/(?:ascend|torch_npu|mindspore|dtk|rocm|cuda)[^\s:]*\.so[\d.]*: undefined symbol",
         r"no kernel image is available for execution on the device",
         r"hipErrorNoBinaryForGpu",
         r"\.so[\d.]*: version `?\w+'? not found",
@@ -129,8 +136,16 @@ KNOWN: Sequence[_Words] = (
         r"because the device is used",
         r"device (?:is )?(?:busy|already in use|occupied)",
         r"device or resource busy",
+        r"\bEL0005\b|the resources are busy",
         r"last training process is running",
         r"being used by another (?:container|process)",
+    ),
+    _words(
+        "no device",
+        "the variable that selects devices names one that is not here or names them out of order: list those of the "
+        "vendor's tool from the lowest number on",
+        r"set ASCEND_RT_VISIBLE_DEVICES:\S* error",
+        r"invalid device ordinal|(?:cuda|hip)ErrorInvalidDevice",
     ),
     _words(
         "no device",
@@ -142,7 +157,10 @@ KNOWN: Sequence[_Words] = (
         r"/dev/(?:kfd|mkfd|davinci\w*|devmm_svm|hisi_hdc|nvidia\w*)\b.*permission denied",
         r"permission denied\b.*/dev/(?:kfd|mkfd|davinci\w*|devmm_svm|hisi_hdc|nvidia\w*)",
         r"unable to open /dev/m?kfd",
-        r"get(?:ting)? device count failed",
+        r"get(?:ting)? device count failed|the device is unavailable",
+        r"failed to start the device|aclrtSetDevice failed",
+        r"couldn't communicate with the nvidia driver|cuda unknown error",
+        r"driver not initialized \((?:amdgpu|hy\w*) not found in modules\)",
         r"dcmi module initialize failed",
     ),
 )

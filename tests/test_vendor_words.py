@@ -124,6 +124,117 @@ def test_memory_counts_before_what_it_makes_fail():
     assert fault_in(said).kind == "memory"
 
 
+REPORTED = {
+    "github.com/hw-native-sys/PTOAS/pull/765": (
+        """[ERROR] aclInit(nullptr) failed: 500000
+        [ERROR] RecentErrMsg: [PID: 3698671] 2026-06-24-16:04:09.980.816 Resource_Busy(EL0005): The resources are busy.
+        Possible Cause: 1. The resources have been occupied. 2. The device is being reset. 3. Software is not ready.
+        Solution: 1. Close applications not in use. 2. Wait for a while and try again.
+        [Init][Version]init soc version failed.[FUNC:ReportInnerError][FILE:log_inner.cpp][LINE:132]""",
+        ("busy", "Resource_Busy(EL0005)", "idle device"),
+    ),
+    "github.com/gpustack/gpustack/issues/3352": (
+        """RuntimeError: init:build/CMakeFiles/torch_npu.dir/compiler_depend.ts:292 NPU function error: \
+aclrtGetDeviceCount(&device_count), error code is 207004
+        [ERROR] 2025-11-18-09:33:13 (PID:42, Device:-1, RankID:-1) ERR00100 PTA call acl api failed
+        [Error]: The device is unavailable.
+        Check whether the device is running properly.
+        EE1001: [PID: 42] 2025-11-18-09:33:13.673.064 The argument is invalid.Reason: set ASCEND_RT_VISIBLE_DEVICES:4 \
+error, input data rang[0-2)
+        rtGetDeviceCount execute failed, reason=[driver error:no valid device][FUNC:FuncErrorReason]
+        get device count failed, runtime result = 207004.[FUNC:ReportCallError][FILE:log_inner.cpp][LINE:161]""",
+        ("no device", "ASCEND_RT_VISIBLE_DEVICES:4 error", "the variable that selects devices"),
+    ),
+    "github.com/gpustack/gpustack/issues/2527": (
+        "EE1001: [PID: 112081] The argument is invalid.Reason: set ASCEND_RT_VISIBLE_DEVICES:0,2,4,6,1,3,5,7 error, it "
+        "must be configured in ascending order",
+        ("no device", "ascending order", "out of order"),
+    ),
+    "github.com/Ascend/pytorch/issues/67": (
+        """RuntimeError: Initialize:build/CMakeFiles/torch_npu.dir/compiler_depend.ts:146 NPU function error: \
+c10_npu::SetDevice(device_id_), error code is 507033
+        [ERROR] 2025-06-24-11:20:49 (PID:528886, Device:-1, RankID:-1) ERR00100 PTA call acl api failed
+        [Error]: Failed to start the device.
+        Rectify the fault based on the error information in the ascend log.
+        EL0003: [PID: 528886] 2025-06-24-11:20:41.662.506 The argument is invalid.
+        Failed to open device, retCode=0x7020014, deviceId=0.[FUNC:InitRawDriver][FILE:raw_device.cc][LINE:126]""",
+        ("no device", "Failed to start the device", "docs/chips"),
+    ),
+    "github.com/hw-native-sys/PTOAS/pull/341": (
+        """[ERROR] aclrtSetDevice(deviceId) failed: 507033
+        [ERROR] RecentErrMsg: [PID: 1613532] Memory_Allocation_Failure(EL0004): Failed to allocate memory.
+        Possible Cause: Available memory is insufficient.
+        rtSetDevice execution failed, reason=device retain error[FUNC:FuncErrorReason]""",
+        ("memory", "EL0004", "FIT=1"),
+    ),
+    "github.com/Ascend/pytorch/issues/99": (
+        "OSError: /usr/local/Ascend/nnal/atb/latest/atb/cxx_abi_1/lib/libtbe_adapter.so: undefined symbol: "
+        "_ZN3Mki2DlC1ERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEEb",
+        ("versions", "libtbe_adapter.so", "one image that has both"),
+    ),
+    "github.com/mindspore-ai/mindspore/issues/236": (
+        "Load dynamic library: libmindspore_ascend.so.2 failed. libcann_kb.so: cannot open shared object file: No such "
+        "file or directory",
+        ("library", "libcann_kb.so", "set_env.sh"),
+    ),
+    "github.com/pytorch/pytorch/issues/70036": (
+        """RuntimeError: HIP error: hipErrorNoDevice
+        HIP kernel errors might be asynchronously reported at some other API call,so the stacktrace below might be
+        For debugging consider passing HIP_LAUNCH_BLOCKING=1.""",
+        ("no device", "hipErrorNoDevice", "docs/chips"),
+    ),
+    "libtorch_npu.so of torch_npu 2.12.0": (
+        "Feature is not supported and the possible cause is that driver and firmware packages do not match.",
+        ("driver", "do not match", "upgrade the driver"),
+    ),
+    "libmindspore_ascend.so.2 of MindSpore 2.10.0": (
+        "call aclrtSetDevice failed, error_code : 507033",
+        ("no device", "aclrtSetDevice failed", "docs/chips"),
+    ),
+    "libc10_cuda.so of torch 2.14.1": (
+        "RuntimeError: CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env "
+        "variable CUDA_VISIBLE_DEVICES after program start. Setting the available devices to be zero.",
+        ("no device", "CUDA unknown error", "docs/chips"),
+    ),
+}
+"""By where they were reported, or in which library they are: words, and their kind, the line and the remedy."""
+
+
+@pytest.mark.parametrize("source", REPORTED)
+def test_of_what_a_vendor_says_in_many_lines_the_one_that_counts_is_told(source):
+    words, (kind, line, remedy) = REPORTED[source]
+    fault = fault_in(words)
+    assert fault.kind == kind
+    assert line in fault.said
+    assert remedy in fault.remedy
+    assert "\n" not in str(fault)
+
+
+NEEDED = {
+    "set_env.sh": (
+        "libacl_dvpp.so libacl_op_compiler.so libacl_tdt_channel.so libascendcl.so libge_runner.so libgraph.so "
+        "libhccl.so libmsprofiler.so libnnopbase.so"
+    ),
+    "nnal/atb/set_env.sh": "libatb.so",
+    "CUDA build of torch": (
+        "libcublas.so.13 libcublasLt.so.13 libcudart.so.13 libcudnn.so.9 libcufft.so.12 libcufile.so.0 libcupti.so.13 "
+        "libcurand.so.10 libcusolver.so.12 libcusparse.so.12 libcusparseLt.so.0 libnccl.so.2 libnvrtc.so.13 "
+        "libnvshmem_host.so.3"
+    ),
+    "--gpus": "libcuda.so.1",
+}
+"""What readelf -d names as needed in torch_npu 2.12.0, MindSpore 2.10.0 for Ascend and torch 2.14.1 for CUDA."""
+
+
+@pytest.mark.parametrize(
+    ("remedy", "library"), [(remedy, name) for remedy, names in NEEDED.items() for name in names.split()]
+)
+def test_every_library_that_the_frameworks_need_of_a_vendor_has_a_remedy(remedy, library):
+    fault = fault_in(f"ImportError: {library}: cannot open shared object file: No such file or directory")
+    assert fault.kind == "library"
+    assert remedy in fault.remedy
+
+
 def test_long_words_are_cut():
     text = str(fault_in("CUDA out of memory " + "x" * 9000))
     assert len(text) < LONGEST + 300

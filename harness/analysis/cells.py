@@ -225,9 +225,11 @@ def load_results(results: Path, *, pooled: bool = True) -> Results:
     certificates: list[Certificate] = []
     for path in files.certificates:
         try:
-            certificates.append(certificate.load(path))
+            made = certificate.load(path)
         except UserError as error:
             problems.append(str(error))
+        else:
+            certificates += [made] if made.purpose == counted else []
     return Results(_cells(found, results, pooled=pooled), tuple(absent), tuple(problems), tuple(certificates), results)
 
 

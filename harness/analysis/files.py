@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from harness.machine import rehearsal
 from harness.porting.parity import certificate
 from harness.results import file_names
 from harness.results import record as records
@@ -45,8 +46,8 @@ def found_files(results: Path) -> FoundFiles:
             found.problems.append(f"{place / name}: a folder where a file should be")
         if records.FILE_NAME in names:
             found.records.append(place / records.FILE_NAME)
-        if file_names.ABSENT in names:
-            found.absent.append(place / file_names.ABSENT)
+        if (absent := rehearsal.named(file_names.ABSENT)) in names:
+            found.absent.append(place / absent)
         if place.name == certificate.FOLDER:
             found.certificates.extend(place / name for name in sorted(names) if name.endswith(".json"))
     return found

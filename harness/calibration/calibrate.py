@@ -16,6 +16,7 @@ from collectors.sampling.process import SamplerProcess
 from harness.calibration import store
 from harness.errors import UserError, nearest
 from harness.launch.turns import Say, turn
+from harness.machine import rehearsal
 from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
 from harness.power.recording import READY_S, check_writable
@@ -89,6 +90,7 @@ def calibrate(
         made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         half_period_s=wave.half_period_s,
         sensors=tuple(_sensor(log, sensor, wave) for sensor in log.sensors),
+        purpose=rehearsal.purpose(),
     )
     return made, store.save(made, results)
 

@@ -8,8 +8,9 @@ from collectors.regular_files import read_regular
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.machine import identity as machine
+from harness.machine import rehearsal
 from harness.results.checks import check_numbers
-from harness.results.record import MOST_BYTES
+from harness.results.record import MOST_BYTES, Purpose
 
 FOLDER = "calibration"
 
@@ -48,6 +49,7 @@ class Calibration(Frozen):
     made_at: str
     half_period_s: float
     sensors: tuple[SensorCalibration, ...]
+    purpose: Purpose = "measurement"
 
     @property
     def file_name(self) -> str:
@@ -92,4 +94,4 @@ def _read(path: Path) -> Calibration | None:
         check_numbers(calibration)
     except (OSError, ValueError):
         return None
-    return calibration
+    return calibration if calibration.purpose == rehearsal.purpose() else None

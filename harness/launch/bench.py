@@ -22,7 +22,7 @@ from harness.launch.preflight import problems_of
 from harness.launch.progress import BenchProgress, ReadingProgress
 from harness.launch.starting_weights import require_file, started_from
 from harness.launch.survey import Survey, survey
-from harness.machine import environment
+from harness.machine import environment, rehearsal
 from harness.results import deep_report, file_names
 from harness.results.record import MOST_BYTES, Environment, Record
 from harness.scenario import catalogue
@@ -207,9 +207,9 @@ def _prepare(folder: Path, matrix: Matrix, console: Console) -> None:
 
 def note_absent(folder: Path, matrix: Matrix, say: Callable[[str], None]) -> None:
     """Note the cells that cannot run beside earlier ones of a suite's folder. Raises UserError where that cannot be."""
-    path = folder / file_names.ABSENT
+    path = folder / rehearsal.named(file_names.ABSENT)
     try:
-        with folder_lock(folder / f".{file_names.ABSENT}.lock", say):
+        with folder_lock(folder / f".{path.name}.lock", say):
             noted = {_cell_key(entry): entry for entry in _read_absent(path)}
             for scenario in matrix.cells:
                 noted.pop(_cell_key(scenario), None)

@@ -33,6 +33,11 @@ def device_root() -> Path:
     return Path("/") if found is None else found / "root"
 
 
+def named(name: str) -> str:
+    """A name of a file that is made of or beside records, which tells a rehearsal's from those of measurements."""
+    return name if stage() is None else f"rehearsal-{name}"
+
+
 def titled(title: str) -> str:
     """A title of what is made of records, which tells a rehearsal from a measurement."""
     return title if stage() is None else f"{NOTICE}. {title}"

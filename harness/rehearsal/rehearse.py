@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from collectors import children
@@ -13,29 +14,36 @@ Command = tuple[str, ...]
 """As a user types it after `crosscast`."""
 
 
-def commands(
-    chip: str, suite: str, results: Path, *, parity: Sequence[str] = (), repeats: int | None = None, deep: bool = True
-) -> list[Command]:
-    """Doctor, certificates of PyTorch for these models, a bench with its tables, and what else is made of records.
+@dataclass(frozen=True)
+class Programme:
+    """What a rehearsal walks through: a suite, certificates of PyTorch for the models of `parity`, a deep look.
 
-    The doctor looks deep, too, unless that is left out.
+    `repeats` None is the suite's number of launches; `fresh` makes those again that an earlier rehearsal has made.
     """
-    here = ("--results", str(results))
-    times = () if repeats is None else ("--repeats", str(repeats))
-    return [
-        ("doctor", "--chip", chip, "--seconds", "3"),
-        *([("doctor", "--chip", chip, "--deep", *here)] if deep else []),
-        *(("parity", model, "--chip", chip, "--framework", "pytorch", *here) for model in parity),
-        ("bench", "--chip", chip, "--suite", suite, *times, *here),
-        ("figures", *here),
-        ("report", *here),
-        ("claims", *here),
-    ]
+
+    suite: str = "rehearsal"
+    parity: Sequence[str] = ()
+    repeats: int | None = None
+    deep: bool = True
+    fresh: bool = False
+
+    def commands(self, chip: str, results: Path) -> list[Command]:
+        """Doctor, certificates, a bench with its tables, and what else is made of records."""
+        here = ("--results", str(results))
+        times = () if self.repeats is None else ("--repeats", str(self.repeats))
+        again = ("--fresh",) if self.fresh else ()
+        return [
+            ("doctor", "--chip", chip, "--seconds", "3"),
+            *([("doctor", "--chip", chip, "--deep", *here)] if self.deep else []),
+            *(("parity", model, "--chip", chip, "--framework", "pytorch", *here) for model in self.parity),
+            ("bench", "--chip", chip, "--suite", self.suite, *times, *again, *here),
+            ("figures", *here),
+            ("report", *here),
+            ("claims", *here),
+        ]
 
 
-def rehearse(
-    chip: str, suite: str, folder: Path, *, parity: Sequence[str] = (), repeats: int | None = None, deep: bool = True
-) -> list[Command]:
+def rehearse(chip: str, programme: Programme, folder: Path) -> list[Command]:
     """Run every command, whatever became of those before it; those that failed.
 
     The stage is `folder`/stage and the results are in `folder`/results. Raises UserError where no stage can be set.
@@ -43,7 +51,7 @@ def rehearse(
     environment = set_stage(chip, folder.absolute() / "stage")
     say(f"{rehearsal.NOTICE}. Its files are in {folder}.")
     failed = []
-    for command in commands(chip, suite, folder / "results", parity=parity, repeats=repeats, deep=deep):
+    for command in programme.commands(chip, folder / "results"):
         say("")
         say(f"$ {' '.join(('crosscast', *command))}")
         if _run(command, environment):

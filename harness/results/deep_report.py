@@ -10,6 +10,8 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
+from harness.machine import rehearsal
+from harness.results.record import Purpose
 from harness.suggesting import command
 
 FOLDER, FILE_NAME = "doctor", "doctor.json"
@@ -47,6 +49,7 @@ class DeepReport(Frozen):
     crosscast_version: str
     took_s: float
     checks: tuple[Check, ...]
+    purpose: Purpose = Field(default="measurement", description="a rehearsal's report counts in rehearsals alone")
 
     def of(self, verdict: Verdict) -> tuple[Check, ...]:
         """The checks with a verdict."""
@@ -77,7 +80,8 @@ def remark(results: Path, chip: str, host: str, chip_file: str | None = None) ->
     asked = command("doctor", "--deep", "--chip", chip_file or chip, results=results)
     with contextlib.suppress(OSError, ValueError):
         report = DeepReport.model_validate_json(read_regular(path_of(results, chip, host), MOST_BYTES))
-        failed = ", ".join(f"{check.name} ({check.group})" for check in report.of("failed"))
-        when = report.made_at[:10]
-        return f"`{asked}` of {when} found what must be mended before a number counts: {failed}" if failed else None
+        if report.purpose == rehearsal.purpose():
+            failed = ", ".join(f"{check.name} ({check.group})" for check in report.of("failed"))
+            when = report.made_at[:10]
+            return f"`{asked}` of {when} found what must be mended before a number counts: {failed}" if failed else None
     return f"`{asked}` was never run on this host: it proves in five minutes that what is measured here can count"

@@ -136,7 +136,12 @@ def preset(model_name: str, preset_name: str) -> NamedPreset:
 def check_device(chip_name: str, expected: str | None, device_name: str) -> None:
     """Raise UserError where the device that a framework opened is not the chip, whose name `expected` is found in."""
     if expected is not None and not re.search(expected, device_name, re.IGNORECASE):
-        raise UserError(f"the device here is {device_name!r}, not a {chip_name}; choose CHIP= accordingly")
+        chip = Path(chip_name).stem
+        raise UserError(
+            f"the device here is {device_name!r}, not a {chip}; choose CHIP= accordingly, or, where it is one that "
+            f"drivers call by another name, add that to device_name in a copy of the chip's file and give CHIP=lab/"
+            f"{chip}.yaml"
+        )
 
 
 def _registered(name: Any) -> ModuleType:

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from collectors.base import Sensor
-from harness.doctor.deep import machine, run
+from harness.doctor.deep import child, machine, run
 from harness.doctor.deep.child import peak_of
+from harness.doctor.deep.plan import said as said_in
 from harness.doctor.deep.power import check_power
 from harness.doctor.deep.rendering import page
 from harness.doctor.deep.run import Ended
@@ -20,6 +21,7 @@ from harness.results.deep_report import Check, DeepReport, path_of, remark, save
 from harness.results.devices import Accelerator, Device, DeviceState
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig
+from harness.scenario.execution import EAGER, GRAPH
 
 GIB = 2**30
 A100 = Device(index=0, name="NVIDIA A100", power_cap_w=400)
@@ -142,6 +144,21 @@ def test_how_a_process_ended(ended, expected, said):
     (check,) = run._ending(PLAN, ended)
     assert verdict(check) == expected
     assert said in f"{check.found} {check.advice}"
+
+
+@pytest.mark.parametrize(("execution", "expected"), [(EAGER, "failed"), (GRAPH, "warning")])
+def test_what_no_suite_runs_unasked_may_not_open(monkeypatch, tmp_path, execution, expected):
+    """A graph of PyTorch needs a code generator that many images do not have."""
+
+    def refuse(*opened):
+        raise UserError("the package triton is not installed")
+
+    monkeypatch.setattr(child, "open_framework", refuse)
+    chip = catalogue.chip("ascend910b")
+    run._plan("ascend910b", chip, "pytorch", execution, (), tmp_path, 0.0).write(tmp_path)
+    child.main(tmp_path, "")
+    (check,) = (Check.model_validate(line["check"]) for line in said_in(tmp_path) if "check" in line)
+    assert (verdict(check), check.found) == (expected, "the package triton is not installed")
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -2,15 +2,22 @@
 
 import gzip
 import json
+import math
 import sys
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch.nn import functional as F
 
+from harness.doctor.deep.operators import check_operators
+from harness.frameworks.pytorch.loss_scaling import Scaling
+from harness.frameworks.pytorch.optimisers import leaves_overflows_out, make_optimiser
 from harness.frameworks.pytorch.profiling import TorchProfiler
 from harness.frameworks.pytorch.trainer import open_device
+from harness.models.operators.pytorch import device_of_build
+from harness.scenario.schema import OptimiserConfig
 
 name = sys.argv[1]
 opened = open_device(name)
@@ -56,6 +63,27 @@ def trained(where):
     return [parameter.detach().cpu() for parameter in network.parameters()]
 
 
+def overflowed(where):
+    """A weight after each of three steps, of which the gradient of the second is beyond float16, and the skips."""
+    parameter = torch.nn.Parameter(torch.ones(1, device=where))
+    optimiser = make_optimiser(OptimiserConfig(), [parameter], parameter.device, compiled=False)
+    scaling = Scaling("fp16", parameter.device.type)
+    scaling.start(optimiser)
+    after = []
+    for slope in (1.0, math.inf, 1.0):
+        optimiser.param_groups[0]["lr"] = 0.1
+        optimiser.zero_grad()
+        scaling.scaled((parameter * slope).sum()).backward()
+        scaling.update(optimiser, torch.nn.ParameterList([parameter]), clip_norm=1.0)
+        after.append(float(parameter.detach().cpu()))
+    return after, scaling.skipped_steps
+
+
+told["overflowed"] = {"host": overflowed("cpu"), "device": overflowed(device)}
+with device, mock.patch.object(torch, "get_default_device", return_value=torch.device("cpu")):
+    told["built on"] = device_of_build()
+told["leaves overflows out"] = leaves_overflows_out(device)
+told["operators"] = [check.model_dump() for check in check_operators(opened, name)]
 pairs = zip(trained("cpu"), trained(device), strict=True)
 told["furthest weight"] = max(float((ours - theirs).abs().max()) for ours, theirs in pairs)
 told["gelu"] = {

@@ -11,9 +11,16 @@ from harness.analysis.figures import rendered
 from harness.analysis.figures.style import new_figure
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.table import Section, Table
-from harness.machine import rehearsal
+from harness.calibration import store
+from harness.launch.bench import note_absent
+from harness.machine import environment, rehearsal
 from harness.machine.availability import device_files
-from tests.analysis.made_records import ResultsFolder, make_record
+from harness.porting.parity import certificate
+from harness.results import deep_report
+from harness.results.deep_report import Check, DeepReport
+from harness.scenario.matrix import Matrix
+from harness.scenario.scenario import Absent, PlannedCell
+from tests.analysis.made_records import ResultsFolder, make_certificate, make_record
 
 TABLE = Table("speed", "Speed", (Section("A group", ("a",), (("1",),)),), pd.DataFrame({"a": [1]}))
 
@@ -37,6 +44,57 @@ def test_tables_of_measurements_leave_rehearsals_out(results, monkeypatch):
 def test_tables_of_a_rehearsal_leave_measurements_out(results, monkeypatch):
     monkeypatch.setenv(rehearsal.VARIABLE, "/stage")
     assert launches(results) == [1]
+
+
+@pytest.mark.parametrize("made", ["measurement", "rehearsal"])
+@pytest.mark.parametrize("read", ["measurement", "rehearsal"])
+def test_what_stands_beside_records_counts_where_it_was_made(tmp_path, monkeypatch, made, read):
+    """Certificates, calibrations, deep looks and cells that could not run."""
+
+    def act(purpose):
+        if purpose == "rehearsal":
+            monkeypatch.setenv(rehearsal.VARIABLE, "/stage")
+        else:
+            monkeypatch.delenv(rehearsal.VARIABLE, raising=False)
+
+    act(made)
+    host, when = environment.host_digest(), "2026-01-02T03:04:05+00:00"
+    folder = tmp_path / "smoke"
+    folder.mkdir()
+    cell = {name: getattr(make_record().scenario, name) for name in PlannedCell.model_fields}
+    matrix = Matrix(suite="smoke", launches=1, cells=(), absent=(Absent(**cell, reason="no such chip"),))
+    note_absent(folder, matrix, lambda line: None)
+    certificate.save(make_certificate(purpose=rehearsal.purpose()), tmp_path)
+    calibration = store.Calibration(
+        chip="cpu",
+        collector="rapl",
+        host=host,
+        device_name="cpu",
+        framework="pytorch",
+        made_at=when,
+        half_period_s=3.0,
+        sensors=(),
+        purpose=rehearsal.purpose(),
+    )
+    store.save(calibration, tmp_path)
+    check = Check(group="machine", name="versions", verdict="failed", found="none", advice="install them")
+    look = DeepReport(
+        chip="cpu",
+        host=host,
+        made_at=when,
+        crosscast_version="0",
+        took_s=1.0,
+        checks=(check,),
+        purpose=rehearsal.purpose(),
+    )
+    deep_report.save(look, tmp_path)
+
+    act(read)
+    found = load_results(tmp_path)
+    counted = made == read
+    assert (len(found.certificates), len(found.absent), found.problems) == (counted, counted, ())
+    assert (store.load(tmp_path, "cpu", "rapl") is not None) == counted
+    assert ("must be mended" in deep_report.remark(tmp_path, "cpu", host)) == counted
 
 
 def test_every_table_of_a_rehearsal_says_so_in_its_name_and_titles(tmp_path, monkeypatch):

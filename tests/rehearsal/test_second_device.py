@@ -56,3 +56,27 @@ def test_the_plain_trace_of_an_npu_is_compressed_as_its_name_says(second_device)
     name, told = second_device
     if name == "npu":
         assert told["traced"] > 0
+
+
+def test_a_step_whose_gradients_overflowed_changes_nothing(second_device):
+    """Nor where the fused kernel reads no `found_inf`. Each update of Adam by one slope, clipped, is by lr = 0.1."""
+    name, told = second_device
+    assert told["leaves overflows out"] == (name != "npu")
+    for after, skipped in told["overflowed"].values():
+        assert after[0] == pytest.approx(0.9, abs=1e-6)
+        assert after[1] == after[0]
+        assert after[2] == pytest.approx(0.8, abs=1e-6)
+        assert skipped == 1
+
+
+def test_networks_are_built_for_it_though_an_old_torch_calls_the_host_its_default(second_device):
+    """Before 2.8 `torch.get_default_device` says nothing of the device of a `with` block."""
+    name, told = second_device
+    assert told["built on"] == name
+
+
+def test_the_deep_doctor_finds_every_operator_right_on_it(second_device):
+    """As it must where each operator lies on the device with all that it is made of."""
+    (check,) = second_device[1]["operators"]
+    assert check["verdict"] == "ok", check["found"]
+    assert "Fourier transform dft" in check["found"]

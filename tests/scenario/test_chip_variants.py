@@ -10,6 +10,7 @@ from harness.results.devices import Accelerator, Device
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig, ChipVariant, Figure
 from harness.scenario.variants import FIGURES, as_variant, variant_of, variant_remark
+from tests.shared import REPOSITORY
 
 GIB = 2**30
 DEVICES = {
@@ -81,6 +82,17 @@ def test_a_device_is_the_variant_that_its_name_says(chip_name, device):
 def test_another_chip_of_a_like_name_is_refused(chip_name, device):
     with pytest.raises(UserError, match=re.escape(device)):
         catalogue.check_device(chip_name, catalogue.chip(chip_name).device_name, device)
+
+
+def test_a_chip_that_its_driver_calls_by_another_name_runs_with_a_file_of_ones_own(tmp_path):
+    """The record has the name of the device, tables that of the chip."""
+    chip, device = catalogue.chip("dcu-z100l"), "Hygon C-3000"
+    with pytest.raises(UserError, match=re.escape("device_name in a copy of the chip's file and give CHIP=lab/dcu-z")):
+        catalogue.check_device("dcu-z100l", chip.device_name, device)
+    text = (REPOSITORY / "scenarios/chips/dcu-z100l.yaml").read_text()
+    own = tmp_path / "dcu-z100l.yaml"
+    own.write_text(text.replace("'Z100|gfx906|DCU'", "'Z100|gfx906|DCU|C-3000'"))
+    catalogue.check_device(str(own), catalogue.chip(str(own)).device_name, device)
 
 
 def test_the_driver_names_another_chip_or_two_variants_in_one_line():

@@ -125,7 +125,7 @@ def write(drawn: Illustration, folder: Path) -> tuple[Path, ...]:
     Raises UserError where they cannot be written.
     """
     make_folder(folder)
-    stem = file_stem(drawn.name if rehearsal.stage() is None else f"rehearsal-{drawn.name}")
+    stem = file_stem(rehearsal.named(drawn.name))
     paths = tuple(folder / f"{stem}.{suffix}" for suffix in ("pdf", "png", "csv"))
     for path in paths[:2]:
         write_atomically(path, rendered(drawn.figure, path.suffix[1:]))

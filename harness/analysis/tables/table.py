@@ -71,7 +71,7 @@ def rehearsed(table: Table) -> Table:
     if rehearsal.stage() is None:
         return table
     sections = tuple(replace(section, title=rehearsal.titled(section.title)) for section in table.sections)
-    return replace(table, name=f"rehearsal-{table.name}", title=rehearsal.titled(table.title), sections=sections)
+    return replace(table, name=rehearsal.named(table.name), title=rehearsal.titled(table.title), sections=sections)
 
 
 def print_table(table: Table, console: Console) -> None:

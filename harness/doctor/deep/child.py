@@ -36,8 +36,7 @@ def main(folder: Path, against: str) -> None:
         described = framework.describe()
         catalogue.check_device(plan.chip, plan.chip_file.device_name, described.device_name)
     except UserError as error:
-        advice = "see the rest of this page; nothing can be measured before that is mended"
-        voice.check(Check(group=plan.group, name="device", verdict="failed", found=str(error), advice=advice))
+        voice.check(_does_not_open(plan, str(error)))
         voice.done()
         return
     packages = ", ".join(f"{name} {version}" for name, version in described.packages.items())
@@ -81,11 +80,20 @@ def not_in_time(group: str, name: str) -> Check:
     )
 
 
+def _does_not_open(plan: ChildPlan, found: str) -> Check:
+    advice = "see the rest of this page; nothing can be measured before that is mended"
+    return _problem(plan, "device", found, advice)
+
+
 def _does_not_run(plan: ChildPlan, name: str, found: str) -> Check:
+    advice = "the message is the framework's own; nothing that needs this part can be measured here"
+    return _problem(plan, name, found, advice)
+
+
+def _problem(plan: ChildPlan, name: str, found: str, advice: str) -> Check:
     if plan.optional:
         advice = f"leave {plan.group} out of the suites here: no suite runs it unasked"
         return Check(group=plan.group, name=name, verdict="warning", found=found, advice=advice)
-    advice = "the message is the framework's own; nothing that needs this part can be measured here"
     return Check(group=plan.group, name=name, verdict="failed", found=found, advice=advice)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
+from harness.machine import rehearsal
 from harness.results.deep_report import DeepReport, Verdict
 
 WORDS: dict[Verdict, str] = {"ok": "ok", "warning": "WARNING", "failed": "FAILED"}
@@ -11,7 +12,7 @@ WORDS: dict[Verdict, str] = {"ok": "ok", "warning": "WARNING", "failed": "FAILED
 
 def page(report: DeepReport) -> Iterator[Table | str]:
     """A table of the checks in the order in which they were made, and how many there are of each verdict."""
-    title = f"Deep look at {report.chip} on host {report.host}, {report.made_at}"
+    title = rehearsal.titled(f"Deep look at {report.chip} on host {report.host}, {report.made_at}")
     table = Table("", "check", "found, and what to do", title=title, title_justify="left")
     group = ""
     for check in report.checks:

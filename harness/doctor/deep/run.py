@@ -22,6 +22,7 @@ from harness.errors import UserError
 from harness.faults import fault_in
 from harness.frameworks.support import cannot_execute
 from harness.launch.turns import Say, turn
+from harness.machine import rehearsal
 from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
 from harness.porting.parity.check import scenarios_of
@@ -93,6 +94,7 @@ def deep(
         crosscast_version=__version__,
         took_s=round(time.monotonic() - begun_s, 1),
         checks=tuple(map(_published, sorted(checks, key=_order(checks)))),
+        purpose=rehearsal.purpose(),
     )
 
 

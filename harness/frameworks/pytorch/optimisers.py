@@ -3,8 +3,9 @@
 Their methods import torch._dynamo to keep torch.compile out of themselves. That takes as long as importing PyTorch, and
 a step that runs operator by operator has nothing to keep out. What is computed is the same function of PyTorch's.
 
-On an NPU the fused kernel is that of AdamW alone, which without weight decay is Adam. Whether a device has its kernel
-is tried on one value before it is relied on.
+On an NPU the fused kernel is that of AdamW alone, which without weight decay is Adam. Whether a device has its kernel,
+and whether that leaves out a step whose gradients overflowed, is tried on one value before it is relied on: torch_npu's
+takes `found_inf` and does not read it (`_fused_adamw_` of op-plugin, which calls aclnnApplyAdamWV2).
 """
 
 import inspect
@@ -31,8 +32,11 @@ def make_optimiser(
 ) -> torch.optim.Optimizer:
     """The optimiser of parameters on a device; it is given its learning rate at every step."""
     kind, settings = optimiser_settings(config, device, compiled=compiled)
-    made: torch.optim.Optimizer = kind(parameters, **settings)
-    return made
+    made: Any = kind(parameters, **settings)
+    if settings["fused"] and not leaves_overflows_out(device):
+        made._step_supports_amp_scaling = False
+    optimiser: torch.optim.Optimizer = made
+    return optimiser
 
 
 def optimiser_settings(
@@ -56,16 +60,31 @@ def adam_kernel(device: torch.device) -> str:
     chosen = serving("adam", "auto", "pytorch", device.type)
     if chosen != "fused":
         return chosen
+    return "foreach" if _one_fused_update(device, found_inf=None) is None else chosen
+
+
+@cache
+def leaves_overflows_out(device: torch.device) -> bool:
+    """Whether the fused kernel of a device changes nothing in a step whose gradients overflowed.
+
+    Where it does not, a scaler of the loss has to ask the device before every step, as it does with foreach.
+    """
+    return _one_fused_update(device, found_inf=torch.ones((), device=device)) == 1.0
+
+
+def _one_fused_update(device: torch.device, found_inf: torch.Tensor | None) -> float | None:
+    """What the fused kernel makes of the value 1, None where it raises; a scaler of the loss tells it `found_inf`."""
     parameter = torch.nn.Parameter(torch.ones(1, device=device))
     parameter.grad = torch.ones_like(parameter)
     name = "adamw" if device.type in ONLY_ADAMW_IS_FUSED else "adam"
     kind: Any = optimiser_class(name, compiled=False)
     try:
-        kind([parameter], lr=0.1, fused=True).step()
-        parameter.detach().cpu()
+        optimiser = kind([parameter], lr=0.1, fused=True)
+        optimiser.found_inf = found_inf
+        optimiser.step()
+        return float(parameter.detach().cpu())
     except (RuntimeError, AttributeError, TypeError, ValueError):
-        return "foreach"
-    return chosen
+        return None
 
 
 def optimiser_class(name: str, *, compiled: bool) -> type[torch.optim.Optimizer]:

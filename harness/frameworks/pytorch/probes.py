@@ -18,7 +18,7 @@ from harness.models.operators.choices import Operator
 
 
 def _spectral(token_grid: tuple[int, int], rows: range, columns: range) -> Callable[[Tensor], Tensor]:
-    transform: Any = operators.plane_transform("auto", token_grid, rows, columns)
+    transform: Any = operators.plane_transform("auto", token_grid, rows, columns).to(operators.device_of_build())
     return lambda x: transform.inverse(transform(x))
 
 

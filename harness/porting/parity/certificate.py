@@ -11,7 +11,7 @@ from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.porting.parity.exchange import Described
 from harness.results.checks import check_numbers
-from harness.results.record import MOST_BYTES
+from harness.results.record import MOST_BYTES, Purpose
 from harness.scenario.execution import Precision, StoredExecution, execution_of_old
 from harness.scenario.labels import as_name, label
 from harness.scenario.schema import FrameworkName
@@ -90,6 +90,7 @@ class Certificate(Frozen):
     made_at: str = Field(description="UTC, ISO 8601")
     crosscast_version: str
     host: str
+    purpose: Purpose = Field(default="measurement", description="what a rehearsal certifies counts in rehearsals alone")
 
     @model_validator(mode="before")
     @classmethod

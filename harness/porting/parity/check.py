@@ -11,7 +11,7 @@ from harness.errors import UserError
 from harness.frameworks.support import cannot_execute
 from harness.launch.survey import matrix_of
 from harness.launch.turns import turn
-from harness.machine import environment
+from harness.machine import environment, rehearsal
 from harness.porting.parity.certificate import Certificate, Level
 from harness.porting.parity.exchange import Answer, ParityPlan, Reference, Trial, answer_path
 from harness.porting.parity.judging import FACTOR, FACTOR_LOWERED, diagnose, judge, levels
@@ -150,6 +150,7 @@ def _certificate(
         made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         crosscast_version=__version__,
         host=environment.host_digest(),
+        purpose=rehearsal.purpose(),
     )
 
 

@@ -1,6 +1,7 @@
 """In the place of Huawei's torch_npu: a device `npu` with memory of its own, whose operators run on the host.
 
-As on the chip, torch.nn.functional.gelu computes the form with tanh, whatever it is told.
+As on the chip, torch.nn.functional.gelu computes the form with tanh, whatever it is told, and the fused AdamW updates
+parameters in spite of gradients that overflowed.
 """
 
 import ctypes
