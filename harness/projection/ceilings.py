@@ -32,6 +32,14 @@ class Ceilings:
     link: float | None = None
     cap_w: float | None = None
 
+    def of_rank(self, ranks: int) -> "Ceilings":
+        """Those of one of so many ranks that divide the cores of a CPU and the bandwidth of its memory."""
+        return replace(
+            self,
+            peak={number_format: rate / ranks for number_format, rate in self.peak.items()},
+            bandwidth=self.bandwidth / ranks,
+        )
+
 
 class HostCeilings(Frozen):
     """What was measured on the CPU of a host."""

@@ -12,6 +12,7 @@ from harness.errors import UserError
 from harness.launch.fitting import with_memory
 from harness.models.domain import Domain
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
+from harness.models.operations import NumberFormat
 from harness.projection import memory as memories
 from harness.projection import power as powers
 from harness.projection.ceilings import GIGA, Ceilings, missing, of_chip
@@ -195,9 +196,16 @@ class Projector:
         return Projection(subject, tuple(rows), tuple(points))
 
     def ceilings(self, subject: Subject, *works: Work) -> Ceilings:
-        """Those of the chip in the formats of some work. Raises UserError where one is not known."""
-        formats = {name for work in works for name in formats_of(work)}
-        world, target = subject.execution.world, self.target
+        """Those of a device in the formats of some work: of a CPU, what each rank on its node has of it.
+
+        Raises UserError where one is not known.
+        """
+        world = subject.execution.world
+        found = self._of_chip({name for work in works for name in formats_of(work)}, world)
+        return found.of_rank(world.devices // world.nodes) if self.target.chip.is_host else found
+
+    def _of_chip(self, formats: set[NumberFormat], world: World) -> Ceilings:
+        target = self.target
         if target.place is None:
             return of_chip(target.chip, target.file, formats, devices=world.devices)
         found = next(each.ceilings for each in self.evidence.steps if each.chip == target.place)
@@ -227,14 +235,15 @@ class Projector:
         The time of what is sent does not depend on the efficiencies, so that only the rest has an interval.
         """
         one = replace(subject, execution=subject.execution.model_copy(update={"world": World()}))
-        work = one.step(stage, epoch)
+        work, shared = one.step(stage, epoch), subject.step(stage, epoch)
         alone = self._seconds(work, self.ceilings(one, work))
         assert together.point is not None
-        more, factor = together.point - alone, self.validation.of(TRAINING).factor
-        point, low, high = (alone * each / (alone * each + more) for each in (1.0, 1 / factor, factor))
+        sent = self._sent_s(shared, self.ceilings(subject, shared))
+        own, factor = together.point - sent, self.validation.of(TRAINING).factor
+        point, low, high = (alone * each / (own * each + sent) for each in (1.0, 1 / factor, factor))
         basis = together.basis
         if self.target.chip.is_host:
-            basis += "; not counted: ranks of a CPU add up what they receive with the cores that compute"
+            basis += "; each rank has its part of the cores and of the bandwidth; not counted: what waits for the other"
         return Projected(f"scaling, {together.what}", "fraction", point, low, high, basis)
 
     def _time(self, what: str, work: Work, activity: str, subject: Subject) -> Projected:
@@ -245,10 +254,18 @@ class Projector:
         return within(what, "s", point, trials.factor, trials.said, no_higher=roof)
 
     def _seconds(self, work: Work, ceilings: Ceilings) -> float:
+        return self.efficiencies.step_s(work, ceilings, self._launch_s(ceilings))
+
+    def _sent_s(self, work: Work, ceilings: Ceilings) -> float:
+        """The time of what goes over the link."""
+        sent = Work(tuple(each for each in work.operations if each.operation.kind == "collective"))
+        return self._seconds(sent, ceilings)
+
+    def _launch_s(self, ceilings: Ceilings) -> float:
         place = self.target.place
         cost = self.efficiencies.launch_s[place] if place else ceilings.launch_s
         assert cost is not None
-        return self.efficiencies.step_s(work, ceilings, cost)
+        return cost
 
     def _epoch(self, subject: Subject, stage: Stage, first: int) -> Row:
         """The mean over the epochs of a stage, whose steps differ where tokens are hidden."""
@@ -274,7 +291,8 @@ class Projector:
 
     def _energy(self, work: Work, step: Projected, subject: Subject) -> Row:
         what = f"energy, {step.what}"
-        chip, devices = self.target.chip, subject.execution.world.devices
+        chip, world = self.target.chip, subject.execution.world
+        chips = world.nodes if chip.is_host else world.devices
         if lacking := list(missing({"idle_power_w": chip.idle_power_w, "power_cap_w": chip.power_cap_w})):
             return Refused(what, f"{self.target.file} gives no {'; no '.join(lacking)}: fill that in there")
         assert chip.idle_power_w
@@ -283,7 +301,7 @@ class Projector:
         assert step.point is not None
         assert step.low is not None
         assert step.high is not None
-        idle_w, cap_w = devices * chip.idle_power_w.value, devices * chip.power_cap_w.value
+        idle_w, cap_w = chips * chip.idle_power_w.value, chips * chip.power_cap_w.value
         bounds = idle_w * step.low, cap_w * step.high
         use = powers.fitted(self.evidence.power)
         if use is None:

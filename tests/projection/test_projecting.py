@@ -155,6 +155,31 @@ def test_several_devices_need_a_link_and_take_longer_by_what_they_send(results, 
     assert float(scaling["projected_low"]) < alone / together < float(scaling["projected_high"]) < 1
 
 
+def test_ranks_of_one_cpu_divide_its_cores_and_its_bandwidth_and_take_its_power_once(results, tmp_path):
+    """Two ranks of a CPU compute as one does on a CPU of half its rates, and then send."""
+    plant(results)
+    options = ("--model", "fourcastnet", "--preset", "tiny")
+    whole, half = tmp_path / "whole.yaml", tmp_path / "half.yaml"
+    of_cpu = OWN_CHIP.replace("device: cuda", "device: cpu") + "link_gb_s: {value: 10, source: ours}\n"
+    whole.write_text(of_cpu)
+    half.write_text(of_cpu.replace("value: 20,", "value: 10,").replace("value: 2000,", "value: 1000,"))
+    run(results, "--chip", str(half), *options)
+    of_half = float(rows(results, "half")["training step"]["projected"])
+    run(results, "--chip", str(whole), *options)
+    alone = float(rows(results, "whole")["training step"]["projected"])
+    run(results, "--chip", str(whole), "--devices", "2", *options)
+    found = rows(results, "whole")
+    step = found["training step"]
+    preset = catalogue.preset("fourcastnet", "tiny").preset
+    domain = domain_of(catalogue.data("rossby"), preset.grid)
+    sent_s = 4 * sum(each.size for each in fourcastnet.parameters(preset.network, domain)) / 10e9 + 2 * 5e-6
+    assert float(step["projected"]) == pytest.approx(of_half + sent_s, rel=1e-6)
+    assert float(found["scaling, training step"]["projected"]) == pytest.approx(alone / float(step["projected"]))
+    energy = found["energy, training step"]
+    assert float(energy["projected_low"]) == pytest.approx(50 * float(step["projected_low"]))
+    assert float(energy["projected_high"]) == pytest.approx(400 * float(step["projected_high"]))
+
+
 def test_a_chip_with_records_needs_a_link_for_several_devices_too(results):
     plant(results)
     _, refusal = run(results, "--chip", "cpu", "--model", "fourcastnet", "--preset", "tiny", "--devices", "2")
