@@ -1,6 +1,7 @@
-"""Child process: `peer_cost.py MODEL SIZE` prints JSON, seconds of training steps of ours and PhysicsNeMo's, by turns.
+"""Child process: `peer_cost.py PEER MODEL SIZE` prints JSON, seconds of training steps of ours and a peer's, by turns.
 
-Both get the same fields and Adam; GraphCast has the same grid, mesh and widths, and nearly the same number of edges.
+PEER is `physicsnemo`, or `published` for the networks as they were published. Both sides get the same fields and Adam;
+PhysicsNeMo's GraphCast has the same grid, mesh and widths, and nearly the same number of edges.
 """
 
 import json
@@ -16,7 +17,8 @@ from harness.scenario.execution import EAGER
 from harness.scenario.schema import OptimiserConfig
 from tests.models.domains import make_domain
 
-CHANNELS, ROUNDS = 20, 7
+CHANNELS = 20
+ROUNDS = {"small": 24, "large": 12, "wide": 8}
 SIZES = {
     "graphcast": {
         "small": ((46, 90), 1, {"mesh_refinement": 3, "latent_size": 128, "message_steps": 4}),
@@ -25,41 +27,77 @@ SIZES = {
     "fourcastnet": {
         "small": ((32, 64), 8, {"patch_size": 4, "embed_dim": 64, "depth": 4}),
         "large": ((64, 128), 4, {"patch_size": 4, "embed_dim": 256, "depth": 4}),
+        "wide": ((360, 720), 1, {"patch_size": 8, "embed_dim": 768, "depth": 2}),
+    },
+    "aigoms": {
+        "small": (
+            (32, 64),
+            8,
+            {"patch_size": 4, "embed_dim": 64, "decoder_embed_dim": 128, "depth": 4, "decoder_depth": 4},
+        ),
+        "large": (
+            (64, 128),
+            4,
+            {"patch_size": 4, "embed_dim": 128, "decoder_embed_dim": 256, "depth": 4, "decoder_depth": 4},
+        ),
+        "wide": (
+            (360, 720),
+            1,
+            {"patch_size": 8, "embed_dim": 512, "decoder_embed_dim": 1024, "depth": 1, "decoder_depth": 1},
+        ),
     },
 }
 
 
-def main(model, size):
+def main(peer, model, size):
     """Alternate, so that what else the machine does slows both."""
-    grid, samples, settings = SIZES[model][size]
-    package = architecture(model)
-    network, domain = package.Network(**settings), make_domain(grid, CHANNELS, latitude=np.linspace(90, -90, grid[0]))
-    inputs = domain.inputs(package.input_spec(network))
-    random = np.random.default_rng(0)
-    x, target = (random.standard_normal((samples, c, *grid)).astype(np.float32) for c in (inputs, CHANNELS))
-    steps = {"ours": ours(package, network, domain, x, target), "theirs": theirs(model, network, grid, x, target)}
+    package, network, domain, x, target = subject(model, size)
+    module = {"physicsnemo": of_physicsnemo, "published": as_published}[peer](package, network, domain)
+    framework = opened(package, network, domain, ROUNDS[size] + 1)
+    steps = {"ours": ours(framework, x, target), "theirs": theirs(module, x, target)}
+    print(json.dumps(by_turns(steps, ROUNDS[size])))
+
+
+def by_turns(steps, rounds):
+    """Seconds of each step in each round, after one that does not count: forth in one round and back in the next."""
     seconds = {name: [] for name in steps}
-    for turn in range(ROUNDS + 1):
+    for turn in range(rounds + 1):
         for name in sorted(steps, reverse=turn % 2 == 1):
             begun_s = perf_counter()
             steps[name]()
             seconds[name].append(perf_counter() - begun_s)
-    print(json.dumps({name: each[1:] for name, each in seconds.items()}))
+    return {name: each[1:] for name, each in seconds.items()}
 
 
-def ours(package, network, domain, x, target):
+def subject(model, size):
+    """The package of a model, a network of it, its domain, and fields to train with: inputs and targets."""
+    grid, samples, settings = SIZES[model][size]
+    package, random = architecture(model), np.random.default_rng(0)
+    network, domain = package.Network(**settings), make_domain(grid, CHANNELS, latitude=np.linspace(90, -90, grid[0]))
+    channels = domain.inputs(package.input_spec(network)), CHANNELS
+    x, target = (random.standard_normal((samples, count, *grid)).astype(np.float32) for count in channels)
+    return package, network, domain, x, target
+
+
+def opened(package, network, domain, steps):
+    """PyTorch with a network of this harness, for so many training steps."""
     framework = open_framework("pytorch", "cpu", EAGER)
     framework.build(package, network, domain)
     framework.load(draw(package.parameters(network, domain), 0))
-    framework.start_stage(OptimiserConfig(), np.full(ROUNDS + 1, 1e-4), 1)
+    framework.start_stage(OptimiserConfig(), np.full(steps, 1e-4), 1)
+    return framework
+
+
+def ours(framework, x, target):
+    """A training step of this harness."""
     x, targets = framework.put(x), framework.put(target[None])
     return lambda: framework.train_step(x, targets)
 
 
-def theirs(model, network, grid, x, target):
+def theirs(module, x, target):
+    """A training step of a module."""
     import torch
 
-    module = {"graphcast": graphcast, "fourcastnet": afno}[model](network, grid, x.shape[1])
     optimiser = torch.optim.Adam(module.parameters(), 1e-4, fused=True)
     x, target = torch.from_numpy(x), torch.from_numpy(target)
 
@@ -69,6 +107,34 @@ def theirs(model, network, grid, x, target):
         optimiser.step()
 
     return step
+
+
+def as_published(package, network, domain):
+    """FourCastNet or AI-GOMS as tests/benchmarks/published_networks.py restates them, with weights of ours."""
+    import torch
+
+    from harness.models.aigoms.config import positions
+    from tests.benchmarks import published_networks
+
+    if hasattr(network, "decoder_embed_dim"):
+        widths, token_grid = (network.embed_dim, network.decoder_embed_dim), network.token_grid(domain.grid)
+        inputs = domain.inputs(package.input_spec(network))
+        places = (torch.from_numpy(positions(width, token_grid))[None] for width in widths)
+        module = published_networks.AIGOMS(network, inputs, domain.outputs, *places)
+    else:
+        module = published_networks.FourCastNet(network, domain.grid, domain.outputs)
+    weights = draw(package.parameters(network, domain), 0)
+    module.load_state_dict({name: torch.from_numpy(values) for name, values in weights.items()})
+    return module
+
+
+def of_physicsnemo(package, network, domain):
+    """PhysicsNeMo's AFNO or GraphCast."""
+    from tests.benchmarks.peer_stand_ins import install
+
+    install()
+    make = graphcast if hasattr(network, "mesh_refinement") else afno
+    return make(network, domain.grid, domain.inputs(package.input_spec(network)))
 
 
 def graphcast(network, grid, inputs):
@@ -93,7 +159,4 @@ def afno(network, grid, inputs):
 
 
 if __name__ == "__main__":
-    from tests.benchmarks.peer_stand_ins import install
-
-    install()
     main(*sys.argv[1:])

@@ -1,36 +1,72 @@
-"""Training steps of ours over those of published packages, in one process by turns: see peers.txt.
+"""Training steps of ours beside those of published networks and of their own matrix products, in one process by turns.
 
-Skipped where CROSSCAST_PEERS does not name the folder into which they were installed.
+Those of PhysicsNeMo are skipped where CROSSCAST_PEERS does not name the folder into which it was installed (peers.txt).
 """
 
 import json
 import os
 import subprocess
 import sys
-from statistics import median
 
 import pytest
 
+from harness.analysis.statistics import Ratio, ratio_of_medians
 from tests.shared import REPOSITORY
 
 PEERS = os.environ.get("CROSSCAST_PEERS")
 
-SLOWEST = {"graphcast": {"small": 1.0, "large": 0.75}, "fourcastnet": {"small": 1.0, "large": 1.0}}
+SLOWEST = {
+    ("physicsnemo", "graphcast", "small"): 1.0,
+    ("physicsnemo", "graphcast", "large"): 0.75,
+    ("physicsnemo", "fourcastnet", "small"): 1.0,
+    ("physicsnemo", "fourcastnet", "large"): 1.0,
+    ("published", "fourcastnet", "small"): 1.0,
+    ("published", "fourcastnet", "large"): 1.0,
+    ("published", "fourcastnet", "wide"): 1.0,
+    ("published", "aigoms", "small"): 1.0,
+    ("published", "aigoms", "large"): 1.0,
+    ("published", "aigoms", "wide"): 1.0,
+}
 """Ratios above which something has become slow."""
 
+LEAST_OF_PRODUCTS = {("fourcastnet", "wide"): 0.75, ("aigoms", "wide"): 0.7}
+"""Shares of dense products in a step below which something else has become slow."""
 
-@pytest.mark.skipif(PEERS is None, reason="CROSSCAST_PEERS names no folder: see tests/benchmarks/peers.txt")
-@pytest.mark.parametrize("size", ["small", "large"])
-@pytest.mark.parametrize("model", SLOWEST)
-def test_training_steps_over_those_of_physicsnemo(benchmark, model, size):
-    def measure() -> dict[str, list[float]]:
-        command = [sys.executable, "-m", "tests.benchmarks.peer_cost", model, size]
-        environment = {**os.environ, "PYTHONPATH": str(PEERS)}
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900, env=environment)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[-1])
 
-    found = benchmark.pedantic(measure, rounds=1)
-    ratio = median(ours / theirs for ours, theirs in zip(found["ours"], found["theirs"], strict=True))
-    benchmark.extra_info |= {"ours_s": median(found["ours"]), "theirs_s": median(found["theirs"]), "ratio": ratio}
-    assert ratio < SLOWEST[model][size]
+@pytest.mark.parametrize(("peer", "model", "size"), SLOWEST)
+def test_training_steps_over_those_of_a_peer(benchmark, peer, model, size):
+    if peer == "physicsnemo" and PEERS is None:
+        pytest.skip("CROSSCAST_PEERS names no folder: see tests/benchmarks/peers.txt")
+    found = benchmark.pedantic(lambda: seconds("peer_cost", peer, model, size), rounds=1)
+    ratio = over(found["ours"], found["theirs"])
+    benchmark.extra_info |= {**found, "ratio": ratio.ratio, "low": ratio.low, "high": ratio.high}
+    assert ratio.ratio < SLOWEST[peer, model, size]
+
+
+@pytest.mark.parametrize(("model", "size"), LEAST_OF_PRODUCTS)
+def test_products_over_training_steps(benchmark, model, size):
+    found = benchmark.pedantic(lambda: seconds("product_cost", model, size), rounds=1)
+    share = over(found["dense"], found["step"])
+    benchmark.extra_info |= {**found, "share": share.ratio, "low": share.low, "high": share.high}
+    assert share.ratio > LEAST_OF_PRODUCTS[model, size]
+
+
+def seconds(measurement: str, *arguments: str) -> dict[str, list[float]]:
+    """What a child process has measured, round by round."""
+    command = [sys.executable, "-m", f"tests.benchmarks.{measurement}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": PEERS or ""}
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def over(costs: list[float], others: list[float]) -> Ratio:
+    """Their ratio, of pairs of rounds that went forth and back."""
+    ratio = ratio_of_medians(*(dict(enumerate(a + b for a, b in pairs(each))) for each in (costs, others)))
+    assert ratio is not None
+    return ratio
+
+
+def pairs(rounds: list[float]) -> list[tuple[float, float]]:
+    """The first and second, the third and fourth and so on."""
+    return list(zip(rounds[::2], rounds[1::2], strict=True))
