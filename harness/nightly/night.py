@@ -13,7 +13,14 @@ from harness.files import write_atomically
 from harness.history.statuses import DID_NOT_RUN, MEANING
 from harness.launch.folder_lock import folder_lock
 from harness.launch.schedulers import Task, scheduler_of
-from harness.launch.submission.blocks import devices_of, with_absolute_files, with_pythons, yaml_of
+from harness.launch.submission.blocks import (
+    Demand,
+    demand_of,
+    largest_world,
+    with_absolute_files,
+    with_pythons,
+    yaml_of,
+)
 from harness.launch.submission.state import BlockState
 from harness.nightly import listing
 from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of
@@ -24,6 +31,7 @@ from harness.nightly.rounds import Rounds, Side, SideName
 from harness.scenario import catalogue
 from harness.scenario.bounded_yaml import build, root_node
 from harness.scenario.names import BASELINE_MOVES
+from harness.scenario.scenario import Selection
 from harness.scenario.sites import SiteConfig
 
 SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
@@ -116,7 +124,7 @@ class Nights:
         for name, place in places.items():
             check_out(self._repository, commits[name], place)
             self._say(f"{name}: {commits[name][:12]} in {place}")
-        own, devices = self._suite(suite, places, accelerator=accelerator)
+        own, demand = self._suite(suite, places, accelerator=accelerator)
         wheels = self._root / "wheels"
         made = [environment_of(place, self._site, accelerator=accelerator, wheels=wheels) for place in places.values()]
         (folder / JOB).mkdir(parents=True, exist_ok=True)
@@ -130,7 +138,9 @@ class Nights:
             launches=self._site.night.launches,
             scheduler=self._site.scheduler,
             options=options,
-            devices=devices,
+            devices=demand.devices,
+            nodes=demand.nodes,
+            container=self._site.container,
             visible_devices=visible,
             variables=self._site.variables,
             writes=self._site.results,
@@ -150,24 +160,30 @@ class Nights:
         night.write(folder)
         return night
 
-    def _suite(self, suite: str, places: Mapping[SideName, Path], *, accelerator: bool) -> tuple[Any, int]:
-        """The content of a suite that is a file, None of one that each checkout has; the accelerators that it takes.
+    def _suite(self, suite: str, places: Mapping[SideName, Path], *, accelerator: bool) -> tuple[Any, Demand]:
+        """The content of a suite that is a file, None of one that each checkout has; what its launches take.
 
         Raises UserError where a checkout has none of the name, and where it does not fit the site.
         """
         if suite.endswith((".yaml", ".yml")):
             catalogue.suite(suite)
             content = with_absolute_files(build(Path(suite), root_node(Path(suite))))
-            return content, devices_of(content, f"suite {Path(suite).stem!r}", self._site, accelerator=accelerator)
-        devices = []
+            return content, self._demand(content, suite, f"suite {Path(suite).stem!r}", accelerator=accelerator)
+        demands = []
         for name, place in places.items():
             there = {path.stem: path for path in (place / "scenarios" / "suites").glob("*.yaml")}
             if suite not in there:
                 raise UserError(f"suite {suite!r} is not in the commit of the {name}; {nearest(suite, there)}")
             content = build(there[suite], root_node(there[suite]))
             what = f"suite {suite!r} of the {name}"
-            devices.append(devices_of(content, what, self._site, accelerator=accelerator))
-        return None, max(devices)
+            demands.append(self._demand(content, str(there[suite]), what, accelerator=accelerator))
+        return None, Demand(*map(max, zip(*demands, strict=True)))
+
+    def _demand(self, content: Any, path: str, what: str, *, accelerator: bool) -> Demand:
+        """What `demand_of` finds; of several nodes only where the suite is one for this crosscast, too."""
+        if largest_world(content, "nodes") > 1:
+            catalogue.suite(path)
+        return demand_of(content, what, self._site, Selection(), accelerator=accelerator)
 
     def _chip_facts(self) -> tuple[bool, str | None]:
         chip = catalogue.chip(self._site.chip)
@@ -211,9 +227,10 @@ class Nights:
             changed = night.model_copy(update={"step": "measured"})
             changed.write(folder)
             return changed
-        devices = Rounds.read(folder / JOB).devices
+        rounds = Rounds.read(folder / JOB)
         with stopping.held():
-            jobs = scheduler.submit([Task(FUNCTION, folder / JOB)], folder / JOB, f"crosscast {night.name}", devices)
+            task, name = Task(FUNCTION, folder / JOB), f"crosscast {night.name}"
+            jobs = scheduler.submit([task], folder / JOB, name, rounds.devices, rounds.nodes)
             changed = night.model_copy(update={"step": "submitted", "jobs": (*night.jobs, *jobs), "judge": None})
             try:
                 changed.write(folder)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from harness import stopping
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
+from harness.launch.nodes.allocation import CONTAINER
 from harness.launch.schedulers import is_running
 from harness.launch.submission.carrying import Carrier, node_folder
 from harness.launch.submission.claim import ClaimFile
@@ -49,7 +51,9 @@ class Rounds(Frozen):
     launches: int
     scheduler: str
     options: tuple[str, ...] = Field(default=(), description="further words of `crosscast bench`")
-    devices: int = 0
+    devices: int = Field(default=0, description="accelerators that a launch takes at most on each node")
+    nodes: int = Field(default=1, description="nodes that a launch takes at most")
+    container: tuple[str, ...] = Field(default=(), description="the site's command that runs another in the image")
     visible_devices: str | None = None
     variables: dict[str, str] = Field(default_factory=dict)
     writes: Results = Results()
@@ -83,6 +87,7 @@ def run_night(folder: Path) -> int:
     rounds = Rounds.read(folder)
     set_missing(rounds.variables)
     os.environ[stopping.IN_A_JOB] = this_job()
+    os.environ[CONTAINER] = shlex.join(rounds.container)
     lacking: dict[str, str] = {}
     claim = ClaimFile(folder, "claim")
     state = _begun(rounds, folder)

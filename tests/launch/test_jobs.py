@@ -13,7 +13,7 @@ from harness.launch.bench import Outcome
 from harness.launch.schedulers import running, scheduler_of, slurm
 from harness.launch.schedulers.local import Local
 from harness.launch.submission import job, ledger
-from harness.launch.submission.blocks import Block, devices_of
+from harness.launch.submission.blocks import Block, demand_of
 from harness.launch.submission.claim import ClaimFile, LostClaim
 from harness.launch.submission.state import BlockState
 from harness.launch.submission.submit import submit
@@ -186,8 +186,8 @@ def test_a_program_of_slurm_that_cannot_be_started_is_one_line(tmp_path, monkeyp
 def test_devices_count_as_the_suite_reads_them(tmp_path, written, devices):
     content = yaml.safe_load(f"{{models: [], devices: {written}}}")
     site = SiteConfig(title="t", scheduler="local", devices_per_node=8)
-    assert devices_of(content, "it", site, accelerator=True) == devices
-    assert devices_of(content, "it", site, accelerator=False) == 0
+    assert demand_of(content, "it", site, Selection(), accelerator=True) == (1, devices)
+    assert demand_of(content, "it", site, Selection(), accelerator=False) == (1, 0)
     if devices > 1:
         fields = {"models": [{"model": "fourcastnet", "preset": "tiny"}], "frameworks": [{"framework": "pytorch"}]}
         numbers = content["devices"] if isinstance(content["devices"], list) else [content["devices"]]
@@ -195,4 +195,4 @@ def test_devices_count_as_the_suite_reads_them(tmp_path, written, devices):
     small = SiteConfig(title="t", scheduler="local", devices_per_node=1)
     if devices > 1:
         with pytest.raises(UserError, match=f"it takes {devices} devices, and a node of this site has 1"):
-            devices_of(content, "it", small, accelerator=True)
+            demand_of(content, "it", small, Selection(), accelerator=True)

@@ -28,6 +28,7 @@ from tests.launch.processes import is_gone, pid_in, wait_until
 from tests.nightly.conftest import JUDGED, git
 
 SUITE = "models: [{model: fourcastnet, preset: tiny}]\nframeworks: [{framework: pytorch}]\nlaunches: 1\n"
+FAR = "execution: {world: {devices: 2}}\naxes: {world.nodes: [1, 2]}\n"
 BENCH = """
 import json, pathlib, sys
 with (pathlib.Path(__file__).parents[1] / "asked.json").open("a") as file:
@@ -234,7 +235,8 @@ def test_the_job_that_would_go_on_with_a_night_that_was_given_up_leaves_the_newe
     [
         ("of-two", None, {}, "suite 'of-two' is not in the commit of the baseline; did you mean 'of-one'?"),
         ("wide.yaml", SUITE + "devices: [1, '4']\n", {"devices_per_node": 2}, "takes 4 devices, and a node of this"),
-        ("far.yaml", SUITE + "axes: {world.nodes: [1, 2]}\n", {}, "takes several nodes, and a night runs on one"),
+        ("far.yaml", SUITE + FAR, {"scheduler": "local", "time_limit_min": None}, "takes 2 nodes, and a local site"),
+        ("far.yaml", SUITE + FAR, {"results": {"place": "node", "scratch": "/scratch"}}, "must see one folder"),
         ("gone.yaml", None, {}, "gone.yaml: no such file"),
         ("own", None, {"chip": "a100", "gres": {"h100": "gpu"}}, "gres of the site 'lab' has no entry for chip 'a100'"),
     ],

@@ -231,16 +231,6 @@ def demand_of(suite: Any, what: str, site: SiteConfig, selection: Selection, *, 
     return Demand(nodes, devices_on_node(most, what, site, accelerator=accelerator))
 
 
-def devices_of(suite: Any, what: str, site: SiteConfig, *, accelerator: bool) -> int:
-    """The accelerators that a launch of a suite's content takes at most on its only node: 0 on a chip that is none.
-
-    Raises UserError, which calls the content `what`, where one node is not enough, and what `devices_on_node` raises.
-    """
-    if largest_world(suite, "nodes") > 1:
-        raise UserError(f"{what} takes several nodes, and a night runs on one: take nodes: 1")
-    return devices_on_node(largest_world(suite, "devices"), what, site, accelerator=accelerator)
-
-
 def devices_on_node(devices: int, what: str, site: SiteConfig, *, accelerator: bool) -> int:
     """As many accelerators on a node, 0 on a chip that is none.
 
