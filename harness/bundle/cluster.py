@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from harness.launch.nodes.messages import TERMS
 from harness.launch.submission import ledger, state
+from harness.results.file_names import NODE_TERMS
 from harness.results.record import FILE_NAME as RECORD
 
-HOSTS = {state.FILE_NAME: "node", ledger.FILE_NAME: "host", TERMS: "address"}
+HOSTS = {state.FILE_NAME: "node", ledger.FILE_NAME: "host", NODE_TERMS: "address"}
 """The files that name a host, with the field that does."""
 
 USERS = {ledger.FILE_NAME: "user"}

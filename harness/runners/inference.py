@@ -1,6 +1,6 @@
 """Inference: latency of a single step, and an autoregressive rollout scored by lead time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Literal
@@ -9,6 +9,7 @@ import numpy as np
 
 from harness.data.dealing import Share
 from harness.data.land import land_of
+from harness.data.source import Source
 from harness.data.windows import Fields, Rollout, Windows
 from harness.frameworks.base import Framework
 from harness.results import error_maps, forecast, spectra
@@ -95,29 +96,7 @@ def rollout(
     infinite or NaN, and the others are what they are.
     """
     source, ranks = windows.source, framework.ranks
-    method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
-    land = land_of(source) if any(region.surface for region in config.bounded_regions) else None
-    tables = [
-        SkillTable(
-            Scorer(
-                source.channels,
-                source.latitude,
-                source.mask,
-                longitude=source.longitude,
-                method=method,
-                region=region,
-                land=land,
-            )
-        )
-        for region in (None, *config.bounded_regions)
-    ]
-    units = dict(zip(source.channels, source.units, strict=True))
-    beside: dict[str, ErrorMap | Spectral] = {error_maps.FILE_NAME: ErrorMap(source)}
-    spectral = source.channels, source.units, source.latitude, source.mask
-    if no_spectra(source.longitude, source.mask) is None:
-        beside[spectra.FILE_NAME] = ZonalSpectra(*spectral)
-    if none_by_degree(source.latitude, source.longitude, source.mask) is None:
-        beside[spectra.BY_DEGREE_FILE_NAME] = DegreeSpectra(*spectral)
+    tables, beside = _skill_tables(source, config), _kept_beside(source)
     share = Share(ranks.rank.number, ranks.rank.size)
     for start in windows.rollouts("test", config.lead_steps, config.rollout_batch_size, share):
         x = start.inputs
@@ -139,10 +118,36 @@ def rollout(
     if folder is not None:
         for name, each in beside.items():
             each.kept().save(folder / name)
-    return Skill(
-        **tables[0].scorer.described(windows.climatology.kind),
-        scores=tuple(
-            SkillScore(
+    return Skill(**tables[0].scorer.described(windows.climatology.kind), scores=tuple(_scores_of(tables, source)))
+
+
+def _skill_tables(source: Source, config: InferenceConfig) -> list[SkillTable]:
+    """Empty tables of all points and of each region of the config."""
+    method: Literal["masked", "published"] = "published" if config.skill == "published" else "masked"
+    land = land_of(source) if any(region.surface for region in config.bounded_regions) else None
+    place = source.channels, source.latitude, source.mask
+    return [
+        SkillTable(Scorer(*place, longitude=source.longitude, method=method, region=region, land=land))
+        for region in (None, *config.bounded_regions)
+    ]
+
+
+def _kept_beside(source: Source) -> dict[str, ErrorMap | Spectral]:
+    """By the name of its file, what is kept of the forecasts beside their scores, and is empty yet."""
+    beside: dict[str, ErrorMap | Spectral] = {error_maps.FILE_NAME: ErrorMap(source)}
+    spectral = source.channels, source.units, source.latitude, source.mask
+    if no_spectra(source.longitude, source.mask) is None:
+        beside[spectra.FILE_NAME] = ZonalSpectra(*spectral)
+    if none_by_degree(source.latitude, source.longitude, source.mask) is None:
+        beside[spectra.BY_DEGREE_FILE_NAME] = DegreeSpectra(*spectral)
+    return beside
+
+
+def _scores_of(tables: Sequence[SkillTable], source: Source) -> Iterator[SkillScore]:
+    units = dict(zip(source.channels, source.units, strict=True))
+    for table in tables:
+        for score in table.scores():
+            yield SkillScore(
                 forecaster=score.forecaster,
                 variable=score.channel,
                 units=units[score.channel],
@@ -155,10 +160,6 @@ def rollout(
                 activity=score.activity,
                 region=table.scorer.region,
             )
-            for table in tables
-            for score in table.scores()
-        ),
-    )
 
 
 def _score(
