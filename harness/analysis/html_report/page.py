@@ -23,7 +23,7 @@ from harness.analysis.html_report.room import left_out, records_of_a_cell
 from harness.analysis.html_report.svg import Drawings
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.tables.brief import parts_of
-from harness.analysis.tables.table import print_warnings
+from harness.analysis.tables.table import make_folder, print_warnings
 from harness.files import write_atomically
 from harness.machine import rehearsal
 from harness.scenario.names import PAGE
@@ -61,6 +61,7 @@ def write_report(
         _suite_view(chosen, named, path.parent, f"s{number}", drawings)
         for number, (chosen, named) in enumerate(zip(suites, baselines_of(suites, baseline), strict=True))
     ]
+    make_folder(path.parent)
     write_atomically(path, render(views, found.problems, drawings.glyphs))
     print_warnings(found.problems, console)
     console.print(Text(str(path)), soft_wrap=True)
