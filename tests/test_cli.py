@@ -62,7 +62,7 @@ class TestNames:
         assert repr(meant) in message
 
     def test_unknown_command_and_option(self, fail):
-        assert "No such command 'bensh'" in fail("bensh")
+        assert "No such command 'bensh'; did you mean 'bench'?" in fail("bensh")
         assert "No such option" in fail("bench", "--chips", "cpu")
 
     def test_zero_repeats(self, fail):
@@ -343,7 +343,7 @@ class TestClaimsAndExport:
         assert f"{path}:{line}: claims.0.quantity: 'rsme' is not one of them; did you mean 'rmse'?" in message
 
     def test_no_results(self, fail):
-        assert "results: no such folder of results" in fail("claims")
+        assert "results: no such folder of results; name another with --results" in fail("claims")
         assert "results: no such folder of results" in fail("export", "--pytest-benchmark", "out.json")
 
     def test_export_without_a_format(self, fail):

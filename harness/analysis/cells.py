@@ -203,7 +203,7 @@ def load_results(results: Path, *, pooled: bool = True) -> Results:
     counts where a chip is rehearsed. Unless `pooled`, every host stands alone.
     """
     if not results.is_dir():
-        raise UserError(f"{results}: no such folder of results")
+        raise UserError(f"{results}: no such folder of results; name another with --results, or make it with a bench")
     found: list[StoredRecord] = []
     counted = rehearsal.purpose()
     files = found_files(results)

@@ -67,7 +67,7 @@ def refresh(results: Path, *, rebuild: bool = False) -> tuple[pd.DataFrame, tupl
     folder or no record in it.
     """
     if not results.is_dir():
-        raise UserError(f"{results}: no such folder of results")
+        raise UserError(f"{results}: no such folder of results; name another with --results, or make it with a bench")
     path = results / FILE_NAME
     found, unreadable = records_below(results)
     kept = None if rebuild else read_index(path)

@@ -99,6 +99,8 @@ def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
             needed = [f"{name}: ..." for place in _places(kind, (*location, "")) for name in place.get("required", ())]
             example = f": {{{', '.join(needed)}}}" if needed else ""
             message = f"needs fields and their values{example}"
+        case "int_type" | "int_parsing" | "int_from_float":
+            message = "needs a whole number"
         case "tuple_type" | "list_type":
             message = "needs a list"
         case "value_error":
