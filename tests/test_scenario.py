@@ -113,7 +113,7 @@ def test_every_model_and_data_set_of_every_suite_exists():
         ),
         (MODEL, "grid: [32, 64]", "grid: [32, -64]", "presets.tiny.grid.1", "greater than 0, not -64"),
         (MODEL, "grid: [32, 64]", "grid: [32]", "presets.tiny.grid.1", "required, but missing"),
-        (MODEL, "epochs: 12,", "epochs: many,", "presets.tiny.training.stages.0.epochs", "needs a whole number, not 'many'"),
+        (MODEL, "epochs: 12,", "epochs: many,", "presets.tiny.training.stages.0.epochs", "whole number, not 'many'"),
         (MODEL, "lead_steps: [1, 2, 4, 8],", "lead_steps: [2, 1],", "presets.tiny.inference", "lead_steps must rise"),
         (MODEL, "architecture: fourcastnet", "architecture: forcastnet", "architecture", "did you mean 'fourcastnet'"),
         (MODEL, "architecture: fourcastnet", "architecture: 4", "architecture", "no architecture '4'"),
