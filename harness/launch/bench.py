@@ -160,7 +160,8 @@ def _doctor_remark(place: Place, plan: LaunchPlan, results: Path) -> str | None:
     if place.chip.device_nodes is None:
         return None
     scenario = plan.scenario
-    return deep_report.remark(results, scenario.chip, place.captured.host, scenario.files.get("chip"))
+    own = scenario.files.get("chip")
+    return deep_report.remark(results, scenario.chip, place.captured.host, own, rehearsal.purpose())
 
 
 def _say_what_does_not_count(

@@ -10,7 +10,6 @@ from collectors.regular_files import read_regular
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
-from harness.machine import rehearsal
 from harness.results.record import Purpose
 from harness.suggesting import command
 
@@ -72,15 +71,17 @@ def save(report: DeepReport, results: Path) -> Path:
     return path
 
 
-def remark(results: Path, chip: str, host: str, chip_file: str | None = None) -> str | None:
+def remark(
+    results: Path, chip: str, host: str, chip_file: str | None = None, purpose: Purpose = "measurement"
+) -> str | None:
     """What a bench has to say of the last report: that there is none, or that checks failed; None where all is well.
 
-    `chip_file` is the chip's file where it stands beside scenarios/.
+    `chip_file` is the chip's file where it stands beside scenarios/; a report that was not made for `purpose` is none.
     """
     asked = command("doctor", "--deep", "--chip", chip_file or chip, results=results)
     with contextlib.suppress(OSError, ValueError):
         report = DeepReport.model_validate_json(read_regular(path_of(results, chip, host), MOST_BYTES))
-        if report.purpose == rehearsal.purpose():
+        if report.purpose == purpose:
             failed = ", ".join(f"{check.name} ({check.group})" for check in report.of("failed"))
             when = report.made_at[:10]
             return f"`{asked}` of {when} found what must be mended before a number counts: {failed}" if failed else None

@@ -94,7 +94,7 @@ def test_what_stands_beside_records_counts_where_it_was_made(tmp_path, monkeypat
     counted = made == read
     assert (len(found.certificates), len(found.absent), found.problems) == (counted, counted, ())
     assert (store.load(tmp_path, "cpu", "rapl") is not None) == counted
-    assert ("must be mended" in deep_report.remark(tmp_path, "cpu", host)) == counted
+    assert ("must be mended" in deep_report.remark(tmp_path, "cpu", host, None, rehearsal.purpose())) == counted
 
 
 def test_every_table_of_a_rehearsal_says_so_in_its_name_and_titles(tmp_path, monkeypatch):

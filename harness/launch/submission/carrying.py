@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from harness.errors import UserError
 from harness.files import write_atomically
+from harness.machine import rehearsal
 from harness.results.file_names import ABSENT
 from harness.results.record import FILE_NAME
 
@@ -57,9 +58,9 @@ class Carrier:
                 target.parent.mkdir(parents=True)
                 shutil.copyfile(path, target)
                 self._known.add(target.parent)
-            if (absent := self._results / self._suite / ABSENT).exists():
+            if (absent := self._results / self._suite / rehearsal.named(ABSENT)).exists():
                 (self._here / self._suite).mkdir(exist_ok=True)
-                shutil.copyfile(absent, self._here / self._suite / ABSENT)
+                shutil.copyfile(absent, self._here / self._suite / absent.name)
             for name in KEPT_BESIDE:
                 if (self._results / name).is_dir():
                     shutil.copytree(self._results / name, self._here / name)
