@@ -2,6 +2,7 @@
 
 import contextlib
 import getpass
+import ipaddress
 import os
 import platform
 import pwd
@@ -35,6 +36,9 @@ NOWHERE = frozenset({"localhost", "localhost.localdomain", "localdomain", "host"
 LOOPBACK = ("127.", "::1", "0.0.0.0", "00:00:00:00:00:00", "169.254.", "fe80:")
 NAME_VARIABLES = ("USER", "LOGNAME", "USERNAME", "SUDO_USER")
 HOST_VARIABLES = (HOST_VARIABLE, "HOSTNAME", "HOST", "SLURMD_NODENAME", "SLURM_JOB_NODELIST")
+LISTED = re.compile(r"([^\s,\[\]]+)(?:\[([\d,-]+)\])?")
+RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
+MOST_LISTED = 10_000
 KINDS: tuple[Kind, ...] = ("chips", "suites", "models", "data", "weights", "claims")
 
 
@@ -47,9 +51,9 @@ class Private:
     addresses: frozenset[str] = frozenset()
     homes: frozenset[str] = frozenset()
 
-    def with_users(self, names: Iterable[str]) -> "Private":
-        """These and other names of people."""
-        return Private(self.users | _people(names), self.hosts, self.addresses, self.homes)
+    def with_names(self, users: Iterable[str] = (), hosts: Iterable[str] = ()) -> "Private":
+        """These and other names of people and hosts."""
+        return Private(self.users | _people(users), self.hosts | _places(hosts), self.addresses, self.homes)
 
 
 def private_here(environ: Mapping[str, str] = os.environ) -> Private:
@@ -107,12 +111,28 @@ def _people(names: Iterable[str]) -> frozenset[str]:
 
 
 def _places(names: Iterable[str]) -> frozenset[str]:
-    """The names of hosts, each whole and without its domain, and the domains."""
+    """The names of hosts, each whole and without its domain, and the domains; of an address the whole alone."""
     found: set[str] = set()
-    for name in (each.strip() for each in names):
+    for name in (each for listed in names for each in {listed.strip(), *_listed(listed)}):
         short, _, domain = name.partition(".")
-        found |= {name, short, *([domain] if "." in domain else [])}
+        found |= {name} if _is_address(name) else {name, short, *([domain] if "." in domain else [])}
     return frozenset(name for name in found if len(name) > 1 and name.casefold() not in NOWHERE)
+
+
+def _listed(names: str) -> Iterable[str]:
+    """The names in a list as Slurm writes it: n[08-10,12] are n08, n09, n10 and n12."""
+    for stem, numbers in LISTED.findall(names):
+        if not numbers:
+            yield stem
+        for first, last in RANGE.findall(numbers):
+            until = min(int(last or first), int(first) + MOST_LISTED)
+            yield from (f"{stem}{number:0{len(first)}}" for number in range(int(first), until + 1))
+
+
+def _is_address(name: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return bool(ipaddress.ip_address(name))
+    return False
 
 
 def _addresses() -> Iterable[str]:

@@ -7,9 +7,10 @@ folder, addresses of other machines in plain text, and words of records that are
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Literal, get_args
 
+from harness.bundle.cluster import named_in
 from harness.bundle.private import IN_HOME, Private, people_in, words_of_records
 
 What = Literal["users", "hosts", "folders"]
@@ -98,9 +99,14 @@ class Scrubber:
         return replaced
 
 
-def learned(private: Private, texts: Iterable[str]) -> Private:
-    """What is private here and, of the people whose home folders the texts name, their names, too."""
-    return private.with_users(name for text in texts for name in people_in(text))
+def learned(private: Private, texts: Mapping[str, str]) -> Private:
+    """What is private here, the names of the people whose home folders the texts name, and those of their cluster.
+
+    `texts` are given by their places, which are looked at, too.
+    """
+    of_cluster = named_in(texts)
+    users = {name for text in (*texts, *texts.values()) for name in people_in(text)}
+    return private.with_names(users | of_cluster.users, of_cluster.hosts)
 
 
 def _called(kind: str, names: Collection[str]) -> dict[str, str]:

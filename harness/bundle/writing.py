@@ -1,5 +1,6 @@
 """Collects the files of a bundle, scrubs them and writes them as one compressed archive, whole or not at all."""
 
+import contextlib
 import gzip
 import io
 import json
@@ -11,18 +12,20 @@ from pathlib import Path
 
 import harness
 from collectors.regular_files import read_regular
+from harness.bundle.cluster import HOSTS
 from harness.bundle.environment import described
 from harness.bundle.private import Private, private_here
 from harness.bundle.scrubbing import Scrubber, What, learned
 from harness.files import write_atomically
 from harness.launch.requirements import size_text
+from harness.launch.submission.ledger import SUBMISSIONS
 from harness.results.record import FILE_NAME
 
 TOP = "crosscast-bundle"
 LISTING, ENVIRONMENT = "bundle.json", "environment.json"
 JSON_ENDINGS, TEXT_ENDINGS = (".json",), (".txt", ".log", ".jsonl", ".yaml", ".yml")
-NOT_SENT = frozenset({"tables", "figures", "submissions"})
-"""Folders of what anybody can make again of the records, and of what names the users and hosts of a cluster."""
+NOT_SENT = frozenset({"tables", "figures"})
+"""Folders of what anybody can make again of the records; of submissions only the names are read."""
 
 MOST_BYTES = 2**25
 """Of a file; logs have at most two mebibytes."""
@@ -33,9 +36,10 @@ DEEPEST = 8
 
 @dataclass
 class CollectedFiles:
-    """Texts by their place in the archive, and why other files stay out, by their place."""
+    """Texts by their place in the archive, those that only tell names, and why other files stay out."""
 
     texts: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,7 +74,7 @@ def write_bundle(results: Path, target: Path, keep: Collection[What] = (), priva
     """
     found = _collected(results)
     found.texts[ENVIRONMENT] = json.dumps(described(), indent=1) + "\n"
-    scrubber = Scrubber(learned(private or private_here(), (*found.texts, *found.texts.values())), keep)
+    scrubber = Scrubber(learned(private or private_here(), {**found.told, **found.texts}), keep)
     files: dict[str, str] = {}
     for place, text in sorted(found.texts.items()):
         files[_free(scrubber.text(place), files)] = (
@@ -115,7 +119,11 @@ def _files(results: Path, found: CollectedFiles) -> Iterator[tuple[str, Path]]:
 
 
 def _take(path: Path, place: str, found: CollectedFiles) -> None:
-    if path.is_symlink():
+    if SUBMISSIONS in Path(place).parts:
+        if path.name in HOSTS and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                found.told[place] = read_regular(path, MOST_BYTES).decode(errors="replace")
+    elif path.is_symlink():
         found.left_out[place] = "a link"
     elif not place.endswith((*JSON_ENDINGS, *TEXT_ENDINGS)):
         found.left_out[place] = "no text: what is private in it could not be found"

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import socket
 import tarfile
 
@@ -15,7 +16,8 @@ from harness.bundle.writing import LISTING, write_bundle
 from harness.commands.cli import cli
 from harness.errors import UserError
 from harness.results import record as records
-from tests.analysis.made_records import ResultsFolder, make_failure, make_record
+from harness.results.record import Energy, Node
+from tests.analysis.made_records import ResultsFolder, make_environment, make_failure, make_record
 
 ALICE, NODE = "alice.wonder", "gpu-node17.hpc.example.org"
 PRIVATE = Private(
@@ -126,6 +128,37 @@ def test_the_list_names_what_is_there_and_what_is_not(bundle):
     assert not any("figures" in place for place in (*listing["files"], *listing["left_out"]))
 
 
+CLUSTER_LOG = """
+srun: error: knot18: task 0: Killed
+slurmstepd: error: *** STEP 7.0 ON knot19 CANCELLED AT 2026-11-28T01:00:00 ***
+  host      : knot20.hpc.example.org
+The client socket has failed to connect to [knot21]:29500
+srun: error: knot[08-10,23]: tasks 2-5: Exited with exit code 1
+node embeddings: 5, node knot: no host
+"""
+
+
+def test_no_host_of_a_cluster_is_named(bundle, results):
+    """Hosts that only the records of several nodes, logs and the ledger of submissions tell, of which none is here."""
+    energy = Energy(collector=None, reason="node knot16: no sensor: ipmi; node knot17.hpc.example.org: no sensor: ipmi")
+    nodes = (Node(node=0, environment=make_environment()), Node(node=1, environment=None))
+    reason = "node knot18 is lost: it ended without a word; nothing was heard any more of node knot11 and knot12"
+    path = ResultsFolder(results / "more").add(make_failure(launch=5, reason=reason, energy=energy, nodes=nodes))
+    (path.parent / "log.txt").write_text(CLUSTER_LOG + "seen on knot16, knot14 and knot15 by zoe\n")
+    job = results / "submissions/20261128T010000Z-01234567/00"
+    job.mkdir(parents=True)
+    (job / "state.json").write_text(json.dumps({"node": "knot14", "job": "7"}))
+    (job.parent / "submitted.json").write_text(json.dumps({"host": "knot15", "user": "zoe"}))
+    (path.parent / "nodes.json").write_text(json.dumps({"address": "10.7.1.16", "port": 1}))
+    files, _ = bundle()
+    everything = "\n".join([*files, *files.values()])
+    assert not re.findall(r"knot\d+|knot\[|\bzoe\b|10\.7\.1\.16", everything)
+    assert "node embeddings: 5, node knot: no host" in everything
+    assert not any("submissions" in place for place in files)
+    (record,) = [json.loads(text) for text in files.values() if "is lost" in text and text.startswith("{")]
+    assert re.fullmatch(r"node host-\d+: no sensor: ipmi; node host-\d+: no sensor: ipmi", record["energy"]["reason"])
+
+
 def test_two_bundles_of_the_same_files_are_the_same_bytes(bundle, tmp_path):
     bundle()
     first = (tmp_path / "out.tar.gz").read_bytes()
@@ -182,15 +215,16 @@ class TestNames:
         monkeypatch.setenv("HOME", str(tmp_path / "dora"))
         monkeypatch.setenv("HOSTNAME", "node9.cluster.example.org")
         monkeypatch.setenv("CROSSCAST_HOST", "our-best-node")
+        monkeypatch.setenv("SLURM_JOB_NODELIST", "knot[08-10,12],login1")
         found = private_here()
         assert "dora" in found.users
         assert found.hosts >= {"node9", "node9.cluster.example.org", "cluster.example.org", "our-best-node"}
-        assert socket.gethostname() in found.hosts
+        assert found.hosts >= {"knot08", "knot09", "knot10", "knot12", "login1", socket.gethostname()}
         assert str(tmp_path / "dora") in found.homes
         assert "root" not in found.users
 
     def test_those_of_home_folders_in_texts_are_learned(self):
-        private = learned(Private(), ["see /home/eve/x and /mnt/home/frank: no", "/Users/gina"])
+        private = learned(Private(), {"log.txt": "see /home/eve/x and /mnt/home/frank: no", "/Users/gina": ""})
         assert private.users == {"eve", "frank", "gina"}
         assert people_in("/home/root/x /home/ubuntu") == frozenset()
         assert Scrubber(private).text("by frank, for Gina's /mnt/home/frank/y") == "by user-2, for user-3's ~/y"
