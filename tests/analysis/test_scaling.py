@@ -158,6 +158,30 @@ def test_the_figure_shows_each_curve_from_one_device_on(folder):
     assert share.get_ylabel() == "Efficiency"
 
 
+def test_as_many_devices_on_more_nodes_are_a_line_and_a_row_of_their_own(tmp_path):
+    made = ResultsFolder(tmp_path / "results")
+    for launch, noise in enumerate(NOISE):
+        made.add(
+            record(1, 8, 1.0 * noise, launch),
+            record(2, 8, 1.6 * noise, launch, nodes=2),
+            record(2, 8, 1.25 * noise, launch),
+            record(4, 8, 2.0 * noise, launch, nodes=2),
+        )
+    groups = load_results(made.path).groups()
+    (section,) = scaling_table("smoke", groups, {}).sections
+    assert [row[0] for row in section.texts] == ["1", "2", "2 on 2 nodes", "4 on 2 nodes"]
+    (item,) = devices.illustrate(subjects(groups)[0])
+    (up, _) = item.figure.axes
+    points = {line.get_label(): list(zip(line.get_xdata(), line.get_ydata(), strict=True)) for line in up.lines}
+    (near,) = (points[label] for label in points if label.endswith("weak scaling"))
+    (far,) = (points[label] for label in points if label.endswith("weak scaling, 2 nodes"))
+    np.testing.assert_allclose(near, [(1, 1), (2, 1.6)])
+    np.testing.assert_allclose(far, [(1, 1), (2, 1.25), (4, 2)])
+    hollow = [line for line in up.lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    assert [list(line.get_xdata()) for line in hollow] == [[2, 4]]
+    assert item.caption.endswith("Hollow: on several nodes.")
+
+
 LEDGER = """
 title: t
 source: s

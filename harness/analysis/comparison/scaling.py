@@ -26,7 +26,7 @@ RATE = "train rate"
 
 @dataclass(frozen=True)
 class Curve:
-    """A cell on one device and those on several, in order of their number, that scale it in one way."""
+    """A cell on one device and those on several that scale it in one way, in order of devices and nodes."""
 
     scaling: Scaling
     parallel: str
@@ -44,7 +44,7 @@ class Curve:
 def curves(group: Group) -> tuple[Curve, ...]:
     """The curves of a group, one for each base, scaling and kind of division."""
     cells = [cell for cell in group.cells if cell.launches]
-    wide = sorted((cell for cell in cells if devices_of(cell) > 1), key=devices_of)
+    wide = sorted((cell for cell in cells if devices_of(cell) > 1), key=lambda cell: (devices_of(cell), nodes_of(cell)))
     found = []
     for base in cells:
         if devices_of(base) > 1:
@@ -72,6 +72,17 @@ def compared(cell: Cell, base: Cell, kind: Kind) -> Comparison:
 def devices_of(cell: Cell) -> int:
     """The devices that train the network of a cell together."""
     return cell.scenario.execution.world.devices
+
+
+def nodes_of(cell: Cell) -> int:
+    """The nodes among which they are divided."""
+    return cell.scenario.execution.world.nodes
+
+
+def world_text(cell: Cell) -> str:
+    """The devices of a cell and, of several nodes, their number."""
+    nodes = nodes_of(cell)
+    return str(devices_of(cell)) if nodes == 1 else f"{devices_of(cell)} on {nodes} nodes"
 
 
 def rates(cell: Cell) -> Iterator[Measured]:

@@ -1,6 +1,6 @@
 """Speed-up and efficiency against the number of devices, weak and strong scaling apart, with the ideal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -10,7 +10,17 @@ from matplotlib.figure import Figure
 from matplotlib.typing import LineStyleType
 
 from harness.analysis.cells import Cell, Group
-from harness.analysis.comparison.scaling import Curve, cells_of, curves, devices_of, efficiency, rates, speed_up
+from harness.analysis.comparison.pair import Comparison
+from harness.analysis.comparison.scaling import (
+    Curve,
+    cells_of,
+    curves,
+    devices_of,
+    efficiency,
+    nodes_of,
+    rates,
+    speed_up,
+)
 from harness.analysis.content import columns_of
 from harness.analysis.figures.launch_marks import COLUMN, column_text
 from harness.analysis.figures.style import (
@@ -48,12 +58,17 @@ def illustrate(subject: FigureSubject) -> Drawn:
         "over launches of the same number with its 95 % interval, from three launches on. Weak scaling keeps the batch "
         "of each device, strong scaling (dashed) that of all together. Grey: the ideal."
     )
+    if (data["nodes"] > 1).any():
+        caption += " Hollow: on several nodes."
     cells = cells_of([curve for _, curve in found])
     yield Illustration(name, caption, devices_figure(data, subject.title), data, cells)
 
 
 def devices_data(found: Sequence[tuple[Group, Curve]]) -> pd.DataFrame:
-    """A row for each curve, training stage and number of devices; that of one device is 1 by definition."""
+    """A row for each curve, training stage and number of devices; that of one device is 1 by definition.
+
+    A curve is one series, or one for each number of nodes where the same number of devices is on several of them.
+    """
     rows: list[dict[str, object]] = []
     for group, curve in found:
         several = len(list(rates(curve.base))) > 1
@@ -65,11 +80,23 @@ def devices_data(found: Sequence[tuple[Group, Curve]]) -> pd.DataFrame:
             series += f", {rate.title}" if several else ""
             series += "" if curve.parallel == "data" else f", {curve.parallel.replace('_', ' ')}"
             one = Quantity(1.0, launches=tuple(rate.values))
-            rows.append(_row(series, curve, curve.base, one, one))
-            rows += [
-                _row(series, curve, each.cell, speed_up(each, rate.name), efficiency(each, rate.name)) for each in fair
-            ]
+            for suffix, points in _apart(fair):
+                rows.append(_row(series + suffix, curve, curve.base, one, one))
+                rows += [
+                    _row(series + suffix, curve, each.cell, speed_up(each, rate.name), efficiency(each, rate.name))
+                    for each in points
+                ]
     return pd.DataFrame(rows)
+
+
+def _apart(points: Sequence[Comparison]) -> Iterator[tuple[str, Sequence[Comparison]]]:
+    """The points of each series of a curve, and what its name ends with."""
+    if len({devices_of(each.cell) for each in points}) == len(points):
+        yield "", points
+        return
+    for nodes in sorted({nodes_of(each.cell) for each in points}):
+        on_these = [each for each in points if nodes_of(each.cell) == nodes]
+        yield "" if nodes == 1 else f", {nodes} nodes", on_these
 
 
 def devices_figure(data: pd.DataFrame, title: str) -> Figure:
@@ -91,6 +118,8 @@ def devices_figure(data: pd.DataFrame, title: str) -> Figure:
 def _draw_line(axes: Axes, rows: pd.DataFrame, name: str, look: MarkerStyle) -> None:
     style = {**look.line, "linestyle": LINES[rows["scaling"].iloc[0]]}
     axes.plot(rows["devices"], rows[name], label=rows["series"].iloc[0], **style)
+    far = rows[rows["nodes"] > 1]
+    axes.plot(far["devices"], far[name], label="_on several nodes", **{**style, "linestyle": "none", "mfc": "white"})
     axes.vlines(rows["devices"], rows[f"{name}_low95"], rows[f"{name}_high95"], color=look.colour)
 
 
@@ -118,6 +147,7 @@ def _row(series: str, curve: Curve, cell: Cell, faster: Quantity, share: Quantit
         "host": cell.host,
         "cell_key": cell.key,
         "devices": devices_of(cell),
+        "nodes": nodes_of(cell),
         "batch_size": cell.scenario.training.batch_size,
         COLUMN: column_text(faster.launches),
         **columns_of("speed_up", faster),

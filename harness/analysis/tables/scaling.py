@@ -8,7 +8,16 @@ import pandas as pd
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import energy_ratio, for_energy
-from harness.analysis.comparison.scaling import Curve, curves, devices_of, efficiency, rates, speed_up
+from harness.analysis.comparison.scaling import (
+    Curve,
+    curves,
+    devices_of,
+    efficiency,
+    nodes_of,
+    rates,
+    speed_up,
+    world_text,
+)
 from harness.analysis.content import Content, Count, Heading, Number, Row, Words, columns_of
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.quantities.energy import WHOLE_TRAINING, energy_of
@@ -89,10 +98,8 @@ def _row(comparison: Comparison, rate_name: str, divisor: float) -> Row:
             _of_cell(speed_up(comparison, rate_name), cell),
             _of_cell(efficiency(comparison, rate_name), cell, PERCENT),
         )
-    nodes = cell.scenario.execution.world.nodes
-    devices = devices_of(cell)
     return (
-        Count(devices, (cell,)) if nodes == 1 else Words(f"{devices} on {nodes} nodes", (cell,)),
+        Count(devices_of(cell), (cell,)) if nodes_of(cell) == 1 else Words(world_text(cell), (cell,)),
         Count(cell.scenario.training.batch_size, (cell,)),
         Count(len(rate.values) if rate else 0, (cell,)),
         _median(rate),
@@ -139,9 +146,9 @@ def _memory(cell: Cell) -> Measured | None:
 
 def _notes(group: Group, curve: Curve) -> Iterator[str]:
     for each in curve.points:
-        yield from (f"Refused: {devices_of(each.cell)} devices: {line}" for line in each.refusal)
+        yield from (f"Refused: {_called(each.cell)}: {line}" for line in each.refusal)
         if (exchange := speed_of(each.cell).get(EXCHANGE)) and exchange.reason:
-            yield f"{devices_of(each.cell)} devices: exchange: {exchange.reason}"
+            yield f"{_called(each.cell)}: exchange: {exchange.reason}"
     for cell in dict.fromkeys(each.cell for each in _places(curve)):
         yield from (f"Energy: {line}" for line in energy_of(cell).reasons_for_none)
     if memory := _memory(curve.base):
@@ -149,6 +156,11 @@ def _notes(group: Group, curve: Curve) -> Iterator[str]:
     if curve.base.scenario.device.lower() == "cpu":
         yield ON_A_CPU
     yield from failure_lines(group)
+
+
+def _called(cell: Cell) -> str:
+    devices, _, nodes = world_text(cell).partition(" ")
+    return f"{devices} devices {nodes}".rstrip()
 
 
 def _data_row(group: Group, curve: Curve, comparison: Comparison, rate_name: str, stage: str) -> dict[str, object]:
@@ -172,7 +184,7 @@ def _data_row(group: Group, curve: Curve, comparison: Comparison, rate_name: str
         "cell": group.label(cell),
         "cell_key": cell.key,
         "devices": devices_of(cell),
-        "nodes": cell.scenario.execution.world.nodes,
+        "nodes": nodes_of(cell),
         "batch_size": cell.scenario.training.batch_size,
         "launches": len(rate.values) if rate else 0,
         **columns_of("rate_samples_per_s", rate.median if rate else None),
