@@ -24,6 +24,7 @@ IN_RECORDS = re.compile(rf"\bnode ({HOST}(?: and {HOST})*)(?=: | is lost|;|$)")
 
 IN_LOGS = re.compile(
     rf"^srun: \w+: ({HOST}): tasks? \d|"
+    rf"^srun: .*\b(?:node|failure on) ({HOST})|"
     rf"\bON ({HOST}) CANCELLED\b|"
     rf"^\s*host\s*: ({HOST})\s*$|"
     rf"\bconnect(?:ed)? to [\[(]({HOST})[\],]",

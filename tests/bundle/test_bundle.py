@@ -130,6 +130,8 @@ def test_the_list_names_what_is_there_and_what_is_not(bundle):
 
 CLUSTER_LOG = """
 srun: error: knot18: task 0: Killed
+srun: error: Failure sending signal 10 to StepId=3.1 on node knot22: Communication connection failure
+srun: error: Node failure on knot24
 slurmstepd: error: *** STEP 7.0 ON knot19 CANCELLED AT 2026-11-28T01:00:00 ***
   host      : knot20.hpc.example.org
 The client socket has failed to connect to [knot21]:29500
