@@ -98,9 +98,20 @@ def compare_cell(baseline: SideCell, candidate: SideCell, quantities: Mapping[st
         if found is not None:
             compared.append(found)
     timed = any(not each.paired for each in compared)
-    return CellComparison(
-        baseline.name, tuple(compared), broken, vanished, remarks if timed or ALWAYS_FIRST in remarks else ()
-    )
+    remarks = remarks if timed or ALWAYS_FIRST in remarks else ()
+    if any(each.quantity.sort in TIMED for each in compared):
+        remarks += _disturbed(baseline, candidate)
+    return CellComparison(baseline.name, tuple(compared), broken, vanished, remarks)
+
+
+def _disturbed(baseline: SideCell, candidate: SideCell) -> tuple[str, ...]:
+    """A line where launches of either side ran beside other work."""
+    theirs, ours = ([each.record for each in side.launches if each.record] for side in (baseline, candidate))
+    before, after = (sum(record.load.foreign for record in side) for side in (theirs, ours))
+    if not before and not after:
+        return ()
+    told = f"{after} of {len(ours)} launches, and {before} of {len(theirs)} of the baseline"
+    return (f"{told}, ran beside other work on the machine: times vary more, and only large changes show",)
 
 
 def _broken(baseline: SideCell, candidate: SideCell, name: str) -> str | None:

@@ -294,6 +294,14 @@ def test_a_drift_of_the_machine_cancels_where_the_sides_ran_in_turn(tmp_path):
     assert all(each.paired for each in result.cells[0].changes)
 
 
+def test_a_silent_night_on_a_busy_machine_says_that_it_was_busy(tmp_path):
+    assert gate(*make_night(tmp_path / "quiet")).cells[0].remarks == ()
+    result = gate(*make_night(tmp_path / "busy", candidate={"foreign": True}))
+    (remark,) = result.cells[0].remarks
+    assert remark.startswith("6 of 6 launches, and 0 of 6 of the baseline, ran beside other work")
+    assert (result.exit_status, result.findings) == (NOTHING, ())
+
+
 def test_what_else_differs_stands_beside_a_finding(tmp_path):
     slow = {"environment": {"cpu_mhz": 1500.0, "python": "3.12.1", "packages": "q" * 64}}
     result = gate(*make_night(tmp_path, slower=1.2, candidate=slow))
