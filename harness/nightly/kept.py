@@ -11,6 +11,8 @@ from harness.frozen import Frozen
 
 FILE_NAME = "night.json"
 MOST_BYTES = 2**20
+DATE = len("2026-11-27")
+"""What the name of a folder begins with."""
 
 Step = Literal["prepared", "submitted", "measured", "judged", "given up"]
 
@@ -51,5 +53,10 @@ def read_night(folder: Path) -> Night | None:
 
 
 def nights_in(root: Path) -> list[Path]:
-    """The folders of all nights, oldest first."""
-    return sorted(path.parent for path in root.glob(f"*/{FILE_NAME}"))
+    """The folders of all nights, oldest first: of one date by when they began, and not by their commits."""
+
+    def age(folder: Path) -> tuple[str, str, str]:
+        night = read_night(folder)
+        return folder.name[:DATE], "" if night is None else night.begun_at, folder.name
+
+    return sorted((path.parent for path in root.glob(f"*/{FILE_NAME}")), key=age)

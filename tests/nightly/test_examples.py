@@ -2,6 +2,7 @@
 
 import configparser
 import json
+import os
 import re
 import subprocess
 import sys
@@ -29,8 +30,11 @@ def run(tmp_path):
     """Run a line of shell with the example's paths in a folder of the test; the calls of crosscast it makes."""
     bin_folder = tmp_path / "lustre/crosscast/.venv/bin"
     bin_folder.mkdir(parents=True)
-    (tmp_path / "lustre/nights/2026-11-27-0123abcd/gate").mkdir(parents=True)
-    (tmp_path / "lustre/nights/2026-11-27-0123abcd/gate/gate.md").write_text("nothing")
+    for age_s, (commit, verdict) in enumerate((("0123abcd", "nothing"), ("fedc9876", "of the first of two nights"))):
+        gate = tmp_path / f"lustre/nights/2026-11-27-{commit}/gate"
+        gate.mkdir(parents=True)
+        (gate / "gate.md").write_text(verdict)
+        os.utime(gate, (1e9 - age_s, 1e9 - age_s))
     (bin_folder / "crosscast").write_text(READS)
     (bin_folder / "crosscast").chmod(0o755)
     git = tmp_path / "bin/git"

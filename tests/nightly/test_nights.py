@@ -13,6 +13,7 @@ from harness.errors import UserError
 from harness.history.findings import NOTHING
 from harness.launch.schedulers import Task, scheduler_of
 from harness.nightly import night
+from harness.nightly.kept import Night, nights_in
 from harness.nightly.night import Nights
 from harness.nightly.pruning import prune
 from harness.results.record import load
@@ -130,6 +131,18 @@ def test_what_cannot_be_is_one_line_and_did_not_run(host, commits):
 def test_a_job_that_waits_for_others_is_refused_here():
     with pytest.raises(UserError, match="without --no-wait"):
         scheduler_of(SiteConfig(title="here", scheduler="local")).submit_after([], Task("a:b", Path()), Path(), "x")
+
+
+def test_two_nights_of_one_date_are_in_the_order_in_which_they_began(tmp_path):
+    fields = dict.fromkeys(("site", "suite", "baseline", "candidate", "repository", "directory"), "x")
+    begun = {"2026-11-27-f": "2026-11-28T03:00:00+00:00", "2026-11-27-0": "2026-11-28T04:00:00+00:00"}
+    for name, at in {**begun, "2026-11-26-a": "2026-11-27T03:00:00+00:00"}.items():
+        (tmp_path / name).mkdir()
+        Night(name=name, begun_at=at, command=(), **fields).write(tmp_path / name)
+    (tmp_path / "2026-11-27-9").mkdir()
+    (tmp_path / "2026-11-27-9/night.json").write_text("{")
+    names = [folder.name for folder in nights_in(tmp_path)]
+    assert names == ["2026-11-26-a", "2026-11-27-9", "2026-11-27-f", "2026-11-27-0"]
 
 
 def test_old_nights_keep_their_records_alone(tmp_path):
