@@ -16,7 +16,7 @@ from harness.projection.domains import domain_of
 from harness.projection.measured_steps import MeasuredSteps, epochs_by_hidden_part, inference_s, training_steps
 from harness.projection.power import PowerSample
 from harness.projection.roofline import Sample, formats_of
-from harness.projection.work import Work, prediction_work, step_work
+from harness.projection.work import Work, prediction_work, runs_in_tiles, step_work
 from harness.scenario.execution import Mode
 from harness.scenario.schema import FrameworkName
 
@@ -188,6 +188,9 @@ class _Told:
             return
         if 0.0 not in epochs_by_hidden_part(self.network, 1, training.epochs):
             self.unused.append("memory: every epoch hides some of the tokens, and what is counted holds all of them")
+            return
+        if runs_in_tiles(self.package, self.scenario.execution, self.scenario.framework, self.scenario.device):
+            self.unused.append("memory: rows run in tiles, which keep less than is counted, operator by operator")
             return
         counted = step_memory(self.package, self.network, self.domain, training, self.scenario.execution)
         process = memory.device_bytes is None

@@ -22,7 +22,7 @@ from harness.projection.measured_steps import epochs_by_hidden_part
 from harness.projection.projected import Projected, within
 from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
 from harness.projection.validation import LEAST, validated
-from harness.projection.work import Work, prediction_work, step_work
+from harness.projection.work import Work, prediction_work, runs_in_tiles, step_work
 from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import Execution, World
 from harness.scenario.folders import ROOT
@@ -254,18 +254,15 @@ class Projector:
         return within(what, "s", point, trials.factor, trials.said, no_higher=roof)
 
     def _seconds(self, work: Work, ceilings: Ceilings) -> float:
-        return self.efficiencies.step_s(work, ceilings, self._launch_s(ceilings))
+        place = self.target.place
+        cost = self.efficiencies.launch_s[place] if place else ceilings.launch_s
+        assert cost is not None
+        return self.efficiencies.step_s(work, ceilings, cost)
 
     def _sent_s(self, work: Work, ceilings: Ceilings) -> float:
         """The time of what goes over the link."""
         sent = Work(tuple(each for each in work.operations if each.operation.kind == "collective"))
         return self._seconds(sent, ceilings)
-
-    def _launch_s(self, ceilings: Ceilings) -> float:
-        place = self.target.place
-        cost = self.efficiencies.launch_s[place] if place else ceilings.launch_s
-        assert cost is not None
-        return cost
 
     def _epoch(self, subject: Subject, stage: Stage, first: int) -> Row:
         """The mean over the epochs of a stage, whose steps differ where tokens are hidden."""
@@ -320,6 +317,9 @@ class Projector:
             yield Refused(what, f"{subject.model} does not say what it keeps, see harness/models")
             return
         peak = self.memory.projected(what, counted.total)
+        entry = self.target.chip.frameworks.get(subject.framework)
+        if runs_in_tiles(subject.package, subject.execution, subject.framework, entry.device if entry else None):
+            peak = replace(peak, basis=f"{peak.basis}; counted operator by operator: rows in tiles keep less")
         yield peak
         yield Answer("fits", self._fits(subject, peak))
 

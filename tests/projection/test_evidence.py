@@ -218,3 +218,25 @@ def test_memory_of_a_device_is_told_from_that_of_a_process(results):
     results.add(record.model_copy(update={"measurements": record.measurements.model_copy(update={"memory": memory})}))
     (found,) = evidence(results).memory
     assert (found.process, found.measured) == (False, 500)
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "told"), [("cpu", {}, 0), ("cuda", {}, 1), ("cpu", {"autocast": "bf16"}, 1)]
+)
+def test_memory_of_rows_in_tiles_is_left_out_and_said(results, device, precision, told):
+    """PyTorch on a CPU keeps less of GraphCast than is counted, but not where it rounds."""
+    _, network, _ = CASES["graphcast"]
+    scenario = make_scenario(
+        model="graphcast",
+        architecture="graphcast",
+        grid=(8, 16),
+        device=device,
+        network=network.model_dump(),
+        training=TrainingConfig(batch_size=2, stages=(Stage(name="pretrain", epochs=1, learning_rate=1e-3),)),
+        execution=Execution(precision=Precision(**precision)),
+    )
+    measured = make_measurements(memory=Memory(process_rss_bytes=900, device_bytes=None))
+    results.add(make_record(scenario=scenario, measurements=measured))
+    found = evidence(results, FULL)
+    assert len(found.memory) == told
+    assert any("rows run in tiles" in each for each in found.unused) == (not told)
