@@ -41,7 +41,8 @@ def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
     """A frame as CSV; text that a spreadsheet would run as a formula begins with an apostrophe there."""
     safe = frame.copy(deep=False)
     for name in frame.columns[[kind.kind not in NUMERIC for kind in frame.dtypes]]:
-        safe[name] = frame[name].map(_csv_text)
+        if any(_csv_text(value) is not value for value in frame[name].unique()):
+            safe[name] = frame[name].map(_csv_text)
     content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
     return content
 
