@@ -66,6 +66,7 @@ def markdown(text: str) -> str:
     return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), one_line(text))
 
 
+@lru_cache(maxsize=2**12)
 def markdown_cell(text: str) -> str:
     """Text as Markdown prints it in a table."""
     return markdown(text).replace("|", "\\|")
