@@ -41,7 +41,8 @@ def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
     """A frame as CSV; text that a spreadsheet would run as a formula begins with an apostrophe there."""
     safe = frame.copy(deep=False)
     for name in frame.columns[[kind.kind not in NUMERIC for kind in frame.dtypes]]:
-        safe[name] = frame[name].map(_csv_text)
+        if any(_csv_text(value) is not value for value in frame[name].unique()):
+            safe[name] = frame[name].map(_csv_text)
     content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
     return content
 
@@ -65,6 +66,7 @@ def markdown(text: str) -> str:
     return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), one_line(text))
 
 
+@lru_cache(maxsize=2**12)
 def markdown_cell(text: str) -> str:
     """Text as Markdown prints it in a table."""
     return markdown(text).replace("|", "\\|")

@@ -44,7 +44,7 @@ class Digits(NamedTuple):
         return self.value if self.low is None else f"{self.value} [{self.low}, {self.high}]"
 
 
-@lru_cache(maxsize=2**16)
+@lru_cache(maxsize=2**18)
 def digits(
     value: float, low: float | None, high: float | None, sign: bool = False, max_decimals: int | None = None
 ) -> Digits:

@@ -140,7 +140,7 @@ def _table(group: Group, baseline: Baseline) -> Table:
         rows.append((_heading(quantity, unit), *(f"{value:.{number}g}" for value in shown), last))
     columns = ("quantity", "last night", "median", "least", "greatest", "last change")
     section = Section(f"{group.cell} on {group.node}, {counted(len(group.nights), 'night')}", columns, tuple(rows))
-    return Table("history", "History", (section,), pd.DataFrame(rows, columns=list(columns)))
+    return Table("history", "History", (section,), lambda: pd.DataFrame(rows, columns=list(columns)))
 
 
 def _heading(quantity: Gated, unit: str) -> str:

@@ -49,7 +49,7 @@ def test_no_cell_of_a_table_takes_it():
 
 @pytest.mark.parametrize("hide", [Words, lambda each: Number(Quantity(each))], ids=["words", "quantity"])
 def test_none_that_is_wrapped_is_written(hide, tmp_path):
-    table = Table("speed", "t", (Section("t", ("a",), (("x",), (hide(SMUGGLED),))),), pd.DataFrame({"a": [1]}))
+    table = Table("speed", "t", (Section("t", ("a",), (("x",), (hide(SMUGGLED),))),), lambda: pd.DataFrame({"a": [1]}))
     with pytest.raises(TypeError):
         to_latex(table, ())
     with pytest.raises(TypeError):

@@ -22,7 +22,7 @@ from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Absent, PlannedCell
 from tests.analysis.made_records import ResultsFolder, make_certificate, make_record
 
-TABLE = Table("speed", "Speed", (Section("A group", ("a",), (("1",),)),), pd.DataFrame({"a": [1]}))
+TABLE = Table("speed", "Speed", (Section("A group", ("a",), (("1",),)),), lambda: pd.DataFrame({"a": [1]}))
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -89,9 +90,12 @@ def claims_table(name: str, ledger: Ledger, findings: Sequence[JudgedClaim]) -> 
         for finding in findings
     )
     columns = ("claim", "outcome", "expected ratio", "evidence")
-    rows = [row for finding in findings for row in _data_rows(finding)]
     sections = (Section(f"Outcomes; source: {ledger.source}", columns, outcomes), *map(_section, findings))
-    return Table(name, ledger.title, sections, pd.DataFrame(rows), DEFINITIONS)
+    return Table(name, ledger.title, sections, partial(_data, findings), DEFINITIONS)
+
+
+def _data(findings: Sequence[JudgedClaim]) -> pd.DataFrame:
+    return pd.DataFrame([row for finding in findings for row in _data_rows(finding)])
 
 
 def _section(finding: JudgedClaim) -> Section:

@@ -69,7 +69,7 @@ def energy_ratio(comparison: Comparison, activity: str, name: str) -> Quantity |
     return ratio(ours, theirs, AMOUNTS)
 
 
-@lru_cache(maxsize=2**12)
+@lru_cache(maxsize=2**16)
 def rmse_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> Quantity | None:
     """Mean of RMSE / RMSE of the baseline - 1 over pairs with its 90 % interval and the equivalence; None without.
 
@@ -79,7 +79,7 @@ def rmse_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = 
     return _deviation(relative_deviation(ours.values, theirs.values), ours, theirs, "fraction")
 
 
-@lru_cache(maxsize=2**12)
+@lru_cache(maxsize=2**16)
 def acc_difference(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> Quantity | None:
     """Mean of ACC - ACC of the baseline over pairs with its 90 % interval; None without a pair.
 

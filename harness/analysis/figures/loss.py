@@ -53,7 +53,11 @@ def loss_data(cells: tuple[ShownCell, ...]) -> pd.DataFrame:
 
     The training loss of an epoch is the mean over its steps. Epochs count through all stages.
     """
-    return pd.concat([_cell_data(shown) for shown in cells], ignore_index=True)
+    losses = [losses_of(shown.cell) for shown in cells]
+    data = pd.concat(losses, ignore_index=True)
+    for name in cells[0].columns:
+        data[name] = [shown.columns[name] for shown, of in zip(cells, losses, strict=True) for _ in range(len(of))]
+    return data
 
 
 def loss_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -> Figure:
@@ -108,10 +112,6 @@ def _draw_cell(axes: Axes, rows: pd.DataFrame, shown: ShownCell) -> None:
         )
         low, high = rows[f"{part}_loss_min"], rows[f"{part}_loss_max"]
         axes.fill_between(rows["epoch"], low, high, color=look.colour, alpha=0.12, linewidth=0)
-
-
-def _cell_data(shown: ShownCell) -> pd.DataFrame:
-    return losses_of(shown.cell).assign(**shown.columns)
 
 
 def _blown_up(shown: ShownCell) -> str | None:

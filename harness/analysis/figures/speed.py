@@ -89,21 +89,28 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, colours: dict[str, str], quantit
     axes.set_ylim(len(rows) - (0.3 if marked else 0.5), -0.5)
     axes.tick_params(axis="y", length=0)
     axes.set_xlabel(printable(f"{quantity[0].upper()}{quantity[1:]} ({unit})"))
+    bars, dots, intervals = [], [], []
     for position, row in enumerate(rows.to_dict("records")):
         if pd.isna(row["median_s"]):
             reason = f"{row['cell']}: {row['reason']}"
             _write_reason(axes, position, MISSING if reason in told else str(row["reason"]))
             told.add(reason)
             continue
-        axes.barh(position, row["median_s"] / divisor, height=0.62, color=colours[row["cell"]], alpha=0.75)
-        launches = [float(value) / divisor for value in row["launch_values_s"].split()]
-        axes.plot(launches, [position] * len(launches), ".", color="0.15", markersize=3, zorder=3)
+        bars.append((position, row["median_s"] / divisor, colours[row["cell"]]))
+        dots += [(float(value) / divisor, position) for value in row["launch_values_s"].split()]
         if marked:
             _write_below(axes, position, mark(row[COLUMN]))
         if not pd.isna(row["median_s_low95"]):
-            bounds = [[row["median_s"] - row["median_s_low95"]], [row["median_s_high95"] - row["median_s"]]]
-            errors = [[max(0.0, side[0]) / divisor] for side in bounds]
-            axes.errorbar(row["median_s"] / divisor, position, xerr=errors, color="black", linewidth=1.0)
+            sides = row["median_s"] - row["median_s_low95"], row["median_s_high95"] - row["median_s"]
+            intervals.append((row["median_s"] / divisor, position, *(max(0.0, side) / divisor for side in sides)))
+    if bars:
+        positions, values, looks = zip(*bars, strict=True)
+        axes.barh(positions, values, height=0.62, color=looks, alpha=0.75)
+    if dots:
+        axes.plot(*zip(*dots, strict=True), ".", color="0.15", markersize=3, zorder=3)
+    if intervals:
+        values, positions, *errors = zip(*intervals, strict=True)
+        axes.errorbar(values, positions, xerr=errors, color="black", linewidth=1.0, linestyle="none")
     axes.set_xlim(left=0)
     axes.grid(visible=True, axis="x")
 

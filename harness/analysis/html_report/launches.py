@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from os.path import realpath, relpath
 from pathlib import Path
 from urllib.parse import quote
@@ -60,5 +61,18 @@ def _quantities(cell: Cell, records: Sequence[StoredRecord]) -> Iterable[Row]:
 
 
 def _href(record: StoredRecord, folder: Path) -> str:
-    place, above = realpath(record.path), f"{folder}/"
+    place, above = _real(record.path), f"{folder}/"
     return quote(place[len(above) :] if place.startswith(above) else relpath(place, folder))
+
+
+def _real(path: Path) -> str:
+    """The path without links; the folder of a cell, which holds many launches, is looked up once."""
+    launch = path.parent
+    if launch.name in ("", "..") or path.is_symlink() or launch.is_symlink():
+        return realpath(path)
+    return f"{_real_folder(launch.parent)}/{launch.name}/{path.name}"
+
+
+@lru_cache(maxsize=2**12)
+def _real_folder(folder: Path) -> str:
+    return realpath(folder)

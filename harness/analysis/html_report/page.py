@@ -1,6 +1,7 @@
 """The page: the answer of each suite, then all of each model, in one file."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from harness.analysis.figures.writing import CANNOT, ILLUSTRATORS, UNDRAWABLE
 from harness.analysis.html import renderer
 from harness.analysis.html_report.answer import AnswerView, answer_view
 from harness.analysis.html_report.models import Anchors, FigureView, ModelView, model_views
-from harness.analysis.html_report.room import left_out, records_of_a_cell
+from harness.analysis.html_report.room import is_large, left_out, records_of_a_cell
 from harness.analysis.html_report.svg import Drawings
+from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.tables.brief import parts_of
 from harness.analysis.tables.table import make_folder, print_warnings
@@ -57,10 +59,10 @@ def write_report(
     found, path = load_chosen(results, suite), output or results / FILE_NAME
     suites = chosen_suites(found, suite)
     drawings = Drawings()
-    views = [
-        _suite_view(chosen, named, path.parent, f"s{number}", drawings)
-        for number, (chosen, named) in enumerate(zip(suites, baselines_of(suites, baseline), strict=True))
-    ]
+    views = []
+    for number, (chosen, named) in enumerate(zip(suites, baselines_of(suites, baseline), strict=True)):
+        with without_collecting() if is_large(chosen.cells) else nullcontext():
+            views.append(_suite_view(chosen, named, path.parent, f"s{number}", drawings))
     make_folder(path.parent)
     write_atomically(path, render(views, found.problems, drawings.glyphs))
     print_warnings(found.problems, console)

@@ -7,7 +7,6 @@ from statistics import median
 import pandas as pd
 
 from harness.analysis.cells import Cell
-from harness.analysis.reading import StoredRecord
 
 
 def losses_of(cell: Cell) -> pd.DataFrame:
@@ -16,16 +15,23 @@ def losses_of(cell: Cell) -> pd.DataFrame:
     `launch_numbers` are those that have the epoch, a space apart. The training loss of an epoch is the mean over its
     steps.
     """
-    epochs: dict[tuple[str, int], list[tuple[int, float, float | None]]] = {}
+    epochs: dict[tuple[str, int], tuple[list[int], list[float], list[float | None]]] = {}
     for record in cell.launches:
-        for launch, stage, number, training, validation in _launch_rows(record):
-            epochs.setdefault((stage, number), []).append((launch, training, validation))
+        of_launch = [
+            (stage.stage, *losses)
+            for stage in record.summary.losses
+            for losses in zip(stage.training, stage.validation, strict=True)
+        ]
+        for number, (name, training, validation) in enumerate(of_launch, start=1):
+            launches, training_losses, validation_losses = epochs.setdefault((name, number), ([], [], []))
+            launches.append(record.launch)
+            training_losses.append(training)
+            validation_losses.append(validation)
     rows: list[dict[str, object]] = []
-    for (stage, number), found in epochs.items():
-        launches, training_losses, validation_losses = zip(*found, strict=True)
+    for (name, number), (launches, training_losses, validation_losses) in epochs.items():
         rows.append(
             {
-                "stage": stage,
+                "stage": name,
                 "epoch": number,
                 "launches": len(launches),
                 "launch_numbers": " ".join(map(str, sorted(launches))),
@@ -52,17 +58,10 @@ def not_finite(cell: Cell) -> tuple[int, ...]:
     return tuple(
         record.launch
         for record in cell.launches
-        if not all(loss is None or isfinite(loss) for row in _launch_rows(record) for loss in row[3:])
+        if not all(
+            loss is None or isfinite(loss)
+            for stage in record.summary.losses
+            for losses in (stage.training, stage.validation)
+            for loss in losses
+        )
     )
-
-
-def _launch_rows(record: StoredRecord) -> list[tuple[int, str, int, float, float | None]]:
-    epochs = [
-        (stage.stage, training, validation)
-        for stage in record.summary.losses
-        for training, validation in zip(stage.training, stage.validation, strict=True)
-    ]
-    return [
-        (record.launch, stage, number, training, validation)
-        for number, (stage, training, validation) in enumerate(epochs, start=1)
-    ]

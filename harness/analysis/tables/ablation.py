@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -36,18 +37,19 @@ def ablation_table(
     certificates: Sequence[Certificate] = (),
 ) -> Table:
     """Build the table; it has no section where no cells differ in their execution alone."""
-    sections, rows = [], []
+    sections: list[Section] = []
+    rows: list[tuple[Group, str, Result]] = []
     for group in groups:
         for study in studies(group, certificates):
             results = [result_of(step) for step in study.steps]
             title = f"One at a time: {group.title}; base {group.label(study.base)}"
             sections.append(_section(title, group, study.base, results))
-            rows += [_data_row(group, "one at a time", each) for each in results]
+            rows += [(group, "one at a time", each) for each in results]
         for ladder in ladders(group, certificates):
             sections += _ladder_sections(group, ladder)
             for design, steps in (("rung", ladder.steps), ("whole ladder", ladder.whole)):
-                rows += [_data_row(group, design, result_of(step)) for step in steps]
-    return Table("ablation", f"Ablation, suite {suite}", tuple(sections), pd.DataFrame(rows), DEFINITIONS)
+                rows += [(group, design, result_of(step)) for step in steps]
+    return Table("ablation", f"Ablation, suite {suite}", tuple(sections), partial(_data, rows), DEFINITIONS)
 
 
 def _ladder_sections(group: Group, ladder: Ladder) -> Iterable[Section]:
@@ -108,6 +110,10 @@ def _notes(group: Group, results: Sequence[Result]) -> Iterable[str]:
         if found.skill.where and found.skill.largest:
             where = found.skill.where
             yield f"{name}: RMSE changes most for {where.variable} at {where.lead_h:g} h."
+
+
+def _data(rows: Sequence[tuple[Group, str, Result]]) -> pd.DataFrame:
+    return pd.DataFrame([_data_row(*row) for row in rows])
 
 
 def _data_row(group: Group, design: str, found: Result) -> dict[str, object]:

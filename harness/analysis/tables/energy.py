@@ -1,6 +1,7 @@
 """Energy and mean power of each cell and their ratio to the baseline, or why there is none."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -24,6 +25,7 @@ from harness.analysis.tables.parts import (
     why_not,
 )
 from harness.analysis.tables.table import Section, Table
+from harness.scenario.scenario import Absent
 
 SHOWN: Mapping[str, Callable[[str], Content]] = {
     "mean_power_w": lambda per: Heading("mean power", "W"),
@@ -54,28 +56,19 @@ DEFINITIONS = (
 
 def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
     """Build the table; a cell without a sensor is a row with the reason."""
-    sections, data = [], []
+    sections = []
     for group in groups:
-        fair = {cell: for_energy(comparisons[cell]) for cell in group.cells}
+        fair = _fair(group, comparisons)
         of_host = {cell: comparisons[cell] for cell in group.cells}
         rows: list[Row] = [row for activity in _activities(group) for row in _rows(group, activity, fair)]
         rows += [row for activity in _host_activities(group) for row in _rows(group, activity, of_host)]
         measured = bool(rows)
-        data += [
-            _data_row(group, cell, activity, fair[cell]) for cell in group.cells for activity in energy_of(cell).uses
-        ]
-        data += [
-            _data_row(group, cell, activity, of_host[cell])
+        rows += [
+            _row_without(label_of(group, cell), Words(reason, (cell,)))
             for cell in group.cells
-            for activity in energy_of(cell).host_uses
+            for reason in _reasons_for_none(cell)
         ]
-        reasons = [(cell, reason) for cell in group.cells for reason in _reasons_for_none(cell)]
-        rows += [_row_without(label_of(group, cell), Words(reason, (cell,))) for cell, reason in reasons]
-        data += [{**place_columns(group, cell), "reason": reason} for cell, reason in reasons]
-        for entry in group.absent:
-            reason = f"did not run: {entry.reason}"
-            rows.append(_row_without(group.label_of_absent(entry), reason))
-            data.append({**place_columns(group, entry), "reason": reason})
+        rows += [_row_without(group.label_of_absent(entry), _why_absent(entry)) for entry in group.absent]
         places = range(len(COLUMNS)) if measured else PLACES_WITHOUT_ENERGY
         notes = (*refusal_lines(group, fair), *parity_lines(group, fair)) if measured else ()
         sections.append(
@@ -86,7 +79,15 @@ def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell,
                 (*setting_lines(group), *notes),
             )
         )
-    return Table("energy", f"Energy, suite {suite}", tuple(sections), pd.DataFrame(data), DEFINITIONS)
+    return Table("energy", f"Energy, suite {suite}", tuple(sections), partial(_data, groups, comparisons), DEFINITIONS)
+
+
+def _fair(group: Group, comparisons: Mapping[Cell, Comparison]) -> dict[Cell, Comparison]:
+    return {cell: for_energy(comparisons[cell]) for cell in group.cells}
+
+
+def _why_absent(entry: Absent) -> str:
+    return f"did not run: {entry.reason}"
 
 
 def _activities(group: Group) -> Iterable[str]:
@@ -126,6 +127,25 @@ def _rows(group: Group, activity: str, comparisons: Mapping[Cell, Comparison]) -
 
 def _row_without(label: Content, reason: Content) -> Row:
     return (NO_ACTIVITY, NO_ACTIVITY, label, Count(0), "0 of 0", MISSING, MISSING, MISSING, reason)
+
+
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
+    rows: list[dict[str, object]] = []
+    for group in groups:
+        fair = _fair(group, comparisons)
+        for uses, compared in (("uses", fair), ("host_uses", comparisons)):
+            rows += [
+                _data_row(group, cell, activity, compared[cell])
+                for cell in group.cells
+                for activity in getattr(energy_of(cell), uses)
+            ]
+        rows += [
+            {**place_columns(group, cell), "reason": reason}
+            for cell in group.cells
+            for reason in _reasons_for_none(cell)
+        ]
+        rows += [{**place_columns(group, entry), "reason": _why_absent(entry)} for entry in group.absent]
+    return pd.DataFrame(rows)
 
 
 def _data_row(group: Group, cell: Cell, activity: str, comparison: Comparison) -> dict[str, object]:

@@ -56,7 +56,9 @@ def scaling_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell
                 stage = rate.title if several else ""
                 sections.append(_section(group, curve, rate, stage))
                 rows += [_data_row(group, curve, each, rate.name, stage) for each in _places(curve)]
-    return Table("scaling", f"Scaling over devices, suite {suite}", tuple(sections), pd.DataFrame(rows), DEFINITIONS)
+    return Table(
+        "scaling", f"Scaling over devices, suite {suite}", tuple(sections), lambda: pd.DataFrame(rows), DEFINITIONS
+    )
 
 
 def _section(group: Group, curve: Curve, rate: Measured, stage: str) -> Section:

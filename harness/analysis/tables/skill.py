@@ -1,6 +1,5 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,7 +17,6 @@ from harness.analysis.content import (
     Number,
     Row,
     Words,
-    columns_of,
     joined,
     not_finite_text,
 )
@@ -68,6 +66,10 @@ DATA_COLUMNS = (
     *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches"),
     *("acc_difference", "acc_difference_low90", "acc_difference_high90", "refusal", "reason"),
 )
+NO_BOUNDS = (None, None, None)
+NO_COMPARISON = (None,) * 11
+"""Of the forecasts that serve as references."""
+
 LEAD = Heading("lead", "h")
 shown_deviation = partial(Number, signed=True, divisor=0.01, max_decimals=2)
 shown_difference = partial(Number, signed=True, max_decimals=4)
@@ -76,14 +78,10 @@ shown_difference = partial(Number, signed=True, max_decimals=4)
 def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
     """Build the table; `comparisons` holds one entry for each cell."""
     sections: list[Section] = []
-    rows: list[tuple[object, ...]] = []
     for group in groups:
-        scores = [scores_of(cell) for cell in group.cells if scores_of(cell).launches]
+        scores = _scored(group)
         title = group_title(group, comparisons)
         missing = _without_scores(group, scores)
-        rows += [
-            _data_row({**place_columns(group, entry), "launches": 0, "reason": why}) for entry, why in missing.items()
-        ]
         if not scores:
             found = tuple((_label(group, entry), why) for entry, why in missing.items())
             sections.append(Section(title, ("cell", "why not"), found, setting_lines(group)))
@@ -96,14 +94,11 @@ def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, 
         sections += [_acc_section(group, part, keys) for part in _side_by_side(scores)]
         sections += [_further_section(group, found, keys) for found in scores if found.has_further_scores]
         sections += _deviation_sections(group, scores, keys, comparisons)
-        rows += _data_rows(group, scores, keys, comparisons)
-    data = pd.DataFrame(rows, columns=list(DATA_COLUMNS))
-    return Table("skill", f"Skill, suite {suite}", tuple(sections), data, DEFINITIONS)
+    return Table("skill", f"Skill, suite {suite}", tuple(sections), partial(_data, groups, comparisons), DEFINITIONS)
 
 
-def _data_row(row: Mapping[str, object]) -> tuple[object, ...]:
-    """The values of DATA_COLUMNS: of ten thousands of rows the names are kept once."""
-    return tuple([row.get(name, math.nan) for name in DATA_COLUMNS])
+def _scored(group: Group) -> list[CellScores]:
+    return [scores_of(cell) for cell in group.cells if scores_of(cell).launches]
 
 
 def _label(group: Group, entry: Cell | Absent) -> Content:
@@ -296,51 +291,54 @@ def _definitions(scores: Sequence[CellScores]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _data_rows(
-    group: Group, scores: Sequence[CellScores], keys: Sequence[ScoreKey], comparisons: Mapping[Cell, Comparison]
-) -> list[tuple[object, ...]]:
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
     rows: list[tuple[object, ...]] = []
-    for found in scores:
-        comparison = for_skill(comparisons[found.cell])
-        place = place_columns(group, found.cell)
-        for forecaster in (MODEL, *REFERENCES):
-            for key in keys:
-                measured = found.rmse(forecaster, key)
-                row = {
-                    **place,
-                    "forecaster": forecaster,
-                    "variable": key.variable,
-                    "units": key.units,
-                    "lead_h": key.lead_h,
-                    "launches": len(measured.values),
-                    **columns_of("rmse", measured.median),
-                    **columns_of("acc", found.acc(forecaster, key).median),
-                    **columns_of("bias", found.bias(forecaster, key).median),
-                    **columns_of("mae", found.mae(forecaster, key).median),
-                    **columns_of("activity", found.activity(forecaster, key).median),
-                    "reason": None if measured.values else _why_no_rmse(found, forecaster, key),
-                }
-                if forecaster == MODEL:
-                    for reference in REFERENCES:
-                        better = found.better_than(reference, key)
-                        row[f"launches_better_than_{reference}"] = better.launches if better else None
-                    row |= _deviation_columns(comparison, key)
-                    row["refusal"] = "; ".join(comparison.refusal) or None
-                rows.append(_data_row(row))
-    return rows
+    for group in groups:
+        scores = _scored(group)
+        keys = by_variable(key for found in scores for key in found.keys)
+        for entry, why in _without_scores(group, scores).items():
+            row = {**place_columns(group, entry), "launches": 0, "reason": why}
+            rows.append(tuple([row.get(name) for name in DATA_COLUMNS]))
+        for found in scores:
+            rows += _data_rows(group, found, keys, for_skill(comparisons[found.cell]))
+    return pd.DataFrame(rows, columns=list(DATA_COLUMNS))
 
 
-def _deviation_columns(comparison: Comparison, key: ScoreKey) -> dict[str, object]:
+def _data_rows(
+    group: Group, found: CellScores, keys: Sequence[ScoreKey], comparison: Comparison
+) -> Iterable[tuple[object, ...]]:
+    """The values of DATA_COLUMNS: of ten thousands of rows the names are kept once."""
+    place, refusal = tuple(place_columns(group, found.cell).values()), "; ".join(comparison.refusal) or None
+    for forecaster in (MODEL, *REFERENCES):
+        for key in keys:
+            measured = found.rmse(forecaster, key)
+            others = [score(forecaster, key) for score in (found.acc, found.bias, found.mae, found.activity)]
+            yield (
+                *(*place, forecaster, *key, len(measured.values)),
+                *(
+                    bound
+                    for score in (measured, *others)
+                    for bound in (_bounds(score.median) if score.values else NO_BOUNDS)
+                ),
+                *(_comparison_values(found, comparison, key) if forecaster == MODEL else NO_COMPARISON),
+                refusal if forecaster == MODEL else None,
+                None if measured.values else _why_no_rmse(found, forecaster, key),
+            )
+
+
+def _bounds(found: Quantity) -> tuple[float | None, float | None, float | None]:
+    return found.value, found.low, found.high
+
+
+def _comparison_values(found: CellScores, comparison: Comparison, key: ScoreKey) -> tuple[object, ...]:
+    """In how many launches the references are beaten, and the deviation from the baseline."""
     rmse = acc = None
     if comparison.baseline is not None and comparison.fair:
         rmse = rmse_deviation(comparison.cell, comparison.baseline, key)
         acc = acc_difference(comparison.cell, comparison.baseline, key)
-    return {
-        "rmse_deviation_fraction": rmse.value if rmse else None,
-        "rmse_deviation_low90_fraction": rmse.low if rmse else None,
-        "rmse_deviation_high90_fraction": rmse.high if rmse else None,
-        "rmse_deviation_pairs": rmse.number if rmse else None,
-        "rmse_equivalence": rmse.verdict if rmse else None,
-        "rmse_equivalence_further_launches": further_launches_of(rmse) if rmse else None,
-        **({} if acc is None else columns_of("acc_difference", acc)),
-    }
+    better = [found.better_than(reference, key) for reference in REFERENCES]
+    return (
+        *(each.launches if each else None for each in better),
+        *((*_bounds(rmse), rmse.number, rmse.verdict, further_launches_of(rmse)) if rmse else (None,) * 6),
+        *(_bounds(acc) if acc else NO_BOUNDS),
+    )

@@ -1,6 +1,7 @@
 """Time and memory of each cell, and their ratio to the baseline."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -47,8 +48,9 @@ WITHOUT_RATIO = ("plain", "detail")
 def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
     """Build the table; `comparisons` holds one entry for each cell."""
     sections = tuple(_section(group, comparisons) for group in groups)
-    rows = [row for group in groups for row in _data_rows(group, comparisons)]
-    return Table("speed", f"Speed and memory, suite {suite}", sections, pd.DataFrame(rows), DEFINITIONS)
+    return Table(
+        "speed", f"Speed and memory, suite {suite}", sections, partial(_data, groups, comparisons), DEFINITIONS
+    )
 
 
 def _section(group: Group, comparisons: Mapping[Cell, Comparison]) -> Section:
@@ -97,6 +99,10 @@ def _ratio_cells(comparison: Comparison, name: str) -> tuple[Content, Content]:
     if measured.kind in WITHOUT_RATIO:
         return MISSING, MISSING
     return ratio_cells(comparison, speed_ratio(comparison, name), has_value=bool(measured.values))
+
+
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
+    return pd.DataFrame([row for group in groups for row in _data_rows(group, comparisons)])
 
 
 def _data_rows(group: Group, comparisons: Mapping[Cell, Comparison]) -> list[dict[str, object]]:

@@ -1,6 +1,6 @@
 """A table as plain data, and on the terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -57,13 +57,21 @@ class Section:
 
 @dataclass(frozen=True)
 class Table:
-    """One kind of table: sections for people, and the same at full precision in `data`, units in the column names."""
+    """One kind of table: sections for people, and the same at full precision in `data`, units in the column names.
+
+    `make_data` is called where a file asks for `data`: a page has no use for it.
+    """
 
     name: str
     title: str
     sections: tuple[Section, ...]
-    data: pd.DataFrame
+    make_data: Callable[[], pd.DataFrame]
     definitions: tuple[str, ...] = ()
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The rows of the file."""
+        return self.make_data()
 
 
 def rehearsed(table: Table) -> Table:
