@@ -18,8 +18,8 @@ from tests.shared import REPOSITORY
 FLOORS = (
     ("collectors",),
     (
-        *("harness", "errors", "text", "frozen", "privacy", "overrides", "stopping", "terminal", "console", "faults"),
-        "suggesting",
+        *("harness", "errors", "text", "frozen", "mistakes", "privacy", "overrides"),
+        *("stopping", "terminal", "console", "faults", "suggesting"),
     ),
     ("files", "git", "npz", "cache", "processes", "architectures", "own_code"),
     ("scenario types",),

@@ -89,7 +89,7 @@ def test_every_model_and_data_set_of_every_suite_exists():
             "frameworks.1.execution",
             "'compiled' is no part of an execution: give its fields, such as {compilation: {mode: graph}}",
         ),
-        (SUITE, "preset: tiny", "preset: 7", "models.0.preset", "string, not 7"),
+        (SUITE, "preset: tiny", "preset: 7", "models.0.preset", "needs text, not 7"),
         (SUITE, "preset: tiny", "presets: tiny", "models.0.presets", "did you mean 'preset'"),
         (SUITE, "launches: 3", "precision: fp16", "precision", "unknown field; choose from: axes, .*, execution"),
         (CHIP, "{device: CPU", "{divice: CPU", "frameworks.mindspore.divice", "did you mean 'device'"),
@@ -164,9 +164,9 @@ def test_several_mistakes_are_all_listed_in_the_order_of_the_file(tmp_path):
     with pytest.raises(UserError) as raised:
         catalogue.suite(str(path))
     assert str(raised.value) == (
-        f"{path}: 3 mistakes: (1) line 8: launches: Input should be greater than 0, not 0; "
+        f"{path}: 3 mistakes: (1) line 8: launches: must be greater than 0, not 0; "
         "(2) line 9: lunches: unknown field; did you mean 'launches'?; "
-        "(3) line 10: seed: Input should be greater than or equal to 0, not -1"
+        "(3) line 10: seed: must be greater than or equal to 0, not -1"
     )
 
 
@@ -223,6 +223,7 @@ def test_a_number_without_a_point_before_its_exponent_is_a_number(tmp_path):
         (lambda: catalogue.model("forecastnet"), "model 'forecastnet'.*did you mean 'fourcastnet'"),
         (lambda: catalogue.preset("fourcastnet", "papers"), "no preset 'papers'; did you mean 'paper'"),
         (lambda: catalogue.suite("absent.yaml"), "absent.yaml: no such file"),
+        (lambda: catalogue.suite("smoke.yaml"), "smoke.yaml: no such file; did you mean 'smoke'"),
         (lambda: matrix_of(Selection(model="fourcast")), "not in suite 'smoke'; did you mean 'fourcastnet'"),
         (lambda: matrix_of(Selection(preset="tinny")), "no preset 'tinny'; did you mean 'tiny'"),
         (lambda: matrix_of(Selection(framework="torch")), "framework 'torch' is not in suite"),

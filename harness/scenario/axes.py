@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UserError, nearest
+from harness.mistakes import in_words
 from harness.scenario.changes import ExecutionChange, execution_of, laid_over
 from harness.scenario.execution import Execution
 
@@ -52,7 +53,7 @@ def setting(axis: str, value: Any) -> dict[str, Any]:
             hint = nearest(str(first["input"]), _words(first["ctx"]["expected"]))
             raise ValueError(f"{axis}: {first['input']!r} is not one of them; {hint}") from None
         where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"{where}: {first['msg']}, not {first['input']!r}") from None
+        raise ValueError(f"{where}: {in_words(first)}, not {first['input']!r}") from None
 
 
 def one_at_a_time(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Placed]:

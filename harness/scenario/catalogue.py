@@ -56,7 +56,8 @@ def path_of(kind: Kind, name: str) -> Path:
     """
     if name.endswith((".yaml", ".yml")):
         if not os.path.lexists(name):
-            raise UserError(f"{name}: no such file")
+            stem = Path(name).stem
+            raise UserError(f"{name}: no such file{f'; did you mean {stem!r}?' if stem in files_of(kind) else ''}")
         return Path(name)
     files = files_of(kind)
     if name not in files:

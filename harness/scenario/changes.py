@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError, create_model, model_validator
 
 from harness.errors import UserError
 from harness.frozen import Frozen
+from harness.mistakes import in_words
 from harness.scenario.execution import Execution
 
 HOW = "give its fields, such as {compilation: {mode: graph}}"
@@ -67,4 +68,4 @@ def execution_of(content: Mapping[str, Any]) -> Execution:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, ("execution", *first["loc"])))
-        raise UserError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        raise UserError(f"{where}: {in_words(first)}") from None

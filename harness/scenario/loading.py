@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import DatetimeSchema
 
 from harness.errors import UserError, nearest
+from harness.mistakes import in_words
 from harness.scenario.bounded_yaml import build, root_node, short
 
 T = TypeVar("T")
@@ -99,14 +100,10 @@ def _message(error: ErrorDetails, location: Location, kind: Any) -> str:
             needed = [f"{name}: ..." for place in _places(kind, (*location, "")) for name in place.get("required", ())]
             example = f": {{{', '.join(needed)}}}" if needed else ""
             message = f"needs fields and their values{example}"
-        case "int_type" | "int_parsing" | "int_from_float":
-            message = "needs a whole number"
-        case "tuple_type" | "list_type":
-            message = "needs a list"
         case "value_error":
-            return error["msg"].removeprefix("Value error, ")
+            return in_words(error)
         case _:
-            message = error["msg"]
+            message = in_words(error)
     if given is None:
         return f"{message}, but nothing is given"
     return message if isinstance(given, dict | list) else f"{message}, not {_shown(given)}"

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from harness import mistakes
 from harness.errors import UserError, nearest
 from harness.scenario import axes, bounded_yaml
 from harness.scenario.changes import ExecutionChange, laid_over
@@ -212,7 +213,7 @@ def _refusal(settings: Sequence[Setting], error: ValidationError) -> str:
     place = tuple(first["loc"])
     meant = [each for each in settings if place[: len(each.location)] == each.location] or list(settings)
     given = " and ".join(f"{each}={said(each.value)}" for each in meant)
-    message = first["msg"].removeprefix("Value error, ")
+    message = mistakes.in_words(first)
     if first["type"] == "literal_error":
         valid = re.findall("'([^']*)'", first["ctx"]["expected"])
         return f"{given}: is not one of them; {nearest(str(first['input']), valid)}"

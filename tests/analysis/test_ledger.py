@@ -58,7 +58,7 @@ class TestLedger:
             ({"expect": {}}, "give at_least, at_most or both"),
             ({"stage": "finetune"}, "a stage goes only with epoch_s"),
             ({"name": " "}, "claims.0.name: String should have at least 1 character"),
-            ({"says": 5}, "claims.0.says: Input should be a valid string"),
+            ({"says": 5}, "claims.0.says: needs text"),
             ({"bassline": "a100/pytorch"}, "unknown field; did you mean 'baseline'"),
         ],
     )

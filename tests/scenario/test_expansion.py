@@ -212,7 +212,7 @@ class TestAxes:
             ("precision", "bf16", "give the fields that a value sets, or choose one: precision.matmul"),
             ("compilation", "compiled", "compilation: 'compiled' is not one of them"),
             ("accumulation", 0, "accumulation: .*greater than 0, not 0"),
-            ("accumulation", {"k": 2}, "accumulation: .*valid integer"),
+            ("accumulation", {"k": 2}, "accumulation: .*needs a whole number"),
             ("compilation", {"mod": "graph"}, "compilation.mod: "),
         ],
     )

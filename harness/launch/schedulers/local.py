@@ -18,7 +18,7 @@ from harness.processes import started as started_ticks
 from harness.processes import this_machine
 from harness.scenario.sites import SiteConfig
 
-MODULE = "harness.launch.schedulers.running"
+MODULE = "harness.launch.schedulers"
 LOG = "log.txt"
 
 

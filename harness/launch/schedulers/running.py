@@ -1,11 +1,8 @@
-"""The process of a job: calls its tasks, one after the other, with signals as they were before the scheduler's library.
-
-`python -m harness.launch.schedulers.running MODULE:FUNCTION FOLDER ...` runs the tasks of a job without a scheduler.
-"""
+"""The process of a job: calls a task with signals as they were before the scheduler's library."""
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
@@ -42,20 +39,3 @@ def run_as_job(function: str, folder: str) -> None:
     sys.stdout.flush()
     if status:
         sys.exit(status)
-
-
-def main(words: Sequence[str]) -> int:
-    """Run pairs of function and folder in turn; a signal ends the one that runs and the rest.
-
-    Returns the worst exit status.
-    """
-    statuses = [0]
-    for function, folder in zip(words[::2], words[1::2], strict=True):
-        statuses.append(run(function, folder))
-        if statuses[-1] > 128:
-            break
-    return max(statuses)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
