@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
 
+from harness.data.threads import pool_of
 from harness.scenario.execution import Loading
 
 T = TypeVar("T")
@@ -26,11 +27,8 @@ def prefetched(tasks: Sequence[Callable[[], T]], loading: Loading) -> Iterator[I
     if not loading.prefetch:
         yield (task() for task in tasks)
         return
-    pool = ThreadPoolExecutor(min(loading.workers, loading.prefetch), thread_name_prefix=THREAD_NAME)
-    try:
+    with pool_of(min(loading.workers, loading.prefetch), THREAD_NAME) as pool:
         yield _in_order(pool, tasks, loading.prefetch)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _in_order(pool: ThreadPoolExecutor, tasks: Sequence[Callable[[], T]], depth: int) -> Iterator[T]:

@@ -12,6 +12,7 @@ import xarray as xr
 from harness.data.archive import ArchiveSource
 from harness.data.config import ArchiveConfig, RossbyConfig, Splits
 from harness.data.opening import open_source
+from harness.data.threads import WORTH_BYTES, in_threads
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.models.domain import InputSpec
@@ -171,6 +172,30 @@ def test_ctrl_c_while_the_loop_waits_for_a_batch_leaves_no_thread():
         next(results)
     presser.join()
     assert not threads()
+
+
+@pytest.mark.parametrize("pool", ["prefetched", "fields"])
+def test_ctrl_c_while_a_thread_is_started_leaves_none(monkeypatch, pool):
+    """It comes after the thread has begun and before its pool knows that it has."""
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        raise KeyboardInterrupt
+
+    def use():
+        if pool == "fields":
+            in_threads([partial(time.sleep, 0.2)] * 4, WORTH_BYTES)
+        else:
+            with prefetched([partial(time.sleep, 0.2)] * 4, Loading(prefetch=2)) as results:
+                next(results)
+
+    before = threading.active_count()
+    monkeypatch.setattr("harness.data.threads.cores", lambda: 2)
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        use()
+    assert threading.active_count() == before
 
 
 def test_no_more_than_the_depth_is_made_ahead():
