@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from statistics import median
 
 import numpy as np
 
@@ -21,10 +22,14 @@ REPEATS = 5
 TWICE = (1.5, 2.7)
 """Between these a product of twice the rows takes twice as long; the shortest of REPEATS is taken of each."""
 
-ATTEMPTS = 3
-"""How often both are timed until they fit: other work disturbs one of them, a clock that does not wait all."""
+ATTEMPTS = 5
+"""How often both are timed until they fit: other work disturbs some of them, a clock that does not wait all."""
 
 NOT_LONGER = 1.25
+
+INSTANT_S = LONG_S / 100
+"""The largest product in less would be 5.5 PFLOP/s in float32, which no chip reaches: nobody waited for it."""
+
 BOOST = 1.1
 """How much faster than its data sheet a card may be that raises its clocks as far as its power allows."""
 
@@ -56,16 +61,16 @@ def check_precision(framework: Framework, group: str) -> Iterator[Check]:
 def check_clock(framework: Framework, group: str, peak_tflops: float | None) -> Iterator[Check]:
     """Whether a product of twice the size takes twice as long, and none is faster than the chip."""
     side, once_s = _long_product(framework)
-    for attempt in range(ATTEMPTS):
-        if attempt:
+    ratios: list[float] = []
+    while len(ratios) < ATTEMPTS and not (ratios and _is_twice(ratios[-1])):
+        if ratios:
             once_s = shortest_s(framework, side, side)
         twice_s = shortest_s(framework, 2 * side, side)
-        ratio = twice_s / once_s
-        if TWICE[0] <= ratio <= TWICE[1]:
-            break
+        ratios.append(twice_s / once_s)
+    ratio = ratios[-1] if _is_twice(ratios[-1]) else median(ratios)
     said = f"twice a product of {side}x{side} took {ratio:.2f} times as long as one ({once_s * 1e3:.3g} ms)"
     measured = (BoundedValue(what="time of twice the product over that of one", value=ratio, at_most=TWICE[1]),)
-    if ratio < NOT_LONGER:
+    if ratio < NOT_LONGER or once_s < INSTANT_S:
         yield Check(
             group=group,
             name="synchronise",
@@ -75,12 +80,16 @@ def check_clock(framework: Framework, group: str, peak_tflops: float | None) -> 
             "mend the framework's build; no time measured here counts",
             measured=measured,
         )
-    elif not TWICE[0] <= ratio <= TWICE[1]:
+    elif not _is_twice(ratio):
         advice = "something else was at work, or the device changes its clocks: run this again when it is idle"
         yield Check(group=group, name="synchronise", verdict="warning", found=said, advice=advice, measured=measured)
     else:
         yield Check(group=group, name="synchronise", verdict="ok", found=said, measured=measured)
     yield _rate(group, max(2 * side**3 / once_s, 4 * side**3 / twice_s) / 1e12, peak_tflops)
+
+
+def _is_twice(ratio: float) -> bool:
+    return TWICE[0] <= ratio <= TWICE[1]
 
 
 def _rate(group: str, tflops: float, peak_tflops: float | None) -> Check:
