@@ -19,6 +19,7 @@ from harness.data.locations import Location
 from harness.data.selection import selectable
 from harness.data.time_axis import own_times, time_coordinate, time_dimension
 from harness.errors import UserError
+from harness.mistakes import in_words
 
 PATTERNS = ("*.nc", "*.nc4", "*.cdf", "*.zarr", "*.grib", "*.grb", "*.grib2", "*.grb2", "*.h5")
 
@@ -111,7 +112,7 @@ def draft(path: Location) -> str:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
-        raise UserError(f"{path}: no mapping can be made of it: {where}: {problem['msg']}") from None
+        raise UserError(f"{path}: no mapping can be made of it: {where}: {in_words(problem)}") from None
     text = _text(config, notes)
     return text + (f"# Left out, not on that grid: {', '.join(sorted(left_out))}\n" if left_out else "")
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from harness.architectures import architecture
 from harness.data.config import ArchiveConfig
 from harness.errors import UserError
+from harness.mistakes import in_words
 from harness.scenario.catalogue import NamedPreset
 from harness.scenario.set_values import OF_A_PRESET, Setting, changed
 
@@ -27,7 +28,7 @@ def network_on(
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"]))
         where = f"data {data_name!r}: model_overrides.{found.config.architecture}.{field}"
-        raise UserError(f"{where}: {first['msg']}") from None
+        raise UserError(f"{where}: {in_words(first)}") from None
     network = changed("network", network, settings, f"{found.model} {found.name}")
     try:
         package.check_grid(network, grid)
