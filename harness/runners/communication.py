@@ -1,11 +1,13 @@
-"""What the exchange of gradients costs: training steps with it and without it, after the training itself.
+"""What the exchange of gradients costs: training steps with it and without it, in turn, after the training itself.
 
 A step that exchanges nothing computes the same on inputs of the same shapes, so that the difference is what the
 exchange adds to a step. What of it hides behind the computing costs nothing and is not counted.
 """
 
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -21,7 +23,7 @@ from harness.runners.agreement import slowest
 from harness.runners.training import Extras
 from harness.scenario.schema import TrainingConfig
 
-UNTIMED, TIMED = 2, 8
+UNTIMED, TURNS, STEPS_A_TURN = 2, 4, 2
 
 
 def communication(
@@ -73,37 +75,42 @@ def _measured(
     ranks, stage = framework.ranks, config.trained_stages[0]
     x, y, known, own = inputs
     weights = framework.weights()
-    rates: NDArray[np.float64] = np.zeros(2 * (UNTIMED + TIMED))
+    rates: NDArray[np.float64] = np.zeros(2 * (UNTIMED + TURNS * STEPS_A_TURN))
     framework.start_stage(config.optimiser, rates, stage.rollout_steps)
 
-    def timed(step: Callable[[], Any]) -> tuple[float, ...]:
-        for _ in range(UNTIMED):
-            step()
+    def times_s(steps: int) -> Iterator[float]:
         framework.synchronise()
         slowest(ranks, 0.0)
-        times_s = []
-        for _ in range(TIMED):
+        for _ in range(steps):
             begun_s = perf_counter()
-            step()
+            framework.train_step(x, y, known, own)
             framework.synchronise()
-            times_s.append(perf_counter() - begun_s)
-        return tuple(slowest(ranks, time_s) for time_s in times_s)
+            yield perf_counter() - begun_s
 
-    def step() -> Any:
-        return framework.train_step(x, y, known, own)
-
+    exchanging_s: list[float] = []
+    silent_s: list[float] = []
+    silently = partial(_without_exchange, framework)
+    ways: list[tuple[Callable[[], AbstractContextManager[Any]], list[float]]]
+    ways = [(nullcontext, exchanging_s), (silently, silent_s)]
     try:
-        with_exchange_s = timed(step)
-        with _without_exchange(framework):
-            without_s = timed(step)
+        for way, _ in ways:
+            with way():
+                list(times_s(UNTIMED))
+        for _ in range(TURNS):
+            for way, measured_s in ways:
+                with way():
+                    measured_s += times_s(STEPS_A_TURN)
+            ways.reverse()
     finally:
         framework.load(weights)
-    return Communication(step_s=with_exchange_s, without_exchange_s=without_s)
+    step_s, without_s = (tuple(slowest(ranks, time_s) for time_s in each) for each in (exchanging_s, silent_s))
+    return Communication(step_s=step_s, without_exchange_s=without_s)
 
 
-def _without_exchange(framework: Framework) -> Any:
+def _without_exchange(framework: Framework) -> AbstractContextManager[Any]:
     """Steps in it exchange no gradients. Raises UserError where a framework or a way of dividing has none."""
     without = getattr(framework, "without_exchange", None)
     if without is None:
         raise UserError(f"{framework.describe().name} makes no step without the exchange of gradients")
-    return without()
+    silent: AbstractContextManager[Any] = without()
+    return silent

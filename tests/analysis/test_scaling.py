@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 from rich.console import Console
+from scipy.stats import t as student_t
 
 from harness.analysis.cells import load_results
 from harness.analysis.claims.judging import judge
@@ -103,6 +104,21 @@ def test_the_table_holds_ideal_exchange_and_memory_in_every_format(folder, tmp_p
     paths = write_table(table, (), tmp_path / "tables")
     latex = next(path for path in paths if path.suffix == ".tex").read_text()
     assert "speed-up" in latex
+
+
+def test_the_interval_of_a_small_share_is_that_of_what_remains(tmp_path):
+    """Three shares: Student's t on the logarithms of the rest, which has two degrees of freedom."""
+    made = ResultsFolder(tmp_path / "results")
+    shares = (0.001, 0.02, 0.05)
+    for launch, exchange in enumerate(shares):
+        made.add(record(1, 8, 1.0, launch), record(2, 8, 1.25, launch, exchange))
+    (row,) = scaling_table("smoke", load_results(made.path).groups(), {}).data.query("devices == 2").itertuples()
+    rest = np.log1p(-np.array(shares))
+    half = student_t.ppf(0.975, 2) * rest.std(ddof=1) / np.sqrt(3)
+    centre = rest.mean()
+    assert row.exchange_fraction == pytest.approx(0.02)
+    assert row.exchange_fraction_low95 == pytest.approx(1 - np.exp(centre + half), abs=1e-6)
+    assert row.exchange_fraction_high95 == pytest.approx(1 - np.exp(centre - half), abs=1e-6)
 
 
 def test_steps_that_noise_makes_longer_without_the_exchange_are_kept(tmp_path):

@@ -1,5 +1,6 @@
 """The cost of exchanging gradients is asked for last, and costs nothing else where it cannot be had."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from harness.errors import UserError
 from harness.frameworks.ranks import RankNumber
 from harness.results.measurements import Communication
+from harness.runners import communication as module
 from harness.runners.communication import communication
 from tests.analysis.made_records import make_scenario
 
@@ -42,3 +44,43 @@ def test_nobody_waits_for_a_rank_that_cannot_begin():
 def test_one_rank_exchanges_nothing():
     framework = SimpleNamespace(ranks=SimpleNamespace(rank=RankNumber(0, 1, 0)))
     assert communication(framework, None, make_scenario().training, None, 1) is None
+
+
+class Slowing:
+    """A framework on a machine that becomes slower by a tenth with every step; a quarter of a step is the exchange."""
+
+    ranks = SimpleNamespace(rank=RankNumber(0, 2, 0), sum=lambda values: values, texts=lambda text: [text] * 2)
+
+    def __init__(self):
+        self.now_s, self.steps, self.sends = 0.0, 0, True
+
+    def train_step(self, *arguments):
+        self.steps += 1
+        self.now_s += (1 + 0.1 * self.steps) * (1.0 if self.sends else 0.75)
+
+    @contextmanager
+    def without_exchange(self):
+        self.sends = False
+        yield
+        self.sends = True
+
+    def start_stage(self, optimiser, rates, rollout_steps):
+        self.rates = len(rates)
+
+    def put(self, array):
+        return array
+
+    weights = synchronise = lambda self: None
+
+    def load(self, weights):
+        assert weights is None
+
+
+def test_a_machine_that_becomes_slower_meanwhile_has_no_part_in_the_exchange(monkeypatch):
+    framework = Slowing()
+    batch = (np.zeros((2, 1)), np.zeros((2, 1)), None)
+    windows = SimpleNamespace(batch_tasks=lambda *arguments, **options: [lambda: batch])
+    monkeypatch.setattr(module, "perf_counter", lambda: framework.now_s)
+    found = communication(framework, windows, make_scenario().training, lambda epoch, random: (), 1)
+    assert found.share == pytest.approx(0.25)
+    assert framework.steps == framework.rates

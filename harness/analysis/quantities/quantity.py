@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import median
 
 from harness.analysis.cells import Cell
 from harness.analysis.quantities.metrics import Kind
@@ -71,9 +72,18 @@ class Measured:
 
 
 def median_over(values: Mapping[int, float], unit: str, cell: Cell, reason: str | None = None) -> Quantity:
-    """The median of values by launch number with its 95 % interval, that of a share up to 1; none of no values."""
+    """The median of values by launch number with its 95 % interval; none of no values.
+
+    Shares are parts of a measured time. Of two parts the larger one is what the noise of times multiplies: the interval
+    of a small share is that of the rest, turned round, and no share is above 1.
+    """
     if not values:
         return Quantity(None, unit=unit, sources=(cell,), reason=reason)
+    is_share = unit == "fraction"
+    if is_share and median(values.values()) < 0.5 and max(values.values()) < 1:
+        rest = summarise([1 - value for value in values.values()])
+        low, high = (None if bound is None else 1 - bound for bound in (rest.high, rest.low))
+        return Quantity(1 - rest.median, low, high, unit, tuple(values), (cell,))
     found = summarise(list(values.values()))
-    high = min(found.high, 1.0) if unit == "fraction" and found.high is not None else found.high
+    high = min(found.high, 1.0) if is_share and found.high is not None else found.high
     return Quantity(found.median, found.low, high, unit, tuple(values), (cell,))
