@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ import yaml
 from pydantic import ValidationError
 
 from harness.data.calendar import counts_since, time_text
+from harness.data.checks import check_latitude, regular_step
 from harness.data.config import ArchiveConfig
 from harness.data.files import DataFile, find_files, open_lazily
 from harness.data.layout import EXPVER
 from harness.data.locations import Location
 from harness.data.selection import selectable
 from harness.data.time_axis import own_times, time_coordinate, time_dimension
+from harness.data.variables import Opener
 from harness.errors import UserError
 from harness.mistakes import in_words
 
@@ -51,11 +53,29 @@ class _Field:
 
 
 def draft(path: Location) -> str:
-    """YAML of a mapping of the file or folder `path`, accepted by the schema.
+    """YAML of a mapping of the file or folder `path`, accepted by the schema; a comment says what a bench would refuse.
 
     Raises UserError where no variable lies on a latitude-longitude grid, or a file cannot be read.
     """
     files = find_files(path, PATTERNS)
+    fields, left_out = _fields(files, path)
+    timed = {name: each for name, each in fields.items() if each.time is not None}
+    statics = {name: each for name, each in fields.items() if each.time is None} if timed else {}
+    config, notes = _mapping(path, files, timed or fields, statics)
+    try:
+        checked = ArchiveConfig.model_validate(yaml.safe_load(_text(config, {})))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(map(str, problem["loc"]))
+        raise UserError(f"{path}: no mapping can be made of it: {where}: {in_words(problem)}") from None
+    text = _text(config, notes)
+    if refusal := _refusal(checked, path):
+        text += f"# A bench refuses these data as they are: {refusal}\n"
+    return text + (f"# Left out, not on that grid: {', '.join(sorted(left_out))}\n" if left_out else "")
+
+
+def _fields(files: Sequence[Location], path: Location) -> tuple[dict[str, _Field], set[str]]:
+    """Fields by name, all on the grid that most of them have, and the names of the others."""
     fields: dict[str, _Field] = {}
     left_out: set[str] = set()
     for file in files[:_MOST_FILES]:
@@ -74,15 +94,18 @@ def draft(path: Location) -> str:
         )
     shared = Counter((field.latitude, field.longitude) for field in fields.values()).most_common(1)[0][0]
     kept = {name: each for name, each in fields.items() if (each.latitude, each.longitude) == shared}
-    left_out |= set(fields) - set(kept)
-    timed = {name: each for name, each in kept.items() if each.time is not None}
-    statics = {name: each for name, each in kept.items() if each.time is None} if timed else {}
-    channels = timed or kept
-    first = next(iter(channels.values()))
+    return kept, (left_out | fields.keys()) - kept.keys()
+
+
+def _mapping(
+    path: Location, files: Sequence[Location], channels: Mapping[str, _Field], statics: Mapping[str, _Field]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The entries of a mapping in their order, and notes on some of them."""
     config: dict[str, Any] = {"kind": "archive", "description": f"{path.name}, a first mapping"}
+    notes: dict[str, str] = {}
     config["files"] = _globs(files)
     config["dimensions"] = _dimensions(channels.values(), statics.values())
-    notes: dict[str, str] = {}
+    first = next(iter(channels.values()))
     told = time_coordinate(first.array, first.time, _TIMES)
     dates = own_times(first.file.path, first.array, told)
     if len(dates):
@@ -90,15 +113,13 @@ def draft(path: Location) -> str:
     else:
         config["time"] = {"start": "2000-01-01 00:00:00", "step_hours": 6}
         notes["time"] = "The files hold no dates: say when the first step is and how long a step lasts, or the units."
-    wanted = {name: selectable(each.array, name)[0] for each in channels.values() for name in each.others}
-    if wanted:
-        config["select"] = wanted
-        offered = {
-            name: ", ".join(f"{value:g}" for value in selectable(each.array, name)[:8])
-            for each in channels.values()
-            for name in each.others
-        }
-        notes["select"] = "One value of each: " + "; ".join(f"{name} of {values}" for name, values in offered.items())
+    offered = {name: selectable(each.array, name) for each in channels.values() for name in each.others}
+    if offered:
+        config["select"] = {name: values[0] for name, values in offered.items()}
+        first_values = (
+            f"{name} of {', '.join(f'{value:g}' for value in values[:8])}" for name, values in offered.items()
+        )
+        notes["select"] = f"One value of each: {'; '.join(first_values)}"
     config["channels"] = [_channel(name, each) for name, each in channels.items()]
     notes["channels"] = "Keep those that you want to forecast; forcings and statics are inputs alone."
     if statics:
@@ -107,14 +128,20 @@ def draft(path: Location) -> str:
         config["missing"] = "mask"
         notes["missing"] = "The first step has points without values."
     config["splits"] = {"train": 0.7, "validation": 0.15, "test": 0.15}
+    return config, notes
+
+
+def _refusal(config: ArchiveConfig, path: Location) -> str | None:
+    """Why the archive is not opened with this mapping, by its coordinates and times; None where it is."""
+    opener = Opener(config, path)
     try:
-        ArchiveConfig.model_validate(yaml.safe_load(_text(config, {})))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(map(str, problem["loc"]))
-        raise UserError(f"{path}: no mapping can be made of it: {where}: {in_words(problem)}") from None
-    text = _text(config, notes)
-    return text + (f"# Left out, not on that grid: {', '.join(sorted(left_out))}\n" if left_out else "")
+        channels = opener.variables(enumerate(config.channels))
+        first = channels[0].pieces[0]
+        check_latitude(first.latitude, str(first.path))
+        regular_step(channels[0].times, lambda step: str(channels[0].piece_of_step(step).path))
+    except UserError as error:
+        return str(error)
+    return None
 
 
 def _candidates(file: DataFile) -> list[str]:

@@ -95,6 +95,26 @@ def test_what_is_not_in_the_file_is_said(tmp_path):
     assert "{name: t, variable: t, units: unknown}" in draft(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("latitudes", "refusal"),
+    [
+        ([100.0, 50.0, 0.0, -50.0, -100.0], "latitudes must lie between -90 and 90 degrees"),
+        ([50.0, 20.0, 30.0, -20.0, -50.0], "latitudes neither increase nor decrease from row to row"),
+    ],
+)
+def test_what_a_bench_would_refuse_is_said(tmp_path, latitudes, refusal):
+    archive().assign_coords(latitude=latitudes).to_netcdf(tmp_path / "a.nc")
+    said = f"# A bench refuses these data as they are: {tmp_path / 'a.nc'}: {refusal}\n"
+    assert said in draft(tmp_path)
+    with pytest.raises(UserError, match=refusal):
+        opened(tmp_path)
+
+
+def test_nothing_is_refused_that_a_bench_takes(tmp_path):
+    archive().to_netcdf(tmp_path / "a.nc")
+    assert "refuses" not in draft(tmp_path)
+
+
 def test_names_that_yaml_would_read_otherwise(tmp_path):
     archive().rename(t="no", q="1e3").to_netcdf(tmp_path / "a.nc")
     assert set(opened(tmp_path)[0].channels) == {"no", "1e3"}
