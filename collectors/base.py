@@ -111,7 +111,8 @@ class Reading:
     """One attempt to read the power of one sensor, between `t0_ns` and `t1_ns` on the monotonic clock.
 
     `power_w` is None where the attempt failed; then `status` is not "ok" and `raw` holds what the tool said.
-    `utilisation` is the busy fraction of the device, 0 to 1, where the tool gives it with the power.
+    `utilisation` is the busy fraction of the device, 0 to 1, where the tool gives it with the power; `memory_bytes` is
+    what is taken of its memory, by whomever and for whatever, or `memory_fraction` where the tool tells no more.
     """
 
     t0_ns: int
@@ -121,6 +122,8 @@ class Reading:
     status: str = STATUS_OK
     raw: str | None = None
     utilisation: float | None = None
+    memory_bytes: int | None = None
+    memory_fraction: float | None = None
 
 
 class Collector(Protocol):
@@ -155,9 +158,17 @@ class Collector(Protocol):
 
 
 def checked_reading(
-    t0_ns: int, t1_ns: int, sensor: str, power_w: float, raw: str | None = None, utilisation: float | None = None
+    t0_ns: int,
+    t1_ns: int,
+    sensor: str,
+    power_w: float,
+    raw: str | None = None,
+    utilisation: float | None = None,
+    memory_bytes: int | None = None,
+    memory_fraction: float | None = None,
 ) -> Reading:
     """The reading of a powered device: zero, negative, infinite or NaN watts are a failed read, kept as raw text."""
+    beside = utilisation, memory_bytes, memory_fraction
     if math.isfinite(power_w) and power_w > 0:
-        return Reading(t0_ns, t1_ns, sensor, power_w, utilisation=utilisation)
-    return Reading(t0_ns, t1_ns, sensor, None, STATUS_NOT_PHYSICAL, raw or f"{power_w} W", utilisation)
+        return Reading(t0_ns, t1_ns, sensor, power_w, STATUS_OK, None, *beside)
+    return Reading(t0_ns, t1_ns, sensor, None, STATUS_NOT_PHYSICAL, raw or f"{power_w} W", *beside)

@@ -24,6 +24,9 @@ SCHEMA = 1
 PARQUET_METADATA = b"crosscast_power"
 NOTES_METADATA = b"crosscast_notes"
 
+BESIDE_POWER = ("utilisation", "memory_bytes", "memory_fraction")
+"""What a tool may tell of a device in the reading of its power."""
+
 SHARED_TEXTS = {"power": {"sensor", "status"}, "counter": {"sensor"}}
 """Fields of the readings that are few texts, each kept once."""
 
@@ -109,7 +112,7 @@ def encode(record: Mapping[str, Any]) -> bytes:
 
 
 def reading_record(reading: Reading) -> dict[str, Any]:
-    """The line of a power reading. `raw` is left out where it is None, and what is not Unicode in it is replaced.
+    """The line of a power reading. What is None beside the power is left out, what is not Unicode in `raw` replaced.
 
     A power that is not finite, which no log can hold, is a failed reading.
     """
@@ -126,8 +129,9 @@ def reading_record(reading: Reading) -> dict[str, Any]:
     }
     if reading.raw is not None:
         record["raw"] = reading.raw.encode("utf-8", "replace").decode()
-    if reading.utilisation is not None:
-        record["utilisation"] = reading.utilisation
+    for name in BESIDE_POWER:
+        if (value := getattr(reading, name)) is not None:
+            record[name] = value
     return record
 
 
@@ -189,8 +193,9 @@ def _assemble(lines: Iterable[bytes]) -> SampleLog:
 def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = None) -> SampleLog:
     """Keeps a log as Parquet: one row a raw reading, header, end and `notes` (JSON) in the file's metadata.
 
-    Columns: type (power or counter), sensor, t0_ns, t1_ns, power_w, counter_j, utilisation, status, raw. The file
-    appears whole, by rename. Returns the log. Raises OSError where it cannot be written.
+    Columns: type (power or counter), sensor, t0_ns, t1_ns, power_w, counter_j, utilisation, memory_bytes,
+    memory_fraction, status, raw. The file appears whole, by rename. Returns the log. Raises OSError where it cannot be
+    written.
     """
     import pyarrow as pa
 
@@ -204,6 +209,8 @@ def to_parquet(jsonl: Path, parquet: Path, notes: Mapping[str, Any] | None = Non
             ("power_w", pa.float64()),
             ("counter_j", pa.float64()),
             ("utilisation", pa.float64()),
+            ("memory_bytes", pa.int64()),
+            ("memory_fraction", pa.float64()),
             ("status", pa.string()),
             ("raw", pa.string()),
         ]
@@ -238,8 +245,8 @@ def read_parquet(parquet: Path) -> SampleLog:
         for row in batch.to_pylist():
             times_ns, sensor = (row["t0_ns"], row["t1_ns"]), row["sensor"]
             if row["type"] == "power":
-                status = row["status"] or STATUS_ERROR
-                readings.append(Reading(*times_ns, sensor, row["power_w"], status, row["raw"], row["utilisation"]))
+                status, beside = row["status"] or STATUS_ERROR, {name: row.get(name) for name in BESIDE_POWER}
+                readings.append(Reading(*times_ns, sensor, row["power_w"], status, row["raw"], **beside))
             elif row["type"] == "counter":
                 counters.append(CounterReading(*times_ns, sensor, row["counter_j"]))
     return SampleLog(

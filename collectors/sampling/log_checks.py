@@ -39,6 +39,8 @@ COLUMN_TYPES = {
     "status": "string",
     "raw": "string",
 }
+LATER_COLUMN_TYPES = {"memory_bytes": "int64", "memory_fraction": "double"}
+"""Of columns that the first files did not have."""
 
 Kind = TypeVar("Kind")
 
@@ -110,12 +112,13 @@ def read_table(file: BinaryIO, size: int) -> pa.Table:
         raise ValueError(f"{n_rows} rows in {size} bytes")
     if repeated := sorted({name for name in schema.names if schema.names.count(name) > 1}):
         raise ValueError(f"the column {repeated[0]} is there twice")
-    for name, expected in COLUMN_TYPES.items():
+    later = {name: kind for name, kind in LATER_COLUMN_TYPES.items() if name in schema.names}
+    for name, expected in {**COLUMN_TYPES, **later}.items():
         if name not in schema.names:
             raise ValueError(f"no column {name}")
         if str(schema.field(name).type) != expected:
             raise ValueError(f"the column {name} holds {schema.field(name).type}, not {expected}")
-    table = opened.read(columns=list(COLUMN_TYPES))
+    table = opened.read(columns=[*COLUMN_TYPES, *later])
     for name in ("type", "sensor", "t0_ns", "t1_ns"):
         if table[name].null_count:
             raise ValueError(f"the column {name} has gaps")
@@ -131,7 +134,7 @@ def check_columns(table: pa.Table) -> None:
     t0_ns, t1_ns = table["t0_ns"], table["t1_ns"]
     if pc.min(t0_ns).as_py() < 0 or pc.max(t1_ns).as_py() > MOST_NS or pc.any(pc.greater(t0_ns, t1_ns)).as_py():
         raise ValueError("a read that ends before it begins, or at no time that a clock shows")
-    for name in ("power_w", "counter_j", "utilisation"):
+    for name in {"power_w", "counter_j", "utilisation", *LATER_COLUMN_TYPES} & {*table.column_names}:
         finite = pc.filter(table[name], pc.fill_null(pc.is_finite(table[name]), False))
         if (pc.max(pc.abs(finite)).as_py() or 0.0) > MOST_VALUE:
             raise ValueError(f"{name} of {pc.max(pc.abs(finite)).as_py():g}")

@@ -88,6 +88,10 @@ def _is_number_or_none(value: object) -> bool:
     return abs(value) <= MOST_VALUE
 
 
+def _is_size_or_none(value: object) -> bool:
+    return value is None or (isinstance(value, int) and _is_number_or_none(value) and value >= 0)
+
+
 END_NUMBERS = ("n_ticks", "n_late_ticks", "max_late_s", "n_lost_lines", "cpu_s")
 Check = tuple[Callable[[object], bool], str, bool]
 _TIME: Check = (_is_time, "a time in nanoseconds", True)
@@ -101,6 +105,8 @@ FIELDS: Mapping[str, Mapping[str, Check]] = {
         "status": (_is_text, "text", False),
         "raw": (_is_text_or_none, "text", False),
         "utilisation": (_is_number_or_none, "a finite number that a sensor gives", False),
+        "memory_bytes": (_is_size_or_none, "a whole number of bytes", False),
+        "memory_fraction": (_is_number_or_none, "a finite number that a sensor gives", False),
     },
     "counter": {
         "t0_ns": _TIME,

@@ -11,11 +11,13 @@ from pathlib import Path
 from collectors.base import STATUS_ERROR, Reading, Sensor, checked_reading
 from collectors.samples import Header, SampleLog
 from collectors.vendors.nvidia.nvidia_power import UPDATE_PERIOD_S, averaging
-from collectors.vendors.quantity import fraction, parse_watts
+from collectors.vendors.quantity import fraction, parse_watts, whole_number
 
 POWER_FIELDS = ("power.draw.instant", "power.draw", "power.draw.average")
 """Power columns in order of preference."""
 
+BESIDE_POWER = ("utilization.gpu", "memory.used")
+MIB = 1 << 20
 IDENTITY_FIELDS = ("uuid", "pci.bus_id", "serial", "index")
 TITLE = re.compile(r"([\w.]+)(?:\s*\[(.+)\])?$")
 TIME_FORMAT = "%Y/%m/%d %H:%M:%S.%f"
@@ -55,13 +57,20 @@ def power_reading(t_ns: int, sensor: str, row: Mapping[str, str], field: str, co
         power_w = parse_watts(cell, columns.units.get(field))
     except ValueError as error:
         return Reading(t_ns, t_ns, sensor, None, STATUS_ERROR, str(error))
-    return checked_reading(t_ns, t_ns, sensor, power_w, cell, utilisation(row, columns))
+    return checked_reading(t_ns, t_ns, sensor, power_w, cell, utilisation(row, columns), taken_bytes(row, columns))
 
 
 def utilisation(row: Mapping[str, str], columns: Columns) -> float | None:
     """Busy fraction of the device, 0 to 1; None where there is none, or no percentage."""
     cell = row.get("utilization.gpu", "")
     return fraction(cell) if cell.endswith("%") or columns.units.get("utilization.gpu") == "%" else None
+
+
+def taken_bytes(row: Mapping[str, str], columns: Columns) -> int | None:
+    """Bytes of the device's memory that are taken; None where they are not told in MiB."""
+    number, _, unit = row.get("memory.used", "").partition(" ")
+    count = whole_number(number)
+    return None if count is None or (unit or columns.units.get("memory.used")) != "MiB" else count * MIB
 
 
 def read_smi_log(path: Path, field: str | None = None) -> SampleLog:

@@ -20,7 +20,8 @@ class Row:
     """What a tool says of one device. `power_w` is None where it cannot be told from `raw`, the text it stands in.
 
     `partition` is the mode of a board that is divided among several users, `second_die` marks a die whose power is in
-    that of the die before it. `in_table` marks a row of the table that lists all devices.
+    that of the die before it. `taken` is the fraction of its memory that is taken. `in_table` marks a row of the table
+    that lists all devices.
     """
 
     power_w: float | None
@@ -29,6 +30,7 @@ class Row:
     utilisation: float | None = None
     second_die: bool = False
     partition: str | None = None
+    taken: float | None = None
     in_table: bool = False
 
     @property

@@ -28,6 +28,13 @@ SAME_ENVIRONMENT = (
 )
 
 
+LEAST_BUSY = 0.5
+"""Median utilisation in training below which the chip waited more than it worked."""
+
+OF_AI_CORES = frozenset({"dcmi", "npu-smi"})
+"""Tools whose utilisation is that of the AI cores alone, and not of the vector or other units beside them."""
+
+
 def cautions(group: Group, comparisons: Mapping[Cell, Comparison]) -> tuple[str, ...]:
     """One line each, most grave first, with all cells that it is true of; empty where there is nothing to say."""
     ran = [cell for cell in group.cells if cell.launches]
@@ -60,6 +67,7 @@ def _of_cell(cell: Cell) -> Iterable[str]:
     if foreign := [record.launch for record in launches if record.load.foreign]:
         yield f"other work ran beside {_launches(foreign)}"
     yield from _of_devices(launches)
+    yield from _of_idle_devices(launches)
     yield from _of_nodes(launches)
     if len(variants := variants_of(cell)) > 1:
         yield f"its launches ran on different variants of the chip: {_either(variants)}"
@@ -97,6 +105,27 @@ def _of_devices(launches: Sequence[Record]) -> Iterable[str]:
         yield f"{what} on the device beside {_launches(numbers)}: its times are those of a shared device"
     for reason, numbers in unknown.items():
         yield f"whether others used the device beside {_launches(numbers)} is not known: {reason}"
+
+
+def _of_idle_devices(launches: Sequence[Record]) -> Iterable[str]:
+    """Devices that waited for the host in training, by the tool that told it."""
+    found: dict[str, list[tuple[int, int, float]]] = {}
+    for record in launches:
+        for use in record.energy.device_uses:
+            if use.utilisation is not None and use.utilisation < LEAST_BUSY:
+                tool = record.energy.collector or "the power tool"
+                found.setdefault(tool, []).append((use.device, record.launch, use.utilisation))
+    for tool, idle in found.items():
+        devices = sorted({device for device, _, _ in idle})
+        numbers = sorted({launch for _, launch, _ in idle})
+        least, most = (f"{100 * pick(share for _, _, share in idle):.0f}" for pick in (min, max))
+        which = f"device{'s' if len(devices) > 1 else ''} {', '.join(map(str, devices))}"
+        of_cores = not OF_AI_CORES.isdisjoint(tool.split(" and "))
+        by, pace = (", AI cores alone", "or work beside the AI cores") if of_cores else ("", "not the chip")
+        yield (
+            f"{which} busy {least if least == most else f'{least} to {most}'} % of the training in "
+            f"{_launches(numbers)} (median by {tool}{by}): the host, {pace}, set the pace"
+        )
 
 
 def _of_nodes(launches: Sequence[Record]) -> Iterable[str]:

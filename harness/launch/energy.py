@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from collectors.accounting.device_energy import QualityLimits
+from collectors.accounting.device_use import DeviceUse, device_uses
 from collectors.accounting.energy import EnergyAccount
 from collectors.calibration.calibrated import Correction, corrected
 from collectors.occupancy.occupants import Occupancy
@@ -15,6 +16,7 @@ from harness.launch.host_energy import HostLog, of_phases, scopes
 from harness.launch.plan import PowerPlan
 from harness.results.file_names import POWER, POWER_LOG
 from harness.results.measurements import MeasuredParts
+from harness.results.phases import Phase
 from harness.results.record import (
     AppliedCalibration,
     DeviceProcesses,
@@ -25,6 +27,9 @@ from harness.results.record import (
 
 TRAINING = "training"
 """The phase that holds all training."""
+
+EPOCH = "train "
+"""How the names of epochs begin, which end in the number of the epoch in its stage."""
 
 
 def power_plan(sampler: SamplerProcess, idle_s: float) -> PowerPlan:
@@ -80,7 +85,21 @@ def account(
         phases=energies,
         hosts=scopes([(outcome.collector, log), *of_hosts], measurements.phases),
         without=without,
+        device_uses=_device_uses(log, device_count, measurements.phases),
     )
+
+
+def _device_uses(log: SampleLog, device_count: int, phases: Sequence[Phase]) -> tuple[DeviceUse, ...]:
+    """What the tool told of the devices; use in epochs, of each training stage without the first where it has more."""
+    if not phases:
+        return ()
+    stages: dict[str, list[tuple[int, int]]] = {}
+    for phase in phases:
+        if phase.name.startswith(EPOCH):
+            stages.setdefault(phase.name.rpartition(" ")[0], []).append((phase.t0_ns, phase.t1_ns))
+    epochs = [span for spans in stages.values() for span in (spans[1:] or spans)]
+    whole = min(phase.t0_ns for phase in phases), max(phase.t1_ns for phase in phases)
+    return device_uses(log, device_count, whole, epochs)
 
 
 def energy_of_device(energy: Energy, phase: str, device: int) -> float | None:

@@ -149,6 +149,12 @@ def _check_energy(energy: Energy) -> None:
     for name in ("idle", "sampling", "calibrations"):
         if value := getattr(energy, name):
             check_numbers(value, f"energy.{name}")
+    for use in energy.device_uses:
+        of_all = (use.memory_fraction or 0, use.utilisation or 0)
+        if not (0 <= use.device <= MOST_INTEGER and 0 <= (use.memory_bytes or 0) <= MOST_INTEGER):
+            raise ValueError("energy.device_uses: a device or a size of memory that there is not")
+        if not all(0 <= fraction <= 1 for fraction in of_all):
+            raise ValueError(f"energy.device_uses: fractions of {of_all[0]:g} and {of_all[1]:g}")
 
 
 def _within(name: str, value: float, least: float, most: float) -> None:

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from collectors.accounting.device_use import DeviceUse
 from collectors.accounting.energy import WindowEnergy
 from harness.frozen import Frozen
 
@@ -77,6 +78,7 @@ class Energy(Frozen):
     """Energy of the devices by phase; `reason` says why there is none.
 
     `hosts` holds that of the host beside it, scope by scope, and `without` why collectors of the host read nothing.
+    `device_uses` is what the same tool told of memory, from the first phase to the last, and of use in training.
     """
 
     collector: str | None
@@ -87,3 +89,4 @@ class Energy(Frozen):
     phases: tuple[PhaseEnergy, ...] = ()
     hosts: tuple[ScopeEnergy, ...] = ()
     without: tuple[str, ...] = ()
+    device_uses: tuple[DeviceUse, ...] = ()

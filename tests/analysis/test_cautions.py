@@ -9,8 +9,9 @@ from made_records import (
 )
 from reports import add_pair, read, run
 
+from collectors.accounting.device_use import DeviceUse
 from harness.data.reading import DataReading, FieldConversion
-from harness.results.record import DeviceProcesses, Latency, Load, Node, OtherProcess
+from harness.results.record import DeviceProcesses, Energy, Latency, Load, Node, OtherProcess
 
 
 def make_load(*others, reason=None):
@@ -19,6 +20,12 @@ def make_load(*others, reason=None):
         tool="nvml", looks_before=1, looks_during=4, looks_after=1, others=tuple(others), reason=reason
     )
     return Load(load_average_1min=0.1, cpu_count=2, foreign_cores=0.0, foreign=False, cores=2, devices=devices)
+
+
+def make_energy(*utilisation, collector="nvml"):
+    """Energy of a launch on devices that were busy for these parts of the training."""
+    uses = tuple(DeviceUse(device=number, utilisation=share) for number, share in enumerate(utilisation))
+    return Energy(collector=collector, reason=None, device_uses=uses)
 
 
 def make_other(pid=4242, processes=1, memory_bytes=20 * 2**30):
@@ -58,6 +65,16 @@ class TestWarnings:
                     )
                 },
                 "mindspore graph: its nodes are unlike in launch 1: node 1: cpu_name: b",
+            ),
+            (
+                {"energy": make_energy(0.314, 0.2, 0.5)},
+                "mindspore graph: devices 0, 1 busy 20 to 31 % of the training in launch 1 (median by nvml): the host, "
+                "not the chip, set the pace",
+            ),
+            (
+                {"energy": make_energy(0.12, collector="dcmi")},
+                "mindspore graph: device 0 busy 12 % of the training in launch 1 (median by dcmi, AI cores alone): the "
+                "host, or work beside the AI cores, set the pace",
             ),
             (
                 {"environment": make_environment(git_dirty=True)},

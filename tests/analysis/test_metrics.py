@@ -1,6 +1,15 @@
 import pytest
-from made_records import make_epoch, make_failure, make_measurements, make_record, make_stage, make_window
+from made_records import (
+    make_environment,
+    make_epoch,
+    make_failure,
+    make_measurements,
+    make_record,
+    make_stage,
+    make_window,
+)
 
+from collectors.accounting.device_use import DeviceUse
 from harness.analysis.quantities.metrics import energy_uses, launch_metrics, steady_state_problems
 from harness.frameworks.base import Compile
 from harness.results.record import Energy, Latency, Memory, Phase, PhaseEnergy
@@ -105,6 +114,39 @@ def test_uncounted_device_memory_is_none_and_not_0():
     assert values_of(memory=Memory(process_rss_bytes=5, device_bytes=7))["device_bytes"] == 7
     metric = metrics_of(memory=Memory(process_rss_bytes=None, device_bytes=7))["process_rss_bytes"]
     assert (metric.value, metric.reason) == (None, "the kernel does not count it from when data are ready")
+
+
+GIB = 2**30
+TOLD = {"collector": "nvml", "reason": None}
+
+
+@pytest.mark.parametrize(
+    ("energy", "value", "reason"),
+    [
+        ({**TOLD, "device_uses": (DeviceUse(device=0, memory_bytes=9 * GIB),)}, 9 * GIB, None),
+        ({**TOLD, "device_uses": (DeviceUse(device=0, memory_fraction=0.25),)}, 8 * GIB, None),
+        ({**TOLD, "device_uses": (DeviceUse(device=0, utilisation=0.9),)}, None, "nvml does not tell it"),
+        (TOLD, None, "nvml does not tell it"),
+        ({"collector": None, "reason": "no sensor: nvml"}, None, "no sensor: nvml"),
+    ],
+)
+def test_memory_of_a_device_is_told_by_three_who_count_it(energy, value, reason):
+    measured = make_measurements(memory=Memory(process_rss_bytes=5, device_bytes=7, device_reserved_bytes=8))
+    framework = measured.framework.model_copy(update={"device": "cuda"})
+    accelerator = {"devices": [{"index": 0, "memory_bytes": 32 * GIB}]}
+    record = make_record(
+        measurements=measured.model_copy(update={"framework": framework}),
+        environment=make_environment(accelerator=accelerator),
+        energy=Energy(**energy),
+    )
+    metrics = {metric.name: metric for metric in launch_metrics(record)}
+    assert (metrics["device_bytes"].value, metrics["device_reserved_bytes"].value) == (7, 8)
+    taken = metrics["device_taken_bytes"]
+    assert (taken.value, taken.reason, taken.kind) == (value, reason, "size")
+
+
+def test_nothing_is_said_of_a_device_on_the_cpu():
+    assert not {"device_reserved_bytes", "device_taken_bytes"} & metrics_of().keys()
 
 
 class TestEnergy:

@@ -94,6 +94,7 @@ def test_power_in_tenths_of_a_watt_and_what_the_sensor_says(collect):
     assert (first["update_period_s"], first["resolution_w"]) == (0.1, 0.1)
     assert [reading["power_w"] for reading in found["readings"]] == [103.5, 128.0]
     assert found["readings"][0]["utilisation"] == 0.97
+    assert [reading["memory_bytes"] for reading in found["readings"]] == [3390 << 20, 3390 << 20]
     assert found["readings"][0]["t0_ns"] <= found["readings"][0]["t1_ns"]
     assert found["counter"] is None
 
@@ -103,6 +104,7 @@ def test_an_older_driver_with_other_names_works_too(collect):
     assert [sensor["devices"] for sensor in found["sensors"]] == [[0], [1]]
     assert found["sensors"][0]["tool_version"] == "libdcmi of unknown version"
     assert [reading["power_w"] for reading in found["readings"]] == [103.5, 128.0]
+    assert {reading["memory_bytes"] for reading in found["readings"]} == {None}
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,7 @@ def test_power_counter_and_what_the_sensor_says(stub_folder):
     assert (first["tool_version"], first["driver_version"]) == ("13.615.71", "615.71.05")
     assert [reading["power_w"] for reading in found["readings"]] == [255.0, 256.0]
     assert found["readings"][0]["utilisation"] == 0.97
+    assert [reading["memory_bytes"] for reading in found["readings"]] == [3 << 30, 4 << 30]
     assert found["readings"][0]["t0_ns"] <= found["readings"][0]["t1_ns"]
     now_s = time.monotonic()
     assert found["counters"] == pytest.approx([250 * now_s, 251 * now_s], abs=251 * 30)
@@ -142,11 +143,11 @@ def test_zero_watts_is_a_failed_read(stub_folder):
     assert (found["readings"][0]["power_w"], found["readings"][0]["status"]) == (None, "not_physical")
 
 
-def test_chip_without_counter_and_chip_without_power(stub_folder):
+def test_chip_without_counter_or_memory_and_chip_without_power(stub_folder):
     pascal = f"{A}|P100|00000000:01:00.0|6.0|"
-    found = collect(stub_folder["old"], STUB_GPUS=pascal, STUB_ERR="counter=3")
+    found = collect(stub_folder["old"], STUB_GPUS=pascal, STUB_ERR="counter=3,memory=3")
     assert (found["sensors"][0]["has_counter"], found["counters"]) == (False, [None])
-    assert found["readings"][0]["power_w"] == 250.0
+    assert (found["readings"][0]["power_w"], found["readings"][0]["memory_bytes"]) == (250.0, None)
     counter_only = collect(stub_folder["old"], STUB_GPUS=pascal, STUB_ERR="power=3")
     assert (counter_only["sensors"][0]["kind"], counter_only["readings"]) == ("counter", [])
     neither = collect(stub_folder["old"], STUB_GPUS=pascal, STUB_ERR="power=3,counter=3")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from collectors.accounting.device_use import DeviceUse
 from harness.errors import UserError
 from harness.launch.ending import Ending
 from harness.launch.launchers import LOCAL, Meeting, launcher_of
@@ -236,10 +237,14 @@ def energy(*phases: tuple[str, float | None], shared: bool = False, **changes) -
 
 
 def test_the_energy_of_a_launch_is_that_of_all_nodes():
-    idle = {"idle": Idle(before_w=20.0, after_w=22.0, power_w=21.0, reasons=())}
+    also = {
+        "idle": Idle(before_w=20.0, after_w=22.0, power_w=21.0, reasons=()),
+        "device_uses": (DeviceUse(device=1, memory_bytes=5),),
+    }
     found = energy_of_all(
-        {"node a": energy(("training", 100.0), **idle), "node b": energy(("training", 60.0), **idle)}, 2
+        {"node a": energy(("training", 100.0), **also), "node b": energy(("training", 60.0), **also)}, 2
     )
+    assert [each.device for each in found.device_uses] == [1, 3]
     (phase,) = found.phases
     assert (phase.window.energy_j, phase.window.valid, phase.net_energy_j) == (160.0, True, 140.0)
     assert phase.window.mean_power_w == pytest.approx(16.0)

@@ -1,7 +1,10 @@
 """A framework of a version that the harness does not run with is refused by name, before a launch."""
 
+import re
+
 import pytest
 import yaml
+from packaging.version import Version
 
 from harness.errors import UserError
 from harness.launch.survey import survey
@@ -12,6 +15,7 @@ from harness.scenario.chips import ChipConfig
 from harness.scenario.folders import ROOT
 from harness.scenario.scenario import Selection
 from tests.made_pythons import install
+from tests.shared import REPOSITORY
 
 OBTAIN = "take another image"
 
@@ -37,7 +41,7 @@ def test_versions_as_vendors_write_them(version, fits):
 
 
 def test_all_bounds_hold():
-    assert [is_within(version, ">=2.4, <2.14") for version in ("2.4", "2.13.9", "2.14.0")] == [True, True, False]
+    assert [is_within(version, ">=2.4, <2.15") for version in ("2.4", "2.14.9", "2.15.0")] == [True, True, False]
 
 
 def chip(**pytorch):
@@ -127,3 +131,35 @@ def test_chip_file_that_says_it_wrongly_is_one_line(tmp_path, wrong, said):
 def test_every_chip_says_which_versions_it_needs(name):
     for entry in catalogue.chip(name).frameworks.values():
         assert set(entry.needs) == set(entry.packages)
+
+
+PROJECT, PINS, SETUP = (
+    (REPOSITORY / name).read_text() for name in ("pyproject.toml", "constraints.txt", "docs/setup.md")
+)
+FRAMEWORKS = ("torch", "mindspore")
+
+
+def versions_run(name):
+    """What the table of docs/setup.md says was run of a framework."""
+    (row,) = re.findall(rf"^\| {name} \| (.+?) or newer \| (.+) \|$", SETUP, re.M)
+    return row[0], re.findall(r"\d+\.\d+\.\d+", row[1])
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_what_was_run_is_what_pip_takes_and_what_chips_allow(name):
+    (bounds,) = re.findall(rf'"{name}([<>=.,0-9]+)"', PROJECT)
+    least, run = versions_run(name)
+    assert re.search(rf"^{name}==(.+)$", PINS, re.M)[1] in run
+    assert all(is_within(version, bounds) for version in run)
+    newest = max(Version(version) for version in run)
+    assert not is_within(f"{newest.major}.{newest.minor + 1}.0", bounds)
+    assert all(is_within(floor, f">={least}") for floor in re.findall(r">=([0-9.]+)", bounds))
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_all_chips_need_what_the_table_says(name):
+    least, run = versions_run(name)
+    entries = [entry for chip in catalogue.names("chips") for entry in catalogue.chip(chip).frameworks.values()]
+    needs = {entry.needs[name] for entry in entries if name in entry.needs}
+    assert needs == {f">={least}"}
+    assert all(is_within(version, f">={least}") for version in run)

@@ -106,6 +106,9 @@ def test_memory_is_counted_or_unknown_and_never_0(made):
     memory = made["pytorch"]["measurements"]["memory"]
     assert 0 < memory["device_bytes"] <= memory["device_reserved_bytes"]
     assert made["mindspore"]["measurements"]["memory"]["device_bytes"] is None
+    for record in made.values():
+        (use,) = record["energy"]["device_uses"]
+        assert (use["device"], use["memory_bytes"], use["memory_fraction"]) == (0, 3390 << 20, None)
 
 
 def test_all_that_is_made_of_the_records_is_named_a_rehearsal(rehearsed):

@@ -108,10 +108,10 @@ class DcmiCollector:
         except DcmiError as error:
             return Reading(t0_ns, time.monotonic_ns(), sensor, None, STATUS_ERROR, str(error))
         t1_ns = time.monotonic_ns()
-        utilisation = library.utilisation(*key)
+        utilisation, taken_bytes = library.utilisation(*key), library.taken_bytes(*key)
         if power_w > IMPLAUSIBLE_W:
-            return Reading(t0_ns, t1_ns, sensor, None, STATUS_NOT_PHYSICAL, f"{power_w} W", utilisation)
-        return checked_reading(t0_ns, t1_ns, sensor, power_w, utilisation=utilisation)
+            return Reading(t0_ns, t1_ns, sensor, None, STATUS_NOT_PHYSICAL, f"{power_w} W", utilisation, taken_bytes)
+        return checked_reading(t0_ns, t1_ns, sensor, power_w, utilisation=utilisation, memory_bytes=taken_bytes)
 
     def read_counter(self, sensor: str) -> float | None:
         """None: DCMI counts no energy."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, byref, c_char, c_int, c_ubyte, c_uint
+from ctypes import POINTER, Structure, byref, c_char, c_int, c_ubyte, c_uint, c_ulonglong
 from typing import Any
 
 from collectors.vendors.ascend.ascend_errors import meaning
@@ -58,6 +58,19 @@ class ChipInfo(Structure):
     )
 
 
+class HbmInfo(Structure):
+    """struct dcmi_hbm_info, sizes in MB of 2^20 bytes, with room for what later versions append."""
+
+    _fields_ = (
+        ("size", c_ulonglong),
+        ("mhz", c_uint),
+        ("taken", c_ulonglong),
+        ("celsius", c_int),
+        ("bandwidth_percent", c_uint),
+        ("reserve", c_ubyte * 64),
+    )
+
+
 ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "dcmi_init": (),
     "dcmi_get_card_list": (POINTER(c_int), POINTER(c_int), c_int),
@@ -70,6 +83,7 @@ ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "dcmi_get_device_pcie_info_v2": (c_int, c_int, POINTER(PcieInfo)),
     "dcmi_get_device_power_info": (c_int, c_int, POINTER(c_int)),
     "dcmi_get_device_utilization_rate": (c_int, c_int, c_int, POINTER(c_uint)),
+    "dcmi_get_device_hbm_info": (c_int, c_int, POINTER(HbmInfo)),
     "dcmi_get_driver_version": (ctypes.c_char_p, c_uint),
     "dcmi_get_dcmi_version": (ctypes.c_char_p, c_uint),
 }
@@ -121,6 +135,12 @@ class DcmiLibrary:
         percent = c_uint()
         told = self._works("dcmi_get_device_utilization_rate", card, chip, AICORE, byref(percent))
         return percent.value / 100 if told and percent.value <= 100 else None
+
+    def taken_bytes(self, card: int, chip: int) -> int | None:
+        """What is taken of the memory on the chip in bytes, None where it is not told or there is none."""
+        info = HbmInfo()
+        told = self._works("dcmi_get_device_hbm_info", card, chip, byref(info))
+        return info.taken << 20 if told and 0 < info.taken <= info.size else None
 
     def pci_address(self, card: int, chip: int) -> str | None:
         """PCI address as npu-smi prints it, None where it is not told."""

@@ -225,11 +225,12 @@ class CardReader:
 
 def reading_of(found: Round, sensor: str, read: ChipPower) -> Reading:
     """A chip's power as a reading: no number, zero and what no card draws are failed reads."""
+    beside = read.utilisation, read.taken_bytes
     if read.power_w is None:
-        return Reading(found.t0_ns, found.t1_ns, sensor, None, STATUS_ERROR, read.raw, read.utilisation)
+        return Reading(found.t0_ns, found.t1_ns, sensor, None, STATUS_ERROR, read.raw, *beside)
     if read.power_w > IMPLAUSIBLE_W:
-        return Reading(found.t0_ns, found.t1_ns, sensor, None, STATUS_NOT_PHYSICAL, read.raw, read.utilisation)
-    return checked_reading(found.t0_ns, found.t1_ns, sensor, read.power_w, read.raw, read.utilisation)
+        return Reading(found.t0_ns, found.t1_ns, sensor, None, STATUS_NOT_PHYSICAL, read.raw, *beside)
+    return checked_reading(found.t0_ns, found.t1_ns, sensor, read.power_w, read.raw, *beside)
 
 
 def in_parallel(call: Callable[[int], ResultT], numbers: Iterable[int]) -> dict[int, ResultT]:

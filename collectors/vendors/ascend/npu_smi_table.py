@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from collectors.vendors.ascend.npu_smi_columns import Title, first_of, rest_of, suits, titles_of, values_of
 from collectors.vendors.ascend.npu_smi_text import AICORE, LOGIC, PHYSICAL, ChipPower
@@ -15,6 +15,7 @@ from collectors.vendors.quantity import fraction, watts, whole_number
 
 CARD = ("npu", "npu id")
 CHIP = ("chip", "chip id")
+MEMORIES = ("hbm-usage", "memory-usage")
 VERSIONS = re.compile(r"npu-smi\s+(\S+)\s+Version:\s*(\S+)")
 Titles = list[list[list[Title]]]
 
@@ -75,9 +76,19 @@ def _power(device: TableDevice, line: str) -> ChipPower:
     value = device.values.get("power")
     if not value or not device.fits:
         return ChipPower(None, line)
-    return replace(
-        ChipPower(watts(value, device.power_unit), value), utilisation=fraction(first_of(device.values, AICORE))
+    return ChipPower(
+        watts(value, device.power_unit), value, fraction(first_of(device.values, AICORE)), _taken_bytes(device.values)
     )
+
+
+def _taken_bytes(values: Mapping[str, str | None]) -> int | None:
+    """Of `59718/ 65536` MB in the first memory that the chip has: HBM, else DDR."""
+    for title in MEMORIES:
+        taken, _, size = (values.get(title) or "").partition("/")
+        taken_mb, size_mb = whole_number(taken.strip()), whole_number(size.strip())
+        if taken_mb is not None and size_mb:
+            return taken_mb << 20 if 0 < taken_mb <= size_mb else None
+    return None
 
 
 def _chip(fields: dict[str, str | None]) -> int | None:

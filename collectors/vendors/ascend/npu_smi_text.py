@@ -41,11 +41,15 @@ MOST_CHIPS = 256
 
 @dataclass(frozen=True)
 class ChipPower:
-    """The power of a chip in watts, None where `raw` holds no power. `utilisation` is the busy part of its AI cores."""
+    """The power of a chip in watts, None where `raw` holds no power. `utilisation` is the busy part of its AI cores.
+
+    `taken_bytes` is what is taken of its memory, which the table alone tells in bytes.
+    """
 
     power_w: float | None
     raw: str
     utilisation: float | None = None
+    taken_bytes: int | None = None
 
     @property
     def absent(self) -> bool:

@@ -66,7 +66,7 @@ class Board:
         )
 
     def read(self) -> Reading:
-        """Power and use now. A file that cannot be read is a failed reading with its error."""
+        """Power, use and memory taken now. A file that cannot be read is a failed reading with its error."""
         t0_ns = time.monotonic_ns()
         try:
             if self.power is None:
@@ -77,7 +77,8 @@ class Board:
         t1_ns = time.monotonic_ns()
         use = _number(self.folder / "gpu_busy_percent")
         utilisation = use / 100 if use is not None and 0 <= use <= 100 else None
-        return checked_reading(t0_ns, t1_ns, self.pci, power_uw * MICRO, f"{power_uw} uW", utilisation)
+        taken_bytes = _number(self.folder / "mem_info_vram_used") or None
+        return checked_reading(t0_ns, t1_ns, self.pci, power_uw * MICRO, f"{power_uw} uW", utilisation, taken_bytes)
 
     def read_energy_j(self) -> float | None:
         """The energy counter in joules, None where it cannot be read."""

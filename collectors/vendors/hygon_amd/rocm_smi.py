@@ -205,9 +205,8 @@ class SmiCollector:
                 told = row.raw if row else f"{problem}: {excerpt(answer.text)}"
                 readings.append(Reading(answer.t0_ns, answer.t1_ns, sensor, None, STATUS_ERROR, told))
             else:
-                readings.append(
-                    checked_reading(answer.t0_ns, answer.t1_ns, sensor, row.power_w, row.raw, row.utilisation)
-                )
+                t0_ns, t1_ns, use = answer.t0_ns, answer.t1_ns, row.utilisation
+                readings.append(checked_reading(t0_ns, t1_ns, sensor, row.power_w, row.raw, use, None, row.taken))
         return readings
 
     def read_counter(self, sensor: str) -> float | None:

@@ -13,6 +13,7 @@ INDEX_TITLES = frozenset({"DCU", "HCU", "GPU", "Device"})
 POWER_TITLES = frozenset({"avgpwr", "avgpower", "power", "pwr", "avg power"})
 CAP_TITLES = frozenset({"pwrcap", "powercap", "pwr_cap", "power cap"})
 USE_TITLES = frozenset({"dcu%", "hcu%", "gpu%", "gfx%"})
+MEMORY_TITLES = frozenset({"vram%"})
 MODE_TITLES = frozenset({"mode", "partitions", "partition"})
 WORD_TITLES = frozenset({"perf", "mode"})
 MOST_COLUMNS = 64
@@ -80,6 +81,7 @@ def _cells(pairs: Pairs, raw: str) -> Row:
         fraction(cell(lambda title: title.lower() in USE_TITLES)),
         bool(SECOND_DIE.search(raw)),
         parts[0] if parts else None if "," in mode else partition_of(mode),
+        fraction(cell(lambda title: title.lower() in MEMORY_TITLES)) or None,
         in_table=True,
     )
 

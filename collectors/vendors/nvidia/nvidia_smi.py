@@ -13,13 +13,13 @@ from collectors.vendors.nvidia.nvidia_power import UPDATE_PERIOD_S, averaging, m
 from collectors.vendors.nvidia.visible_cuda import Gpu, visible_gpus
 from collectors.vendors.pci import pci_address
 from collectors.vendors.quantity import parse_watts
-from collectors.vendors.smi_csv import POWER_FIELDS, Columns, power_reading
+from collectors.vendors.smi_csv import BESIDE_POWER, POWER_FIELDS, Columns, power_reading
 
 PROGRAM = "nvidia-smi"
 REQUIRED_FIELDS = ("uuid", "name", "pci.bus_id")
 OPTIONAL_FIELDS = (
     *POWER_FIELDS,
-    "utilization.gpu",
+    *BESIDE_POWER,
     "enforced.power.limit",
     "mig.mode.current",
     "compute_cap",
@@ -87,7 +87,7 @@ class NvidiaSmiCollector:
                 continue
             self._field[uuid] = field
             sensors.append(_sensor(row, columns, devices if visible.numbered else (), field, version))
-        offered = [name for name in (*POWER_FIELDS, "utilization.gpu") if name in columns.titles]
+        offered = [name for name in (*POWER_FIELDS, *BESIDE_POWER) if name in columns.titles]
         self._query = ",".join(["uuid", *offered, "pci.bus_id"])
         return Probe(tuple(sensors), None if sensors else "; ".join(unreadable))
 

@@ -117,9 +117,10 @@ class NvmlCollector:
             return Reading(t0_ns, time.monotonic_ns(), uuid, None, STATUS_ERROR, str(error))
         t1_ns = time.monotonic_ns()
         rates = _optional(self._nvml, self._nvml.nvmlDeviceGetUtilizationRates, handle)
-        return checked_reading(
-            t0_ns, t1_ns, uuid, power_mw / 1000, f"{power_mw} mW", rates.gpu / 100 if rates is not None else None
-        )
+        memory = _optional(self._nvml, self._nvml.nvmlDeviceGetMemoryInfo, handle)
+        utilisation = rates.gpu / 100 if rates is not None else None
+        taken_bytes = int(memory.used) if memory is not None else None
+        return checked_reading(t0_ns, t1_ns, uuid, power_mw / 1000, f"{power_mw} mW", utilisation, taken_bytes)
 
     def _power_mw(self, pynvml: Any, handle: Any, uuid: str) -> int:
         if self._instant[uuid]:

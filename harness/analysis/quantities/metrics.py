@@ -5,8 +5,10 @@ from operator import truediv
 from statistics import median
 from typing import Literal, NamedTuple, TypeVar, cast
 
+from collectors.accounting.device_use import DeviceUse
 from collectors.accounting.energy import WindowEnergy
 from harness.results.record import (
+    Accelerator,
     Communication,
     Idle,
     LatencySummary,
@@ -113,7 +115,8 @@ def launch_metrics(record: Record) -> tuple[Metric, ...]:
         *_of_exchange(measured.communication),
         *_of_inference(measured.inference, record.scenario.execution.world.devices),
         _metric("process_rss_bytes", "process memory", "bytes", "size", process_bytes, no_peak),
-        _metric("device_bytes", "device memory", "bytes", "size", device_bytes, no_count),
+        _metric("device_bytes", "device memory, allocated", "bytes", "size", device_bytes, no_count),
+        *_of_device(record, no_count),
         _metric("import_s", "start: import", "s", "detail", startup.import_s if startup else None),
         _metric("data_ready_s", "start: data ready", "s", "detail", startup.data_ready_s if startup else None),
         _metric("model_built_s", "start: model built", "s", "detail", startup.model_built_s if startup else None),
@@ -227,6 +230,34 @@ def _of_inference(latency: LatencySummary | None, devices: int) -> list[Metric]:
         _metric("inference_first_step_s", "first infer step", "s", "cost", first_s, NO_INFERENCE),
         _metric("inference_rate_samples_per_s", "infer rate", "samples/s", "rate", rate, NO_INFERENCE),
     ]
+
+
+def _of_device(record: Record, no_count: str) -> list[Metric]:
+    """Memory of a device beyond what tensors took: what the allocator had of it, and what its driver counted as taken.
+
+    Nothing is said of a launch on the CPU.
+    """
+    measured, energy = record.measurements, record.energy
+    if measured.framework is None or measured.framework.device.casefold() == "cpu":
+        return []
+    reserved_bytes = measured.memory.device_reserved_bytes if measured.memory else None
+    sizes = [_taken_bytes(use, record.environment.accelerator) for use in energy.device_uses]
+    is_whole = None not in sizes and len(sizes) == record.scenario.execution.world.devices
+    taken_bytes = max(filter(None, sizes), default=None) if is_whole else None
+    untold = f"{energy.collector} does not tell it" if energy.collector else energy.reason or "not measured"
+    return [
+        _metric("device_reserved_bytes", "device memory, reserved", "bytes", "size", reserved_bytes, no_count),
+        _metric("device_taken_bytes", "device memory, by its driver", "bytes", "size", taken_bytes, untold),
+    ]
+
+
+def _taken_bytes(use: DeviceUse, accelerator: Accelerator) -> int | None:
+    """What was taken of a device's memory at most; of a percentage by the size that all devices of the job have."""
+    if use.memory_bytes is not None or use.memory_fraction is None:
+        return use.memory_bytes
+    sizes = {device.memory_bytes for device in accelerator.devices}
+    size_bytes = sizes.pop() if len(sizes) == 1 else None
+    return None if size_bytes is None else round(use.memory_fraction * size_bytes)
 
 
 def _metric(name: str, title: str, unit: str, kind: Kind, value: float | None, missing: str = "not measured") -> Metric:

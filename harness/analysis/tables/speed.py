@@ -37,7 +37,9 @@ DEFINITIONS = (
     "Epoch: data and steps without validation; the first of a stage, which holds the compilation, is left out where "
     "there are more. Training total: data and steps of all epochs. Step times are medians of the steady state. Rate: "
     "samples by the sum of their times, so the harmonic mean. Memory: peak of the process "
-    "once its data are ready, and of the device where the framework counts it.",
+    "once its data are ready; of the device what the framework allocated for tensors, what its allocator reserved, and "
+    "what the driver counted as taken, by whomever, at the readings of power. A tool that tells whole per cent is as "
+    "exact as that.",
     PARITY,
 )
 

@@ -1,6 +1,7 @@
 """What the nodes of a launch have measured, each for itself, as one for its record."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from collectors.accounting.energy import total
 from collectors.accounting.nodes import over_nodes
@@ -67,6 +68,11 @@ def energy_of_all(nodes: Mapping[str, Energy | None], devices_each: int) -> Ener
         phases=_phases({name: energy.phases for name, energy in each.items()}, devices_each),
         hosts=hosts,
         without=without,
+        device_uses=tuple(
+            replace(use, device=number * devices_each + use.device)
+            for number, energy in enumerate(each.values())
+            for use in energy.device_uses
+        ),
     )
 
 

@@ -4,15 +4,9 @@
  */
 #include "libnvidia_ml_power.c"
 
-typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned long long reference, violation; } Violation;
 
 int nvmlSystemGetCudaDriverVersion_v2(int *version) { *version = 13020; return 0; }
-int nvmlDeviceGetMemoryInfo(Board *board, Memory *memory) {
-    const char *told = getenv("STUB_MEMORY_GIB");
-    memory->total = ((told ? (unsigned long long)atoi(told) : 80ull) + board->index) << 30;
-    return 0;
-}
 int nvmlDeviceGetMaxClockInfo(Board *board, unsigned kind, unsigned *mhz) {
     (void)board;
     *mhz = kind == 1 ? 1980 : 2619;

@@ -3,6 +3,7 @@
  * STUB_GPUS     boards "uuid|name|pci|major.minor|mig,mig", separated by ';'
  * STUB_POWER_MW power of board 0; board k draws k watts more
  * STUB_BUSY_MW  power of all boards while a process of STUB_PROCESSES (busy.h) computes; those are on board 0
+ * STUB_MEMORY_GIB memory of board 0, of which 3 GiB are taken; board k has k GiB more of both
  * STUB_ERR      "call=code,call=code": NVML error codes to return
  * STUB_COMPUTE, STUB_GRAPHICS, STUB_MPS  processes "board/pid/bytes,...": -1 bytes are not told
  * The energy counter is power times the monotonic clock; with STUB_BUSY_MW the integral of the power at its readings.
@@ -32,6 +33,8 @@ typedef struct {
     uint32_t valueType, nvmlReturn;
     union { double d; uint32_t ui; uint64_t ull; } value;
 } FieldValue;
+
+typedef struct { unsigned long long total, free, used; } Memory;
 
 typedef struct {
     unsigned pid;
@@ -121,6 +124,13 @@ int nvmlDeviceGetUtilizationRates(Board *board, unsigned rates[2]) {
     rates[0] = 97;
     rates[1] = 40;
     return error_of("utilisation");
+}
+int nvmlDeviceGetMemoryInfo(Board *board, Memory *memory) {
+    const char *told = getenv("STUB_MEMORY_GIB");
+    memory->total = ((told ? (unsigned long long)atoi(told) : 80ull) + board->index) << 30;
+    memory->used = (3ull + board->index) << 30;
+    memory->free = memory->total - memory->used;
+    return error_of("memory");
 }
 int nvmlDeviceGetTotalEnergyConsumption(Board *board, unsigned long long *energy_mj) {
     struct timespec now;
