@@ -16,7 +16,8 @@ from harness.data.kept_scan import kept_scan
 from harness.data.layout import on_grid
 from harness.data.locations import Location
 from harness.data.reading import reading_of
-from harness.data.source import Finish, Progress, blocks, describe_for_digest, stream, unfinished, unwatched
+from harness.data.scanning import scan_steps
+from harness.data.source import Finish, Progress, blocks, describe_for_digest, unfinished, unwatched
 from harness.data.threads import in_threads
 from harness.data.value_ranges import Extremes, cautions, plausible_range
 from harness.data.variables import Opener, Variable
@@ -147,19 +148,18 @@ class ArchiveSource:
             lambda channel, step: self._place(variables[channel], f"channel {self.channels[channel]}", step),
             describe_for_digest(self),
         )
-        steps = np.arange(len(self.times))
-        whole = len(steps) * (2 if self._forcings else 1)
-        for block, fields in stream(self, steps):
-            scanner.add(fields)
-            progress((block[-1] + 1) / whole)
+        steps, parts = len(self.times), 2 if self._forcings else 1
+        shape = len(self.channels), len(self.latitude), len(self.longitude)
+        scan_steps(self.read_into, steps, shape, scanner, lambda fraction: progress(fraction / parts))
         scan = scanner.finish(self._config.missing, self._config.missing_steps)
         if not self._forcings and not self._statics:
             return scan
         digest = hashlib.sha256(scan.fingerprint.encode() + self._read_statics(scan.mask).tobytes())
-        for block in blocks(steps, 4 * len(self.forcings) * scan.mask[0].size) if self._forcings else ():
+        field_bytes = 4 * len(self.forcings) * scan.mask[0].size
+        for block in blocks(np.arange(steps), field_bytes) if self._forcings else ():
             for content in self._forcing_contents(block):
                 digest.update(content)
-            progress((len(steps) + block[-1] + 1) / whole)
+            progress((1 + (block[-1] + 1) / steps) / parts)
         return replace(scan, fingerprint=digest.hexdigest())
 
     def _forcing_contents(self, steps: NDArray[np.int64]) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.calendar import Times, even_step, span_text, spans, time_text
+from harness.data.source import Finish, unfinished
 from harness.data.threads import in_threads
 from harness.data.value_ranges import Extremes
 from harness.errors import UserError
@@ -54,7 +55,7 @@ def regular_step(times: Times, file_of_step: Callable[[int], str]) -> np.timedel
 
 
 class ValueScanner:
-    """Takes blocks of fields in time order and finds what is missing in them."""
+    """Takes blocks of fields in time order, finds what is missing in them, and hashes them."""
 
     def __init__(self, channels: int, place: Place, header: bytes) -> None:
         self._place = place
@@ -70,17 +71,21 @@ class ValueScanner:
             np.full(channels, -1, dtype=np.int64),
         )
 
-    def add(self, fields: NDArray[np.float32]) -> None:
-        """Take the next (n, C, H, W) fields, C-contiguous, of which every NaN is made the same.
+    def take(self, fields: NDArray[np.float32], read: Callable[[Finish], None]) -> None:
+        """Judge the next (n, C, H, W) fields, C-contiguous, which `read` writes; every NaN of theirs is made the same.
 
-        Raises UserError at an infinite value, and at a point that is NaN at one step and not at another.
+        `read` hands each field, whole, to the `Finish` that it is given. Raises what it raises, and UserError at an
+        infinite value, and at a point that is NaN at one step and not at another.
         """
-        self._learn_patterns(fields)
         found = _Found(*fields.shape[:2])
-        patterns = [(pattern, pattern is not None and bool(pattern.any())) for pattern in self._pattern]
-        channels = range(fields.shape[1])
-        looks = [partial(found.look, fields, n, c, *patterns[c]) for n in range(len(fields)) for c in channels]
-        in_threads(looks, fields.nbytes)
+        if any(pattern is None for pattern in self._pattern):
+            read(unfinished)
+            self._learn_patterns(fields)
+            look = self._looking(found, fields)
+            every = [(n, c, fields[n, c].reshape(-1), 0) for n, c in np.ndindex(fields.shape[0], fields.shape[1])]
+            in_threads([partial(look, *field) for field in every], fields.nbytes)
+        else:
+            read(self._looking(found, fields))
         if found.infinite.any():
             step, channel = np.argwhere(found.infinite)[0]
             raise UserError(f"{self._place(channel, self._steps + step)}: infinite value")
@@ -89,6 +94,9 @@ class ValueScanner:
         self._note_extremes(found)
         self._missing.append(found.missing)
         self._steps += len(fields)
+
+    def hash(self, fields: NDArray[np.float32]) -> None:
+        """Make fields that were judged, in their order, part of the fingerprint."""
         self._digest.update(fields.data)
 
     def finish(self, points: Literal["mask", "error"], steps: Literal["drop", "error"]) -> Scan:
@@ -112,6 +120,14 @@ class ValueScanner:
         if not valid_steps.any():
             raise UserError(f"{self._place(0, 0)}: no step has values in every channel")
         return Scan(np.stack(masks), valid_steps, self._digest.hexdigest(), self._extremes)
+
+    def _looking(self, found: "_Found", fields: NDArray[np.float32]) -> Finish:
+        patterns = [(pattern, pattern is not None and bool(pattern.any())) for pattern in self._pattern]
+
+        def look(step: int, channel: int, values: NDArray[np.float32], begin: int) -> None:
+            found.look(fields[step, channel], (step, channel), *patterns[channel])
+
+        return look
 
     def _note_extremes(self, found: "_Found") -> None:
         kept = self._extremes
@@ -152,14 +168,15 @@ class _Found:
 
     def look(
         self,
-        fields: NDArray[np.float32],
-        step: int,
-        channel: int,
+        field: NDArray[np.float32],
+        at: tuple[int, int],
         pattern: NDArray[np.bool_] | None,
         pattern_has_gaps: bool,
     ) -> None:
-        """Note what one field has, and make every NaN in it the same; `pattern` is where it is to be NaN."""
-        field, at = fields[step, channel], (step, channel)
+        """Note what a field (H, W) has, and make every NaN in it the same; `pattern` is where it is to be NaN.
+
+        `at` is its step and channel.
+        """
         low, high = field.min(), field.max()
         if np.isfinite(low) and np.isfinite(high):
             self.changed[at], self.several[at] = pattern_has_gaps, field.size > 1

@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import time
 
 import numcodecs
 import numpy as np
@@ -15,6 +16,7 @@ from harness.data.checks import ValueScanner
 from harness.data.config import Splits
 from harness.data.opening import open_source
 from harness.data.preparing import Packing, prepare
+from harness.data.scanning import scan_steps
 from harness.data.threads import ahead
 from harness.data.windows import Windows
 from harness.errors import UserError
@@ -192,19 +194,37 @@ def test_batches_with_history_and_shared_steps_are_those_of_numpy(tmp_path):
     assert all(fields.flags.c_contiguous for fields in (batch.inputs, batch.targets))
 
 
-def test_the_scan_hashes_and_judges_values_with_gaps_as_numpy_does():
-    fields = values(4, 2)
+class HashingLate(ValueScanner):
+    """One whose hashing is behind for longer than reading takes."""
+
+    def hash(self, fields):
+        time.sleep(0.01)
+        super().hash(fields)
+
+
+@pytest.mark.parametrize("steps_in_block", [1, 2, 5])
+def test_the_scan_hashes_and_judges_values_with_gaps_as_numpy_does(steps_in_block):
+    fields = values(5, 2)
     fields[:, 1, 7] = np.nan
-    fields[2] = np.nan
+    fields[3] = np.nan
     given = fields.copy()
     given.view(np.uint32)[np.isnan(fields)] = 0x7FC00123
-    scanner = ValueScanner(2, lambda channel, step: f"{channel} at {step}", b"header")
-    for part in (given[:1], given[1:]):
-        scanner.add(part.copy())
+    scanner = HashingLate(2, lambda channel, step: f"{channel} at {step}", b"header")
+
+    def read(steps, outs, finish):
+        for number, (step, out) in enumerate(zip(steps, outs, strict=True)):
+            out[...] = given[step]
+            for channel, field in enumerate(out):
+                finish(number, channel, field.reshape(-1), 0)
+
+    told = []
+    block_bytes = steps_in_block * fields[0].nbytes
+    scan_steps(read, 5, fields.shape[1:], scanner, told.append, block_bytes=block_bytes)
     scan = scanner.finish("mask", "drop")
     clean = np.where(np.isnan(fields), np.float32(np.nan), fields)
     assert scan.fingerprint == hashlib.sha256(b"header" + clean.tobytes()).hexdigest()
-    assert scan.valid_steps.tolist() == [True, True, False, True]
+    assert scan.valid_steps.tolist() == [True, True, True, False, True]
+    assert told == [min(5, end) / 5 for end in range(steps_in_block, 5 + steps_in_block, steps_in_block)]
     np.testing.assert_array_equal(scan.mask, ~np.isnan(fields[0]))
     np.testing.assert_array_equal(scan.extremes.lowest, np.nanmin(fields, axis=(0, 2, 3)))
     np.testing.assert_array_equal(scan.extremes.highest, np.nanmax(fields, axis=(0, 2, 3)))

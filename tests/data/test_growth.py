@@ -13,7 +13,7 @@ from test_archive import mapping
 from harness.data import archive as archives
 from harness.data.archive import ArchiveSource
 from harness.data.config import Splits
-from harness.data.source import stream
+from harness.data.scanning import scan_steps
 from harness.data.windows import Windows
 
 SHORT, LONG, POINTS = 1_000, 12_000, (8, 32)
@@ -44,7 +44,7 @@ def peak_bytes(work):
 def peaks_of_opening_and_an_epoch(folder):
     """Bytes of opening and of the tasks of an epoch, for archives of `SHORT` and of `LONG` steps."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
-    archives.stream = partial(stream, block_bytes=100 * STEP_BYTES)
+    archives.scan_steps = partial(scan_steps, block_bytes=100 * STEP_BYTES)
     config = mapping(channels=[{"name": "t", "variable": "t", "units": "K"}])
     opened, epoch = {}, {}
     ArchiveSource(config, write(folder / "first", 200))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import time
+from functools import partial
 from itertools import cycle
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from test_archive import archive, mapping
 
 from harness.cache import cache_folder
+from harness.data import archive as archives
 from harness.data import kept_scan
 from harness.data.archive import ArchiveSource
 from harness.data.layout import Piece
-from harness.data.source import stream
+from harness.data.scanning import scan_steps
 from harness.errors import UserError
 
 HOUR_NS = 3_600_000_000_000
@@ -244,7 +246,7 @@ def test_arrays_of_a_store_that_are_not_read_may_change(tmp_path, refuse_reading
 
 
 def test_progress_rises_to_the_whole_and_is_silent_where_nothing_is_read(tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "__kwdefaults__", {"block_bytes": 1000})
+    monkeypatch.setattr(archives, "scan_steps", partial(scan_steps, block_bytes=1000))
     folder, told = write(tmp_path / "data"), []
     ArchiveSource(config(), folder, told.append)
     assert told == [4 / 24, 8 / 24, 12 / 24, 1]
