@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.data import threads
 from harness.data.config import Splits
 from harness.data.inputs import static_fields
-from harness.data.normalisation import change_deviation
+from harness.data.normalisation import Moments, change_deviation
 from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.models.domain import InputSpec
@@ -177,6 +178,28 @@ class TestResidualScale:
         made = source()
         assert np.isnan(Windows(made, SPLITS).domain.residual_scale).all()
         assert made.steps_read == set()
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 300, 260), (3, 4, 200, 100), (70, 2, 30, 40)], ids=["runs", "channels", "steps"]
+)
+@pytest.mark.parametrize("differences", [False, True])
+def test_moments_of_what_is_summed_in_tiles_and_threads_are_those_of_numpy(monkeypatch, shape, differences):
+    """A field larger than a tile, a step larger than one, and a tile of several steps."""
+    monkeypatch.setattr(threads, "WORTH_BYTES", 0)
+    monkeypatch.setattr(threads, "cores", lambda: 3)
+    random = np.random.default_rng(3)
+    mask = random.random(shape[1:]) < 0.8
+    widths = np.arange(1, shape[1] + 1)[:, None, None]
+    fields, before = random.normal(1e4 * widths, widths, (2, *shape)).astype(np.float32)
+    fields[:, ~mask] = np.nan
+    values = fields.astype(np.float64) - (before if differences else 0)
+    moments = Moments(mask)
+    for part in (slice(0, 1), slice(1, None)):
+        moments.add(fields[part], before[part] if differences else None)
+    mean, std = moments.mean_and_std()
+    np.testing.assert_allclose(mean, np.nanmean(values, axis=(0, 2, 3)), rtol=1e-12, atol=1e-9)
+    np.testing.assert_allclose(std, np.nanstd(values, axis=(0, 2, 3)), rtol=1e-11)
 
 
 def test_constant_static_field_is_zero(source):
