@@ -44,7 +44,7 @@ def peak_bytes(work):
 
 
 def peaks_of_opening_and_an_epoch(folder):
-    """Bytes of opening, of what batches share and of the tasks of an epoch, for archives of `SHORT` and `LONG` steps."""
+    """Bytes of opening, of what batches share and of the tasks of an epoch, of `SHORT` and `LONG` archives."""
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     archives.scan_steps = partial(scan_steps, block_bytes=100 * STEP_BYTES)
     normalisation.stream = partial(stream, block_bytes=100 * STEP_BYTES)
