@@ -28,7 +28,7 @@ from harness.data.windows import Windows
 from harness.runners.prefetch import prefetched
 from harness.scenario.execution import Loading
 
-LEAST_OVER_PLAIN_FILE = {"archive": 0.05, "levels": 0.04, "lz4": 0.05, "none": 0.07}
+LEAST_OVER_PLAIN_FILE = {"archive": 0.2, "levels": 0.15, "lz4": 0.2, "none": 0.25}
 """The speed of ready batches in all cores over that of one core that reads a plain file into a buffer."""
 
 LEAST_OVER_READING = {"scan": 0.3, "normalisation": 0.2, "change": 0.15}
@@ -210,4 +210,4 @@ def test_part_of_an_epoch_that_waits_for_data(benchmark, sources):
 
     parts = benchmark.pedantic(lambda: {name: epoch(sources[name]) for name in ("archive", "lz4")}, rounds=1)
     benchmark.extra_info |= {f"waiting_part_{name}": part for name, part in parts.items()}
-    assert max(parts.values()) < 0.3
+    assert max(parts.values()) < 0.2
