@@ -11,6 +11,7 @@ from harness.data.config import ArchiveConfig, GeneratedConfig
 from harness.errors import UserError
 from harness.launch.fitting import with_memory
 from harness.models.domain import Domain
+from harness.models.executing import runs_in_tiles
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
 from harness.models.operations import NumberFormat
 from harness.projection import memory as memories
@@ -22,7 +23,7 @@ from harness.projection.measured_steps import epochs_by_hidden_part
 from harness.projection.projected import Projected, within
 from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
 from harness.projection.validation import LEAST, validated
-from harness.projection.work import Work, prediction_work, runs_in_tiles, step_work
+from harness.projection.work import Work, prediction_work, step_work
 from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import Execution, World
 from harness.scenario.folders import ROOT
@@ -312,18 +313,23 @@ class Projector:
         preset, what = subject.preset, "memory, training"
         if not preset.training.epochs:
             return
-        counted = step_memory(subject.package, preset.network, subject.domain, preset.training, subject.execution)
+        tiled = self._in_tiles(subject)
+        counted = step_memory(
+            subject.package, preset.network, subject.domain, preset.training, subject.execution, tiled=tiled
+        )
         if counted is None:
             yield Refused(what, f"{subject.model} does not say what it keeps, see harness/models")
             return
         peak = self.memory.projected(what, counted.total)
-        entry = self.target.chip.frameworks.get(subject.framework)
-        if runs_in_tiles(subject.package, subject.execution, subject.framework, entry.device if entry else None):
-            peak = replace(peak, basis=f"{peak.basis}; counted operator by operator: rows in tiles keep less")
         yield peak
-        yield Answer("fits", self._fits(subject, peak))
+        yield Answer("fits", self._fits(subject, peak, tiled=tiled))
 
-    def _fits(self, subject: Subject, peak: Projected) -> str:
+    def _in_tiles(self, subject: Subject) -> bool:
+        entry = self.target.chip.frameworks.get(subject.framework)
+        device = entry.device if entry else None
+        return runs_in_tiles(subject.package, subject.execution, subject.framework, device)
+
+    def _fits(self, subject: Subject, peak: Projected, *, tiled: bool) -> str:
         chip, preset, devices = with_memory(self.target.chip), subject.preset, subject.execution.world.devices
         if chip.memory_gib.value is None:
             return f"not known: {self.target.place_of('memory_gib', chip.memory_gib)}"
@@ -342,7 +348,13 @@ class Projector:
         fitted_to = chip.model_copy(update={"memory_gib": figure})
         try:
             found = fitting(
-                subject.package, preset.network, subject.domain, preset.training, fitted_to, subject.execution
+                subject.package,
+                preset.network,
+                subject.domain,
+                preset.training,
+                fitted_to,
+                subject.execution,
+                tiled=tiled,
             )
         except UserError as error:
             return f"{said}; {error}"

@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 from harness.errors import UserError
 from harness.models.activations import FLOAT32_BYTES
 from harness.models.domain import Domain
-from harness.models.executing import operators_of
 from harness.models.operations import NumberFormat, Operation, OperatorClass, Part, elementwise, moved
-from harness.models.operators.choices import CHOICES, all_serving
 from harness.models.parameters import count
 from harness.scenario.execution import Execution
 from harness.scenario.schema import FrameworkName, TrainingConfig
@@ -63,13 +61,6 @@ class Work:
     def total(self) -> Sum:
         """Of all classes."""
         return Sum(*map(sum, zip(*self.by_class().values(), strict=True)))
-
-
-def runs_in_tiles(package: ModuleType, execution: Execution, framework: FrameworkName, device: str | None) -> bool:
-    """Whether a network's messages run a tile of rows at a time, which keeps less than is counted of them."""
-    if device is None or (framework, device) not in CHOICES:
-        return False
-    return all_serving(execution, operators_of(package), framework, device).get("messages") == "tiled"
 
 
 def hidden_part(network: Any, epoch: int) -> float:
