@@ -1,6 +1,6 @@
 """Projections of a model on a chip: time, memory, joules, and whether it fits, each with its interval or the reason."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +19,7 @@ from harness.projection import power as powers
 from harness.projection.ceilings import GIGA, Ceilings, missing, of_chip
 from harness.projection.domains import domain_of, training_samples
 from harness.projection.evidence import INFERENCE, TRAINING, Evidence
+from harness.projection.exchange import Link
 from harness.projection.measured_steps import epochs_by_hidden_part
 from harness.projection.projected import Projected, within
 from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
@@ -106,12 +107,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Target:
-    """The chip that is projected onto: `path` is its file, `place` its name among those that have records, or None."""
+    """The chip that is projected onto: `path` is its file, `place` its name among those that have records, or None.
+
+    `link_of_ranks` measures the link of so many ranks on one node, where that is possible.
+    """
 
     name: str
     path: Path
     chip: ChipConfig
     place: str | None
+    link_of_ranks: Callable[[int], Link] | None = None
 
     @property
     def file(self) -> str:
@@ -216,19 +221,22 @@ class Projector:
                 f"{target.chip.title} cannot be projected: {target.file} gives no {'; no '.join(figures)}: "
                 "fill that in there, with its source"
             )
-        return replace(found, link=self._link(world))
-
-    def _link(self, world: World) -> float | None:
-        """Of a chip that has records, bytes a second to the other devices; None where there is one device."""
-        figure = self.target.chip.link_gb_s
         if world.devices == 1:
-            return None
-        if figure is None or figure.value is None:
-            raise UserError(
-                f"{self.target.chip.title} cannot be projected onto {world.devices} devices: "
-                f"{self.target.place_of('link_gb_s', figure)}"
-            )
-        return figure.value * GIGA
+            return found
+        link = self._link(world)
+        return replace(found, link=link.bandwidth, link_s=link.latency_s)
+
+    def _link(self, world: World) -> Link:
+        """Of a chip that has records, as its file gives it or, of ranks on one node, as it is measured there."""
+        figure = self.target.chip.link_gb_s
+        if figure is not None and figure.value is not None:
+            return Link(figure.value * GIGA)
+        if self.target.link_of_ranks and world.nodes == 1:
+            return self.target.link_of_ranks(world.devices)
+        raise UserError(
+            f"{self.target.chip.title} cannot be projected onto {world.devices} devices: "
+            f"{self.target.place_of('link_gb_s', figure)}"
+        )
 
     def _scaling(self, subject: Subject, stage: Stage, epoch: int, together: Projected) -> Row:
         """The time of a step on one device over that on several, each with a batch of its own.
