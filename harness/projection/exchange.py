@@ -31,7 +31,6 @@ SMALL, LARGE = 2**10, 2**23
 UNTIMED, TIMED = 3, 15
 LOCAL = "127.0.0.1"
 LIMIT_S = 300.0
-LEAST_S = 1e-9
 
 
 class Link(NamedTuple):
@@ -51,8 +50,8 @@ def measure(ranks: int) -> Link:
     if ranks > (there := cores()):
         raise UserError(f"{ranks} ranks cannot be measured on this host: it has {there} cores, and each takes one")
     small_s, large_s = _medians(ranks)
-    messages = 2 * (ranks - 1)
-    return Link(messages * (LARGE - SMALL) / ranks / max(large_s - small_s, LEAST_S), small_s / messages)
+    messages, of_bytes_s = 2 * (ranks - 1), large_s - min(small_s, large_s / 2)
+    return Link(messages * (LARGE - SMALL) / ranks / of_bytes_s, small_s / messages)
 
 
 def _medians(ranks: int) -> Sequence[float]:
