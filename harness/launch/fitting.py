@@ -12,6 +12,7 @@ from harness.frameworks.support import cannot_execute
 from harness.launch.requirements import domain_of, problem_of_fields
 from harness.machine import memory as machine_memory
 from harness.models import architecture
+from harness.models.executing import runs_in_tiles
 from harness.models.memory import GIB, fitting, step_memory
 from harness.results.devices import Accelerator
 from harness.scenario.chips import ChipConfig, Figure
@@ -65,7 +66,14 @@ def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig, dev
                 package, network, source = _parts(scenario, archives)
                 domain, worlds = domain_of(source), _worlds(scenario, devices)
                 execution = fitting(
-                    package, network, domain, scenario.training, of_rank(chip, scenario), scenario.execution, worlds
+                    package,
+                    network,
+                    domain,
+                    scenario.training,
+                    of_rank(chip, scenario),
+                    scenario.execution,
+                    worlds,
+                    tiled=_in_tiles(package, scenario),
                 )
             except UserError as error:
                 raise UserError(f"{name}: {error}") from None
@@ -98,7 +106,8 @@ def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig
         if not scenario.training.epochs:
             continue
         package, network, source = _parts(scenario, archives)
-        needed = step_memory(package, network, domain_of(source), scenario.training, scenario.execution)
+        tiled = _in_tiles(package, scenario)
+        needed = step_memory(package, network, domain_of(source), scenario.training, scenario.execution, tiled=tiled)
         limit = of_rank(chip, scenario).memory_gib.value or 0.0
         if needed and needed.total > limit * GIB:
             found.append(
@@ -115,6 +124,10 @@ def of_rank(chip: ChipConfig, scenario: Scenario) -> ChipConfig:
     if scenario.device.lower() != "cpu" or memory.value is None or ranks == 1:
         return chip
     return chip.model_copy(update={"memory_gib": memory.model_copy(update={"value": memory.value / ranks})})
+
+
+def _in_tiles(package: ModuleType, scenario: Scenario) -> bool:
+    return runs_in_tiles(package, scenario.execution, scenario.framework, scenario.device)
 
 
 def _parts(scenario: Scenario, archives: Mapping[str, Source]) -> tuple[ModuleType, Any, Source]:

@@ -19,6 +19,9 @@ and may offer
     RANGES                          True where `recompute: {unit: ranges}` works through ranges of grid points
     operations(network, domain, samples, execution, epoch, later), loss_operations(network, domain, samples)
                                     what its operators compute and move, for projections: see harness.models.operations
+    activations(network, domain, samples, execution)
+                                    what a backward pass keeps: see harness.models.activations; where
+                                    OPERATORS names messages, tiled=True asks what it keeps of rows in tiles
     forward_flops(network, domain, training)
                                     the least operations of one sample and step, where these are not those of its
                                     `operations`: see harness.models.work

@@ -59,14 +59,18 @@ class Activations:
     def peak_bytes(self, *, steps: int, recomputes: bool, offloads: bool, low: bool) -> int:
         """The most that is there at once in a backward pass over a rollout of `steps`.
 
-        Where what is kept is offloaded, a block at a time is there.
+        Blocks run back from the last one, each when what later ones kept is gone. Where what is kept is offloaded, a
+        block at a time is there.
         """
-        kept = 0 if offloads else steps * self.kept(recomputes=recomputes).bytes(low=low)
         anew = recomputes or offloads or self.recomputes
-        of_blocks = (
-            (block.inside.bytes(low=low) if anew else 0) + FLOAT32_BYTES * block.working for block in self.blocks
-        )
-        return kept + max(FLOAT32_BYTES * self.working, *of_blocks)
+        there = 0 if offloads else steps * self.kept(recomputes=recomputes).bytes(low=low)
+        found = [there + FLOAT32_BYTES * self.working]
+        for block in reversed(self.blocks):
+            inside = block.inside.bytes(low=low)
+            found.append(there + FLOAT32_BYTES * block.working + (inside if anew else 0))
+            if not offloads:
+                there -= block.inputs.bytes(low=low) + (0 if anew else inside)
+        return max(found)
 
 
 def total(parts: Iterable[Kept]) -> Kept:

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from harness.errors import UserError
-from harness.models.operators.choices import Operator
+from harness.models.operators.choices import CHOICES, Operator, all_serving
 from harness.scenario.execution import Execution
 
 
@@ -14,6 +14,13 @@ def operators_of(package: ModuleType) -> Sequence[Operator]:
     """The operators of the table of choices that the networks of an architecture use, beside those that all use."""
     used: Sequence[Operator] = getattr(package, "OPERATORS", ())
     return used
+
+
+def runs_in_tiles(package: ModuleType, execution: Execution, framework: str, device: str | None) -> bool:
+    """Whether rows of a network run a tile at a time on a device, by the framework's name for it."""
+    if device is None or (framework, device) not in CHOICES:
+        return False
+    return all_serving(execution, operators_of(package), framework, device).get("messages") == "tiled"
 
 
 def blocks_of(source: Any, network: Any) -> Sequence[Any]:

@@ -44,21 +44,29 @@ class StepMemory:
 
 
 def step_memory(
-    package: ModuleType, network: Any, domain: Domain, training: TrainingConfig, execution: Execution
+    package: ModuleType,
+    network: Any,
+    domain: Domain,
+    training: TrainingConfig,
+    execution: Execution,
+    *,
+    tiled: bool = False,
 ) -> StepMemory | None:
     """The memory of the largest training step; None where the architecture does not say what it keeps.
 
     Weights and moments stay in float32 in any precision; a lower one adds a copy of the weights. Of W devices each has
     the W-th part of the moments with a sharded optimiser, and of weights and gradients too where all is sharded. Then
     the gradients of micro-batches are whole until they are exchanged, once a step, and a network that works through
-    ranges has all its weights gathered while it runs. Not counted is the one block that is gathered else.
+    ranges has all its weights gathered while it runs. Not counted is the one block that is gathered else. `tiled` says
+    that rows run in tiles, as `harness.models.executing.runs_in_tiles` tells.
     """
     activations_of = getattr(package, "activations", None)
     if activations_of is None:
         return None
     samples = -(-training.batch_size // execution.accumulation)
     steps = max((stage.rollout_steps for stage in training.trained_stages), default=1)
-    kept: Activations = activations_of(network, domain, samples, execution)
+    in_tiles = {"tiled": True} if tiled else {}
+    kept: Activations = activations_of(network, domain, samples, execution, **in_tiles)
     low = execution.precision.autocast != "none"
     parameter_bytes = FLOAT32_BYTES * count(package.parameters(network, domain))
     inputs = domain.inputs(package.input_spec(network))
@@ -90,13 +98,17 @@ def fitting(
     chip: ChipConfig,
     execution: Execution,
     worlds: Sequence[World] = (),
+    *,
+    tiled: bool = False,
 ) -> Execution:
     """The execution, with more micro-batches and recomputing than it asks for where it does not fit a chip without.
 
     Micro-batches come first, which compute nothing twice, then blocks, then ranges of grid points where an architecture
     has them. Where nothing fits the devices that it names, `worlds` are tried in their order, each with the same
-    batch_size a device. Raises UserError where the chip's file does not give its memory, the architecture does not say
-    what it keeps, or nothing fits.
+    batch_size a device. `tiled` is that of `step_memory`.
+
+    Raises UserError where the chip's file does not give its memory, the architecture does not say what it keeps, or
+    nothing fits.
     """
     if chip.memory_gib.value is None:
         raise UserError(f"{chip.title}: its file gives no memory_gib, so that nothing can be fitted to it")
@@ -104,7 +116,7 @@ def fitting(
     least: int | None = None
     named = [execution, *(execution.model_copy(update={"world": world}) for world in worlds)]
     for candidate in chain.from_iterable(_candidates(package, domain, training.batch_size, each) for each in named):
-        needed = step_memory(package, network, domain, training, candidate)
+        needed = step_memory(package, network, domain, training, candidate, tiled=tiled)
         if needed is None:
             name = package.__name__.rpartition(".")[2]
             raise UserError(f"{name} does not say what it keeps: it has no function activations, see harness/models")

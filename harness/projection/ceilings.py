@@ -13,6 +13,8 @@ from harness.errors import UserError
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.models.operations import NumberFormat
+from harness.projection import exchange
+from harness.projection.exchange import Link
 from harness.scenario.chips import ChipConfig, Figure
 
 TERA, GIGA, MICRO = 1e12, 1e9, 1e-6
@@ -24,13 +26,17 @@ MOST_BYTES = 10_000
 
 @dataclass(frozen=True)
 class Ceilings:
-    """Peak rates in operations a second by format, bytes a second of memory and of the link to others, and the cap."""
+    """Peak rates in operations a second by format, bytes a second of memory and of the link to others, and the cap.
+
+    A message over the link takes `link_s` beside its bytes.
+    """
 
     peak: dict[NumberFormat, float]
     bandwidth: float
     launch_s: float | None = None
     link: float | None = None
     cap_w: float | None = None
+    link_s: float = 0.0
 
     def of_rank(self, ranks: int) -> "Ceilings":
         """Those of one of so many ranks that divide the cores of a CPU and the bandwidth of its memory."""
@@ -41,12 +47,24 @@ class Ceilings:
         )
 
 
+class HostLink(Frozen):
+    """What was measured of ranks of a host that add up arrays."""
+
+    gb_s: float = Field(gt=0, allow_inf_nan=False, description="what each sends to the next")
+    latency_us: float = Field(ge=0, allow_inf_nan=False, description="what a message takes beside its bytes")
+
+    def link(self) -> Link:
+        """As that between devices."""
+        return Link(self.gb_s * GIGA, self.latency_us * MICRO)
+
+
 class HostCeilings(Frozen):
     """What was measured on the CPU of a host."""
 
     host: str
     fp32_tflops: float = Field(gt=0, allow_inf_nan=False, description="of a product of square matrices in NumPy")
     bandwidth_gb_s: float = Field(gt=0, allow_inf_nan=False, description="of a copy in NumPy, read and written")
+    links: dict[int, HostLink] = Field(default_factory=dict, description="by the number of ranks")
 
     def ceilings(self) -> Ceilings:
         """As those of a chip."""
@@ -118,24 +136,58 @@ def of_host(folder: Path, host: str, *, is_here: bool) -> Ceilings:
 
     Raises UserError where they were never measured and this is another host.
     """
-    path = folder / f"ceilings-{host}.json"
-    if path.exists():
-        try:
-            return HostCeilings.model_validate_json(read_regular(path, MOST_BYTES)).ceilings()
-        except (OSError, ValidationError):
-            raise UserError(f"{path}: damaged; remove it and project again on that host") from None
+    path = _path(folder, host)
+    if kept := _kept(path):
+        return kept.ceilings()
     if not is_here:
         raise UserError(
             f"the CPU of host {host} has records, but its peak and bandwidth are not known: run crosscast project once "
             f"on that host, which measures them into {path}, or fill them in in the file of that chip"
         )
     found = measure(host)
+    _keep(path, found)
+    return found.ceilings()
+
+
+def link_of_host(folder: Path, host: str, ranks: int, *, is_here: bool) -> Link:
+    """That of so many ranks on the CPU of a host, measured and kept as its ceilings are, which are there.
+
+    Raises UserError where it was never measured and this is another host.
+    """
+    path = _path(folder, host)
+    kept = _kept(path)
+    if kept and ranks in kept.links:
+        return kept.links[ranks].link()
+    if kept is None or not is_here:
+        raise UserError(
+            f"what {ranks} ranks of host {host} send to one another is not known: run crosscast project --devices "
+            f"{ranks} once on that host, which measures it into {path}, or fill in link_gb_s in the file of that chip"
+        )
+    link = exchange.measure(ranks)
+    found = HostLink(gb_s=link.bandwidth / GIGA, latency_us=link.latency_s / MICRO)
+    _keep(path, kept.model_copy(update={"links": {**kept.links, ranks: found}}))
+    return found.link()
+
+
+def _path(folder: Path, host: str) -> Path:
+    return folder / f"ceilings-{host}.json"
+
+
+def _kept(path: Path) -> HostCeilings | None:
+    if not path.exists():
+        return None
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        return HostCeilings.model_validate_json(read_regular(path, MOST_BYTES))
+    except (OSError, ValidationError):
+        raise UserError(f"{path}: damaged; remove it and project again on that host") from None
+
+
+def _keep(path: Path, found: HostCeilings) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, found.model_dump_json(indent=1) + "\n")
     except OSError as error:
         raise UserError(f"{path}: cannot be written: {error.strerror}; choose another --results") from None
-    return found.ceilings()
 
 
 def measure(host: str) -> HostCeilings:

@@ -10,13 +10,14 @@ from harness.analysis.cells import Cell, Results
 from harness.errors import UserError
 from harness.models import architecture
 from harness.models.domain import Domain
+from harness.models.executing import runs_in_tiles
 from harness.models.memory import step_memory
 from harness.projection.ceilings import Ceilings
 from harness.projection.domains import domain_of
 from harness.projection.measured_steps import MeasuredSteps, epochs_by_hidden_part, inference_s, training_steps
 from harness.projection.power import PowerSample
 from harness.projection.roofline import Sample, formats_of
-from harness.projection.work import Work, prediction_work, runs_in_tiles, step_work
+from harness.projection.work import Work, prediction_work, step_work
 from harness.scenario.execution import Mode
 from harness.scenario.schema import FrameworkName
 
@@ -189,10 +190,9 @@ class _Told:
         if 0.0 not in epochs_by_hidden_part(self.network, 1, training.epochs):
             self.unused.append("memory: every epoch hides some of the tokens, and what is counted holds all of them")
             return
-        if runs_in_tiles(self.package, self.scenario.execution, self.scenario.framework, self.scenario.device):
-            self.unused.append("memory: rows run in tiles, which keep less than is counted, operator by operator")
-            return
-        counted = step_memory(self.package, self.network, self.domain, training, self.scenario.execution)
+        execution = self.scenario.execution
+        tiled = runs_in_tiles(self.package, execution, self.scenario.framework, self.scenario.device)
+        counted = step_memory(self.package, self.network, self.domain, training, execution, tiled=tiled)
         process = memory.device_bytes is None
         measured = memory.process_rss_bytes if process else memory.device_bytes
         if counted is not None and measured is not None:

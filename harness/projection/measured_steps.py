@@ -1,4 +1,6 @@
-"""The steps that records hold, as medians over their launches: of every training stage, and of inference.
+"""The steps that records hold, each the median of the launch that was quickest: of training stages, and of inference.
+
+What else a host does only adds to a time.
 
 Steps of one stage differ where a network hides more or less in some epochs. They are told apart by what is hidden, for
 which the times of single steps are needed; where all epochs of a stage are alike, its steady steps are enough.
@@ -48,7 +50,7 @@ def training_steps(launches: Sequence[StoredRecord], network: Any, stages: Seque
             places = None if len(groups) == 1 else [epoch - first for epoch in epochs]
             times = [time for each in launches if (time := _stage_s(each, stage.name, places)) is not None]
             if times:
-                yield MeasuredSteps(stage, epochs[0], len(groups) == 1, median(times))
+                yield MeasuredSteps(stage, epochs[0], len(groups) == 1, min(times))
         first += stage.epochs
 
 
@@ -56,7 +58,7 @@ def inference_s(launches: Sequence[StoredRecord]) -> float | None:
     """Seconds of an inference step; None where no launch timed one."""
     parts = [launch.measurements.inference for launch in launches]
     times = [part.timed_steps.median_s for part in parts if part is not None and part.timed_steps is not None]
-    return median(times) if times else None
+    return min(times, default=None)
 
 
 def _stage_s(launch: StoredRecord, name: str, places: Sequence[int] | None) -> float | None:

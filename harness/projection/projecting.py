@@ -1,6 +1,6 @@
 """Projections of a model on a chip: time, memory, joules, and whether it fits, each with its interval or the reason."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from harness.data.config import ArchiveConfig, GeneratedConfig
 from harness.errors import UserError
 from harness.launch.fitting import with_memory
 from harness.models.domain import Domain
+from harness.models.executing import runs_in_tiles
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
 from harness.models.operations import NumberFormat
 from harness.projection import memory as memories
@@ -18,11 +19,12 @@ from harness.projection import power as powers
 from harness.projection.ceilings import GIGA, Ceilings, missing, of_chip
 from harness.projection.domains import domain_of, training_samples
 from harness.projection.evidence import INFERENCE, TRAINING, Evidence
+from harness.projection.exchange import Link
 from harness.projection.measured_steps import epochs_by_hidden_part
 from harness.projection.projected import Projected, within
 from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
 from harness.projection.validation import LEAST, validated
-from harness.projection.work import Work, prediction_work, runs_in_tiles, step_work
+from harness.projection.work import Work, prediction_work, step_work
 from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import Execution, World
 from harness.scenario.folders import ROOT
@@ -105,12 +107,16 @@ class Subject:
 
 @dataclass(frozen=True)
 class Target:
-    """The chip that is projected onto: `path` is its file, `place` its name among those that have records, or None."""
+    """The chip that is projected onto: `path` is its file, `place` its name among those that have records, or None.
+
+    `link_of_ranks` measures the link of so many ranks on one node, where that is possible.
+    """
 
     name: str
     path: Path
     chip: ChipConfig
     place: str | None
+    link_of_ranks: Callable[[int], Link] | None = None
 
     @property
     def file(self) -> str:
@@ -215,19 +221,22 @@ class Projector:
                 f"{target.chip.title} cannot be projected: {target.file} gives no {'; no '.join(figures)}: "
                 "fill that in there, with its source"
             )
-        return replace(found, link=self._link(world))
-
-    def _link(self, world: World) -> float | None:
-        """Of a chip that has records, bytes a second to the other devices; None where there is one device."""
-        figure = self.target.chip.link_gb_s
         if world.devices == 1:
-            return None
-        if figure is None or figure.value is None:
-            raise UserError(
-                f"{self.target.chip.title} cannot be projected onto {world.devices} devices: "
-                f"{self.target.place_of('link_gb_s', figure)}"
-            )
-        return figure.value * GIGA
+            return found
+        link = self._link(world)
+        return replace(found, link=link.bandwidth, link_s=link.latency_s)
+
+    def _link(self, world: World) -> Link:
+        """Of a chip that has records, as its file gives it or, of ranks on one node, as it is measured there."""
+        figure = self.target.chip.link_gb_s
+        if figure is not None and figure.value is not None:
+            return Link(figure.value * GIGA)
+        if self.target.link_of_ranks and world.nodes == 1:
+            return self.target.link_of_ranks(world.devices)
+        raise UserError(
+            f"{self.target.chip.title} cannot be projected onto {world.devices} devices: "
+            f"{self.target.place_of('link_gb_s', figure)}"
+        )
 
     def _scaling(self, subject: Subject, stage: Stage, epoch: int, together: Projected) -> Row:
         """The time of a step on one device over that on several, each with a batch of its own.
@@ -312,18 +321,23 @@ class Projector:
         preset, what = subject.preset, "memory, training"
         if not preset.training.epochs:
             return
-        counted = step_memory(subject.package, preset.network, subject.domain, preset.training, subject.execution)
+        tiled = self._in_tiles(subject)
+        counted = step_memory(
+            subject.package, preset.network, subject.domain, preset.training, subject.execution, tiled=tiled
+        )
         if counted is None:
             yield Refused(what, f"{subject.model} does not say what it keeps, see harness/models")
             return
         peak = self.memory.projected(what, counted.total)
-        entry = self.target.chip.frameworks.get(subject.framework)
-        if runs_in_tiles(subject.package, subject.execution, subject.framework, entry.device if entry else None):
-            peak = replace(peak, basis=f"{peak.basis}; counted operator by operator: rows in tiles keep less")
         yield peak
-        yield Answer("fits", self._fits(subject, peak))
+        yield Answer("fits", self._fits(subject, peak, tiled=tiled))
 
-    def _fits(self, subject: Subject, peak: Projected) -> str:
+    def _in_tiles(self, subject: Subject) -> bool:
+        entry = self.target.chip.frameworks.get(subject.framework)
+        device = entry.device if entry else None
+        return runs_in_tiles(subject.package, subject.execution, subject.framework, device)
+
+    def _fits(self, subject: Subject, peak: Projected, *, tiled: bool) -> str:
         chip, preset, devices = with_memory(self.target.chip), subject.preset, subject.execution.world.devices
         if chip.memory_gib.value is None:
             return f"not known: {self.target.place_of('memory_gib', chip.memory_gib)}"
@@ -342,7 +356,13 @@ class Projector:
         fitted_to = chip.model_copy(update={"memory_gib": figure})
         try:
             found = fitting(
-                subject.package, preset.network, subject.domain, preset.training, fitted_to, subject.execution
+                subject.package,
+                preset.network,
+                subject.domain,
+                preset.training,
+                fitted_to,
+                subject.execution,
+                tiled=tiled,
             )
         except UserError as error:
             return f"{said}; {error}"

@@ -1,6 +1,7 @@
 """From what a user names to projections in files: `crosscast project`."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,8 +15,9 @@ from harness.errors import UserError, nearest
 from harness.machine import identity
 from harness.models.executing import check_execution
 from harness.projection import figures, tables
-from harness.projection.ceilings import Ceilings, of_host, of_measured_chip, with_given
+from harness.projection.ceilings import Ceilings, link_of_host, of_host, of_measured_chip, with_given
 from harness.projection.evidence import Evidence, MeasuredChip, Place, evidence_of
+from harness.projection.exchange import Link
 from harness.projection.projecting import Projection, Projector, Subject, Target, measured_points
 from harness.scenario import axes, catalogue
 from harness.scenario.changes import execution_of, laid_over
@@ -90,7 +92,8 @@ def made(results: Path, wanted: Wanted, console: Console) -> Made:
     place = _place(evidence, path, wanted.variant, variant)
     if place and place.variant:
         chip = as_variant_called(chip, place.variant)
-    projector = Projector(evidence, Target(path.stem, path, chip, place.name if place else None))
+    link = partial(_measured_link, results / FOLDER, place) if place and chip.is_host else None
+    projector = Projector(evidence, Target(path.stem, path, chip, place.name if place else None, link))
     return Made(projector, tuple(map(projector.project, subjects)), found.problems)
 
 
@@ -182,6 +185,13 @@ def _place(evidence: Evidence, path: Path, wanted: str | None, variant: str | No
         raise UserError(f"{path.stem} has records of several variants ({listed}): name one with --variant")
     here = {each.digest for each in identity.identities()}
     return min(places, key=lambda each: here.isdisjoint(each.host.split(", ")), default=None)
+
+
+def _measured_link(folder: Path, place: Place, ranks: int) -> Link:
+    """Of so many ranks on the host of a place: this one, where it is one of its."""
+    hosts, here = place.host.split(", "), {each.digest for each in identity.identities()}
+    host = next((each for each in hosts if each in here), hosts[0])
+    return link_of_host(folder, host, ranks, is_here=host in here)
 
 
 def _measured_chip(folder: Path, chip_name: str, device_name: str, host: str) -> MeasuredChip:

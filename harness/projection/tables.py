@@ -64,6 +64,7 @@ def print_projections(table: ProjectionTable, console: Console) -> None:
         of_peak = table.efficiencies.of_peak.get(kind)
         shown = MISSING if of_peak is None else f"{of_peak:.2g}"
         console.print(Text(f"  {kind}: {shown}, {of_bandwidth:.2g}"))
+    console.print(Text(f"  bandwidth of steps that keep nothing, over that: {table.efficiencies.reuse:.2g}"))
     console.print(Text(f"\n{table.title}", style=f"bold {COLOUR}"))
     for projection in table.projections:
         console.print(Text(f"\n{projection.subject.title}", style=COLOUR), soft_wrap=True)

@@ -14,9 +14,7 @@ from typing import Any, NamedTuple
 from harness.errors import UserError
 from harness.models.activations import FLOAT32_BYTES
 from harness.models.domain import Domain
-from harness.models.executing import operators_of
 from harness.models.operations import NumberFormat, Operation, OperatorClass, Part, elementwise, moved
-from harness.models.operators.choices import CHOICES, all_serving
 from harness.models.parameters import count
 from harness.scenario.execution import Execution
 from harness.scenario.schema import FrameworkName, TrainingConfig
@@ -27,6 +25,10 @@ ADAM_FLOPS, ADAM_VALUES = 14, 7
 CLIP_VALUES, UNSCALE_VALUES = 3, 2
 CLIP_KERNELS = 2
 """Of each tensor: its norm, and its scaling."""
+
+
+FIRST_BUCKET_BYTES, BUCKET_BYTES = 2**20, 25 * 2**20
+"""Of gradients that DistributedDataParallel averages together."""
 
 
 class Counted(NamedTuple):
@@ -46,9 +48,10 @@ class Sum(NamedTuple):
 
 @dataclass(frozen=True)
 class Work:
-    """All that one device does in a step."""
+    """All that one device does in a step; `keeps` says whether arrays are kept for a backward pass."""
 
     operations: tuple[Counted, ...]
+    keeps: bool = True
 
     def by_class(self) -> dict[tuple[OperatorClass, NumberFormat], Sum]:
         """The sums of every class in every format."""
@@ -63,13 +66,6 @@ class Work:
     def total(self) -> Sum:
         """Of all classes."""
         return Sum(*map(sum, zip(*self.by_class().values(), strict=True)))
-
-
-def runs_in_tiles(package: ModuleType, execution: Execution, framework: FrameworkName, device: str | None) -> bool:
-    """Whether a network's messages run a tile of rows at a time, which keeps less than is counted of them."""
-    if device is None or (framework, device) not in CHOICES:
-        return False
-    return all_serving(execution, operators_of(package), framework, device).get("messages") == "tiled"
 
 
 def hidden_part(network: Any, epoch: int) -> float:
@@ -129,7 +125,7 @@ def step_work(
         times = parts_of_batch * rollout_steps - 1
         found.take([_of_parameters("elementwise", "add", number, 3, tensors)], times)
     found.take(_update(number, tensors, training, execution, framework), 1)
-    found.take(_collectives(FLOAT32_BYTES * number, execution, rollout_steps), 1)
+    found.take(_collectives(FLOAT32_BYTES * number, execution, framework, rollout_steps), 1)
     return found.work()
 
 
@@ -147,7 +143,7 @@ class _Collected:
                 self._counts[operation] += times
 
     def work(self) -> Work:
-        return Work(tuple(Counted(operation, times) for operation, times in self._counts.items()))
+        return Work(tuple(Counted(operation, times) for operation, times in self._counts.items()), self._keeps)
 
 
 def _fused(operations: Iterable[Operation], *, keeps: bool) -> Iterator[Operation]:
@@ -216,14 +212,17 @@ def _update(
     yield _of_parameters("optimiser", "adam", -(-number // shares), ADAM_VALUES, together, ADAM_FLOPS)
 
 
-def _collectives(gradient_bytes: int, execution: Execution, rollout_steps: int) -> Iterator[Operation]:
+def _collectives(
+    gradient_bytes: int, execution: Execution, framework: FrameworkName, rollout_steps: int
+) -> Iterator[Operation]:
     """Bytes that each device sends over its link, in rings (Thakur et al. 2005): (n - 1) / n of the array a pass.
 
     Averaged gradients take two passes a step, whatever its micro-batches: they are reduced and gathered. With a sharded
     optimiser the updated weights are gathered after that, by one more. Where weights are sharded, they are gathered for
     the forward and for the backward pass of every step of a rollout in every micro-batch, and gradients are reduced
     once, but those of earlier micro-batches apart from the last where there is a rollout. So two ranks of PyTorch do,
-    but for Gloo, which takes one pass more for each reduction of sharded gradients.
+    but for Gloo, which takes one pass more for each reduction of sharded gradients. PyTorch averages gradients in
+    buckets, each for itself, and tells in one message more which parameters were used.
     """
     world = execution.world
     if world.devices == 1:
@@ -233,4 +232,7 @@ def _collectives(gradient_bytes: int, execution: Execution, rollout_steps: int) 
     passes = {"data": 2, "sharded_optimiser": 3, "sharded": gathers + reductions}[world.parallel]
     ring = world.devices - 1
     sent = passes * ring * gradient_bytes // world.devices
-    yield Operation("collective", world.parallel, 0, sent, passes * ring)
+    arrays = 1
+    if world.parallel == "data" and framework == "pytorch":
+        arrays += 1 + -(-max(0, gradient_bytes - FIRST_BUCKET_BYTES) // BUCKET_BYTES)
+    yield Operation("collective", world.parallel, 0, sent, passes * ring * arrays)

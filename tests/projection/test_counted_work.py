@@ -118,15 +118,27 @@ def test_what_devices_send_by_hand(parallel, rollout_steps, micro_batches, passe
     """In a ring of 4 each device sends three quarters of the parameters a pass, in three steps.
 
     Averaged gradients take two passes and dealt-out weights one more. Sharded weights are gathered forward and backward
-    in every use. Gradients are reduced once, and twice where a rollout has micro-batches.
+    in every use. Gradients are reduced once, and twice where a rollout has micro-batches. Those that are averaged are
+    fewer than a bucket holds; a message tells which parameters were used.
     """
     package, network, domain = CASES["fourcastnet"]
     number = sum(parameter.size for parameter in package.parameters(network, domain))
     world = Execution(world=World(devices=4, parallel=parallel), accumulation=micro_batches)
     work = step_work(package, network, domain, training(), world, rollout_steps=rollout_steps)
     found = work.by_class()["collective", "fp32"]
-    assert found == Sum(0, passes * 3 * 4 * number // 4, passes * 3)
+    assert found == Sum(0, passes * 3 * 4 * number // 4, passes * 3 * (2 if parallel == "data" else 1))
     assert ("collective", "fp32") not in step_work(package, network, domain, training(), EAGER).by_class()
+
+
+@pytest.mark.parametrize(("width", "buckets"), [(64, 1), (192, 2), (1536, 5)])
+def test_gradients_are_averaged_in_buckets(width, buckets):
+    """The first holds 1 MiB, the others 25: here 0.3, 2.6 and 81 MB."""
+    package, _, domain = CASES["fourcastnet"]
+    network = package.Network(patch_size=4, embed_dim=width, depth=2 if width < 1000 else 1)
+    world = Execution(world=World(devices=2))
+    for framework, arrays in (("pytorch", buckets + 1), ("mindspore", 1)):
+        found = step_work(package, network, domain, training(), world, framework).by_class()["collective", "fp32"]
+        assert found.launches == 2 * arrays
 
 
 def test_micro_batches_do_the_same_products_and_add_up_gradients():

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 
 from harness.analysis.cells import load_results
+from harness.models.memory import step_memory
 from harness.projection.ceilings import Ceilings
+from harness.projection.domains import domain_of
 from harness.projection.evidence import INFERENCE, TRAINING, MeasuredChip, Place, evidence_of
 from harness.projection.power import in_use
 from harness.projection.work import step_work
@@ -112,8 +114,6 @@ def test_steps_are_told_apart_by_what_their_epochs_hide(results):
     assert [sample.seconds for sample in found] == [4.0, 1.0]
     package, _, _ = CASES["aigoms"]
     network = package.Network.model_validate(CURRICULUM)
-    from harness.projection.domains import domain_of
-
     record, _ = masked_record()
     domain = domain_of(record.scenario.data, record.scenario.grid)
     works = [
@@ -221,11 +221,12 @@ def test_memory_of_a_device_is_told_from_that_of_a_process(results):
 
 
 @pytest.mark.parametrize(
-    ("device", "precision", "told"), [("cpu", {}, 0), ("cuda", {}, 1), ("cpu", {"autocast": "bf16"}, 1)]
+    ("device", "precision", "tiled"), [("cpu", {}, True), ("cuda", {}, False), ("cpu", {"autocast": "bf16"}, False)]
 )
-def test_memory_of_rows_in_tiles_is_left_out_and_said(results, device, precision, told):
-    """PyTorch on a CPU keeps less of GraphCast than is counted, but not where it rounds."""
-    _, network, _ = CASES["graphcast"]
+def test_memory_of_rows_in_tiles_is_counted_as_they_run(results, device, precision, tiled):
+    """PyTorch on a CPU runs rows of GraphCast in tiles, but not where it rounds."""
+    package, network, _ = CASES["graphcast"]
+    network = network.model_copy(update={"latent_size": 2048})
     scenario = make_scenario(
         model="graphcast",
         architecture="graphcast",
@@ -237,6 +238,8 @@ def test_memory_of_rows_in_tiles_is_left_out_and_said(results, device, precision
     )
     measured = make_measurements(memory=Memory(process_rss_bytes=900, device_bytes=None))
     results.add(make_record(scenario=scenario, measurements=measured))
-    found = evidence(results, FULL)
-    assert len(found.memory) == told
-    assert any("rows run in tiles" in each for each in found.unused) == (not told)
+    (found,) = evidence(results, FULL).memory
+    given = package, network, domain_of(scenario.data, scenario.grid), scenario.training, scenario.execution
+    in_tiles, whole = (step_memory(*given, tiled=each).total for each in (True, False))
+    assert in_tiles < whole
+    assert found.counted == (in_tiles if tiled else whole)

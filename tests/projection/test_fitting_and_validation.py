@@ -35,6 +35,17 @@ def test_planted_efficiencies_give_their_times_again():
     assert found.launch_s["cpu aaaabbbbcccc"] == pytest.approx(LAUNCH_S, rel=0.3)
 
 
+def test_what_steps_reuse_that_keep_nothing_is_found():
+    """Planted is that inference steps reach 1.8 times the bandwidth, and so take 4 to 16 % less."""
+    planted = replace(PLANTED, reuse=1.8)
+    made = [replace(each, seconds=planted.step_s(each.work, CEILINGS, LAUNCH_S)) for each in samples()]
+    found = fit(made)
+    assert found.reuse == pytest.approx(1.8, rel=0.15)
+    assert found.capped().reuse == 1.0
+    assert fit(samples()).reuse == pytest.approx(1.0, rel=0.05)
+    assert fit([each for each in made if each.work.keeps]).reuse == pytest.approx(1.0)
+
+
 def test_one_disturbed_preset_moves_the_others_little():
     """The least squares of plain residuals would spread the doubled times over all; the median error stays small."""
     found = fit(samples(disturbed=(1,)))
@@ -55,6 +66,9 @@ def test_a_time_by_hand():
     assert half.step_s(Work((Counted(product, 3),)), ceilings, 1e-3) == pytest.approx(3 * (0.2 + 1e-3))
     quick = Ceilings({"fp32": 1e12}, 1e12)
     assert half.step_s(Work((Counted(product, 1),)), quick, 0.0) == pytest.approx(0.012)
+    hot = replace(half, reuse=4.0)
+    assert hot.step_s(Work((Counted(product, 1),)), ceilings, 0.0) == pytest.approx(0.2)
+    assert hot.step_s(Work((Counted(product, 1),), keeps=False), ceilings, 0.0) == pytest.approx(0.05)
 
 
 def test_every_preset_is_predicted_from_the_others_alone():

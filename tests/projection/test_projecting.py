@@ -14,7 +14,7 @@ from harness.data.windows import Windows
 from harness.errors import UserError
 from harness.models import fourcastnet, graphcast
 from harness.projection import figures
-from harness.projection.ceilings import Ceilings, HostCeilings, of_host
+from harness.projection.ceilings import Ceilings, HostCeilings, HostLink, link_of_host, of_host
 from harness.projection.domains import domain_of, training_samples
 from harness.projection.projecting import Point
 from harness.scenario import catalogue
@@ -149,7 +149,8 @@ def test_several_devices_need_a_link_and_take_longer_by_what_they_send(results, 
     number = sum(each.size for each in fourcastnet.parameters(preset.network, domain))
     together = float(found["training step (pretrain)"]["projected"])
     sent_s = 2 * 3 / 4 * 4 * number / 10e9
-    assert together - alone == pytest.approx(sent_s + 6 * 5e-6, rel=1e-6)
+    messages = 6 * (2 + 1)
+    assert together - alone == pytest.approx(sent_s + messages * 5e-6, rel=1e-6)
     scaling = found["scaling, training step (pretrain)"]
     assert float(scaling["projected"]) == pytest.approx(alone / together)
     assert float(scaling["projected_low"]) < alone / together < float(scaling["projected_high"]) < 1
@@ -172,7 +173,7 @@ def test_ranks_of_one_cpu_divide_its_cores_and_its_bandwidth_and_take_its_power_
     step = found["training step"]
     preset = catalogue.preset("fourcastnet", "tiny").preset
     domain = domain_of(catalogue.data("rossby"), preset.grid)
-    sent_s = 4 * sum(each.size for each in fourcastnet.parameters(preset.network, domain)) / 10e9 + 2 * 5e-6
+    sent_s = 4 * sum(each.size for each in fourcastnet.parameters(preset.network, domain)) / 10e9 + 4 * 5e-6
     assert float(step["projected"]) == pytest.approx(of_half + sent_s, rel=1e-6)
     assert float(found["scaling, training step"]["projected"]) == pytest.approx(alone / float(step["projected"]))
     energy = found["energy, training step"]
@@ -180,10 +181,47 @@ def test_ranks_of_one_cpu_divide_its_cores_and_its_bandwidth_and_take_its_power_
     assert float(energy["projected_high"]) == pytest.approx(400 * float(step["projected_high"]))
 
 
-def test_a_chip_with_records_needs_a_link_for_several_devices_too(results):
+TWO_RANKS = ("--chip", "cpu", "--model", "fourcastnet", "--preset", "tiny", "--devices", "2")
+
+
+def test_ranks_of_another_host_need_a_link(results):
+    """Their exchange is measured on that host, or given."""
     plant(results)
-    _, refusal = run(results, "--chip", "cpu", "--model", "fourcastnet", "--preset", "tiny", "--devices", "2")
-    assert "onto 2 devices: scenarios/chips/cpu.yaml gives no link_gb_s: fill it in there" in refusal
+    _, refusal = run(results, *TWO_RANKS)
+    assert "\n" not in refusal
+    assert f"run crosscast project --devices 2 once on that host, which measures it into {results.path}" in refusal
+    assert refusal.endswith("or fill in link_gb_s in the file of that chip")
+
+
+def test_ranks_of_a_cpu_send_by_the_link_that_was_measured(results):
+    """Two messages for each of the two arrays that tiny averages, and its gradients once."""
+    plant(results)
+    path = results.path / "projection" / f"ceilings-{HOST}.json"
+    step_s = []
+    for link in ({"gb_s": 1e6, "latency_us": 0}, {"gb_s": 2, "latency_us": 1000}):
+        kept = HostCeilings.model_validate_json(path.read_text()).model_copy(update={"links": {2: HostLink(**link)}})
+        path.write_text(kept.model_dump_json())
+        assert run(results, *TWO_RANKS)[1] is None
+        step_s.append(float(rows(results, "cpu")["training step"]["projected"]))
+    preset = catalogue.preset("fourcastnet", "tiny").preset
+    domain = domain_of(catalogue.data("rossby"), preset.grid)
+    sent_s = 4 * sum(each.size for each in fourcastnet.parameters(preset.network, domain)) / 2e9
+    assert step_s[1] - step_s[0] == pytest.approx(sent_s + 4 * 1e-3, rel=1e-3)
+
+
+def test_the_link_of_ranks_is_measured_where_they_run_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("harness.launch.room.cores", lambda: 2)
+    host = HostCeilings(host=HOST, fp32_tflops=1, bandwidth_gb_s=1)
+    path = tmp_path / f"ceilings-{HOST}.json"
+    path.write_text(host.model_dump_json())
+    found = link_of_host(tmp_path, HOST, 2, is_here=True)
+    assert found.bandwidth > 0
+    assert found.latency_s > 0
+    kept = HostCeilings.model_validate_json(path.read_text())
+    assert kept.model_copy(update={"links": {}}) == host
+    assert link_of_host(tmp_path, HOST, 2, is_here=False) == kept.links[2].link()
+    with pytest.raises(UserError, match=r"100000 ranks cannot be measured on this host: it has 2 cores"):
+        link_of_host(tmp_path, HOST, 100_000, is_here=True)
 
 
 def test_without_enough_records_nothing_is_projected(results):

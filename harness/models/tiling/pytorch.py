@@ -18,9 +18,7 @@ from torch.overrides import _get_current_function_mode_stack
 from torch.utils._python_dispatch import _get_current_dispatch_mode
 
 from harness.models.operators.choices import CHOICES
-
-TILE_BYTES = 3 * 2**19
-"""Of one array of a tile, at least: half of what it is at most."""
+from harness.models.tiling import takes_tiles, tile_rows
 
 TILED = frozenset(
     device for (framework, device), choice in CHOICES.items() if framework == "pytorch" and choice.messages == "tiled"
@@ -39,7 +37,7 @@ def in_tiles(x: Tensor, rows: int, width: int) -> bool:
         and not torch.is_autocast_enabled(x.device.type)
         and not _get_current_function_mode_stack()
         and _get_current_dispatch_mode() is None
-        and 4 * rows * width > TILE_BYTES
+        and takes_tiles(rows, width)
     )
 
 
@@ -183,7 +181,7 @@ class _Messages(torch.autograd.Function):
         product = F.linear(edges, weight) if how.by_kind else None
         updated = edges.new_empty(count, *shape) if how.skip else None
         received = edges.new_empty(len(receivers), *shape)
-        for tile in graph.tiles(_tile_rows(count, batch * width), len(receivers)):
+        for tile in graph.tiles(tile_rows(count, batch * width), len(receivers)):
             rows, own = _of_batch(tile.edges, batch), graph.of_tile(tile, edges) if how.by_kind else edges[tile.edges]
             first = weight.new_empty(rows.stop - rows.start, width) if not how.keeps else tail.kept[0][rows]
             ends = first.unflatten(0, (-1, batch))
@@ -217,7 +215,7 @@ class _Messages(torch.autograd.Function):
         of_weight, of_edges = torch.zeros_like(weight), edges.new_zeros(edges.shape)
         of_product = weight.new_zeros(len(edges), 1, width) if how.by_kind else None
         of_senders, of_receivers = weight.new_zeros(senders, batch, width), weight.new_empty(receivers, batch, width)
-        for tile in graph.tiles(_tile_rows(len(graph.senders), batch * width), receivers):
+        for tile in graph.tiles(tile_rows(len(graph.senders), batch * width), receivers):
             slope = of_received.index_select(0, graph.receivers[tile.edges])
             if of_updated is not None:
                 slope += of_updated[tile.edges]
@@ -343,13 +341,8 @@ def _parted(
     return first, _tail(how, given[2 * terms + 1 :], kept)
 
 
-def _tile_rows(count: int, width: int) -> int:
-    """How many of so many rows of so many values are a tile: all are in about equal ones."""
-    return -(-count // max(1, 4 * count * width // TILE_BYTES))
-
-
 def _slices(count: int, width: int) -> Iterator[slice]:
-    size = _tile_rows(count, width)
+    size = tile_rows(count, width)
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 

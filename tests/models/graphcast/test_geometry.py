@@ -10,6 +10,7 @@ from harness.models.graphcast.connectivity import containing_faces, grid_to_mesh
 from harness.models.graphcast.features import angles, edge_features, local_frames, node_features, positions
 from harness.models.graphcast.geometry import build, geometry
 from harness.models.graphcast.icosphere import hierarchy, icosahedron, longest_edge, longest_edge_after
+from harness.models.graphcast.memory import thirds_are_alike
 
 GRIDS = {
     "poles, north first": (np.linspace(90, -90, 19), np.arange(36) * 10.0),
@@ -258,3 +259,15 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert same(geometry(*GRIDS["no poles"], 1, 0.6), build(*GRIDS["no poles"], 1, 0.6))
+
+
+@EVERY_GRID
+def test_edges_look_alike_in_each_third_where_columns_do(grid):
+    """About a third of them are different where they are turned onto one another, but for what rounding tells apart."""
+    found = build(*grid, 2, 0.6)
+    alike = thirds_are_alike(grid[1])
+    assert alike == (len(grid[1]) == 36)
+    of_grid = 3 if alike else 1
+    for graph, share in ((found.mesh, 3), (found.grid_to_mesh, of_grid), (found.mesh_to_grid, of_grid)):
+        different = len(np.unique(graph.features, axis=0))
+        assert different == pytest.approx(len(graph.features) / share, rel=0.2)

@@ -64,6 +64,15 @@ COUNTED = {
 }
 
 
+TILES = {
+    name.replace("graphcast", "graphcast-tiles").removesuffix("-none"): case
+    for name, case in COUNTED.items()
+    if name.startswith("graphcast")
+}
+TILE_BYTES = 2**16
+"""Of tiles that are small enough for these sizes to need them."""
+
+
 def fields(inputs, channels, samples, grid):
     """x (B, inputs, H, W) and targets (1, B, C, H, W)."""
     random = np.random.default_rng(0)

@@ -8,6 +8,7 @@ from torch.overrides import BaseTorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from harness.models import graphcast
+from harness.models import tiling as sizes
 from harness.models.graphcast.pytorch import Edges, build
 from harness.models.parameters import draw
 from harness.models.tiling import pytorch as tiling
@@ -22,7 +23,7 @@ NODES, MESH, WIDTH, OUT = 4, 6, 5, 3
 @pytest.fixture
 def small_tiles(monkeypatch):
     """Of two rows of one sample."""
-    monkeypatch.setattr(tiling, "TILE_BYTES", 2 * 4 * WIDTH)
+    monkeypatch.setattr(sizes, "TILE_BYTES", 2 * 4 * WIDTH)
     torch.manual_seed(0)
 
 
@@ -87,7 +88,7 @@ def test_a_network_in_tiles_is_the_one_operator_by_operator(monkeypatch, recompu
         prediction.square().sum().backward()
         return [alone, prediction.detach(), *(parameter.grad for parameter in module.parameters())]
 
-    monkeypatch.setattr(tiling, "TILE_BYTES", 4 * 8 * 2 * 16)
+    monkeypatch.setattr(sizes, "TILE_BYTES", 4 * 8 * 2 * 16)
     assert all(each.in_tiles() for each in module.modules() if isinstance(each, Edges))
     found = passes()
     monkeypatch.setattr(tiling, "TILED", frozenset())
