@@ -6,15 +6,18 @@ import pandas as pd
 from made_records import make_measurements, make_record
 from rich.console import Console
 
+from harness.analysis.tables.files import FORMATS
 from harness.analysis.tables.writing import write_tables
 
 STEPS_S = (0.50, 0.52, 0.49, 0.51, 0.53)
 
 
 def run(results, *, suite=None, baseline=None, width=100, figures=False):
-    """The report's terminal output."""
+    """The report's terminal output; files are of every format."""
     console = Console(file=io.StringIO(), width=width)
-    write_tables(results.path, suite=suite, baseline=baseline, console=console, figures=figures)
+    write_tables(
+        results.path, suite=suite, baseline=baseline, console=console, formats=tuple(FORMATS), figures=figures
+    )
     return console.file.getvalue()
 
 

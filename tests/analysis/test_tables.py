@@ -1,10 +1,14 @@
+import io
+
 import pytest
 from made_records import (
     make_record,
     make_scenario,
 )
 from reports import add_pair, run
+from rich.console import Console
 
+from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 
 
@@ -75,3 +79,19 @@ class TestFolders:
         before = {path.name: path.read_bytes() for path in tables.iterdir()}
         run(results)
         assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
+
+    def test_files_of_other_formats_are_made_where_asked_for_and_never_left_behind(self, results):
+        def written(**options):
+            console = Console(file=io.StringIO())
+            write_tables(results.path, suite=None, baseline=None, console=console, **options)
+            return {path.name: path.read_text() for path in (results.path / "smoke" / "tables").glob("speed.*")}
+
+        results.add(make_record("pytorch", 0))
+        assert set(written()) == {"speed.md", "speed.csv"}
+        first = written(formats=["md", "csv", "tex"])
+        assert set(first) == {"speed.md", "speed.csv", "speed.tex"}
+        results.add(make_record("mindspore", 0))
+        later = written()
+        assert set(later) == set(first)
+        assert "mindspore" in later["speed.tex"]
+        assert "mindspore" not in first["speed.tex"]

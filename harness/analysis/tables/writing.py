@@ -1,5 +1,6 @@
 """All tables of a results folder, on the terminal and as files beside the records."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,7 @@ from harness.analysis.reading import without_collecting
 from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
 from harness.analysis.tables.brief import beside_their_bases, parts_of
 from harness.analysis.tables.every import builders
-from harness.analysis.tables.files import write_table
+from harness.analysis.tables.files import USUAL, write_table
 from harness.analysis.tables.screen import print_screen
 from harness.analysis.tables.table import print_table, print_warnings
 from harness.errors import UserError
@@ -25,6 +26,7 @@ def write_tables(
     suite: str | None,
     baseline: str | None,
     console: Console,
+    formats: Collection[str] = USUAL,
     figures: bool = False,
     brief: bool = False,
 ) -> tuple[str, ...]:
@@ -32,10 +34,11 @@ def write_tables(
 
     With `brief` one screen of each suite is printed in the place of its tables, and the folders that were written to.
 
-    Files go to SUITE/tables and SUITE/figures in the folder of results. `baseline` is a name as BaselineName reads it;
-    default is the PyTorch cell of the same chip and host. One that names a chip or a host puts all into one table.
-    Returns the records that could not be used, each in a line that says why. Raises UserError where there is no record,
-    where no cell bears the name of the suite or the baseline, and where a file cannot be written.
+    Files go to SUITE/tables, of `formats` as write_table has them, and SUITE/figures in the folder of results.
+    `baseline` is a name as BaselineName reads it; default is the PyTorch cell of the same chip and host. One that names
+    a chip or a host puts all into one table. Returns the records that could not be used, each in a line that says why.
+    Raises UserError where there is no record, where no cell bears the name of the suite or the baseline, and where a
+    file cannot be written.
     """
     found = load_chosen(results, suite)
     suites = chosen_suites(found, suite)
@@ -46,7 +49,8 @@ def write_tables(
     with without_collecting():
         for chosen, name in zip(suites, baselines, strict=True):
             try:
-                _report_suite(results / chosen.suites[0], chosen, name, console, paths, figures=figures, brief=brief)
+                folder = results / chosen.suites[0]
+                _report_suite(folder, chosen, name, console, paths, formats, figures=figures, brief=brief)
             except UserError as error:
                 refused.append(error)
     if brief and paths:
@@ -73,6 +77,7 @@ def _report_suite(
     baseline: BaselineName,
     console: Console,
     paths: list[Path],
+    formats: Collection[str],
     *,
     figures: bool,
     brief: bool,
@@ -87,7 +92,7 @@ def _report_suite(
     tables = [table for table in built if table.sections]
     try:
         for table in tables:
-            paths += write_table(table, [*found.problems, *warnings], folder / "tables")
+            paths += write_table(table, [*found.problems, *warnings], folder / "tables", formats)
         if figures:
             from harness.analysis.figures import write_loss_curves
 
