@@ -1,5 +1,7 @@
 """Foreign text, of records, files and tools, made harmless before it is shown."""
 
+import csv
+import io
 import re
 import unicodedata
 from functools import lru_cache
@@ -43,8 +45,15 @@ def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
     for name in frame.columns[[kind.kind not in NUMERIC for kind in frame.dtypes]]:
         if any(_csv_text(value) is not value for value in frame[name].unique()):
             safe[name] = frame[name].map(_csv_text)
-    content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
-    return content
+    if float_format is not None:
+        content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
+        return content
+    columns = [safe[name].astype(object).where(safe[name].notna(), "").tolist() for name in safe]
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(map(_csv_text, safe))
+    writer.writerows(zip(*columns, strict=True))
+    return written.getvalue()
 
 
 def _is_plain(character: str) -> bool:

@@ -19,13 +19,22 @@ from harness.commands.options import on_one_thread, refuse_unusable, results_opt
     type=click.Choice(("tex", "html")),
     help="Write LaTeX or HTML files, too; may be given for both. Those that are there already are always renewed.",
 )
+@click.option("--whole", is_flag=True, help="Show all cells of a suite of more than 200 in these files; CSV has all.")
 @results_option
-def tables(suite: str | None, baseline: str | None, also: tuple[str, ...], results: Path) -> None:
+def tables(suite: str | None, baseline: str | None, also: tuple[str, ...], whole: bool, results: Path) -> None:
     """Tables from the records alone: terminal, Markdown and CSV, with `--also` LaTeX and HTML."""
     on_one_thread()
     from harness.analysis.tables.files import USUAL
     from harness.analysis.tables.writing import write_tables
     from harness.console import PlainConsole
 
-    formats = (*USUAL, *also)
-    refuse_unusable(write_tables(results, suite=suite, baseline=baseline, console=PlainConsole(), formats=formats))
+    refuse_unusable(
+        write_tables(
+            results,
+            suite=suite,
+            baseline=baseline,
+            console=PlainConsole(),
+            formats=(*USUAL, *also),
+            whole=whole,
+        )
+    )

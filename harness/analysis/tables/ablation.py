@@ -35,18 +35,22 @@ def ablation_table(
     groups: Sequence[Group],
     comparisons: Mapping[Cell, Comparison],
     certificates: Sequence[Certificate] = (),
+    *,
+    shown: int | None = None,
 ) -> Table:
-    """Build the table; it has no section where no cells differ in their execution alone."""
+    """Build the table with sections of the first `shown` groups; it has none where no executions are compared."""
     sections: list[Section] = []
     rows: list[tuple[Group, str, Result]] = []
-    for group in groups:
+    for number, group in enumerate(groups):
+        is_shown = shown is None or number < shown
         for study in studies(group, certificates):
             results = [result_of(step) for step in study.steps]
-            title = f"One at a time: {group.title}; base {group.label(study.base)}"
-            sections.append(_section(title, group, study.base, results))
+            if is_shown:
+                title = f"One at a time: {group.title}; base {group.label(study.base)}"
+                sections.append(_section(title, group, study.base, results))
             rows += [(group, "one at a time", each) for each in results]
         for ladder in ladders(group, certificates):
-            sections += _ladder_sections(group, ladder)
+            sections += _ladder_sections(group, ladder) if is_shown else ()
             for design, steps in (("rung", ladder.steps), ("whole ladder", ladder.whole)):
                 rows += [(group, design, result_of(step)) for step in steps]
     return Table("ablation", f"Ablation, suite {suite}", tuple(sections), partial(_data, rows), DEFINITIONS)

@@ -54,10 +54,12 @@ DEFINITIONS = (
 )
 
 
-def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; a cell without a sensor is a row with the reason."""
+def energy_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; a cell without a sensor is a row with the reason."""
     sections = []
-    for group in groups:
+    for group in groups[:shown]:
         fair = _fair(group, comparisons)
         of_host = {cell: comparisons[cell] for cell in group.cells}
         rows: list[Row] = [row for activity in _activities(group) for row in _rows(group, activity, fair)]

@@ -46,15 +46,18 @@ DEFINITIONS = (
 )
 
 
-def scaling_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; it has no section where no cells differ in the number of their devices."""
+def scaling_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; it has none where all have as many devices."""
     sections, rows = [], []
-    for group in groups:
+    for number, group in enumerate(groups):
         for curve in curves(group):
             several = len(list(rates(curve.base))) > 1
             for rate in rates(curve.base):
                 stage = rate.title if several else ""
-                sections.append(_section(group, curve, rate, stage))
+                if shown is None or number < shown:
+                    sections.append(_section(group, curve, rate, stage))
                 rows += [_data_row(group, curve, each, rate.name, stage) for each in _places(curve)]
     return Table(
         "scaling", f"Scaling over devices, suite {suite}", tuple(sections), lambda: pd.DataFrame(rows), DEFINITIONS

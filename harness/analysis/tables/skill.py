@@ -75,10 +75,12 @@ shown_deviation = partial(Number, signed=True, divisor=0.01, max_decimals=2)
 shown_difference = partial(Number, signed=True, max_decimals=4)
 
 
-def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; `comparisons` holds one entry for each cell."""
+def skill_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; `comparisons` holds one entry for each cell."""
     sections: list[Section] = []
-    for group in groups:
+    for group in groups[:shown]:
         scores = _scored(group)
         title = group_title(group, comparisons)
         missing = _without_scores(group, scores)

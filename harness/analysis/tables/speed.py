@@ -47,9 +47,11 @@ DEFINITIONS = (
 WITHOUT_RATIO = ("plain", "detail")
 
 
-def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; `comparisons` holds one entry for each cell."""
-    sections = tuple(_section(group, comparisons) for group in groups)
+def speed_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; `comparisons` holds one entry for each cell."""
+    sections = tuple(_section(group, comparisons) for group in groups[:shown])
     return Table(
         "speed", f"Speed and memory, suite {suite}", sections, partial(_data, groups, comparisons), DEFINITIONS
     )

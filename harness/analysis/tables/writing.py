@@ -1,12 +1,13 @@
 """All tables of a results folder, on the terminal and as files beside the records."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis.cells import Results
+from harness.analysis.cells import Group, Results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
@@ -19,6 +20,11 @@ from harness.analysis.tables.table import print_table, print_warnings
 from harness.errors import UserError
 from harness.suggesting import command
 
+MOST_CELLS = 200
+"""In the files for people, which nobody reads and no forge shows where they have many more."""
+
+LEFT_OUT = "shown are the first {} of {} cells; the CSV files have all, and {} shows all"
+
 
 def write_tables(
     results: Path,
@@ -27,6 +33,7 @@ def write_tables(
     baseline: str | None,
     console: Console,
     formats: Collection[str] = USUAL,
+    whole: bool = False,
     figures: bool = False,
     brief: bool = False,
 ) -> tuple[str, ...]:
@@ -34,7 +41,8 @@ def write_tables(
 
     With `brief` one screen of each suite is printed in the place of its tables, and the folders that were written to.
 
-    Files go to SUITE/tables, of `formats` as write_table has them, and SUITE/figures in the folder of results.
+    Files go to SUITE/tables, of `formats` as write_table has them, and SUITE/figures in the folder of results. Of more
+    cells than MOST_CELLS all but the CSV show the first groups, unless they are wanted `whole`.
     `baseline` is a name as BaselineName reads it; default is the PyTorch cell of the same chip and host. One that names
     a chip or a host puts all into one table. Returns the records that could not be used, each in a line that says why.
     Raises UserError where there is no record, where no cell bears the name of the suite or the baseline, and where a
@@ -50,7 +58,7 @@ def write_tables(
         for chosen, name in zip(suites, baselines, strict=True):
             try:
                 folder = results / chosen.suites[0]
-                _report_suite(folder, chosen, name, console, paths, formats, figures=figures, brief=brief)
+                _report_suite(folder, chosen, name, console, paths, formats, whole=whole, figures=figures, brief=brief)
             except UserError as error:
                 refused.append(error)
     if brief and paths:
@@ -79,6 +87,7 @@ def _report_suite(
     paths: list[Path],
     formats: Collection[str],
     *,
+    whole: bool,
     figures: bool,
     brief: bool,
 ) -> None:
@@ -88,7 +97,12 @@ def _report_suite(
     groups = found.groups(across=baseline.across)
     parts = parts_of(groups, comparisons)
     warnings = [f"{part.group.title}: {line}" if len(groups) > 1 else line for part in parts for line in part.warnings]
-    built = [build(suite, groups, comparisons) for build in builders(found.certificates)]
+    shown = len(groups) if whole else _with_room(groups)
+    if shown < len(groups):
+        cells = [sum(len(group.cells) for group in some) for some in (groups[:shown], groups)]
+        all_of_them = command("tables", "--suite", suite, "--whole", results=found.folder)
+        warnings.insert(0, LEFT_OUT.format(*cells, all_of_them))
+    built = [build(suite, groups, comparisons, shown=shown) for build in builders(found.certificates)]
     tables = [table for table in built if table.sections]
     try:
         for table in tables:
@@ -104,3 +118,9 @@ def _report_suite(
             for table in tables:
                 print_table(table, console)
             print_warnings(warnings, console)
+
+
+def _with_room(groups: Sequence[Group]) -> int:
+    """How many of the groups have no more than MOST_CELLS in all; one at least."""
+    counts = accumulate(len(group.cells) for group in groups)
+    return max(1, sum(count <= MOST_CELLS for count in counts))
