@@ -4,8 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-import pandas as pd
-
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.ablation import Ladder, ladders, studies
 from harness.analysis.comparison.effects import Result, quantities_of, result_of
@@ -14,7 +12,7 @@ from harness.analysis.content import Content, Count, Number, Row, Verdict, Words
 from harness.analysis.number_format import MISSING
 from harness.analysis.tables.parts import PARITY, why_not
 from harness.analysis.tables.skill import shown_deviation
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.porting.parity.certificate import Certificate
 
 DEFINITIONS = (
@@ -116,8 +114,8 @@ def _notes(group: Group, results: Sequence[Result]) -> Iterable[str]:
             yield f"{name}: RMSE changes most for {where.variable} at {where.lead_h:g} h."
 
 
-def _data(rows: Sequence[tuple[Group, str, Result]]) -> pd.DataFrame:
-    return pd.DataFrame([_data_row(*row) for row in rows])
+def _data(rows: Sequence[tuple[Group, str, Result]]) -> Data:
+    return Data.of([_data_row(*row) for row in rows])
 
 
 def _data_row(group: Group, design: str, found: Result) -> dict[str, object]:

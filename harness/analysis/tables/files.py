@@ -8,7 +8,7 @@ from harness.analysis.html.views import table_view
 from harness.analysis.tables.latex import to_latex
 from harness.analysis.tables.table import Section, Table, make_folder, rehearsed
 from harness.files import write_atomically
-from harness.text import csv_file, markdown, markdown_cell
+from harness.text import csv_text, markdown, markdown_cell
 
 
 def to_markdown(table: Table, warnings: Iterable[str]) -> str:
@@ -48,7 +48,7 @@ def _list(lines: Iterable[str]) -> list[str]:
 
 FORMATS: Mapping[str, Callable[[Table, Sequence[str]], str]] = {
     "md": to_markdown,
-    "csv": lambda table, _: csv_file(table.data),
+    "csv": lambda table, _: csv_text(*table.data),
     "tex": to_latex,
     "html": to_html,
 }

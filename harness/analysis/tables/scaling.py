@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-import pandas as pd
-
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import energy_ratio, for_energy
@@ -25,7 +23,7 @@ from harness.analysis.quantities.metrics import EXCHANGE
 from harness.analysis.quantities.quantity import Measured, Quantity
 from harness.analysis.quantities.speed import speed_of
 from harness.analysis.tables.parts import INTERVALS, failure_lines
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 
 MEMORIES = ("device_bytes", "process_rss_bytes")
 PERCENT = 0.01
@@ -59,9 +57,7 @@ def scaling_table(
                 if shown is None or number < shown:
                     sections.append(_section(group, curve, rate, stage))
                 rows += [_data_row(group, curve, each, rate.name, stage) for each in _places(curve)]
-    return Table(
-        "scaling", f"Scaling over devices, suite {suite}", tuple(sections), lambda: pd.DataFrame(rows), DEFINITIONS
-    )
+    return Table("scaling", f"Scaling over devices, suite {suite}", tuple(sections), lambda: Data.of(rows), DEFINITIONS)
 
 
 def _section(group: Group, curve: Curve, rate: Measured, stage: str) -> Section:

@@ -5,8 +5,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal
 
-import pandas as pd
-
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import acc_difference, for_skill, further_launches_of, rmse_deviation
@@ -43,7 +41,7 @@ from harness.analysis.tables.parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
@@ -293,7 +291,7 @@ def _definitions(scores: Sequence[CellScores]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
     rows: list[tuple[object, ...]] = []
     for group in groups:
         scores = _scored(group)
@@ -303,7 +301,7 @@ def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd
             rows.append(tuple([row.get(name) for name in DATA_COLUMNS]))
         for found in scores:
             rows += _data_rows(group, found, keys, for_skill(comparisons[found.cell]))
-    return pd.DataFrame(rows, columns=list(DATA_COLUMNS))
+    return Data(DATA_COLUMNS, rows)
 
 
 def _data_rows(

@@ -1,12 +1,12 @@
 """A table as plain data, and on the terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
-import pandas as pd
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
@@ -55,6 +55,19 @@ class Section:
         return [[str(content) for content in row] for row in self.rows]
 
 
+class Data(NamedTuple):
+    """Rows of plain values at full precision, None where there is none, and the names of their columns."""
+
+    names: Sequence[str] = ()
+    rows: Sequence[tuple[object, ...]] = ()
+
+    @staticmethod
+    def of(rows: Sequence[Mapping[str, object]]) -> "Data":
+        """Rows that do not all have the same columns, which stand in the order of their first appearance."""
+        names = tuple(dict.fromkeys(name for row in rows for name in row))
+        return Data(names, [tuple([row.get(name) for name in names]) for row in rows])
+
+
 @dataclass(frozen=True)
 class Table:
     """One kind of table: sections for people, and the same at full precision in `data`, units in the column names.
@@ -65,11 +78,11 @@ class Table:
     name: str
     title: str
     sections: tuple[Section, ...]
-    make_data: Callable[[], pd.DataFrame]
+    make_data: Callable[[], Data]
     definitions: tuple[str, ...] = ()
 
     @cached_property
-    def data(self) -> pd.DataFrame:
+    def data(self) -> Data:
         """The rows of the file."""
         return self.make_data()
 
