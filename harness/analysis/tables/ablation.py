@@ -1,7 +1,6 @@
 """What each axis of an execution, or each rung of a ladder, brought, and whether the forecast is still the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 from harness.analysis.cells import Cell, Group
@@ -72,7 +71,7 @@ def _row(found: Result, titles: Sequence[str]) -> Row:
     sources = (cell,) if cell else ()
     effects = {each.title: each.ratio for each in found.effects}
     shown: list[Content] = [
-        Number(replace(effects[title], sources=sources, reason=None)) if title in effects else MISSING
+        Number(effects[title]._replace(sources=sources, reason=None)) if title in effects else MISSING
         for title in titles
     ]
     largest = found.skill.largest

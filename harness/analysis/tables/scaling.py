@@ -1,7 +1,6 @@
 """How trainings scale over devices: speed-up, efficiency, exchange, energy and memory beside one device."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
@@ -129,7 +128,7 @@ def energy_ratio_of(comparison: Comparison) -> Quantity | None:
 
 
 def _of_cell(found: Quantity, cell: Cell, divisor: float = 1.0) -> Content:
-    return MISSING if found.value is None else Number(replace(found, sources=(cell,), reason=None), divisor)
+    return MISSING if found.value is None else Number(found._replace(sources=(cell,), reason=None), divisor)
 
 
 def _median(measured: Measured | None, divisor: float = 1.0) -> Content:

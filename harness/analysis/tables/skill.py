@@ -1,7 +1,6 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Literal
 
@@ -258,7 +257,7 @@ def _reference(
     if found is None:
         return MISSING
     sources = tuple(each.cell for each in scores)
-    return Number(replace(found.median, low=None, high=None, sources=sources), starred=False)
+    return Number(found.median._replace(low=None, high=None, sources=sources), starred=False)
 
 
 def _beats(scores: CellScores, reference: str, key: ScoreKey) -> str:
