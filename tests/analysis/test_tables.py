@@ -1,13 +1,15 @@
 import io
+import re
 
 import pytest
 from made_records import (
     make_record,
     make_scenario,
 )
-from reports import add_pair, run
+from reports import add_pair, read, run
 from rich.console import Console
 
+from harness.analysis.tables.files import FORMATS
 from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 
@@ -95,3 +97,31 @@ class TestFolders:
         assert set(later) == set(first)
         assert "mindspore" in later["speed.tex"]
         assert "mindspore" not in first["speed.tex"]
+
+    def test_of_many_cells_the_first_are_shown_and_the_csv_has_all(self, results, monkeypatch):
+        def written(**options):
+            console = Console(file=io.StringIO(), width=300)
+            write_tables(results.path, suite=None, baseline=None, console=console, **options)
+            folder = results.path / "smoke" / "tables"
+            shown = [(folder / f"speed.{suffix}").read_text() for suffix in ("md", "html")]
+            data, _ = read(results, "speed")
+            texts = [*shown, console.file.getvalue()]
+            return (
+                texts,
+                [set(re.findall(r"chip (\w+), data \w+, host \w+; fp32", text)) for text in texts],
+                set(data["chip"]),
+            )
+
+        monkeypatch.setattr("harness.analysis.tables.writing.MOST_CELLS", 3)
+        for chip in ("a100", "cpu"):
+            for framework in ("pytorch", "mindspore"):
+                results.add(make_record(framework, scenario=make_scenario(framework, chip=chip)))
+        every_format = {"formats": tuple(FORMATS)}
+        texts, shown, in_data = written(**every_format)
+        assert shown == [{"a100"}] * 3
+        assert in_data == {"a100", "cpu"}
+        left = "shown are the first 2 of 4 cells; the CSV files have all, and crosscast tables --suite smoke --whole"
+        assert all(left in text for text in texts)
+        texts, shown, _ = written(**every_format, whole=True)
+        assert shown == [{"a100", "cpu"}] * 3
+        assert not any("shown are" in text for text in texts)

@@ -81,7 +81,7 @@ def test_files_of_projections_change_nothing_that_is_made_of_records(results):
         drawn = [item.name for item in illustrations(groups)]
         judged = [(each.claim.name, each.outcome) for each in judge(catalogue.claims("2510.17852"), found)]
         exported = to_pytest_benchmark(found)["benchmarks"]
-        shown = speed_table("smoke", groups, DEFAULT_BASELINE.compare_all(found.cells)).data.to_csv()
+        shown = speed_table("smoke", groups, DEFAULT_BASELINE.compare_all(found.cells)).data
         return found.problems, [cell.key for cell in found.cells], shown, drawn, judged, exported
 
     before = made()
