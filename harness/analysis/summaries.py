@@ -87,6 +87,7 @@ class Summary(NamedTuple):
 
     `sources` is the fingerprint of the network's code, if recorded. `no_energy` says why `energy_uses` is empty.
     `data_cautions` are those of the files that the data came from. `host_uses` are the energies of the host's scopes.
+    `utilisations` are the medians in training by device, of those that `collector` told.
     """
 
     metrics: tuple[Metric, ...]
@@ -102,6 +103,8 @@ class Summary(NamedTuple):
     data_cautions: tuple[str, ...] = ()
     host_uses: tuple[EnergyUse, ...] = ()
     losses: tuple[StageLosses, ...] = ()
+    collector: str | None = None
+    utilisations: tuple[tuple[int, float], ...] = ()
 
 
 def summarise_record(record: Record) -> Summary:
@@ -130,6 +133,10 @@ def summarise_record(record: Record) -> Summary:
                 StageLosses(stage.name, tuple(map(MEAN_LOSS, stage.epochs)), tuple(map(VALIDATION, stage.epochs)))
                 for stage in measured.training
             ]
+        ),
+        collector=record.energy.collector,
+        utilisations=tuple(
+            [(use.device, use.utilisation) for use in record.energy.device_uses if use.utilisation is not None]
         ),
     )
     _check(found)
