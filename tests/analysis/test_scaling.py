@@ -114,7 +114,7 @@ def test_the_interval_of_a_small_share_is_that_of_what_remains(tmp_path):
     shares = (0.001, 0.02, 0.05)
     for launch, exchange in enumerate(shares):
         made.add(record(1, 8, 1.0, launch), record(2, 8, 1.25, launch, exchange))
-    (row,) = scaling_table("smoke", load_results(made.path).groups(), {}).data.query("devices == 2").itertuples()
+    (row,) = frame_of(scaling_table("smoke", load_results(made.path).groups(), {})).query("devices == 2").itertuples()
     rest = np.log1p(-np.array(shares))
     half = student_t.ppf(0.975, 2) * rest.std(ddof=1) / np.sqrt(3)
     centre = rest.mean()
