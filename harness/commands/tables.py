@@ -19,7 +19,9 @@ from harness.commands.options import on_one_thread, refuse_unusable, results_opt
     type=click.Choice(("tex", "html")),
     help="Write LaTeX or HTML files, too; may be given for both. Those that are there already are always renewed.",
 )
-@click.option("--whole", is_flag=True, help="Show all cells of a suite of more than 200 in these files; CSV has all.")
+@click.option(
+    "--whole", is_flag=True, help="Show all cells of a suite of more than 200 in every file, not in CSV alone."
+)
 @results_option
 def tables(suite: str | None, baseline: str | None, also: tuple[str, ...], whole: bool, results: Path) -> None:
     """Tables from the records alone: terminal, Markdown and CSV, with `--also` LaTeX and HTML."""

@@ -11,7 +11,7 @@ from harness.analysis.cells import Group, Results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.reading import without_collecting
-from harness.analysis.selection import baselines_of, chosen_suites, load_chosen
+from harness.analysis.selection import DEFAULT_BASELINE, baselines_of, chosen_suites, load_chosen
 from harness.analysis.tables.brief import beside_their_bases, parts_of
 from harness.analysis.tables.every import builders
 from harness.analysis.tables.files import USUAL, write_table
@@ -21,7 +21,7 @@ from harness.errors import UserError
 from harness.suggesting import command
 
 MOST_CELLS = 200
-"""In the files for people, which nobody reads and no forge shows where they have many more."""
+"""In the files for people: nobody reads those of many more, and no forge shows them."""
 
 LEFT_OUT = "shown are the first {} of {} cells; the CSV files have all, and {} shows all"
 
@@ -43,6 +43,7 @@ def write_tables(
 
     Files go to SUITE/tables, of `formats` as write_table has them, and SUITE/figures in the folder of results. Of more
     cells than MOST_CELLS all but the CSV show the first groups, unless they are wanted `whole`.
+
     `baseline` is a name as BaselineName reads it; default is the PyTorch cell of the same chip and host. One that names
     a chip or a host puts all into one table. Returns the records that could not be used, each in a line that says why.
     Raises UserError where there is no record, where no cell bears the name of the suite or the baseline, and where a
@@ -100,7 +101,8 @@ def _report_suite(
     shown = len(groups) if whole else _with_room(groups)
     if shown < len(groups):
         cells = [sum(len(group.cells) for group in some) for some in (groups[:shown], groups)]
-        all_of_them = command("tables", "--suite", suite, "--whole", results=found.folder)
+        named = () if baseline == DEFAULT_BASELINE else ("--baseline", f"{baseline}")
+        all_of_them = command("tables", "--suite", suite, *named, "--whole", results=found.folder)
         warnings.insert(0, LEFT_OUT.format(*cells, all_of_them))
     built = [build(suite, groups, comparisons, shown=shown) for build in builders(found.certificates)]
     tables = [table for table in built if table.sections]
