@@ -1,7 +1,10 @@
 """Foreign text, of records, files and tools, made harmless before it is shown."""
 
+import csv
+import io
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -45,6 +48,30 @@ def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
             safe[name] = frame[name].map(_csv_text)
     content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
     return content
+
+
+def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows of plain values as `csv_file` writes a frame of them: None and NaN are empty, 5 beside 0.5 or None is 5.0.
+
+    Text that a spreadsheet would run as a formula begins with an apostrophe.
+    """
+    columns = [_csv_column(column) for column in zip(*rows, strict=True)]
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(map(_csv_text, names))
+    writer.writerows(zip(*columns, strict=True))
+    return written.getvalue()
+
+
+def _csv_column(values: Sequence[object]) -> Sequence[object]:
+    kinds = set(map(type, values))
+    if str in kinds:
+        return [_csv_text(value) for value in values]
+    if float in kinds:
+        values = ["" if value != value else value for value in values]
+    if int in kinds and len(kinds) > 1 and kinds <= {int, float, type(None)}:
+        return [float(value) if isinstance(value, int) else value for value in values]
+    return values
 
 
 def _is_plain(character: str) -> bool:

@@ -153,6 +153,8 @@ class TestFiles:
             "-c",
             "from harness.commands.cli import main; main()",
             "tables",
+            "--also",
+            "tex",
             "--results",
             str(results.path),
         ]
@@ -160,7 +162,8 @@ class TestFiles:
             process.stdout.close()
             assert process.stderr.read() == b""
         assert process.returncode == 0
-        assert len(list((results.path / "smoke" / "tables").iterdir())) == 12
+        suffixes = [path.suffix for path in (results.path / "smoke" / "tables").iterdir()]
+        assert sorted(suffixes) == [".csv"] * 3 + [".md"] * 3 + [".tex"] * 3
 
     def test_tables_of_nothing(self, fail, tmp_path):
         assert "no records" in fail("tables", "--results", tmp_path)

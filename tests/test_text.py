@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.text import counted, csv_file, escaped, markdown, markdown_cell, one_line
+from harness.text import counted, csv_file, csv_text, escaped, markdown, markdown_cell, one_line
 
 
 @pytest.mark.parametrize(
@@ -45,6 +45,20 @@ def test_a_spreadsheet_runs_no_cell_and_numbers_stay_numbers():
     assert [row[0] for row in rows] == ["'=HYPERLINK(1)", "'+1+2", "'-2+3", "'@SUM(A1)", "'=1", "plain"]
     assert [row[1] for row in rows] == ["-1.5", "2.0", "", "0.0", "1.0", "3.0"]
     assert [row[2] for row in rows] == ["-1.5", "+2e3", "-.5", "1", "'-", "'--1"]
+
+
+def test_rows_are_written_as_the_frame_of_them():
+    columns = {
+        "=text": ["=1", "a\nb", None, '"q", x'],
+        "whole": [1, 2, 3, 4],
+        "whole with a gap": [1, None, 3, 4],
+        "whole and not": [1, 0.5, 1e-7, float("inf")],
+        "number": [0.1 + 0.2, None, float("nan"), 1e300],
+        "true": [True, False, None, True],
+        "mixed": [5, "-5", None, "=5"],
+        "nothing": [None] * 4,
+    }
+    assert csv_text(list(columns), zip(*columns.values(), strict=True)) == csv_file(pd.DataFrame(columns))
 
 
 @pytest.mark.parametrize(

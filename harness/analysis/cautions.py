@@ -67,7 +67,7 @@ def _of_cell(cell: Cell) -> Iterable[str]:
     if foreign := [record.launch for record in launches if record.load.foreign]:
         yield f"other work ran beside {_launches(foreign)}"
     yield from _of_devices(launches)
-    yield from _of_idle_devices(launches)
+    yield from _of_idle_devices(cell)
     yield from _of_nodes(launches)
     if len(variants := variants_of(cell)) > 1:
         yield f"its launches ran on different variants of the chip: {_either(variants)}"
@@ -107,14 +107,13 @@ def _of_devices(launches: Sequence[Record]) -> Iterable[str]:
         yield f"whether others used the device beside {_launches(numbers)} is not known: {reason}"
 
 
-def _of_idle_devices(launches: Sequence[Record]) -> Iterable[str]:
+def _of_idle_devices(cell: Cell) -> Iterable[str]:
     """Devices that waited for the host in training, by the tool that told it."""
     found: dict[str, list[tuple[int, int, float]]] = {}
-    for record in launches:
-        for use in record.energy.device_uses:
-            if use.utilisation is not None and use.utilisation < LEAST_BUSY:
-                tool = record.energy.collector or "the power tool"
-                found.setdefault(tool, []).append((use.device, record.launch, use.utilisation))
+    for launch, summary in cell.summaries.items():
+        for device, share in summary.utilisations:
+            if share < LEAST_BUSY:
+                found.setdefault(summary.collector or "the power tool", []).append((device, launch, share))
     for tool, idle in found.items():
         devices = sorted({device for device, _, _ in idle})
         numbers = sorted({launch for _, launch, _ in idle})

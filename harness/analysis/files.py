@@ -29,6 +29,7 @@ def found_files(results: Path) -> FoundFiles:
         found.problems.append(f"{error.filename}: cannot be read: {error.strerror}")
 
     found = FoundFiles([], [], [], [])
+    absent = rehearsal.named(file_names.ABSENT)
     seen: set[tuple[int, int]] = set()
     for folder, below, names in os.walk(results, onerror=note, followlinks=True):
         below.sort()
@@ -46,7 +47,7 @@ def found_files(results: Path) -> FoundFiles:
             found.problems.append(f"{place / name}: a folder where a file should be")
         if records.FILE_NAME in names:
             found.records.append(place / records.FILE_NAME)
-        if (absent := rehearsal.named(file_names.ABSENT)) in names:
+        if absent in names:
             found.absent.append(place / absent)
         if place.name == certificate.FOLDER:
             found.certificates.extend(place / name for name in sorted(names) if name.endswith(".json"))

@@ -17,8 +17,8 @@ from harness.errors import UserError
 from harness.results import record as records
 from harness.results.record import Record
 
-MANY = 1_000
-"""Records that Python passes over from then on where it looks for cycles: each time it would take seconds."""
+MANY = 100_000
+"""Objects over which Python passes from then on where it looks for cycles, there and as it ends: looks take seconds."""
 
 
 class StoredRecord(Record):
@@ -54,10 +54,7 @@ class StoredRecord(Record):
 def read_records(paths: Sequence[Path]) -> list[StoredRecord | UserError]:
     """Read files, in the order of `paths`; an error in one line for each that cannot be used."""
     with without_collecting():
-        found = [_read(path) for path in paths]
-        if len(found) >= MANY:
-            gc.freeze()
-        return found
+        return [_read(path) for path in paths]
 
 
 def _read(path: Path) -> StoredRecord | UserError:
@@ -94,5 +91,7 @@ def without_collecting() -> Iterator[None]:
     try:
         yield
     finally:
+        if gc.get_count()[0] > MANY:
+            gc.freeze()
         if enabled:
             gc.enable()

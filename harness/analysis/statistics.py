@@ -5,10 +5,9 @@ The unit of replication is the process launch: every value here is one launch's.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean, median
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from scipy.special import bdtr, stdtrit
 
@@ -23,8 +22,7 @@ Equivalence = Literal["equivalent", "not equivalent", "undecided"]
 Interval = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """Median over launches with its 95 % interval; without one where there are fewer than 3 launches."""
 
     median: float
@@ -33,8 +31,7 @@ class Estimate:
     launches: int
 
 
-@dataclass(frozen=True)
-class Ratio:
+class Ratio(NamedTuple):
     """Median cost of a cell over that of its baseline, from paired launches, with its 95 % interval and verdict."""
 
     ratio: float
@@ -44,8 +41,7 @@ class Ratio:
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class Deviation:
+class Deviation(NamedTuple):
     """Mean over paired launches of a difference to the baseline, with its 90 % interval."""
 
     mean: float

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from math import isfinite
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from harness.analysis.quantities.metrics import (
     SIGNED,
@@ -28,10 +28,9 @@ MOST_BITS = 53
 """Of the significand of a product, the leading one counted: those of float64."""
 
 
-SCORED = attrgetter("forecaster", "variable", "units", "lead_h", "region")
+SCORED = ("forecaster", "variable", "units", "lead_h", "region")
 OTHER_SCORES = ("bias", "mae", "activity")
-RMSE, ACC = attrgetter("rmse"), attrgetter("acc")
-OTHERS = tuple(map(attrgetter, OTHER_SCORES))
+OF_SCORE = attrgetter(*SCORED, "rmse", "acc", *OTHER_SCORES)
 OF_ENERGY = attrgetter("energy_j", "step_energy_j", "mean_power_w", "peak_power_w")
 MEAN_LOSS, VALIDATION = attrgetter("mean_loss"), attrgetter("validation_loss")
 
@@ -88,6 +87,7 @@ class Summary(NamedTuple):
 
     `sources` is the fingerprint of the network's code, if recorded. `no_energy` says why `energy_uses` is empty.
     `data_cautions` are those of the files that the data came from. `host_uses` are the energies of the host's scopes.
+    `utilisations` are the medians in training by device, of those that `collector` told.
     """
 
     metrics: tuple[Metric, ...]
@@ -103,6 +103,8 @@ class Summary(NamedTuple):
     data_cautions: tuple[str, ...] = ()
     host_uses: tuple[EnergyUse, ...] = ()
     losses: tuple[StageLosses, ...] = ()
+    collector: str | None = None
+    utilisations: tuple[tuple[int, float], ...] = ()
 
 
 def summarise_record(record: Record) -> Summary:
@@ -131,6 +133,10 @@ def summarise_record(record: Record) -> Summary:
                 StageLosses(stage.name, tuple(map(MEAN_LOSS, stage.epochs)), tuple(map(VALIDATION, stage.epochs)))
                 for stage in measured.training
             ]
+        ),
+        collector=record.energy.collector,
+        utilisations=tuple(
+            [(use.device, use.utilisation) for use in record.energy.device_uses if use.utilisation is not None]
         ),
     )
     _check(found)
@@ -189,15 +195,15 @@ def _scores(skill: Skill) -> Scores:
     definition = (
         f"Weights: {skill.weights}. RMSE: {skill.rmse_order}. ACC: {skill.acc}. Climatology: {skill.climatology}."
     )
-    places = _places(tuple(map(SCORED, skill.scores)))
-    rmse, acc = tuple(map(RMSE, skill.scores)), tuple(map(ACC, skill.scores))
-    return Scores(definition, places, rmse, acc, tuple([tuple(map(other, skill.scores)) for other in OTHERS]))
+    columns = tuple(zip(*map(OF_SCORE, skill.scores), strict=True)) or ((),) * (len(SCORED) + 2 + len(OTHER_SCORES))
+    rmse, acc, *others = columns[len(SCORED) :]
+    return Scores(definition, _places(columns[: len(SCORED)]), rmse, acc, tuple(others))
 
 
 @lru_cache(maxsize=2**10)
-def _places(scored: tuple[tuple[str, str, str, float, str | None], ...]) -> tuple[Place, ...]:
+def _places(scored: tuple[tuple[Any, ...], ...]) -> tuple[Place, ...]:
     """One object for all launches that score the same."""
     return tuple(
         (forecaster, ScoreKey(variable if region is None else f"{variable}, {region}", units, lead_h))
-        for forecaster, variable, units, lead_h, region in scored
+        for forecaster, variable, units, lead_h, region in zip(*scored, strict=True)
     )

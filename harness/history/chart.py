@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.number_format import readable_unit
-from harness.analysis.tables.table import Section, Table, print_table
+from harness.analysis.tables.table import Data, Section, Table, print_table
 from harness.errors import UserError, nearest
 from harness.history.baseline import Baseline
 from harness.history.changes import ChangePoint, change_points
@@ -124,8 +124,6 @@ def lines_of(group: Group, place: int, found: Sequence[ChangePoint], baseline: B
 
 
 def _table(group: Group, baseline: Baseline) -> Table:
-    import pandas as pd
-
     rows = []
     for place, quantity in enumerate(group.quantities):
         values = group.medians[:, place]
@@ -140,7 +138,7 @@ def _table(group: Group, baseline: Baseline) -> Table:
         rows.append((_heading(quantity, unit), *(f"{value:.{number}g}" for value in shown), last))
     columns = ("quantity", "last night", "median", "least", "greatest", "last change")
     section = Section(f"{group.cell} on {group.node}, {counted(len(group.nights), 'night')}", columns, tuple(rows))
-    return Table("history", "History", (section,), lambda: pd.DataFrame(rows, columns=list(columns)))
+    return Table("history", "History", (section,), lambda: Data(columns, rows))
 
 
 def _heading(quantity: Gated, unit: str) -> str:

@@ -5,7 +5,7 @@ where is answered by `harness.frameworks.support`, before any device is touched.
 """
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, model_validator
@@ -145,14 +145,19 @@ class Execution(Frozen):
 
     def settings(self) -> dict[str, Any]:
         """What is set away from its default, by dotted names such as `precision.autocast`."""
-        usual = dict(every_setting(type(self)()))
-        return {name: value for name, value in every_setting(self) if value != usual[name]}
+        pairs = zip(every_setting(self), _usual_settings(type(self)), strict=True)
+        return {name: value for (name, value), (_, usual) in pairs if value != usual}
 
 
 @lru_cache(maxsize=2**10)
 def every_setting(execution: Execution) -> tuple[tuple[str, Any], ...]:
     """All settings, set away from their default or not, by dotted names such as `precision.autocast`."""
     return tuple(_flat(execution, ""))
+
+
+@cache
+def _usual_settings(kind: type[Execution]) -> tuple[tuple[str, Any], ...]:
+    return every_setting(kind())
 
 
 def _flat(value: BaseModel, prefix: str) -> Iterator[tuple[str, Any]]:

@@ -6,15 +6,16 @@ import pandas as pd
 from made_records import make_measurements, make_record
 from rich.console import Console
 
+from harness.analysis.tables.files import FORMATS
 from harness.analysis.tables.writing import write_tables
 
 STEPS_S = (0.50, 0.52, 0.49, 0.51, 0.53)
 
 
 def run(results, *, suite=None, baseline=None, width=100, figures=False):
-    """The report's terminal output."""
+    """The report's terminal output; files are of every format."""
     console = Console(file=io.StringIO(), width=width)
-    write_tables(results.path, suite=suite, baseline=baseline, console=console, figures=figures)
+    write_tables(results.path, suite=suite, baseline=baseline, console=console, formats=tuple(FORMATS), figures=figures)
     return console.file.getvalue()
 
 
@@ -22,6 +23,11 @@ def read(results, name):
     """A table's CSV by cell, and its Markdown."""
     folder = results.path / "smoke" / "tables"
     return pd.read_csv(folder / f"{name}.csv").set_index("cell"), (folder / f"{name}.md").read_text()
+
+
+def frame_of(table):
+    """The data of a table as a frame."""
+    return pd.DataFrame(table.data.rows, columns=table.data.names)
 
 
 def add_pair(results, *, factor=1.5, launches=range(5), **changes):

@@ -19,7 +19,7 @@ from made_records import (
     make_window,
 )
 from pages import Page
-from reports import run
+from reports import frame_of, run
 from rich.console import Console
 from scipy import stats
 
@@ -72,7 +72,7 @@ def built(cells, absent=(), certificates=()):
 
 
 def rows_of(table):
-    return table.data.set_index(["design", "step"])
+    return frame_of(table).set_index(["design", "step"])
 
 
 class TestOneAtATime:

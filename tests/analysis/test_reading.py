@@ -5,7 +5,11 @@ from made_records import make_measurements, make_record
 from reports import add_pair
 
 from harness.analysis.cells import load_results
+from harness.analysis.comparison.parity import with_parity
+from harness.analysis.selection import DEFAULT_BASELINE
 from harness.analysis.summaries import summarise_record
+from harness.analysis.tables.brief import parts_of
+from harness.analysis.tables.every import builders
 from harness.errors import UserError
 from harness.results import record as records
 
@@ -49,3 +53,15 @@ def test_unknown_attributes_stay_unknown(results):
     (cell,) = load_results(results.path).cells
     with pytest.raises(AttributeError):
         _ = cell.launches[0].measurement
+
+
+def test_tables_and_their_warnings_need_no_file_again(results):
+    """Reading ten thousand records a second time would take longer than all the rest."""
+    add_pair(results)
+    found = load_results(results.path)
+    for path in results.path.rglob("record.json"):
+        path.unlink()
+    groups, comparisons = found.groups(), with_parity(DEFAULT_BASELINE.compare_all(found.cells), ())
+    assert parts_of(groups, comparisons)[0].warnings
+    tables = [build("smoke", groups, comparisons) for build in builders(())]
+    assert [len(table.data.rows) > 0 for table in tables[:3]] == [True] * 3

@@ -29,6 +29,7 @@ from tests.analysis.made_records import (
     make_scenario,
     make_stage,
 )
+from tests.analysis.reports import frame_of
 
 RATE = "train_rate_samples_per_s"
 
@@ -94,7 +95,8 @@ def test_the_table_holds_ideal_exchange_and_memory_in_every_format(folder, tmp_p
     groups = load_results(folder.path).groups()
     table = scaling_table("smoke", groups, {})
     assert [len(section.rows) for section in table.sections] == [3, 2, 2]
-    weak = table.data[(table.data.scaling == "weak") & (table.data.parallel == "data")]
+    data = frame_of(table)
+    weak = data[(data.scaling == "weak") & (data.parallel == "data")]
     assert list(weak.devices) == list(weak.ideal_speed_up) == [1, 2, 4]
     np.testing.assert_allclose(weak.speed_up, [1, 1.6, 2.5])
     np.testing.assert_allclose(weak.exchange_fraction.iloc[1:].astype(float), 0.25)
@@ -112,7 +114,7 @@ def test_the_interval_of_a_small_share_is_that_of_what_remains(tmp_path):
     shares = (0.001, 0.02, 0.05)
     for launch, exchange in enumerate(shares):
         made.add(record(1, 8, 1.0, launch), record(2, 8, 1.25, launch, exchange))
-    (row,) = scaling_table("smoke", load_results(made.path).groups(), {}).data.query("devices == 2").itertuples()
+    (row,) = frame_of(scaling_table("smoke", load_results(made.path).groups(), {})).query("devices == 2").itertuples()
     rest = np.log1p(-np.array(shares))
     half = student_t.ppf(0.975, 2) * rest.std(ddof=1) / np.sqrt(3)
     centre = rest.mean()
@@ -127,7 +129,7 @@ def test_steps_that_noise_makes_longer_without_the_exchange_are_kept(tmp_path):
         made.add(record(1, 8, 1.0, launch), record(2, 8, 1.25, launch, exchange))
     found = load_results(made.path)
     assert not found.problems
-    (row,) = scaling_table("smoke", found.groups(), {}).data.query("devices == 2").itertuples()
+    (row,) = frame_of(scaling_table("smoke", found.groups(), {})).query("devices == 2").itertuples()
     assert row.exchange_fraction == pytest.approx(-0.06)
     console = Console(file=io.StringIO(), width=200)
     write_tables(made.path, suite=None, baseline=None, console=console)

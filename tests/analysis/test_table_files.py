@@ -6,7 +6,6 @@ from collections import Counter
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 from made_records import make_failure, make_measurements, make_record, make_scenario, make_skill
 from reports import add_pair, run
@@ -17,7 +16,7 @@ from harness.analysis.number_format import MISSING
 from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.tables.files import to_html, to_markdown
 from harness.analysis.tables.latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
-from harness.analysis.tables.table import Section, Table, print_table
+from harness.analysis.tables.table import Data, Section, Table, print_table
 from tests.typesetting import overfull, typeset
 
 NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
@@ -25,7 +24,7 @@ NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
 
 def made_table(rows, columns, **changes):
     section = Section("Section", tuple(columns), tuple(map(tuple, rows)), **changes)
-    return Table("made", "Made", (section,), pd.DataFrame)
+    return Table("made", "Made", (section,), Data)
 
 
 def number(value, low=None, high=None, **shown):
@@ -107,7 +106,7 @@ class TestLatex:
             Section("RMSE: a, host x", ("a",), (("b",),) * (ROWS_PER_FLOAT + 1)),
             Section("RMSE: a, host y", (), ()),
         )
-        text = to_latex(Table("skill", "Skill, suite s", sections, pd.DataFrame), ())
+        text = to_latex(Table("skill", "Skill, suite s", sections, Data), ())
         assert re.findall(r"\\label{(.*?)}", text) == ["tab:s-skill-rmse-a", "tab:s-skill-rmse-a-2"]
 
     def test_the_tables_of_a_report_compile_and_none_is_wider_than_the_text(self, results, compile_latex):
@@ -178,7 +177,7 @@ class TestLatex:
         assert r"\par\raggedright $\dagger$: no parity certificate" in second
 
     def test_no_line_of_a_comment_becomes_text(self):
-        table = Table("made", "suite\none", (), pd.DataFrame, ("a\nb",))
+        table = Table("made", "suite\none", (), Data, ("a\nb",))
         assert all(line.startswith("%") for line in to_latex(table, ("c\nd",)).splitlines())
 
 
@@ -234,7 +233,7 @@ def test_markdown_keeps_a_cell_on_its_line_and_its_bars_out():
 
 def test_markdown_keeps_titles_notes_and_warnings_on_their_lines():
     section = Section("a\n# b", ("x",), (("1",),), ("killed\n| c | d |",))
-    table = Table("made", "suite\ntwo", (section,), pd.DataFrame, ("defined\nhere",))
+    table = Table("made", "suite\ntwo", (section,), Data, ("defined\nhere",))
     lines = to_markdown(table, ("beware\n- of it",)).splitlines()
     expected = ["# suite two", "## a # b", "- killed | c | d |", "- defined here", "- beware - of it"]
     assert [line for line in lines if line in expected] == expected

@@ -1,10 +1,16 @@
+import io
+import re
+
 import pytest
 from made_records import (
     make_record,
     make_scenario,
 )
-from reports import add_pair, run
+from reports import add_pair, read, run
+from rich.console import Console
 
+from harness.analysis.tables.files import FORMATS
+from harness.analysis.tables.writing import write_tables
 from harness.errors import UserError
 
 
@@ -75,3 +81,47 @@ class TestFolders:
         before = {path.name: path.read_bytes() for path in tables.iterdir()}
         run(results)
         assert {path.name: path.read_bytes() for path in tables.iterdir()} == before
+
+    def test_files_of_other_formats_are_made_where_asked_for_and_never_left_behind(self, results):
+        def written(**options):
+            console = Console(file=io.StringIO())
+            write_tables(results.path, suite=None, baseline=None, console=console, **options)
+            return {path.name: path.read_text() for path in (results.path / "smoke" / "tables").glob("speed.*")}
+
+        results.add(make_record("pytorch", 0))
+        assert set(written()) == {"speed.md", "speed.csv"}
+        first = written(formats=["md", "csv", "tex"])
+        assert set(first) == {"speed.md", "speed.csv", "speed.tex"}
+        results.add(make_record("mindspore", 0))
+        later = written()
+        assert set(later) == set(first)
+        assert "mindspore" in later["speed.tex"]
+        assert "mindspore" not in first["speed.tex"]
+
+    def test_of_many_cells_the_first_are_shown_and_the_csv_has_all(self, results, monkeypatch):
+        def written(**options):
+            console = Console(file=io.StringIO(), width=300)
+            write_tables(results.path, suite=None, baseline=None, console=console, **options)
+            folder = results.path / "smoke" / "tables"
+            shown = [(folder / f"speed.{suffix}").read_text() for suffix in ("md", "html")]
+            data, _ = read(results, "speed")
+            texts = [*shown, console.file.getvalue()]
+            return (
+                texts,
+                [set(re.findall(r"chip (\w+), data \w+, host \w+; fp32", text)) for text in texts],
+                set(data["chip"]),
+            )
+
+        monkeypatch.setattr("harness.analysis.tables.writing.MOST_CELLS", 3)
+        for chip in ("a100", "cpu"):
+            for framework in ("pytorch", "mindspore"):
+                results.add(make_record(framework, scenario=make_scenario(framework, chip=chip)))
+        every_format = {"formats": tuple(FORMATS)}
+        texts, shown, in_data = written(**every_format)
+        assert shown == [{"a100"}] * 3
+        assert in_data == {"a100", "cpu"}
+        left = "shown are the first 2 of 4 cells; the CSV files have all, and crosscast tables --suite smoke --whole"
+        assert all(left in text for text in texts)
+        texts, shown, _ = written(**every_format, whole=True)
+        assert shown == [{"a100", "cpu"}] * 3
+        assert not any("shown are" in text for text in texts)

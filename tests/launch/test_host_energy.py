@@ -3,6 +3,7 @@
 import os
 import stat
 
+import pandas as pd
 import pytest
 
 from collectors.base import Reading, Sensor
@@ -136,6 +137,7 @@ def test_the_table_has_each_scope_in_rows_of_its_own_and_ratios_of_the_same_scop
     }
     assert rows[whole, "mindspore graph"][6] == "refused"
     assert rows[node, "mindspore graph"][6].startswith("2.0")
-    of_node = table.data[table.data.activity == node]
+    data = pd.DataFrame(table.data.rows, columns=table.data.names)
+    of_node = data[data.activity == node]
     assert set(of_node.scopes) == {"node"}
     assert sorted(of_node.sample_energy_j) == [25.0] * 1 + [50.0] * 1

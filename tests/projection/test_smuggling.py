@@ -16,12 +16,12 @@ from harness.analysis.statistics import ratio_of_medians, summarise
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.latex import to_latex
 from harness.analysis.tables.speed import speed_table
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.console import PlainConsole
 from harness.projection.projected import Projected
 from harness.projection.running import Wanted, project
 from harness.scenario import catalogue
-from harness.text import csv_file
+from harness.text import csv_file, csv_text
 from tests.projection.planted import plant
 
 SMUGGLED = Projected("training step", "s", 1.0, 0.5, 2.0, "made up")
@@ -49,7 +49,7 @@ def test_no_cell_of_a_table_takes_it():
 
 @pytest.mark.parametrize("hide", [Words, lambda each: Number(Quantity(each))], ids=["words", "quantity"])
 def test_none_that_is_wrapped_is_written(hide, tmp_path):
-    table = Table("speed", "t", (Section("t", ("a",), (("x",), (hide(SMUGGLED),))),), lambda: pd.DataFrame({"a": [1]}))
+    table = Table("speed", "t", (Section("t", ("a",), (("x",), (hide(SMUGGLED),))),), lambda: Data(("a",), [(1,)]))
     with pytest.raises(TypeError):
         to_latex(table, ())
     with pytest.raises(TypeError):
@@ -60,6 +60,8 @@ def test_none_that_is_wrapped_is_written(hide, tmp_path):
 def test_no_data_of_a_table_take_it():
     with pytest.raises(TypeError):
         csv_file(pd.DataFrame({"step_s": [SMUGGLED]}))
+    with pytest.raises(TypeError):
+        csv_text(("step_s",), [(SMUGGLED,)])
 
 
 def test_no_statistic_takes_it():
@@ -79,7 +81,7 @@ def test_files_of_projections_change_nothing_that_is_made_of_records(results):
         drawn = [item.name for item in illustrations(groups)]
         judged = [(each.claim.name, each.outcome) for each in judge(catalogue.claims("2510.17852"), found)]
         exported = to_pytest_benchmark(found)["benchmarks"]
-        shown = speed_table("smoke", groups, DEFAULT_BASELINE.compare_all(found.cells)).data.to_csv()
+        shown = speed_table("smoke", groups, DEFAULT_BASELINE.compare_all(found.cells)).data
         return found.problems, [cell.key for cell in found.cells], shown, drawn, judged, exported
 
     before = made()

@@ -3,14 +3,13 @@
 import re
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from harness.analysis.cells import load_results
 from harness.analysis.figures import rendered
 from harness.analysis.figures.style import new_figure
 from harness.analysis.tables.files import write_table
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.calibration import store
 from harness.launch.bench import note_absent
 from harness.machine import environment, rehearsal
@@ -22,7 +21,7 @@ from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Absent, PlannedCell
 from tests.analysis.made_records import ResultsFolder, make_certificate, make_record
 
-TABLE = Table("speed", "Speed", (Section("A group", ("a",), (("1",),)),), lambda: pd.DataFrame({"a": [1]}))
+TABLE = Table("speed", "Speed", (Section("A group", ("a",), (("1",),)),), lambda: Data(("a",), [(1,)]))
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
@@ -18,7 +17,7 @@ from harness.analysis.content import Content, Count, Number, Verdict
 from harness.analysis.number_format import MISSING
 from harness.analysis.tables.files import write_table
 from harness.analysis.tables.parts import PARITY
-from harness.analysis.tables.table import Section, Table, print_table, print_warnings
+from harness.analysis.tables.table import Data, Section, Table, print_table, print_warnings
 from harness.scenario import catalogue
 from harness.scenario.claims import Claim, Expectation, Ledger
 from harness.suggesting import command
@@ -94,8 +93,8 @@ def claims_table(name: str, ledger: Ledger, findings: Sequence[JudgedClaim]) -> 
     return Table(name, ledger.title, sections, partial(_data, findings), DEFINITIONS)
 
 
-def _data(findings: Sequence[JudgedClaim]) -> pd.DataFrame:
-    return pd.DataFrame([row for finding in findings for row in _data_rows(finding)])
+def _data(findings: Sequence[JudgedClaim]) -> Data:
+    return Data.of([row for finding in findings for row in _data_rows(finding)])
 
 
 def _section(finding: JudgedClaim) -> Section:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from harness.analysis.cells import Cell
 from harness.analysis.comparison.pair import Comparison, ParityNote
@@ -99,6 +100,7 @@ def _is_of(certificate: Certificate, cell: Cell) -> bool:
     ) == (scenario.architecture, scenario.framework, computed(scenario.execution))
 
 
+@lru_cache(maxsize=2**10)
 def computed(execution: Execution) -> Execution:
     """What of an execution can change the numbers that a network computes by more than rounding.
 

@@ -87,7 +87,7 @@ def acc_difference(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = 
     """
     ours, theirs = scores_of(cell).acc(MODEL, key), scores_of(baseline).acc(forecaster, key)
     found = _deviation(difference(ours.values, theirs.values), ours, theirs, "")
-    return replace(found, verdict=None) if found else None
+    return found._replace(verdict=None) if found else None
 
 
 def rmse_ratio(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> Quantity | None:
@@ -96,7 +96,7 @@ def rmse_ratio(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODE
     if found is None or found.value is None:
         return None
     low, high = (None if bound is None else 1 + bound for bound in (found.low, found.high))
-    return replace(found, value=1 + found.value, low=low, high=high, unit="")
+    return found._replace(value=1 + found.value, low=low, high=high, unit="")
 
 
 def quotient(ours: Quantity, theirs: Quantity) -> Quantity:

@@ -6,7 +6,7 @@ each (weak) or together (strong) it is n T(1) / T(n) or T(1) / T(n); the efficie
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import differences, likeness
@@ -96,14 +96,14 @@ def speed_up(comparison: Comparison, name: str) -> Quantity:
     ours = speed_of(comparison.cell).get(name)
     if base is None or not comparison.fair or ours is None:
         return Quantity(None, sources=(comparison.cell,), reason="; ".join(comparison.refusal) or "not measured")
-    return replace(ratio(ours, speed_of(base).get(name)), verdict=None)
+    return ratio(ours, speed_of(base).get(name))._replace(verdict=None)
 
 
 def efficiency(comparison: Comparison, name: str) -> Quantity:
     """The speed-up over the number of devices."""
     found, devices = speed_up(comparison, name), devices_of(comparison.cell)
     value, low, high = (None if each is None else each / devices for each in (found.value, found.low, found.high))
-    return replace(found, value=value, low=low, high=high, unit="fraction")
+    return found._replace(value=value, low=low, high=high, unit="fraction")
 
 
 def scales(cell: Cell, base: Cell, scaling: Scaling) -> bool:

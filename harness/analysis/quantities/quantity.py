@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from harness.analysis.cells import Cell
 from harness.analysis.quantities.metrics import Kind
 from harness.analysis.statistics import CONFIDENCE, summarise
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
+class Quantity(NamedTuple):
     """A value in `unit` with the interval that holds it with probability `confidence`; None with the `reason`.
 
     `launches` are the numbers of the launches, or of the pairs of launches, that it is made of, and `sources` the cells
@@ -31,8 +31,7 @@ class Quantity:
 
     def told_of(self, *cells: Cell) -> "Quantity":
         """The same with these cells as its sources."""
-        bounds = self.value, self.low, self.high
-        return Quantity(*bounds, self.unit, self.launches, cells, self.verdict, self.confidence, self.reason)
+        return self._replace(sources=cells)
 
     @property
     def number(self) -> int:
@@ -50,7 +49,7 @@ class Quantity:
         return tuple(cell.by_launch[launch].path for cell in self.sources for launch in self.launches)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
     """What the launches of a cell measured of one thing, by launch number, in `unit`.
 

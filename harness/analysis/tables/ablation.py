@@ -1,10 +1,7 @@
 """What each axis of an execution, or each rung of a ladder, brought, and whether the forecast is still the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
-
-import pandas as pd
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.ablation import Ladder, ladders, studies
@@ -14,7 +11,7 @@ from harness.analysis.content import Content, Count, Number, Row, Verdict, Words
 from harness.analysis.number_format import MISSING
 from harness.analysis.tables.parts import PARITY, why_not
 from harness.analysis.tables.skill import shown_deviation
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.porting.parity.certificate import Certificate
 
 DEFINITIONS = (
@@ -35,18 +32,22 @@ def ablation_table(
     groups: Sequence[Group],
     comparisons: Mapping[Cell, Comparison],
     certificates: Sequence[Certificate] = (),
+    *,
+    shown: int | None = None,
 ) -> Table:
-    """Build the table; it has no section where no cells differ in their execution alone."""
+    """Build the table with sections of the first `shown` groups; it has none where no executions are compared."""
     sections: list[Section] = []
     rows: list[tuple[Group, str, Result]] = []
-    for group in groups:
+    for number, group in enumerate(groups):
+        is_shown = shown is None or number < shown
         for study in studies(group, certificates):
             results = [result_of(step) for step in study.steps]
-            title = f"One at a time: {group.title}; base {group.label(study.base)}"
-            sections.append(_section(title, group, study.base, results))
+            if is_shown:
+                title = f"One at a time: {group.title}; base {group.label(study.base)}"
+                sections.append(_section(title, group, study.base, results))
             rows += [(group, "one at a time", each) for each in results]
         for ladder in ladders(group, certificates):
-            sections += _ladder_sections(group, ladder)
+            sections += _ladder_sections(group, ladder) if is_shown else ()
             for design, steps in (("rung", ladder.steps), ("whole ladder", ladder.whole)):
                 rows += [(group, design, result_of(step)) for step in steps]
     return Table("ablation", f"Ablation, suite {suite}", tuple(sections), partial(_data, rows), DEFINITIONS)
@@ -70,7 +71,7 @@ def _row(found: Result, titles: Sequence[str]) -> Row:
     sources = (cell,) if cell else ()
     effects = {each.title: each.ratio for each in found.effects}
     shown: list[Content] = [
-        Number(replace(effects[title], sources=sources, reason=None)) if title in effects else MISSING
+        Number(effects[title]._replace(sources=sources, reason=None)) if title in effects else MISSING
         for title in titles
     ]
     largest = found.skill.largest
@@ -112,8 +113,8 @@ def _notes(group: Group, results: Sequence[Result]) -> Iterable[str]:
             yield f"{name}: RMSE changes most for {where.variable} at {where.lead_h:g} h."
 
 
-def _data(rows: Sequence[tuple[Group, str, Result]]) -> pd.DataFrame:
-    return pd.DataFrame([_data_row(*row) for row in rows])
+def _data(rows: Sequence[tuple[Group, str, Result]]) -> Data:
+    return Data.of([_data_row(*row) for row in rows])
 
 
 def _data_row(group: Group, design: str, found: Result) -> dict[str, object]:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
-import pandas as pd
-
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import energy_ratio, for_energy
@@ -24,7 +22,7 @@ from harness.analysis.tables.parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.scenario.scenario import Absent
 
 SHOWN: Mapping[str, Callable[[str], Content]] = {
@@ -54,10 +52,12 @@ DEFINITIONS = (
 )
 
 
-def energy_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; a cell without a sensor is a row with the reason."""
+def energy_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; a cell without a sensor is a row with the reason."""
     sections = []
-    for group in groups:
+    for group in groups[:shown]:
         fair = _fair(group, comparisons)
         of_host = {cell: comparisons[cell] for cell in group.cells}
         rows: list[Row] = [row for activity in _activities(group) for row in _rows(group, activity, fair)]
@@ -129,7 +129,7 @@ def _row_without(label: Content, reason: Content) -> Row:
     return (NO_ACTIVITY, NO_ACTIVITY, label, Count(0), "0 of 0", MISSING, MISSING, MISSING, reason)
 
 
-def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
     rows: list[dict[str, object]] = []
     for group in groups:
         fair = _fair(group, comparisons)
@@ -145,7 +145,7 @@ def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd
             for reason in _reasons_for_none(cell)
         ]
         rows += [{**place_columns(group, entry), "reason": _why_absent(entry)} for entry in group.absent]
-    return pd.DataFrame(rows)
+    return Data.of(rows)
 
 
 def _data_row(group: Group, cell: Cell, activity: str, comparison: Comparison) -> dict[str, object]:

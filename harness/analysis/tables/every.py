@@ -1,7 +1,8 @@
 """Every table of a suite, in the order in which they are shown."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Protocol
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
@@ -13,7 +14,14 @@ from harness.analysis.tables.speed import speed_table
 from harness.analysis.tables.table import Table
 from harness.porting.parity.certificate import Certificate
 
-TableBuilder = Callable[[str, Sequence[Group], Mapping[Cell, Comparison]], Table]
+
+class TableBuilder(Protocol):
+    """What builds a table of groups: its data of all of them, its sections of the first `shown`; None: of all."""
+
+    def __call__(
+        self, suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+    ) -> Table:
+        """The table."""
 
 
 def builders(certificates: Sequence[Certificate]) -> tuple[TableBuilder, ...]:

@@ -1,6 +1,6 @@
 """A table as files: Markdown, CSV, HTML and LaTeX."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.analysis.html.renderer import render
@@ -8,26 +8,7 @@ from harness.analysis.html.views import table_view
 from harness.analysis.tables.latex import to_latex
 from harness.analysis.tables.table import Section, Table, make_folder, rehearsed
 from harness.files import write_atomically
-from harness.text import csv_file, markdown, markdown_cell
-
-
-def write_table(table: Table, warnings: Sequence[str], folder: Path) -> tuple[Path, ...]:
-    """Write NAME.md, NAME.csv, NAME.tex and NAME.html into a folder, made where it is missing; return their paths.
-
-    Raises UserError where the folder cannot be written.
-    """
-    make_folder(folder)
-    table = rehearsed(table)
-    contents = {
-        "md": to_markdown(table, warnings),
-        "csv": csv_file(table.data),
-        "tex": to_latex(table, warnings),
-        "html": to_html(table, warnings),
-    }
-    paths = tuple(folder / f"{table.name}.{suffix}" for suffix in contents)
-    for path, content in zip(paths, contents.values(), strict=True):
-        write_atomically(path, content)
-    return paths
+from harness.text import csv_text, markdown, markdown_cell
 
 
 def to_markdown(table: Table, warnings: Iterable[str]) -> str:
@@ -63,3 +44,32 @@ def _escaped(cells: Iterable[object]) -> list[str]:
 def _list(lines: Iterable[str]) -> list[str]:
     listed = "\n".join(f"- {markdown(line)}" for line in lines)
     return [listed] if listed else []
+
+
+FORMATS: Mapping[str, Callable[[Table, Sequence[str]], str]] = {
+    "md": to_markdown,
+    "csv": lambda table, _: csv_text(*table.data),
+    "tex": to_latex,
+    "html": to_html,
+}
+"""What a file holds, by the end of its name."""
+
+USUAL = ("md", "csv")
+"""One for people and one for machines; `crosscast report` and `crosscast paper` have the tables as HTML and LaTeX."""
+
+
+def write_table(
+    table: Table, warnings: Sequence[str], folder: Path, formats: Collection[str] = tuple(FORMATS)
+) -> tuple[Path, ...]:
+    """Write NAME.md and the like into a folder, made where it is missing; return their paths.
+
+    Files are of `formats`, and of those of which there is a file already, which would keep the numbers of other
+    records. Raises UserError where the folder cannot be written.
+    """
+    make_folder(folder)
+    table = rehearsed(table)
+    paths = {suffix: folder / f"{table.name}.{suffix}" for suffix in FORMATS}
+    written = tuple(suffix for suffix, path in paths.items() if suffix in formats or path.exists())
+    for suffix in written:
+        write_atomically(paths[suffix], FORMATS[suffix](table, warnings))
+    return tuple(paths[suffix] for suffix in written)

@@ -1,9 +1,6 @@
 """How trainings scale over devices: speed-up, efficiency, exchange, energy and memory beside one device."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-
-import pandas as pd
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
@@ -25,7 +22,7 @@ from harness.analysis.quantities.metrics import EXCHANGE
 from harness.analysis.quantities.quantity import Measured, Quantity
 from harness.analysis.quantities.speed import speed_of
 from harness.analysis.tables.parts import INTERVALS, failure_lines
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 
 MEMORIES = ("device_bytes", "process_rss_bytes")
 PERCENT = 0.01
@@ -46,19 +43,20 @@ DEFINITIONS = (
 )
 
 
-def scaling_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; it has no section where no cells differ in the number of their devices."""
+def scaling_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; it has none where all have as many devices."""
     sections, rows = [], []
-    for group in groups:
+    for number, group in enumerate(groups):
         for curve in curves(group):
             several = len(list(rates(curve.base))) > 1
             for rate in rates(curve.base):
                 stage = rate.title if several else ""
-                sections.append(_section(group, curve, rate, stage))
+                if shown is None or number < shown:
+                    sections.append(_section(group, curve, rate, stage))
                 rows += [_data_row(group, curve, each, rate.name, stage) for each in _places(curve)]
-    return Table(
-        "scaling", f"Scaling over devices, suite {suite}", tuple(sections), lambda: pd.DataFrame(rows), DEFINITIONS
-    )
+    return Table("scaling", f"Scaling over devices, suite {suite}", tuple(sections), lambda: Data.of(rows), DEFINITIONS)
 
 
 def _section(group: Group, curve: Curve, rate: Measured, stage: str) -> Section:
@@ -130,7 +128,7 @@ def energy_ratio_of(comparison: Comparison) -> Quantity | None:
 
 
 def _of_cell(found: Quantity, cell: Cell, divisor: float = 1.0) -> Content:
-    return MISSING if found.value is None else Number(replace(found, sources=(cell,), reason=None), divisor)
+    return MISSING if found.value is None else Number(found._replace(sources=(cell,), reason=None), divisor)
 
 
 def _median(measured: Measured | None, divisor: float = 1.0) -> Content:

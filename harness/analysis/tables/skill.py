@@ -1,11 +1,8 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Literal
-
-import pandas as pd
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
@@ -43,7 +40,7 @@ from harness.analysis.tables.parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
@@ -75,10 +72,12 @@ shown_deviation = partial(Number, signed=True, divisor=0.01, max_decimals=2)
 shown_difference = partial(Number, signed=True, max_decimals=4)
 
 
-def skill_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; `comparisons` holds one entry for each cell."""
+def skill_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; `comparisons` holds one entry for each cell."""
     sections: list[Section] = []
-    for group in groups:
+    for group in groups[:shown]:
         scores = _scored(group)
         title = group_title(group, comparisons)
         missing = _without_scores(group, scores)
@@ -258,7 +257,7 @@ def _reference(
     if found is None:
         return MISSING
     sources = tuple(each.cell for each in scores)
-    return Number(replace(found.median, low=None, high=None, sources=sources), starred=False)
+    return Number(found.median._replace(low=None, high=None, sources=sources), starred=False)
 
 
 def _beats(scores: CellScores, reference: str, key: ScoreKey) -> str:
@@ -291,7 +290,7 @@ def _definitions(scores: Sequence[CellScores]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lines))
 
 
-def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
     rows: list[tuple[object, ...]] = []
     for group in groups:
         scores = _scored(group)
@@ -301,7 +300,7 @@ def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd
             rows.append(tuple([row.get(name) for name in DATA_COLUMNS]))
         for found in scores:
             rows += _data_rows(group, found, keys, for_skill(comparisons[found.cell]))
-    return pd.DataFrame(rows, columns=list(DATA_COLUMNS))
+    return Data(DATA_COLUMNS, rows)
 
 
 def _data_rows(

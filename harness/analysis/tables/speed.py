@@ -3,8 +3,6 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-import pandas as pd
-
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import speed_ratio
@@ -25,7 +23,7 @@ from harness.analysis.tables.parts import (
     setting_lines,
     why_not,
 )
-from harness.analysis.tables.table import Section, Table
+from harness.analysis.tables.table import Data, Section, Table
 
 COLUMNS = ("quantity", "cell", "n", "median [95 %]", "ratio [95 %]", "verdict")
 DEFINITIONS = (
@@ -47,9 +45,11 @@ DEFINITIONS = (
 WITHOUT_RATIO = ("plain", "detail")
 
 
-def speed_table(suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Table:
-    """Build the table; `comparisons` holds one entry for each cell."""
-    sections = tuple(_section(group, comparisons) for group in groups)
+def speed_table(
+    suite: str, groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], *, shown: int | None = None
+) -> Table:
+    """Build the table with sections of the first `shown` groups; `comparisons` holds one entry for each cell."""
+    sections = tuple(_section(group, comparisons) for group in groups[:shown])
     return Table(
         "speed", f"Speed and memory, suite {suite}", sections, partial(_data, groups, comparisons), DEFINITIONS
     )
@@ -103,8 +103,8 @@ def _ratio_cells(comparison: Comparison, name: str) -> tuple[Content, Content]:
     return ratio_cells(comparison, speed_ratio(comparison, name), has_value=bool(measured.values))
 
 
-def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> pd.DataFrame:
-    return pd.DataFrame([row for group in groups for row in _data_rows(group, comparisons)])
+def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
+    return Data.of([row for group in groups for row in _data_rows(group, comparisons)])
 
 
 def _data_rows(group: Group, comparisons: Mapping[Cell, Comparison]) -> list[dict[str, object]]:

@@ -1,15 +1,14 @@
 """A table as plain data, and on the terminal."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
+from typing import NamedTuple
 
-import pandas as pd
-from rich import box
 from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table as RichTable
 from rich.text import Text
 
 from harness.analysis.cells import Cell
@@ -19,6 +18,7 @@ from harness.machine import rehearsal
 from harness.text import one_line
 
 ROWS_ON_TERMINAL = 300
+RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 PROGRAM = "crosscast "
 """What a line holds that suggests a command: it is not broken, so that it can be copied."""
 
@@ -55,6 +55,19 @@ class Section:
         return [[str(content) for content in row] for row in self.rows]
 
 
+class Data(NamedTuple):
+    """Rows of plain values at full precision, None where there is none, and the names of their columns."""
+
+    names: Sequence[str] = ()
+    rows: Sequence[tuple[object, ...]] = ()
+
+    @staticmethod
+    def of(rows: Sequence[Mapping[str, object]]) -> "Data":
+        """Rows that do not all have the same columns, which stand in the order of their first appearance."""
+        names = tuple(dict.fromkeys(name for row in rows for name in row))
+        return Data(names, [tuple([row.get(name) for name in names]) for row in rows])
+
+
 @dataclass(frozen=True)
 class Table:
     """One kind of table: sections for people, and the same at full precision in `data`, units in the column names.
@@ -65,11 +78,11 @@ class Table:
     name: str
     title: str
     sections: tuple[Section, ...]
-    make_data: Callable[[], pd.DataFrame]
+    make_data: Callable[[], Data]
     definitions: tuple[str, ...] = ()
 
     @cached_property
-    def data(self) -> pd.DataFrame:
+    def data(self) -> Data:
         """The rows of the file."""
         return self.make_data()
 
@@ -97,7 +110,7 @@ def print_table(table: Table, console: Console) -> None:
             break
         rows += len(section.rows)
         console.print(Text(f"\n{section.title}", style="bold"))
-        console.print(_rich_table(section, console.width), crop=False)
+        console.print(_laid_out(section, console), soft_wrap=True)
         _print_lines(section.notes, console)
     _print_lines(table.definitions, console)
 
@@ -116,23 +129,25 @@ def make_folder(folder: Path) -> None:
         raise UserError(f"{folder}: cannot be made: {error.strerror}") from None
 
 
-def _rich_table(section: Section, terminal_width: int) -> RichTable:
-    names = section.names
-    rows = [[one_line(text) for text in row] for row in section.texts]
-    between = 2 * len(names) - 1
-    widths = _column_widths(list(zip(names, *rows, strict=True)), terminal_width - between)
-    shown = RichTable(
-        box=box.SIMPLE_HEAD,
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 1, 0, 0),
-        width=sum(widths) + between,
-    )
-    for name, width in zip(names, widths, strict=True):
-        shown.add_column(Text(name), overflow="fold", width=width)
-    for row in rows:
-        shown.add_row(*map(Text, row))
-    return shown
+def _laid_out(section: Section, console: Console) -> Text:
+    """Columns beside each other under a rule; texts that are wider than theirs go on below."""
+    rows = [section.names, *([one_line(text) for text in row] for row in section.texts)]
+    between = 2 * (len(section.names) - 1)
+    widths = _column_widths(list(zip(*rows, strict=True)), console.width - between)
+
+    def lines(row: Sequence[str]) -> Iterable[str]:
+        wrapped = [_wrapped(text, width, console) for text, width in zip(row, widths, strict=True)]
+        for parts in zip_longest(*wrapped, fillvalue=""):
+            yield "  ".join(part + " " * (width - cell_len(part)) for part, width in zip(parts, widths, strict=True))
+
+    head, *body = ("\n".join(lines(row)) for row in rows)
+    return Text("\n").join([Text(head, style="bold"), Text(RULE * (sum(widths) + between)), *map(Text, body)])
+
+
+def _wrapped(text: str, width: int, console: Console) -> Sequence[str]:
+    if cell_len(text) <= width:
+        return (text,)
+    return [line.plain for line in Text(text).wrap(console, width, overflow="fold")]
 
 
 def _column_widths(columns: Sequence[Sequence[str]], available: int) -> list[int]:
