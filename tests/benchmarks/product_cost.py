@@ -1,4 +1,4 @@
-"""Child process: `product_cost.py MODEL SIZE` prints JSON, seconds of a training step and of its products alone.
+"""Child process: `product_cost.py MODEL SIZE` prints JSON: seconds of a step, its products and the published step.
 
 The products are those that PyTorch runs in a training step of a size of peer_cost.py, forward and for both gradients:
 watched once, and then run anew by turns with the step, in the same shapes and strides and by the same threads. Their
@@ -13,19 +13,20 @@ import sys
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.benchmarks.peer_cost import ROUNDS, by_turns, opened, ours, subject
+from tests.benchmarks.peer_cost import ROUNDS, as_published, by_turns, opened, ours, subject, theirs
 
 FIRST_OPERAND = {"mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}
 
 
 def main(model, size):
-    """Watch a step, then run it and its products by turns."""
+    """Watch a step, then run it, its products and that of the network as it was published by turns."""
     package, network, domain, x, target = subject(model, size)
     framework = opened(package, network, domain, ROUNDS[size] + 2)
     step = ours(framework, x, target)
     with Products(framework.module.buffers()) as found:
         step()
     timed = {"step": step, "dense": Alone(found.dense), "transforms": Alone(found.transforms)}
+    timed["published"] = theirs(as_published(package, network, domain), x, target)
     print(json.dumps(by_turns(timed, ROUNDS[size])))
 
 
