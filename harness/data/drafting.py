@@ -55,6 +55,8 @@ class _Field:
 def draft(path: Location) -> str:
     """YAML of a mapping of the file or folder `path`, accepted by the schema; a comment says what a bench would refuse.
 
+    Of more files than _MOST_FILES only so many are opened, and nothing is said of a bench.
+
     Raises UserError where no variable lies on a latitude-longitude grid, or a file cannot be read.
     """
     files = find_files(path, PATTERNS)
@@ -69,7 +71,7 @@ def draft(path: Location) -> str:
         where = ".".join(map(str, problem["loc"]))
         raise UserError(f"{path}: no mapping can be made of it: {where}: {in_words(problem)}") from None
     text = _text(config, notes)
-    if refusal := _refusal(checked, path):
+    if len(files) <= _MOST_FILES and (refusal := _refusal(checked, path)):
         text += f"# A bench refuses these data as they are: {refusal}\n"
     return text + (f"# Left out, not on that grid: {', '.join(sorted(left_out))}\n" if left_out else "")
 

@@ -7,9 +7,11 @@ import yaml
 from test_archive import archive
 
 from harness.commands.cli import main
+from harness.data import drafting
 from harness.data.archive import ArchiveSource
 from harness.data.config import ArchiveConfig
 from harness.data.drafting import draft
+from harness.data.files import open_lazily
 from harness.errors import UserError
 from harness.scenario import catalogue
 
@@ -108,6 +110,16 @@ def test_what_a_bench_would_refuse_is_said(tmp_path, latitudes, refusal):
     assert said in draft(tmp_path)
     with pytest.raises(UserError, match=refusal):
         opened(tmp_path)
+
+
+def test_not_every_file_of_many_is_opened(tmp_path, monkeypatch):
+    for number in range(3):
+        archive().assign_coords(latitude=[100.0, 50.0, 0.0, -50.0, -100.0]).to_netcdf(tmp_path / f"{number}.nc")
+    opened_files = []
+    monkeypatch.setattr(drafting, "open_lazily", lambda path: opened_files.append(path) or open_lazily(path))
+    monkeypatch.setattr(drafting, "_MOST_FILES", 2)
+    assert "refuses" not in draft(tmp_path)
+    assert len(opened_files) == 2
 
 
 def test_nothing_is_refused_that_a_bench_takes(tmp_path):
