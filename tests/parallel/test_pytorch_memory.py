@@ -10,7 +10,7 @@ from harness.scenario.schema import Stage, TrainingConfig
 from tests.parallel.large import KINDS, execution, large
 from tests.parallel.pytorch_ranks import run_ranks
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")
