@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 FORMULA = re.compile(r"\s*[=+\-@]")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 MARKDOWN = re.compile(r"`|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
-NUMERIC = "biufc"
-"""Kinds of columns that hold no text."""
 
 ENTITIES = {"<": "&lt;", "&": "&amp;", "": "\\"}
 
@@ -41,21 +39,16 @@ def escaped(text: str, keep: str = "") -> str:
 
 
 def csv_file(frame: "pd.DataFrame", float_format: str | None = None) -> str:
-    """A frame as CSV; text that a spreadsheet would run as a formula begins with an apostrophe there."""
-    safe = frame.copy(deep=False)
-    for name in frame.columns[[kind.kind not in NUMERIC for kind in frame.dtypes]]:
-        if any(_csv_text(value) is not value for value in frame[name].unique()):
-            safe[name] = frame[name].map(_csv_text)
-    content: str = safe.rename(columns=_csv_text).to_csv(index=False, float_format=float_format)
-    return content
+    """A frame as `csv_text` writes its rows, floats in a format where one is given, as %.9g."""
+    return csv_text(frame.columns, frame.itertuples(index=False, name=None), float_format)
 
 
-def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows of plain values as `csv_file` writes a frame of them: None and NaN are empty, 5 beside 0.5 or None is 5.0.
+def csv_text(names: Iterable[str], rows: Iterable[Sequence[object]], float_format: str | None = None) -> str:
+    """Rows of plain values as CSV as pandas writes it: None and NaN are empty, 5 beside 0.5 or None is 5.0.
 
     Text that a spreadsheet would run as a formula begins with an apostrophe.
     """
-    columns = [_csv_column(column) for column in zip(*rows, strict=True)]
+    columns = [_csv_column(column, float_format) for column in zip(*rows, strict=True)]
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(map(_csv_text, names))
@@ -63,15 +56,17 @@ def csv_text(names: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return written.getvalue()
 
 
-def _csv_column(values: Sequence[object]) -> Sequence[object]:
+def _csv_column(values: Sequence[object], float_format: str | None) -> Iterable[object]:
     kinds = set(map(type, values))
-    if str in kinds:
-        return [_csv_text(value) for value in values]
-    if float in kinds:
-        values = ["" if value != value else value for value in values]
     if int in kinds and len(kinds) > 1 and kinds <= {int, float, type(None)}:
-        return [float(value) if isinstance(value, int) else value for value in values]
-    return values
+        values, kinds = [float(value) if isinstance(value, int) else value for value in values], {float}
+    return [_csv_value(value, float_format) for value in values] if kinds & {str, float} else values
+
+
+def _csv_value(value: object, float_format: str | None) -> object:
+    if isinstance(value, float):
+        return "" if value != value else float_format % value if float_format else value
+    return _csv_text(value)
 
 
 def _is_plain(character: str) -> bool:

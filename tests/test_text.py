@@ -47,18 +47,21 @@ def test_a_spreadsheet_runs_no_cell_and_numbers_stay_numbers():
     assert [row[2] for row in rows] == ["-1.5", "+2e3", "-.5", "1", "'-", "'--1"]
 
 
-def test_rows_are_written_as_the_frame_of_them():
+@pytest.mark.parametrize("float_format", [None, "%.9g"])
+def test_rows_are_written_as_pandas_writes_the_frame_of_them(float_format):
     columns = {
-        "=text": ["=1", "a\nb", None, '"q", x'],
+        "text": ["1", "a b", None, '"q", x'],
         "whole": [1, 2, 3, 4],
         "whole with a gap": [1, None, 3, 4],
         "whole and not": [1, 0.5, 1e-7, float("inf")],
         "number": [0.1 + 0.2, None, float("nan"), 1e300],
         "true": [True, False, None, True],
-        "mixed": [5, "-5", None, "=5"],
+        "mixed": [5, "-5", None, "5"],
         "nothing": [None] * 4,
     }
-    assert csv_text(list(columns), zip(*columns.values(), strict=True)) == csv_file(pd.DataFrame(columns))
+    written = csv_text(list(columns), zip(*columns.values(), strict=True), float_format)
+    expected = pd.DataFrame(columns).to_csv(index=False, float_format=float_format)
+    assert written == expected == csv_file(pd.DataFrame(columns), float_format)
 
 
 @pytest.mark.parametrize(
