@@ -79,4 +79,5 @@ def test_every_figure_says_where_it_was_read_or_what_was_looked_for(name):
         given = [getattr(place, figure) for figure in FIGURES] + [figure for _, figure in place.peak_tflops or ()]
         for figure in filter(None, given):
             assert len(figure.source) > 15
+            assert figure.value is None or "https://" in figure.source, figure.source
             assert "gist.github.com" not in figure.source
