@@ -66,7 +66,7 @@ def test_a_peak_that_its_source_computes_is_what_it_computes():
     chips = map(catalogue.chip, catalogue.names("chips"))
     peaks = [peak for chip in chips for place in (chip, *chip.variants) for _, peak in place.peak_tflops or ()]
     computed = [(peak.value, found.groups()) for peak in filter(None, peaks) if (found := CORES.search(peak.source))]
-    assert len(computed) == 8
+    assert len(computed) == 12
     for value, (cores, operations, gigahertz) in computed:
         assert value == pytest.approx(int(cores) * int(operations) * float(gigahertz) / 1000, rel=1e-5)
 
@@ -79,4 +79,5 @@ def test_every_figure_says_where_it_was_read_or_what_was_looked_for(name):
         given = [getattr(place, figure) for figure in FIGURES] + [figure for _, figure in place.peak_tflops or ()]
         for figure in filter(None, given):
             assert len(figure.source) > 15
+            assert figure.value is None or "https://" in figure.source, figure.source
             assert "gist.github.com" not in figure.source
