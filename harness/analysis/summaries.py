@@ -75,7 +75,7 @@ class StageLosses(NamedTuple):
 
 
 class LaunchFingerprints(NamedTuple):
-    """What two launches must share to be compared; SHA-256 in hex."""
+    """What two launches must share to be compared, as recorded."""
 
     data: str
     initial_weights: str

@@ -1,6 +1,5 @@
 """NetCDF and Zarr archives as a source: opened lazily, checked once, read step by step."""
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from harness.data.calendar import digest_bytes, time_text
 from harness.data.checks import Scan, ValueScanner, check_latitude, regular_step
 from harness.data.config import ArchiveConfig, Channel
+from harness.data.fingerprints import Fingerprint, field_digest
 from harness.data.forcings import forcing_field, static_field
 from harness.data.kept_scan import kept_scan
 from harness.data.layout import on_grid
@@ -143,27 +143,27 @@ class ArchiveSource:
     def _scan(self, progress: Progress) -> Scan:
         """Read all channels and then all forcings."""
         variables = {position: variable for variable in self._variables for position in variable.positions}
+        fingerprint = Fingerprint(describe_for_digest(self))
         scanner = ValueScanner(
             len(self.channels),
             lambda channel, step: self._place(variables[channel], f"channel {self.channels[channel]}", step),
-            describe_for_digest(self),
+            fingerprint,
         )
         steps, parts = len(self.times), 2 if self._forcings else 1
         shape = len(self.channels), len(self.latitude), len(self.longitude)
         scan_steps(self.read_into, steps, shape, scanner, lambda fraction: progress(fraction / parts))
         scan = scanner.finish(self._config.missing, self._config.missing_steps)
-        if not self._forcings and not self._statics:
-            return scan
-        digest = hashlib.sha256(scan.fingerprint.encode() + self._read_statics(scan.mask).tobytes())
+        for field in self._read_statics(scan.mask):
+            fingerprint.add(field_digest(field))
         field_bytes = 4 * len(self.forcings) * scan.mask[0].size
         for block in blocks(np.arange(steps), field_bytes) if self._forcings else ():
-            for content in self._forcing_contents(block):
-                digest.update(content)
+            for field in self._forcing_fields(block):
+                fingerprint.add(field_digest(field))
             progress((1 + (block[-1] + 1) / steps) / parts)
-        return replace(scan, fingerprint=digest.hexdigest())
+        return replace(scan, fingerprint=str(fingerprint))
 
-    def _forcing_contents(self, steps: NDArray[np.int64]) -> Iterator[bytes]:
-        """The values of each forcing from the files at each of these steps.
+    def _forcing_fields(self, steps: NDArray[np.int64]) -> Iterator[Fields]:
+        """Each forcing (H, W) from the files at each of these steps.
 
         Raises UserError where one has no value.
         """
@@ -173,7 +173,7 @@ class ArchiveSource:
                     if not np.isfinite(fields[position]).all():
                         place = self._place(variable, f"forcing {self.forcings[position]}", int(step))
                         raise UserError(f"{place}: NaN or infinite, but a forcing must have a value everywhere")
-                    yield fields[position].tobytes()
+                    yield fields[position]
 
     def _read_statics(self, mask: NDArray[np.bool_]) -> Fields:
         """Raise UserError where a static field has no value at a point where a channel has; land without one is 0."""

@@ -1,6 +1,5 @@
 """Checks of an archive before anything is trained on it: regular times, fixed gaps in space, finite values."""
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.calendar import Times, even_step, span_text, spans, time_text
+from harness.data.fingerprints import FIELD_BYTES, Fingerprint, field_digest
 from harness.data.source import Finish, unfinished
 from harness.data.threads import in_threads
 from harness.data.value_ranges import Extremes
@@ -21,7 +21,7 @@ Place = Callable[[int, int], str]
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,), SHA-256 (hex) of the values, extremes."""
+    """What one pass over an archive finds: mask (C, H, W), valid_steps (T,), fingerprint, extremes."""
 
     mask: NDArray[np.bool_]
     valid_steps: NDArray[np.bool_]
@@ -55,11 +55,11 @@ def regular_step(times: Times, file_of_step: Callable[[int], str]) -> np.timedel
 
 
 class ValueScanner:
-    """Takes blocks of fields in time order, finds what is missing in them, and hashes them."""
+    """Takes blocks of fields in time order, finds what is missing in them, and adds them to a fingerprint."""
 
-    def __init__(self, channels: int, place: Place, header: bytes) -> None:
+    def __init__(self, channels: int, place: Place, fingerprint: Fingerprint) -> None:
         self._place = place
-        self._digest = hashlib.sha256(header)
+        self._fingerprint = fingerprint
         self._pattern: list[NDArray[np.bool_] | None] = [None] * channels
         self._pattern_step = [0] * channels
         self._missing: list[NDArray[np.bool_]] = []
@@ -92,12 +92,9 @@ class ValueScanner:
         for channel in np.flatnonzero(found.changed.any(axis=0)):
             self._refuse_change(channel, int(found.changed[:, channel].argmax()), fields)
         self._note_extremes(found)
+        self._fingerprint.add(found.digests.tobytes())
         self._missing.append(found.missing)
         self._steps += len(fields)
-
-    def hash(self, fields: NDArray[np.float32]) -> None:
-        """Make fields that were judged, in their order, part of the fingerprint."""
-        self._digest.update(fields.data)
 
     def finish(self, points: Literal["mask", "error"], steps: Literal["drop", "error"]) -> Scan:
         """Apply the policies for points and whole steps without values.
@@ -119,13 +116,15 @@ class ValueScanner:
         valid_steps = ~missing.any(axis=1)
         if not valid_steps.any():
             raise UserError(f"{self._place(0, 0)}: no step has values in every channel")
-        return Scan(np.stack(masks), valid_steps, self._digest.hexdigest(), self._extremes)
+        return Scan(np.stack(masks), valid_steps, str(self._fingerprint), self._extremes)
 
     def _looking(self, found: "_Found", fields: NDArray[np.float32]) -> Finish:
         patterns = [(pattern, pattern is not None and bool(pattern.any())) for pattern in self._pattern]
 
         def look(step: int, channel: int, values: NDArray[np.float32], begin: int) -> None:
-            found.look(fields[step, channel], (step, channel), *patterns[channel])
+            field = fields[step, channel]
+            found.look(field, (step, channel), *patterns[channel])
+            found.digests[step, channel] = np.void(field_digest(field))
 
         return look
 
@@ -165,6 +164,7 @@ class _Found:
         self.lowest = np.full(shape, np.inf, dtype=np.float32)
         self.highest = np.full(shape, -np.inf, dtype=np.float32)
         self.infinite, self.missing, self.changed, self.several = (np.zeros(shape, dtype=bool) for _ in range(4))
+        self.digests = np.zeros(shape, dtype=f"V{FIELD_BYTES}")
 
     def look(
         self,

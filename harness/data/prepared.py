@@ -22,6 +22,7 @@ from collectors.regular_files import read_regular
 from harness.data.calendar import Times
 from harness.data.checks import regular_step
 from harness.data.config import ArchiveConfig
+from harness.data.fingerprints import derived
 from harness.data.reading import DataReading
 from harness.data.scratch import borrowed
 from harness.data.source import Finish, unfinished
@@ -53,7 +54,7 @@ _AGAIN = "remove it and prepare the archive again"
 class Prepared(Frozen):
     """What a prepared store says of itself."""
 
-    version: Literal[1] = 1
+    version: Literal[2] = Field(default=2, description="1 has an older kind of fingerprint")
     fingerprint: str = Field(description="of the archive that it was made from")
     mapping: str = Field(description="the mapping of that archive as JSON")
     stored: StoredType
@@ -77,8 +78,7 @@ class Prepared(Frozen):
         """Of the values read back: that of the archive where they are the same, else of it, the type and the scales."""
         if self.is_exact:
             return self.fingerprint
-        packed = f"{self.fingerprint} {self.stored} {self.arrays}"
-        return hashlib.sha256(packed.encode()).hexdigest()
+        return derived(self.fingerprint, f"{self.stored} {self.arrays}")
 
 
 def mapping_json(config: ArchiveConfig) -> str:
@@ -99,6 +99,11 @@ def description_of(path: Any) -> Prepared | None:
         return None
     if not isinstance(said, dict) or MARK not in said:
         return None
+    if isinstance(said[MARK], dict) and said[MARK].get("version") == 1:
+        raise UserError(
+            f"{path}: prepared by an older Crosscast, whose fingerprint of the data cannot be compared with today's; "
+            f"{_AGAIN}"
+        )
     try:
         return Prepared.model_validate(said[MARK])
     except ValidationError as error:

@@ -84,7 +84,7 @@ class Source(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of names, grid, times and values."""
+        """Of names, grid, times and values, as fingerprints.py says; SHA-256 (hex) where they are generated."""
 
     def read(self, indices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float32]:
         """Fields (n, C, H, W) at these time indices, in the order given, in `units`; NaN outside the mask.

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from harness.analysis.comparison.differences import differences
+from harness.analysis.comparison.differences import differences, two_ways
 from harness.analysis.comparison.kinds import Kind
+from harness.data.fingerprints import is_of_today
 from harness.history.compared import CellComparison
 from harness.history.findings import Finding
 from harness.history.gated import Gated
 from harness.history.sides import Side, SideCell
 from harness.history.state import Ran
+from harness.scenario.scenario import Scenario
 
 COMMITS = Kind("history", frozenset({"versions", "host"}))
 """Hosts may differ here, because pairs are made on one host each."""
@@ -36,8 +38,12 @@ def not_run(baseline: Side, candidate: Side) -> list[Finding]:
     found = [_did_not(problem.partition(":")[0], problem) for problem in _unusable(baseline, candidate)]
     for side in (baseline, candidate):
         found += [Finding(kind="remark", status="known", cell=side.path.name, text=text) for text in side.remarks]
+    apart = _fingerprinted_in_two_ways(baseline, candidate)
+    found += [_did_not(ours, f"not compared: {two_ways(where)}") for ours, where in apart.values()]
     for name, theirs in baseline.cells.items():
         ours = candidate.cells.get(name)
+        if name in apart:
+            continue
         if theirs.launches and (ours is None or not ours.launches):
             found.append(_did_not(name, f"no completed launch{_why(ours)}; the baseline has {len(theirs.launches)}"))
             continue
@@ -45,6 +51,8 @@ def not_run(baseline: Side, candidate: Side) -> list[Finding]:
             found.append(_did_not(name, f"launches {missing} are missing{_why(ours)}"))
     for name, ours in candidate.cells.items():
         theirs_of = baseline.cells.get(name)
+        if name in {ours for ours, _ in apart.values()}:
+            continue
         if theirs_of is None:
             what = f"new: {len(ours.launches)} launches here, none in the baseline"
             found.append(Finding(kind="remark", status="known", cell=name, text=what))
@@ -58,6 +66,33 @@ def not_run(baseline: Side, candidate: Side) -> list[Finding]:
         if name not in baseline.absent:
             found.append(_did_not(name, f"it cannot run any more: {reason}"))
     return found
+
+
+def _fingerprinted_in_two_ways(baseline: Side, candidate: Side) -> dict[str, tuple[str, str]]:
+    """Cells that are the same but for the kind of their archive's fingerprint, which is part of their names.
+
+    By the name in the baseline, that in the candidate and where the older kind is.
+    """
+    found = {}
+    for name, theirs in _alone(baseline, candidate).items():
+        for other, ours in _alone(candidate, baseline).items():
+            of_today = is_of_today(ours.data_digest)
+            if ours.suite != theirs.suite or None in (ours.data_digest, theirs.data_digest):
+                continue
+            if of_today == is_of_today(theirs.data_digest):
+                continue
+            if theirs.model_copy(update={"data_digest": ours.data_digest}).cell == ours.cell:
+                found[name] = other, "in the baseline" if of_today else "here"
+    return found
+
+
+def _alone(side: Side, other: Side) -> dict[str, Scenario]:
+    """Scenarios of the cells that ran on one side alone, by name."""
+    return {
+        name: cell.cells[0].scenario
+        for name, cell in side.cells.items()
+        if name not in other.cells and cell.cells and cell.launches
+    }
 
 
 def of_comparison(found: CellComparison, quantities: Mapping[str, Gated]) -> list[Finding]:

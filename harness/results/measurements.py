@@ -13,7 +13,7 @@ from harness.results.phases import Phase
 
 
 class Fingerprints(Frozen):
-    """What two records must share to be compared; SHA-256 in hex."""
+    """What two records must share to be compared; SHA-256 in hex, of an archive as harness.data.fingerprints says."""
 
     data: str
     initial_weights: str

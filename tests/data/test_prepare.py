@@ -340,7 +340,7 @@ class TestReadingBack:
         with pytest.raises(UserError, match="not in scenarios/data: name it with MAPPING="):
             match_mapping(store, {"other": mapping()})
 
-    @pytest.mark.parametrize("damage", ["chunk cut", "chunk lost", "grid lost", "mask lost", "mark of later"])
+    @pytest.mark.parametrize("damage", ["chunk cut", "chunk lost", "grid lost", "mask lost", "mark of later", "mark of older"])
     def test_damage_is_one_line(self, store, damage):
         if damage == "chunk cut":
             chunk = store / "fields/4.0.0.0"
@@ -353,12 +353,13 @@ class TestReadingBack:
             (store / "mask/0.0.0").unlink()
         else:
             said = json.loads((store / ".zattrs").read_text())
-            said["crosscast_prepared"]["version"] = 2
+            said["crosscast_prepared"]["version"] = {"mark of later": 3, "mark of older": 1}[damage]
             (store / ".zattrs").write_text(json.dumps(said))
         with pytest.raises(UserError, match="remove it and prepare the archive again") as error:
             open_source(CONFIG, path=store).read([3, 4])
         assert "\n" not in str(error.value)
         assert str(store) in str(error.value)
+        assert ("prepared by an older Crosscast, whose fingerprint" in str(error.value)) == (damage == "mark of older")
 
 
 def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, data, monkeypatch):

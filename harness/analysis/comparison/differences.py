@@ -10,6 +10,7 @@ from harness.analysis.cells import Cell
 from harness.analysis.comparison.kinds import CHIP, PORT, Facet, Kind
 from harness.analysis.comparison.variants import unequal_variants
 from harness.analysis.executions import unequal
+from harness.data.fingerprints import is_of_today
 
 SAME_SETTINGS = ("model", "preset", "grid", "channels", "training", "seed")
 NETWORK = ("architecture", "network")
@@ -18,6 +19,8 @@ NETWORK = ("architecture", "network")
 SAME_INFERENCE_SETTINGS = ("batch_size", "lead_steps")
 TITLES: Mapping[Facet, str] = {"versions": "version of the framework", "threads": "threads of the framework"}
 SAME_FINGERPRINTS = ("data", "architecture", "initial_weights")
+OLDER = {"here": (False, True), "in the baseline": (True, False)}
+"""Where the older of two kinds of fingerprints is, by whether that here and that of the baseline are of today."""
 
 
 @lru_cache(maxsize=2**14)
@@ -53,6 +56,11 @@ def likeness(cell: Cell, *, whole_batch: bool = False) -> str:
     return json.dumps(_settings(cell, False, whole_batch), sort_keys=True)
 
 
+def two_ways(where: str) -> str:
+    """That fingerprints of data are of two kinds, which do not show whether the data differ, and what to do."""
+    return f"data: fingerprinted in two ways, the older {where}, which must run again to be compared"
+
+
 def setting_differences(cell: Cell, other: Cell) -> tuple[tuple[str, Any, Any], ...]:
     """Name, value and the other's value of every setting in which two scenarios differ; None where one lacks it."""
     return tuple(_unequal(_all_settings(cell), _all_settings(other)))
@@ -74,6 +82,12 @@ def _of_launches(cell: Cell, baseline: Cell, pairs: Sequence[int]) -> Iterable[s
         title = name.replace("_", " ")
         if unknown:
             yield f"{title}: fingerprint not recorded (launches {_listed(unknown)})"
+        if name == "data" and {each.scenario.data.kind for each in (cell, baseline)} == {"archive"}:
+            of_today = {number: (is_of_today(ours[number]), is_of_today(theirs[number])) for number in differing}
+            for where, kinds in OLDER.items():
+                if older := [number for number in differing if of_today[number] == kinds]:
+                    yield f"{two_ways(where)} (launches {_listed(older)})"
+            differing = [number for number in differing if of_today[number] not in OLDER.values()]
         if differing:
             yield f"{title}: fingerprints differ (launches {_listed(differing)})"
 
