@@ -4,6 +4,7 @@ from made_records import make_environment, make_failure, make_measurements, make
 from harness.analysis.cells import load_results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.differences import differences
+from harness.data.config import ArchiveConfig
 from harness.errors import UserError
 from harness.results.record import Fingerprints
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
@@ -86,6 +87,39 @@ def test_unequal_fingerprints_are_named_by_launch(results, name):
         make_record("mindspore", 1, measurements=fingerprinted(1, **{name: "f" * 64})),
     )
     assert found == (f"{name.replace('_', ' ')}: fingerprints differ (launches 1)",)
+
+
+ARCHIVE = ArchiveConfig(kind="archive", files="*.nc", channels=({"name": "u", "variable": "u", "units": "1"},))
+OF_TODAY, OLDER = f"xxh3:{'d' * 64}", "d" * 64
+
+
+@pytest.mark.parametrize(
+    ("here", "baseline", "expected"),
+    [
+        (OF_TODAY, OLDER, "data: fingerprinted in two ways, the older in the baseline"),
+        (OLDER, OF_TODAY, "data: fingerprinted in two ways, the older here"),
+        (OF_TODAY, f"{OF_TODAY[:-1]}e", "data: fingerprints differ"),
+        (OLDER, "e" * 64, "data: fingerprints differ"),
+    ],
+    ids=["older baseline", "older here", "both of today", "both older"],
+)
+def test_fingerprints_of_two_kinds_do_not_say_that_data_differ(results, here, baseline, expected):
+    cells = cells_of(
+        results,
+        *[
+            make_record(
+                framework,
+                0,
+                scenario=make_scenario(framework, execution, data=ARCHIVE, data_digest=data),
+                measurements=fingerprinted(0, data=data),
+            )
+            for framework, execution, data in (("mindspore", "graph", here), ("pytorch", "eager", baseline))
+        ],
+    )
+    (found,) = differences(cells["mindspore graph"], cells["pytorch eager"])
+    assert found.startswith(expected)
+    assert ("must run again" in found) == ("two ways" in expected)
+    assert found.endswith("(launches 0)")
 
 
 def test_weights_are_compared_launch_by_launch(results):

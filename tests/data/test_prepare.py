@@ -172,7 +172,9 @@ class TestPacked:
             np.testing.assert_allclose(by_hand[2], expected, atol=1e-4)
 
     def test_each_way_of_packing_is_other_data(self, stores):
-        assert len({open_source(CONFIG, path=stores / name).fingerprint for name in PACKINGS}) == 4
+        found = {open_source(CONFIG, path=stores / name).fingerprint for name in PACKINGS}
+        assert len(found) == 4
+        assert all(each.startswith("xxh3:") for each in found)
 
     @pytest.mark.parametrize("packing", ["float16", "normalised"])
     def test_other_scales_are_other_data(self, tmp_path, data, stores, packing):
@@ -340,7 +342,9 @@ class TestReadingBack:
         with pytest.raises(UserError, match="not in scenarios/data: name it with MAPPING="):
             match_mapping(store, {"other": mapping()})
 
-    @pytest.mark.parametrize("damage", ["chunk cut", "chunk lost", "grid lost", "mask lost", "mark of later", "mark of older"])
+    @pytest.mark.parametrize(
+        "damage", ["chunk cut", "chunk lost", "grid lost", "mask lost", "mark of later", "mark of older"]
+    )
     def test_damage_is_one_line(self, store, damage):
         if damage == "chunk cut":
             chunk = store / "fields/4.0.0.0"

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from harness.data.config import ArchiveConfig
 from harness.errors import UserError
 from harness.history.gate import Options, gate
 from harness.history.statuses import DID_NOT_RUN, NOTHING, REGRESSED, UNDECIDED
@@ -16,6 +17,7 @@ from tests.analysis.made_records import (
     make_failure,
     make_measurements,
     make_record,
+    make_scenario,
 )
 from tests.history.made_nights import AFTER, BEFORE, PHASES, made_energy, make_night
 
@@ -227,6 +229,21 @@ def test_other_data_are_no_pair(tmp_path):
     result = gate(*make_night(tmp_path, slower=1.5, candidate={"measured": {"fingerprints": other}}))
     assert result.exit_status == DID_NOT_RUN
     assert "data: fingerprints differ" in texts(result, "did not run")[0]
+
+
+@pytest.mark.parametrize("older", ["baseline", "candidate"])
+def test_data_that_were_fingerprinted_in_two_ways_are_no_pair(tmp_path, older):
+    """The fingerprint of an archive is part of the cell's name, which therefore differs, too."""
+    archive = ArchiveConfig(kind="archive", files="*.nc", channels=({"name": "u", "variable": "u", "units": "1"},))
+    sides = {
+        side: {"scenario": make_scenario(data=archive, data_digest="d" * 64 if side == older else f"xxh3:{'d' * 64}")}
+        for side in ("baseline", "candidate")
+    }
+    result = gate(*make_night(tmp_path, slower=1.5, **sides))
+    assert result.exit_status == DID_NOT_RUN
+    where = "in the baseline" if older == "baseline" else "here"
+    told = f"not compared: data: fingerprinted in two ways, the older {where}, which must run again to be compared"
+    assert [each.text for each in result.findings] == [told]
 
 
 def test_a_forecast_that_blew_up_is_a_regression_at_once(tmp_path):
