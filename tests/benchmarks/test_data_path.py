@@ -6,7 +6,6 @@ over its training steps, over reading it, and the part of an epoch that waits fo
 that others use must not break them.
 """
 
-import hashlib
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -31,10 +30,8 @@ from harness.scenario.execution import Loading
 LEAST_OVER_PLAIN_FILE = {"archive": 0.2, "levels": 0.15, "lz4": 0.2, "none": 0.25}
 """The speed of ready batches in all cores over that of one core that reads a plain file into a buffer."""
 
-LEAST_OVER_READING = {"scan": 0.3, "normalisation": 0.2, "change": 0.15}
+LEAST_OVER_READING = {"scan": 0.5, "normalisation": 0.2, "change": 0.15}
 """The speed of passes over an archive in all cores over that of reading it in all cores, each block into new memory."""
-
-LEAST_OF_THE_SCAN_OVER_SHA256 = 0.6
 
 STEPS, ROWS, COLUMNS, ROUNDS, BATCHES = 10, 720, 1440, 5, 4
 NAMES = tuple(f"v{number}" for number in range(14))
@@ -149,7 +146,6 @@ def test_ready_batches_over_a_plain_read(benchmark, tmp_path, sources, loading):
 
 @pytest.mark.parametrize("name", ["archive", "levels"])
 def test_passes_over_reading_the_same_archive(benchmark, sources, name):
-    """The fingerprint is SHA-256 of all values, one chain, which bounds the scan: its speed stands beside."""
     source = sources[name]
     steps = np.arange(STEPS)
     field = source.read([0])
@@ -158,14 +154,9 @@ def test_passes_over_reading_the_same_archive(benchmark, sources, name):
         for _ in stream(source, steps):
             pass
 
-    def hash_alone() -> None:
-        for _ in steps:
-            hashlib.sha256(field.data)
-
     passes = {
         "reading": read,
         "scan": lambda: source._scan(lambda fraction: None),
-        "sha256": hash_alone,
         "normalisation": lambda: training_normalisation(source, steps),
         "change": lambda: change_deviation(source, steps),
     }
@@ -189,8 +180,6 @@ def test_passes_over_reading_the_same_archive(benchmark, sources, name):
         over_reading = speed_over(each, "reading")
         benchmark.extra_info[each] = {"gb_s": gigabytes / median(times), "speed_over_reading": over_reading}
         assert over_reading > LEAST_OVER_READING.get(each, 0)
-    benchmark.extra_info["scan"]["speed_over_sha256"] = speed_over("scan", "sha256")
-    assert speed_over("scan", "sha256") > LEAST_OF_THE_SCAN_OVER_SHA256
 
 
 def test_part_of_an_epoch_that_waits_for_data(benchmark, sources):
