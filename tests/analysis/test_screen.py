@@ -47,6 +47,11 @@ def test_medians_and_the_ratio_of_an_epoch_by_hand(results):
     assert row(lines, "mindspore graph")[8:] == ["1.42", "[1.42,", "1.42]", "slower", "1/1", "1/1"]
 
 
+def test_what_was_not_scored_is_neither_the_same_nor_refused(results):
+    add_pair(results, skill=None)
+    assert row(screen(results), "mindspore graph")[-2:] == [MISSING, MISSING]
+
+
 def test_another_way_of_running_is_compared_with_the_base_of_its_framework(results):
     """Epochs take two steps and 0.2 s: 1.73 s of the base in the middle, 3.26 s of the other way."""
     add_pair(results)

@@ -38,13 +38,17 @@ class Better(NamedTuple):
 
 
 class CellScores:
-    """The scores of a cell's launches; `launches` counts the scored ones, `keys` are what any of them scored."""
+    """The scores of a cell's launches; `launches` counts the scored ones, `keys` are what any of them scored.
+
+    `definition_of` holds the definitions that each launch follows, `definitions` all of them.
+    """
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         scored = {launch: found.scores for launch, found in cell.summaries.items() if found.scores}
         self.launches = len(scored)
-        self.definitions = tuple(dict.fromkeys(scores.definition for scores in scored.values()))
+        self.definition_of = {launch: scores.definition for launch, scores in scored.items()}
+        self.definitions = tuple(dict.fromkeys(self.definition_of.values()))
         self._rmse: dict[Place, dict[int, float]] = defaultdict(dict)
         self._not_finite: dict[Place, dict[int, float]] = defaultdict(dict)
         self._acc: dict[Place, dict[int, float]] = defaultdict(dict)

@@ -165,7 +165,7 @@ def _ratio_text(comparison: Comparison, ratio: Quantity | None) -> str:
 def _same(comparison: Comparison) -> str:
     """At how many variables and lead times the score is equivalent to that of the baseline."""
     fair = for_skill(comparison)
-    if fair.is_baseline or fair.baseline is None:
+    if fair.is_baseline or fair.baseline is None or not scores_of(fair.cell).launches:
         return MISSING
     if fair.refusal:
         return "refused"
