@@ -48,7 +48,8 @@ from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
     INTERVALS,
-    "RMSE infinite or NaN: the forecast blew up in these launches; no median stands for them, and no deviation.",
+    "RMSE infinite or NaN: the forecast blew up in these launches; no median of any score stands for it, and no "
+    "deviation.",
     "Beats persistence: the model's RMSE is below that of persistence in all launches (yes), in none (no) or in some.",
     "Deviation: mean over launches of the same number (and so the same initial weights) of RMSE / RMSE of the baseline "
     "- 1, with Student's 90 % interval (n pairs); equivalent if it lies within +-5 % (two one-sided tests at 5 %), not "
