@@ -1,7 +1,9 @@
 """The one screen at the end of a bench: what stands on it, and that it is one screen."""
 
 import io
+from math import inf
 
+import pytest
 from made_records import (
     make_environment,
     make_failure,
@@ -50,6 +52,27 @@ def test_medians_and_the_ratio_of_an_epoch_by_hand(results):
 def test_what_was_not_scored_is_neither_the_same_nor_refused(results):
     add_pair(results, skill=None)
     assert row(screen(results), "mindspore graph")[-2:] == [MISSING, MISSING]
+
+
+@pytest.mark.parametrize("blown_up", ["pytorch", "mindspore"])
+@pytest.mark.parametrize(("variables", "said"), [("u", "0/1"), ("uz", "1/2")])
+def test_a_variable_that_blew_up_is_not_the_same(results, blown_up, variables, said):
+    for launch in range(5):
+        for framework in ("pytorch", "mindspore"):
+            u = make_skill(inf if (framework, launch) == (blown_up, 1) else 1.0)
+            z = make_skill(1.0, variable="z").scores if "z" in variables else ()
+            measured = make_measurements(launch=launch, skill=u.model_copy(update={"scores": u.scores + z}))
+            results.add(make_record(framework, launch, measurements=measured))
+    assert row(screen(results), "mindspore graph")[-2] == said
+
+
+def test_a_variable_that_the_baseline_lacks_is_not_the_same(results):
+    for launch in range(5):
+        for framework, variables in (("pytorch", "u"), ("mindspore", "uz")):
+            scores = [make_skill(1.0, variable=each).scores for each in variables]
+            skill = make_skill(1.0).model_copy(update={"scores": sum(scores, ())})
+            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=skill)))
+    assert row(screen(results), "mindspore graph")[-2] == "1/2"
 
 
 def test_another_way_of_running_is_compared_with_the_base_of_its_framework(results):

@@ -13,7 +13,7 @@ from harness.analysis.content import UNCERTIFIED, Number
 from harness.analysis.number_format import MISSING, readable_unit
 from harness.analysis.quantities.energy import energy_of
 from harness.analysis.quantities.quantity import Measured, Quantity
-from harness.analysis.quantities.skill import scores_of
+from harness.analysis.quantities.skill import MODEL, scores_of
 from harness.analysis.quantities.speed import INFERENCE_STEP, epoch_times, speed_of
 from harness.analysis.tables.parts import why_not
 from harness.porting.parity.certificate import Certificate
@@ -163,17 +163,23 @@ def _ratio_text(comparison: Comparison, ratio: Quantity | None) -> str:
 
 
 def _same(comparison: Comparison) -> str:
-    """At how many variables and lead times the score is equivalent to that of the baseline."""
+    """At how many variables and lead times of all the score is equivalent to that of the baseline.
+
+    Where one of the two blew up it is not.
+    """
     fair = for_skill(comparison)
     if fair.is_baseline or fair.baseline is None or not scores_of(fair.cell).launches:
         return MISSING
     if fair.refusal:
         return "refused"
-    found = [rmse_deviation(fair.cell, fair.baseline, key) for key in scores_of(fair.cell).keys]
-    verdicts = [deviation.verdict for deviation in found if deviation]
-    if not verdicts:
+    keys, both = scores_of(fair.cell).keys, (scores_of(fair.cell), scores_of(fair.baseline))
+    verdicts = [found.verdict for key in keys if (found := rmse_deviation(fair.cell, fair.baseline, key))]
+    blown_up = any(scores.not_finite(MODEL, key) for scores in both for key in keys)
+    if not verdicts and not blown_up:
         return MISSING
-    return "undecided" if set(verdicts) == {"undecided"} else f"{verdicts.count('equivalent')}/{len(verdicts)}"
+    if set(verdicts) == {"undecided"} and not blown_up:
+        return "undecided"
+    return f"{verdicts.count('equivalent')}/{len(keys)}"
 
 
 def _beats(cell: Cell) -> str:
