@@ -68,9 +68,10 @@ class _File(_Foreign):
 
 @dataclass(frozen=True)
 class Benchmarks:
-    """Times in seconds by the full name of the benchmark: one a process, or the rounds of the only one."""
+    """Times in seconds by the full name of the benchmark: one a process, or with `are_rounds` those of a single one."""
 
     values_s: dict[str, tuple[float, ...]]
+    are_rounds: bool
     host: str
     identity: str
     commits: tuple[str, ...]
@@ -104,11 +105,12 @@ def read(files: Sequence[Path]) -> Benchmarks:
     }
     extras = [entry.extra_info for content in contents for entry in content.benchmarks]
     ours = all(extra is not None and extra.made_by == OURS for extra in extras)
-    remarks = () if ours or len(files) > 1 else (f"{files[0]}: {ONE_PROCESS}",)
+    are_rounds = len(files) == 1 and not ours
+    remarks = (f"{files[0]}: {ONE_PROCESS}",) if are_rounds else ()
     hosts = dict.fromkeys((each.machine_info and each.machine_info.node) or "unknown" for each in contents)
     commits = dict.fromkeys(each.commit_info.id for each in contents if each.commit_info and each.commit_info.id)
     identity = hashlib.sha256(json.dumps(values_s, sort_keys=True).encode()).hexdigest()[:12]
-    return Benchmarks(values_s, ", ".join(hosts), identity, tuple(commits), remarks)
+    return Benchmarks(values_s, are_rounds, ", ".join(hosts), identity, tuple(commits), remarks)
 
 
 def _content_of(path: Path) -> Content:

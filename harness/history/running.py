@@ -140,9 +140,10 @@ def _lost(side: SideCell, other: SideCell) -> set[tuple[str, int]]:
 def _missing(theirs: SideCell, ours: SideCell) -> str:
     """The launches that one side has and the other lacks, in words: their numbers, with the host where there are more.
 
-    Nothing where the sides ran on different hosts alone, which forbids the comparison as a whole.
+    Nothing where the sides ran on different hosts alone, which forbids the comparison as a whole, and where a side has
+    rounds of one process, which are no launches.
     """
-    if not set(theirs.hosts) & set(ours.hosts):
+    if theirs.are_rounds or ours.are_rounds or not set(theirs.hosts) & set(ours.hosts):
         return ""
     lost: dict[str, list[int]] = {}
     for host, number in sorted({each.place for each in theirs.launches} - {each.place for each in ours.launches}):

@@ -46,13 +46,17 @@ class Failure:
 
 @dataclass(frozen=True, eq=False)
 class SideCell:
-    """The launches of a cell on all its hosts; `cells` are the same as tables know them."""
+    """The launches of a cell on all its hosts; `cells` are the same as tables know them.
+
+    With `are_rounds` they are those of one process, whose number is what there was time for and says nothing.
+    """
 
     name: str
     launches: tuple[SideLaunch, ...]
     failures: tuple[Failure, ...] = ()
     cells: tuple[Cell, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
+    are_rounds: bool = False
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -176,6 +180,7 @@ def _of_benchmarks(path: Path, found: benchmark_json.Benchmarks) -> Side:
                 SideLaunch(number, found.host, f"{found.identity}-{number}", None, {quantity.name: value_s})
                 for number, value_s in enumerate(values_s)
             ),
+            are_rounds=found.are_rounds,
         )
         for name, values_s in found.values_s.items()
     }

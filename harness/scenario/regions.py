@@ -49,7 +49,12 @@ class Region(Bounds):
 
     name: str = Field(pattern=r"^\w[\w .+-]*$", max_length=40)
 
-    def __str__(self) -> str:
+    @property
+    def bounds_text(self) -> str:
+        """The bounds in words."""
         bands = " and ".join(f"{band.south:g} to {band.north:g} degrees north" for band in self.latitude)
         meridians = "" if self.west is None else f", {self.west:g} to {self.east:g} degrees east"
-        return f"{self.name}: {bands}{meridians}{'' if self.surface is None else f', {self.surface} alone'}"
+        return f"{bands}{meridians}{'' if self.surface is None else f', {self.surface} alone'}"
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.bounds_text}"

@@ -83,6 +83,28 @@ class TestTables:
         assert f"warning: {expected}" in output
         assert read(results, "speed")[0].loc["pytorch eager", "epoch_s_launches"] == 3
 
+    @pytest.mark.parametrize("rmse", [inf, nan])
+    def test_have_no_score_of_the_launches_that_survived(self, results, rmse):
+        """Bias and all else of the launch that blew up are not recorded; those of the others would flatter it."""
+        further = {"bias": 0.5, "mae": 0.7, "activity": 0.9}
+        for launch in range(4):
+            measured = scored(rmse if launch == 1 else 1.0, acc=None if launch == 1 else 0.9)
+            skill = measured.skill
+            scores = [
+                each.model_copy(update=further) if each.forecaster == "model" and each.acc is not None else each
+                for each in skill.scores
+            ]
+            measured = measured.model_copy(update={"skill": skill.model_copy(update={"scores": tuple(scores)})})
+            results.add(make_record(launch=launch, measurements=measured))
+            results.add(make_record("mindspore", launch))
+        run(results)
+        rows = read(results, "skill")[0].query("forecaster == 'model'").set_index("variable", append=True)
+        ours, others = rows.loc[("pytorch eager", "u")], rows.loc[("pytorch eager", "z")]
+        names = ["rmse", "acc", "bias", "mae", "activity"]
+        assert ours[names].isna().all()
+        assert others[names].tolist() == [1.2, 0.9, 0.5, 0.7, 0.9]
+        assert np.isnan(rows.loc[("mindspore graph", "u"), "acc_difference"])
+
     def test_large_numbers_are_short(self, results):
         add(results, 1.0, 1e20, 6e38)
         run(results)

@@ -74,3 +74,64 @@ def test_what_was_not_scored_is_not_measured(results, tmp_path):
     results.add(make_record("mindspore", scenario=make_scenario("mindspore", "eager"), measurements=measured))
     rows, _ = judge(results, tmp_path, **ONE_CELL, expect={"at_most": 1.0})
     assert list(rows["outcome"]) == ["not measured"]
+
+
+def add_two(results, framework, further, *, acc=0.9):
+    """Three launches with scores of u and, where there is any, of a further variable: RMSE and that of persistence."""
+    for launch, noise in enumerate(NOISE):
+        skill = make_skill(1 + noise, acc=0.9)
+        if further:
+            rmse, persistence = further
+            more = make_skill(rmse * (1 + noise), persistence=persistence, variable="mask", acc=acc)
+            skill = skill.model_copy(update={"scores": skill.scores + more.scores})
+        measured = make_measurements(launch=launch, skill=skill)
+        results.add(make_record(framework, launch, scenario=make_scenario(framework, "eager"), measurements=measured))
+
+
+OF_A_PORT = {"cells": ["cpu/mindspore"], "baseline": "cpu/pytorch"}
+
+
+@pytest.mark.parametrize(
+    ("persistence", "said"),
+    [
+        (0.0, "no ratio, an RMSE of persistence is 0: mask at 6 h"),
+        (float("nan"), "RMSE of mask at 6 h of persistence is NaN in launches 0, 1, 2"),
+    ],
+)
+def test_a_variable_without_a_ratio_leaves_the_claim_undecided(results, tmp_path, persistence, said):
+    add_two(results, "mindspore", (0.5, persistence))
+    rows, _ = judge(results, tmp_path, **ONE_CELL, expect={"at_most": 1.0})
+    assert list(rows["of"].dropna()) == ["u at 6 h"]
+    assert set(rows["outcome"]) == {"undecided"}
+    assert said in " ".join(rows["missing"].dropna())
+
+
+@pytest.mark.parametrize(
+    ("quantity", "of_port", "of_base", "said"),
+    [
+        ("rmse", (0.5, 1.0), None, "no RMSE of cpu/pytorch eager: mask at 6 h"),
+        ("rmse", (0.5, 1.0), (0.0, 1.0), "no ratio, an RMSE of cpu/pytorch eager is 0: mask at 6 h"),
+        ("acc", (0.5, 1.0), None, "no ACC of cpu/pytorch eager: mask at 6 h"),
+    ],
+)
+def test_what_the_baseline_lacks_is_named(results, tmp_path, quantity, of_port, of_base, said):
+    add_two(results, "mindspore", of_port)
+    add_two(results, "pytorch", of_base)
+    expect = {"at_least": 0.9} if quantity == "rmse" else {"at_least": -0.1}
+    rows, _ = judge(results, tmp_path, **OF_A_PORT | {"quantity": quantity, "expect": expect})
+    assert set(rows["outcome"]) == {"undecided"}
+    assert said in " ".join(rows["missing"].dropna())
+
+
+def test_an_acc_that_is_not_defined_is_named(results, tmp_path):
+    add_two(results, "mindspore", (0.5, 1.0), acc=None)
+    rows, _ = judge(results, tmp_path, **ONE_CELL | {"quantity": "acc", "expect": {"at_least": 0.1}})
+    assert set(rows["outcome"]) == {"undecided"}
+    assert "no ACC of cpu/mindspore eager: mask at 6 h" in " ".join(rows["missing"].dropna())
+
+
+def test_what_the_baseline_alone_was_scored_for_is_no_part_of_the_claim(results, tmp_path):
+    add_two(results, "mindspore", None)
+    add_two(results, "pytorch", (0.5, 1.0))
+    rows, _ = judge(results, tmp_path, **OF_A_PORT | {"quantity": "rmse", "expect": {"at_least": 0.9}})
+    assert list(rows["outcome"]) == ["confirmed"]

@@ -4,10 +4,11 @@ import json
 import shlex
 
 import pytest
-from made_executions import add_cell, cells_of
-from made_records import WAYS, make_certificate, make_described, make_measurements, make_record, make_scenario
+from made_executions import add_cell
+from made_records import SOURCES, WAYS, make_certificate, make_described, make_measurements, make_record, make_scenario
 from reports import add_pair, read, run
 
+from harness.analysis.cells import load_results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.commands.parity import parity
@@ -25,6 +26,7 @@ from harness.scenario.execution import (
 )
 from harness.scenario.labels import label
 
+OTHER = "6" * 64
 GRAPH_FP16 = GRAPH.model_copy(update={"precision": Precision(autocast="fp16")})
 DIAGNOSIS = Diagnosis(
     level="layers",
@@ -51,6 +53,7 @@ def test_a_certified_comparison_says_so_and_bears_no_mark(results):
         (make_certificate(sources="0" * 64), "the parity certificate of mindspore graph is of other sources"),
         (make_certificate(version="2.8"), "is of version 2.8, not 2.9"),
         (make_certificate("failed", diagnosis=DIAGNOSIS), "says that it departs: blocks.0.mlp (after fc1)"),
+        (make_certificate("failed"), "the parity certificate of mindspore graph (preset tiny) says that it departs"),
         (make_certificate("not run"), "is incomplete: a level was not run"),
         (make_certificate(execution="eager"), "mindspore graph has no parity certificate"),
         (
@@ -81,6 +84,50 @@ def test_a_certificate_holds_for_other_presets_of_the_architecture(results):
     results.certify(make_certificate(preset="small"))
     assert "preset small" in run(results, width=300)
     assert "slower †" not in read(results, "speed")[1]
+
+
+@pytest.mark.parametrize("presets", [("tiny", "small"), ("small", "tiny")])
+def test_a_departing_certificate_is_not_outvoted_by_that_of_another_preset(results, presets):
+    departing, passing = presets
+    made = [make_certificate(preset=passing), make_certificate("failed", preset=departing, diagnosis=DIAGNOSIS)]
+    add_pair(results)
+    for certificates in (made, made[::-1]):
+        found = note_of_mindspore(results, certificates)
+        assert (found.certified, f"(preset {departing}) says that it departs" in found.text) == (False, True)
+
+
+def test_an_incomplete_certificate_leaves_the_word_to_that_of_another_preset(results):
+    add_pair(results)
+    assert note_of_mindspore(results, [make_certificate("not run"), make_certificate(preset="small")]).certified
+
+
+def add_launches(results, sources):
+    """Launches of both frameworks; `sources` gives those of PyTorch's and of MindSpore's network in each."""
+    for launch, of_launch in enumerate(sources):
+        for framework, each in zip(("pytorch", "mindspore"), of_launch, strict=True):
+            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, sources=each)))
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        (
+            [(SOURCES, OTHER), (SOURCES, OTHER), (SOURCES, SOURCES)],
+            "launches 0, 1: the parity certificate of mindspore",
+        ),
+        ([(SOURCES, None), (SOURCES, SOURCES)], "launch 0: the record of mindspore graph does not say"),
+        ([(OTHER, SOURCES), (SOURCES, SOURCES)], "the launches of pytorch eager are of several sources"),
+    ],
+)
+def test_every_launch_needs_a_certificate_not_only_the_last(results, sources, said):
+    add_launches(results, sources)
+    found = note_of_mindspore(results, [make_certificate()])
+    assert (found.certified, found.text.startswith(said)) == (False, True)
+
+
+def test_launches_of_several_sources_are_certified_by_a_certificate_of_each(results):
+    add_launches(results, [(SOURCES, OTHER), (SOURCES, SOURCES)])
+    assert note_of_mindspore(results, [make_certificate(), make_certificate(sources=OTHER)]).certified
 
 
 def certified_on(results, chip, device_name):
@@ -135,15 +182,16 @@ def note(results, execution, base, certificates=()):
     """What is said of a MindSpore cell beside PyTorch's in `base`, both run so."""
     add_cell(results, "base", execution=base)
     add_cell(results, "port", framework="mindspore", execution=execution)
-    return note_again(results, certificates)
+    return note_of_mindspore(results, certificates)
 
 
-def note_again(results, certificates):
-    """The same with other certificates."""
-    cells = cells_of(results)
-    compared = BaselineName("pytorch").compare(cells["port"], list(cells.values()))
+def note_of_mindspore(results, certificates):
+    """What is said of the one MindSpore cell beside PyTorch's."""
+    cells = load_results(results.path).cells
+    port = next(cell for cell in cells if cell.scenario.framework == "mindspore")
+    compared = BaselineName("pytorch").compare(port, cells)
     assert compared.refusal == ()
-    return with_parity({cells["port"]: compared}, certificates)[cells["port"]].parity
+    return with_parity({port: compared}, certificates)[port].parity
 
 
 def made_by(text):
@@ -173,8 +221,8 @@ def made_by(text):
 def test_what_only_rounds_otherwise_needs_no_certificate_of_its_own(results, execution, base):
     found = note(results, execution, base)
     assert (found.certified, "--autocast" in found.text) == (False, False)
-    assert note_again(results, [made_by(found.text)]).certified
-    assert not note_again(results, [make_certificate(execution="eager")]).certified
+    assert note_of_mindspore(results, [made_by(found.text)]).certified
+    assert not note_of_mindspore(results, [make_certificate(execution="eager")]).certified
 
 
 @pytest.mark.parametrize("autocast", ["bf16", "fp16", "native-bf16", "native-fp16"])
@@ -183,15 +231,15 @@ def test_a_lower_format_is_certified_in_that_format(results, autocast):
     found = note(results, execution, Execution(precision=Precision(autocast=autocast)))
     port = made_by(found.text)
     assert port.execution.precision.autocast == autocast
-    first = note_again(results, [port])
+    first = note_of_mindspore(results, [port])
     assert "pytorch eager" in first.text
     base = made_by(first.text)
     assert (base.framework, base.execution.precision.autocast) == ("pytorch", autocast)
-    both = note_again(results, [port, base])
+    both = note_of_mindspore(results, [port, base])
     assert both.certified
     assert f"{label(port.execution)} is the same network" in both.text
     plain = [each.model_copy(update={"execution": EAGER}) for each in (port, base)]
-    assert not note_again(results, plain).certified
+    assert not note_of_mindspore(results, plain).certified
 
 
 @pytest.mark.parametrize(("stored", "autocast"), [("fp32", "none"), ("bf16", "native-bf16"), ("fp16", "native-fp16")])

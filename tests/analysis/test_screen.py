@@ -1,14 +1,18 @@
 """The one screen at the end of a bench: what stands on it, and that it is one screen."""
 
 import io
+from math import inf
 
+import pytest
 from made_records import (
     make_environment,
+    make_epoch,
     make_failure,
     make_measurements,
     make_record,
     make_scenario,
     make_skill,
+    make_stage,
     make_window,
 )
 from reports import STEPS_S, add_pair
@@ -19,6 +23,7 @@ from harness.analysis.tables.writing import write_tables
 from harness.results.record import Energy, Phase, PhaseEnergy
 from harness.scenario.execution import GRAPH
 from harness.scenario.scenario import Variant
+from harness.scenario.schema import Stage, TrainingConfig
 
 LINES, WIDTH = 30, 100
 
@@ -45,6 +50,32 @@ def test_medians_and_the_ratio_of_an_epoch_by_hand(results):
     step, infer = ("765", "ms"), ("76.5", "ms")
     assert row(lines, "mindspore graph")[:8] == [*step, "1.73", "s", *infer, "512", "MiB"]
     assert row(lines, "mindspore graph")[8:] == ["1.42", "[1.42,", "1.42]", "slower", "1/1", "1/1"]
+
+
+def test_what_was_not_scored_is_neither_the_same_nor_refused(results):
+    add_pair(results, skill=None)
+    assert row(screen(results), "mindspore graph")[-2:] == [MISSING, MISSING]
+
+
+@pytest.mark.parametrize("blown_up", ["pytorch", "mindspore"])
+@pytest.mark.parametrize(("variables", "said"), [("u", "0/1"), ("uz", "1/2")])
+def test_a_variable_that_blew_up_is_not_the_same(results, blown_up, variables, said):
+    for launch in range(5):
+        for framework in ("pytorch", "mindspore"):
+            u = make_skill(inf if (framework, launch) == (blown_up, 1) else 1.0)
+            z = make_skill(1.0, variable="z").scores if "z" in variables else ()
+            measured = make_measurements(launch=launch, skill=u.model_copy(update={"scores": u.scores + z}))
+            results.add(make_record(framework, launch, measurements=measured))
+    assert row(screen(results), "mindspore graph")[-2] == said
+
+
+def test_a_variable_that_the_baseline_lacks_is_not_the_same(results):
+    for launch in range(5):
+        for framework, variables in (("pytorch", "u"), ("mindspore", "uz")):
+            scores = [make_skill(1.0, variable=each).scores for each in variables]
+            skill = make_skill(1.0).model_copy(update={"scores": sum(scores, ())})
+            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=skill)))
+    assert row(screen(results), "mindspore graph")[-2] == "1/2"
 
 
 def test_another_way_of_running_is_compared_with_the_base_of_its_framework(results):
@@ -158,6 +189,46 @@ def test_joules_of_an_epoch_have_a_column_where_there_are_any(results):
     assert lines[2].split()[4] == "J/epoch"
     assert " ".join(row(lines, "pytorch eager")).endswith(f"512 MiB 100 J baseline {MISSING} 1/1")
     assert not any(line.startswith("energy: none") for line in lines)
+
+
+STAGES = tuple(Stage(name=name, epochs=2, learning_rate=1e-3) for name in ("pretrain", "finetune"))
+OF_STAGES = tuple(
+    Phase(name=f"train {stage.name} {epoch}", t0_ns=0, t1_ns=10**10, steps=2, samples=16)
+    for stage in STAGES
+    for epoch in range(2)
+)
+
+
+def add_stages(results, framework, joules):
+    """Launches of two stages: 1000 J in an epoch of the first, `joules` in one of the second, None where invalid."""
+    scenario = make_scenario(framework, training=TrainingConfig(batch_size=8, stages=STAGES))
+    trained = (make_stage(*[make_epoch((5.0, 5.0))] * 2), make_stage(*[make_epoch((0.1, 0.1))] * 2, name="finetune"))
+    entries = []
+    for phase in OF_STAGES:
+        found = joules if "finetune" in phase.name else 1000.0
+        window = make_window(found, 10.0, reasons=() if found else ("too short",))
+        entries.append(PhaseEnergy(phase=phase.name, window=window, net_energy_j=None))
+    for launch in range(3):
+        measured = make_measurements(launch=launch, training=trained, phases=OF_STAGES)
+        energy = Energy(collector="nvml", reason=None, phases=tuple(entries))
+        results.add(make_record(framework, launch, scenario=scenario, measurements=measured, energy=energy))
+
+
+def test_joules_are_of_the_stage_whose_times_stand_beside_them(results):
+    """An epoch of the second stage takes two steps and twice 0.1 s of data; the first takes 1000 J."""
+    add_stages(results, "pytorch", 20.0)
+    add_stages(results, "mindspore", None)
+    lines = screen(results)
+    assert " ".join(row(lines, "pytorch eager")).startswith("100 ms 400 ms 50 ms 512 MiB 20 J")
+    assert row(lines, "mindspore eager")[8] == MISSING
+    assert "energy of an epoch: none of mindspore eager: training finetune: too short" in lines
+
+
+def test_joules_of_another_stage_are_none_and_the_reason_is_told(results):
+    add_stages(results, "pytorch", None)
+    lines = screen(results)
+    assert "J/epoch" not in lines[2]
+    assert "energy of an epoch: none: training finetune: too short" in lines
 
 
 def test_what_did_not_run_names_its_chip_where_there_are_several(results):

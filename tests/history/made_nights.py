@@ -81,3 +81,13 @@ def make_night(
             )
             sides[ours].add(record)
     return sides[0].path, sides[1].path
+
+
+def titles(result, *statuses):
+    """What is found of changes: titles of the quantities."""
+    return {each.change.title for each in result.having(*statuses) if each.change}
+
+
+def texts(result, kind):
+    """What is said in the findings of a kind."""
+    return [each.text for each in result.findings if each.kind == kind]

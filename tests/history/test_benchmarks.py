@@ -50,6 +50,33 @@ def test_the_rounds_of_two_files_are_compared_with_a_caution(tmp_path):
     assert any("one process" in each.text for each in result.findings if each.kind == "remark")
 
 
+@pytest.mark.parametrize(("before", "after"), [(20, 9), (9, 20)])
+@pytest.mark.parametrize(("factor", "status"), [(1.0, NOTHING), (1.2, REGRESSED)])
+def test_the_number_of_rounds_is_what_there_was_time_for(tmp_path, before, after, factor, status):
+    sides = write(tmp_path / "a.json", rounds(1.0)[:before]), write(tmp_path / "b.json", rounds(factor)[:after])
+    result = gate(*sides)
+    assert result.exit_status == status
+    assert not any(each.kind == "did not run" for each in result.findings)
+
+
+@pytest.mark.parametrize("several", ["a", "b"])
+def test_rounds_on_one_side_and_processes_on_the_other_are_compared(tmp_path, several):
+    for number in range(4):
+        write(tmp_path / several / f"{number}.json", rounds(1 + 0.001 * number))
+    one = write(tmp_path / "one.json", rounds(1.0))
+    sides = (tmp_path / "a", one) if several == "a" else (one, tmp_path / "b")
+    assert gate(*sides).exit_status == NOTHING
+
+
+def test_a_process_that_is_missing_is_still_found(tmp_path):
+    for side, number in (("a", 4), ("b", 3)):
+        for process in range(number):
+            write(tmp_path / side / f"{process}.json", rounds(1.0))
+    result = gate(tmp_path / "a", tmp_path / "b")
+    assert result.exit_status == DID_NOT_RUN
+    assert [each.text for each in result.findings if each.kind == "did not run"] == ["launches 3 are missing"]
+
+
 def test_equal_files_are_silent(tmp_path):
     path = write(tmp_path / "a.json", rounds(1.0))
     assert gate(path, path).exit_status == NOTHING

@@ -8,17 +8,15 @@ from typing import Literal
 
 from harness.analysis.cells import Cell, Results
 from harness.analysis.claims.names import Wanted, parse, recorded
+from harness.analysis.claims.scores import SCORES, compared_scores, not_compared
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.pair import Comparison, ParityNote
 from harness.analysis.comparison.parity import with_parity
-from harness.analysis.comparison.ratios import acc_difference, for_energy, for_skill, quotient, ratio, rmse_ratio
+from harness.analysis.comparison.ratios import for_energy, for_skill, quotient, ratio
 from harness.analysis.comparison.scaling import devices_of, efficiency, scaled, scales, speed_up
-from harness.analysis.content import not_finite_text
 from harness.analysis.quantities.energy import INFERENCE, WHOLE_TRAINING, energy_of
 from harness.analysis.quantities.quantity import Measured, Quantity
-from harness.analysis.quantities.skill import MODEL, scores_of
 from harness.analysis.quantities.speed import speed_of
-from harness.analysis.summaries import ScoreKey
 from harness.errors import nearest
 from harness.porting.parity.certificate import Certificate
 from harness.scenario.claims import OF_A_STAGE, Claim, Expectation, Ledger
@@ -28,12 +26,6 @@ Outcome = Literal["confirmed", "refuted", "undecided", "not measured"]
 
 SCALES: Mapping[str, Callable[[Comparison, str], Quantity]] = {"speed_up": speed_up, "scaling_efficiency": efficiency}
 """What is compared as scaling, with what gives it of a training rate."""
-
-SCORES: Mapping[str, tuple[Callable[[Cell, Cell, ScoreKey, str], Quantity | None], str]] = {
-    "rmse": (rmse_ratio, ""),
-    "acc": (acc_difference, "difference of ACC, "),
-}
-"""What compares the scores of a cell with those of a forecaster of its baseline, and what the numbers are called."""
 
 ACTIVITIES = {"training": WHOLE_TRAINING, "inference": INFERENCE}
 
@@ -221,8 +213,8 @@ def _of_pair(
             for of, found in ratios.items():
                 outcome = outcome_of(found, claim.expect)
                 yield Evidence((comparison,), found, outcome, found.records, of, claim.reference)
-            if blown_up := _blown_up(claim, comparison):
-                yield Missing(f"{name} and {baseline_name}, {_title(cell)}: {'; '.join(blown_up)}", None)
+            if claim.quantity in SCORES and (gaps := not_compared(claim, comparison)):
+                yield Missing(f"{name} and {baseline_name}, {_title(cell)}: {'; '.join(gaps)}", None)
         else:
             yield Missing(f"{name}, {_title(cell)}: {_why_no_value(claim, comparison)}", None)
 
@@ -272,13 +264,7 @@ def _ratios(claim: Claim, comparison: Comparison) -> dict[str, Quantity]:
     """The ratios that there are, by what they are of where that is not the claim's quantity alone."""
     cell, baseline = _pair(comparison)
     if claim.quantity in SCORES:
-        compared_scores, said = SCORES[claim.quantity]
-        forecaster = claim.reference or MODEL
-        found = {
-            f"{said}{key.variable} at {key.lead_h:g} h": compared_scores(cell, baseline, key, forecaster)
-            for key in scores_of(cell).keys
-        }
-        return {of: each for of, each in found.items() if each}
+        return compared_scores(claim, comparison)
     if claim.quantity in SCALES:
         found_ratio = SCALES[claim.quantity](comparison, _metric_name(claim))
         scaling = "strong" if comparison.kind.whole_batch else "weak"
@@ -294,19 +280,6 @@ def _measured(claim: Claim, cell: Cell) -> Measured | None:
     return speed_of(cell).get(_metric_name(claim))
 
 
-def _blown_up(claim: Claim, comparison: Comparison) -> list[str]:
-    """Where an RMSE of one of the two is infinite or NaN, so that nothing is said of that variable and lead time."""
-    if claim.quantity not in SCORES:
-        return []
-    found = []
-    for cell in dict.fromkeys(_pair(comparison)):
-        for key in scores_of(cell).keys:
-            if wrong := scores_of(cell).not_finite(MODEL, key):
-                where = f"{cell.scenario.chip}/{cell.label}"
-                found.append(f"RMSE of {key.variable} at {key.lead_h:g} h of {where} is {not_finite_text(wrong)}")
-    return found
-
-
 def _metric_name(claim: Claim) -> str:
     if claim.quantity not in OF_A_STAGE:
         return claim.quantity
@@ -320,19 +293,19 @@ def _refusal(claim: Claim, comparison: Comparison) -> tuple[str, ...]:
 
 
 def _why_no_value(claim: Claim, comparison: Comparison) -> str:
-    reasons: dict[str, None] = {}
-    for cell in _pair(comparison):
-        if problem := _stage_problem(claim, cell):
-            return problem
-        where = f"{cell.scenario.chip}/{cell.label}"
-        reasons |= {f"{where}: {text}": None for text in _reasons(claim, cell) or _blown_up(claim, comparison)}
-    return f"no {claim.quantity} in both ({'; '.join(reasons) or 'not recorded'})"
+    if claim.quantity in SCORES:
+        reasons = not_compared(claim, comparison)
+    else:
+        reasons = []
+        for cell in dict.fromkeys(_pair(comparison)):
+            if problem := _stage_problem(claim, cell):
+                return problem
+            reasons += [f"{cell.scenario.chip}/{cell.label}: {text}" for text in _reasons(claim, cell)]
+    return f"no {claim.quantity} in both ({'; '.join(dict.fromkeys(reasons)) or 'not recorded'})"
 
 
 def _reasons(claim: Claim, cell: Cell) -> tuple[str, ...]:
     """Why launches have no value of a time, a size or an energy."""
-    if claim.quantity in SCORES:
-        return ()
     measured = _measured(claim, cell)
     reasons = (measured.reason,) if measured and measured.reason else ()
     return (*reasons, *energy_of(cell).reasons_for_none) if claim.activity else reasons

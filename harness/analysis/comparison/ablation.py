@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 from harness.analysis.cells import Cell, Group
-from harness.analysis.comparison.differences import differences, likeness
+from harness.analysis.comparison.differences import differences, inference_rank, likeness
 from harness.analysis.comparison.kinds import PORT, Kind, ablation
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.parity import with_parity
@@ -124,11 +125,15 @@ def _bases(cells: Sequence[Cell]) -> dict[Cell, list[Cell]]:
     bases: dict[Cell, list[Cell]] = {}
     for cell in sorted(cells, key=order):
         apart = [base for base in bases if _changes(cell, base)[0]]
-        base = min(apart, key=lambda each: len(differences(cell, each, EVERY_SETTING)), default=None)
+        base = min(apart, key=partial(_apart, cell), default=None)
         bases.setdefault(base or cell, [])
         if base:
             bases[base].append(cell)
     return bases
+
+
+def _apart(cell: Cell, base: Cell) -> tuple[int, bool, bool]:
+    return len(differences(cell, base, EVERY_SETTING)), *inference_rank(cell, base)
 
 
 def _by_place(cells: Sequence[Cell], *, with_framework: bool = True) -> list[list[Cell]]:

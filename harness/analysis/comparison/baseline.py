@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from harness.analysis.cells import Cell
-from harness.analysis.comparison.differences import differences
+from harness.analysis.comparison.differences import differences, inference_rank
 from harness.analysis.comparison.kinds import CHIP, PORT
 from harness.analysis.comparison.pair import Comparison
 from harness.errors import UserError, nearest
@@ -81,8 +81,9 @@ class BaselineName:
     def candidates(self, cell: Cell, cells: Iterable[Cell]) -> list[Cell]:
         """The cells that the name says best, of one model, preset and data: several where it does not tell them apart.
 
-        Those with completed launches go first, then those that differ least, those of the same host, and those with the
-        fewest settings of their execution; of several alike the cell itself.
+        Those with completed launches go first, then those that differ least, those of the same host, those with the
+        fewest settings of their execution, and those that are scored, and infer, as the cell does; of several alike the
+        cell itself.
         """
         named = [other for other in cells if self._names(other, cell)]
         ranks = {
@@ -91,6 +92,7 @@ class BaselineName:
                 len(differences(cell, other)),
                 other.host != cell.host,
                 len(other.scenario.execution.settings()),
+                *inference_rank(cell, other),
             )
             for other in named
         }

@@ -66,6 +66,22 @@ def setting_differences(cell: Cell, other: Cell) -> tuple[tuple[str, Any, Any], 
     return tuple(_unequal(_all_settings(cell), _all_settings(other)))
 
 
+def region_differences(cell: Cell, baseline: Cell) -> tuple[str, ...]:
+    """The regions of one name whose bounds differ, in words: their scores are of other points."""
+    ours, theirs = ({each.name: each for each in one.scenario.inference.bounded_regions} for one in (cell, baseline))
+    return tuple(
+        _line(f"region {name}", ours[name].bounds_text, theirs[name].bounds_text)
+        for name in ours
+        if name in theirs and ours[name] != theirs[name]
+    )
+
+
+def inference_rank(cell: Cell, other: Cell) -> tuple[bool, bool]:
+    """What chooses among baselines that are alike in all else: first what scores the same, then all of inference."""
+    ours, theirs = cell.scenario.inference, other.scenario.inference
+    return (ours.skill, ours.regions) != (theirs.skill, theirs.regions), ours != theirs
+
+
 def _line(name: str, ours: object, theirs: object) -> str:
     return f"{name}: {ours} here, {theirs} in the baseline"
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from harness.analysis.cells import Cell
+from harness.analysis.comparison.differences import region_differences
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.quantities.energy import energy_of
 from harness.analysis.quantities.metrics import Kind
@@ -129,13 +130,19 @@ def for_energy(comparison: Comparison) -> Comparison:
 
 
 def for_skill(comparison: Comparison) -> Comparison:
-    """The comparison, refused where the baseline has no scores or its scores are defined in another way."""
+    """The comparison, refused where one of the two has no scores, or scores that are defined in another way."""
     if comparison.baseline is None:
         return comparison
-    ours, theirs = (scores_of(cell).definitions for cell in (comparison.cell, comparison.baseline))
-    missing = () if theirs else ("the baseline has no scores",)
-    unequal = ("the skill is defined differently",) if theirs and ours != theirs else ()
-    return replace(comparison, refusal=(*comparison.refusal, *missing, *unequal))
+    cell, baseline = comparison.cell, comparison.baseline
+    ours, theirs = (scores_of(each).definition_of for each in (cell, baseline))
+    if not ours or not theirs:
+        unscored = {"the cell": ours, "the baseline": theirs}
+        why = tuple(f"{which} has no scores" for which, found in unscored.items() if not found)
+    else:
+        alike = all(ours[launch] == theirs[launch] for launch in ours.keys() & theirs.keys())
+        same = alike and set(ours.values()) == set(theirs.values())
+        why = (*(() if same else ("the skill is defined differently",)), *region_differences(cell, baseline))
+    return replace(comparison, refusal=(*comparison.refusal, *why))
 
 
 def _deviation(found: Deviation | None, ours: Measured, theirs: Measured, unit: str) -> Quantity | None:

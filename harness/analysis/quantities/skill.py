@@ -38,17 +38,23 @@ class Better(NamedTuple):
 
 
 class CellScores:
-    """The scores of a cell's launches; `launches` counts the scored ones, `keys` are what any of them scored."""
+    """The scores of a cell's launches; `launches` counts the scored ones, `keys` are what any of them scored.
+
+    No score is of a forecast whose RMSE is infinite or NaN in any launch: a median of the other launches alone would
+    call the forecast better than it is.
+    `definition_of` holds the definitions that each launch follows, `definitions` all of them.
+    """
 
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         scored = {launch: found.scores for launch, found in cell.summaries.items() if found.scores}
         self.launches = len(scored)
-        self.definitions = tuple(dict.fromkeys(scores.definition for scores in scored.values()))
+        self.definition_of = {launch: scores.definition for launch, scores in scored.items()}
+        self.definitions = tuple(dict.fromkeys(self.definition_of.values()))
         self._rmse: dict[Place, dict[int, float]] = defaultdict(dict)
         self._not_finite: dict[Place, dict[int, float]] = defaultdict(dict)
         self._acc: dict[Place, dict[int, float]] = defaultdict(dict)
-        self._others: dict[tuple[str, Place], dict[int, float]] = defaultdict(dict)
+        self._others: dict[str, dict[Place, dict[int, float]]] = {name: defaultdict(dict) for name in OTHER_SCORES}
         layouts = tuple(dict.fromkeys(scores.places for scores in scored.values()))
         self.keys = tuple(dict.fromkeys(key for places in layouts for _, key in places))
         for places in layouts:
@@ -66,41 +72,41 @@ class CellScores:
                 for place, *values in zip(places, *(scores.others[number] for scores in alike.values()), strict=True):
                     found = {launch: value for launch, value in zip(alike, values, strict=True) if value is not None}
                     if found:
-                        self._others[name, place].update(found)
+                        self._others[name][place].update(found)
 
     def rmse(self, forecaster: str, key: ScoreKey) -> Measured:
-        """RMSE in the variable's units; of no launch where that of one is not finite.
-
-        A median of the other launches alone would call the forecast better than it is.
-        """
-        place = (forecaster, key)
-        values = {} if place in self._not_finite else self._rmse.get(place, {})
+        """RMSE in the variable's units."""
+        values = self._of(self._rmse, forecaster, key)
         return Measured("rmse", f"RMSE of {key.variable}", key.units, "cost", self.cell, values, NOT_SCORED)
 
     def acc(self, forecaster: str, key: ScoreKey) -> Measured:
         """ACC, of the launches where it is defined."""
-        values = self._acc.get((forecaster, key), {})
+        values = self._of(self._acc, forecaster, key)
         return Measured("acc", f"ACC of {key.variable}", "", "plain", self.cell, values, NOT_SCORED)
 
     @property
     def has_further_scores(self) -> bool:
         """Whether any launch has a bias, an MAE or an activity: older records have none."""
-        return any(self._others.values())
+        return any(map(any, self._others.values()))
 
     def bias(self, forecaster: str, key: ScoreKey) -> Measured:
         """Mean of forecast less truth, in the variable's units."""
-        values = self._others.get(("bias", (forecaster, key)), {})
+        values = self._of(self._others["bias"], forecaster, key)
         return Measured("bias", f"bias of {key.variable}", key.units, "plain", self.cell, values, NOT_SCORED)
 
     def mae(self, forecaster: str, key: ScoreKey) -> Measured:
         """Mean absolute error, in the variable's units."""
-        values = self._others.get(("mae", (forecaster, key)), {})
+        values = self._of(self._others["mae"], forecaster, key)
         return Measured("mae", f"MAE of {key.variable}", key.units, "cost", self.cell, values, NOT_SCORED)
 
     def activity(self, forecaster: str, key: ScoreKey) -> Measured:
         """Standard deviation of the forecast's anomalies over that of the truth's; below 1 it is the smoother one."""
-        values = self._others.get(("activity", (forecaster, key)), {})
+        values = self._of(self._others["activity"], forecaster, key)
         return Measured("activity", f"activity of {key.variable}", "", "plain", self.cell, values, NOT_SCORED)
+
+    def _of(self, scores: Mapping[Place, dict[int, float]], forecaster: str, key: ScoreKey) -> Mapping[int, float]:
+        place = (forecaster, key)
+        return {} if place in self._not_finite else scores.get(place, {})
 
     def not_finite(self, forecaster: str, key: ScoreKey) -> NotFinite | None:
         """Where the forecast blew up; None where it did not."""

@@ -1,5 +1,6 @@
 """What is said of each cell in one line, by the screen at the end of a bench and by the top of the report."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -11,9 +12,9 @@ from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import for_skill, rmse_deviation, speed_ratio
 from harness.analysis.content import UNCERTIFIED, Number
 from harness.analysis.number_format import MISSING, readable_unit
-from harness.analysis.quantities.energy import energy_of
+from harness.analysis.quantities.energy import energy_of, timed_activities
 from harness.analysis.quantities.quantity import Measured, Quantity
-from harness.analysis.quantities.skill import scores_of
+from harness.analysis.quantities.skill import MODEL, scores_of
 from harness.analysis.quantities.speed import INFERENCE_STEP, epoch_times, speed_of
 from harness.analysis.tables.parts import why_not
 from harness.porting.parity.certificate import Certificate
@@ -117,9 +118,7 @@ def notes(parts: Sequence[Part]) -> list[str]:
         for entry in part.group.absent
     )
     lines += absent
-    if not has_energy(cells):
-        reasons = dict.fromkeys(reason for cell in cells for reason in _why_no_energy(cell))
-        lines.append(f"energy: none: {'; '.join(reasons) or 'not measured'}")
+    lines += _without_energy(parts)
     counts = {len(cell.launches) for cell in cells if cell.launches}
     number = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts, default=0)}"
     lines.append(f"medians over launches (n = {number}); ratio to the baseline with its 95 % interval")
@@ -163,17 +162,23 @@ def _ratio_text(comparison: Comparison, ratio: Quantity | None) -> str:
 
 
 def _same(comparison: Comparison) -> str:
-    """At how many variables and lead times the score is equivalent to that of the baseline."""
+    """At how many variables and lead times of all the score is equivalent to that of the baseline.
+
+    Where one of the two blew up it is not.
+    """
     fair = for_skill(comparison)
-    if fair.is_baseline or fair.baseline is None:
+    if fair.is_baseline or fair.baseline is None or not scores_of(fair.cell).launches:
         return MISSING
     if fair.refusal:
         return "refused"
-    found = [rmse_deviation(fair.cell, fair.baseline, key) for key in scores_of(fair.cell).keys]
-    verdicts = [deviation.verdict for deviation in found if deviation]
-    if not verdicts:
+    keys, both = scores_of(fair.cell).keys, (scores_of(fair.cell), scores_of(fair.baseline))
+    verdicts = [found.verdict for key in keys if (found := rmse_deviation(fair.cell, fair.baseline, key))]
+    blown_up = any(scores.not_finite(MODEL, key) for scores in both for key in keys)
+    if not verdicts and not blown_up:
         return MISSING
-    return "undecided" if set(verdicts) == {"undecided"} else f"{verdicts.count('equivalent')}/{len(verdicts)}"
+    if set(verdicts) == {"undecided"} and not blown_up:
+        return "undecided"
+    return f"{verdicts.count('equivalent')}/{len(keys)}"
 
 
 def _beats(cell: Cell) -> str:
@@ -182,10 +187,17 @@ def _beats(cell: Cell) -> str:
 
 
 def _energy(cell: Cell) -> Measured | None:
-    """The gross energy of an epoch, of the last training stage that has one."""
-    energy = energy_of(cell)
-    epochs = [energy.measured(each, "energy_j") for each in energy.uses if energy.per(each) == "epoch"]
-    return next((found for found in reversed(epochs) if found.values), None)
+    """The gross energy of an epoch of the last training stage, whose times stand beside it; None where it has none."""
+    activity = _epoch_of_last_stage(cell)
+    found = energy_of(cell).measured(activity, "energy_j") if activity else None
+    return found if found and found.values else None
+
+
+def _epoch_of_last_stage(cell: Cell) -> str | None:
+    """What energies call an epoch of the last training stage; None where none of it is recorded."""
+    epochs = epoch_times(cell)
+    timed = timed_activities(cell).items()
+    return next((activity for activity, (_, time) in timed if epochs and time == epochs[-1].name), None)
 
 
 def _parity(cells: Sequence[Cell]) -> str:
@@ -195,6 +207,30 @@ def _parity(cells: Sequence[Cell]) -> str:
     return command("parity", *(own if len(models) == 1 else ()), results=cells[0].results)
 
 
-def _why_no_energy(cell: Cell) -> Iterable[str]:
+def _without_energy(parts: Sequence[Part]) -> Iterable[str]:
+    """Why cells that trained have no energy of an epoch of the last stage, in a line; nothing where all have it."""
+    cells = [cell for part in parts for cell in part.group.cells if cell.launches]
+    if not has_energy(cells):
+        what = "energy of an epoch" if any(map(_has_any_energy, cells)) else "energy"
+        reasons = dict.fromkeys(reason for cell in cells for reason in _why_no_energy(cell))
+        return (f"{what}: none: {'; '.join(reasons) or 'not measured'}",)
+    lacking: dict[str, list[str]] = defaultdict(list)
+    for part in parts:
+        for cell in part.group.cells:
+            if any(found.values for found in epoch_times(cell)) and not _energy(cell):
+                lacking["; ".join(_why_no_energy(cell)) or "not measured"].append(part.group.label(cell))
+    told = [f"none of {', '.join(dict.fromkeys(labels))}: {why}" for why, labels in lacking.items()]
+    return (f"energy of an epoch: {'; '.join(told)}",) if told else ()
+
+
+def _has_any_energy(cell: Cell) -> bool:
     found = energy_of(cell)
-    return (*found.reasons_for_none, *(reason for activity in found.uses for reason in found.reasons(activity)))
+    return any(found.measured(activity, "energy_j").values for activity in found.uses)
+
+
+def _why_no_energy(cell: Cell) -> tuple[str, ...]:
+    """Reasons of the last training stage alone, by its name, where other work of the cell has an energy."""
+    found, activity = energy_of(cell), _epoch_of_last_stage(cell)
+    if activity and _has_any_energy(cell):
+        return tuple(f"{activity}: {reason}" for reason in found.reasons(activity))
+    return (*found.reasons_for_none, *(reason for each in found.uses for reason in found.reasons(each)))

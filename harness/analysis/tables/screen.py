@@ -24,7 +24,8 @@ NUMBERS = range(1, 1 + len(COSTS))
 def print_screen(title: str, parts: Sequence[Part], console: Console) -> None:
     """Print medians over launches, the ratio of an epoch with its verdict, and at how many scores cells agree.
 
-    Of several training stages the last is shown. Energy has a column where there is any, else its reason a line.
+    Of several training stages the last is shown. Energy has a column where there is any; where it lacks, its reason
+    stands in a line.
     """
     cells = [cell for part in parts for cell in part.group.cells]
     lines: list[tuple[str, ...] | str] = []

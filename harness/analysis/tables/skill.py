@@ -1,10 +1,12 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal
 
 from harness.analysis.cells import Cell, Group
+from harness.analysis.comparison.differences import region_differences
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.ratios import acc_difference, for_skill, further_launches_of, rmse_deviation
 from harness.analysis.content import (
@@ -41,11 +43,13 @@ from harness.analysis.tables.parts import (
     why_not,
 )
 from harness.analysis.tables.table import Data, Section, Table
+from harness.scenario.regions import Region
 from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
     INTERVALS,
-    "RMSE infinite or NaN: the forecast blew up in these launches; no median stands for them, and no deviation.",
+    "RMSE infinite or NaN: the forecast blew up in these launches; no median of any score stands for it, and no "
+    "deviation.",
     "Beats persistence: the model's RMSE is below that of persistence in all launches (yes), in none (no) or in some.",
     "Deviation: mean over launches of the same number (and so the same initial weights) of RMSE / RMSE of the baseline "
     "- 1, with Student's 90 % interval (n pairs); equivalent if it lies within +-5 % (two one-sided tests at 5 %), not "
@@ -145,7 +149,7 @@ def _rmse_section(
     notes = [*first_notes]
     notes += [_summary(group, found, reference) for found in scores for reference in REFERENCES]
     notes += _reference_problems(group, scores, keys)
-    return Section(f"RMSE: {title}", columns, tuple(rows), (*notes, *_definitions(scores)))
+    return Section(f"RMSE: {title}", columns, tuple(rows), (*notes, *_definitions(group, scores)))
 
 
 def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[ScoreKey]) -> Section:
@@ -161,7 +165,7 @@ def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[Scor
     ]
     columns: Row = ("variable", LEAD, *(label_of(group, cell) for cell in cells), "persistence")
     note = "The ACC of climatology is not defined: its anomaly is 0."
-    return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *_definitions(scores)))
+    return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *_definitions(group, scores)))
 
 
 def _further_section(group: Group, scores: CellScores, keys: Sequence[ScoreKey]) -> Section:
@@ -281,13 +285,22 @@ def _reference_problems(group: Group, scores: Sequence[CellScores], keys: Sequen
     for reference in REFERENCES:
         for found, shown in with_other_reference(scores, reference, keys).items():
             what = f"{reference.capitalize()} of {group.label(found.cell)}"
-            yield f"{what} differs from that shown, of {group.label(shown.cell)}: other data."
+            why = "other bounds of a region" if region_differences(found.cell, shown.cell) else "other data"
+            yield f"{what} differs from that shown, of {group.label(shown.cell)}: {why}."
 
 
-def _definitions(scores: Sequence[CellScores]) -> tuple[str, ...]:
-    lines = [line for found in scores for line in found.definitions]
-    lines += [str(region) for found in scores for region in found.cell.scenario.inference.bounded_regions]
-    return tuple(dict.fromkeys(lines))
+def _definitions(group: Group, scores: Sequence[CellScores]) -> tuple[str, ...]:
+    """The definitions of the scores and the bounds of regions, with the cells of those that share but a name."""
+    lines = dict.fromkeys(line for found in scores for line in found.definitions)
+    regions: dict[Region, list[str]] = defaultdict(list)
+    for found in scores:
+        for region in found.cell.scenario.inference.bounded_regions:
+            regions[region].append(group.label(found.cell))
+    names = Counter(region.name for region in regions)
+    for region, labels in regions.items():
+        whose = f" ({', '.join(labels)})" if names[region.name] > 1 else ""
+        lines[f"{region}{whose}"] = None
+    return tuple(lines)
 
 
 def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
