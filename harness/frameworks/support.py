@@ -26,7 +26,14 @@ def cannot_execute(
     The device has the framework's own name: cpu, cuda or npu of PyTorch, CPU or Ascend of MindSpore. What only some
     architectures can is asked for where one is named.
     """
-    rules: tuple[Callable[..., Iterator[str]], ...] = (_compilation, _precision, _recompute, _loading, _world)
+    rules: tuple[Callable[..., Iterator[str]], ...] = (
+        _compilation,
+        _precision,
+        _recompute,
+        _operators,
+        _loading,
+        _world,
+    )
     reasons = [reason for rule in rules for reason in rule(framework, device, execution)]
     if execution.recompute.unit == "ranges" and architecture and not getattr(package_of(architecture), "RANGES", False):
         reasons.append(f"recompute.unit: {architecture} does not work through ranges of grid points; use blocks")
@@ -62,6 +69,18 @@ def _precision(framework: FrameworkName, device: str, execution: Execution) -> I
 def _recompute(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
     if execution.recompute.unit == "offload" and (framework, device) not in (("pytorch", "cuda"), ("pytorch", "npu")):
         yield f"recompute.unit: offload is for PyTorch on cuda and npu, not for {framework} on {device}"
+    casts = execution.precision.autocast in ("bf16", "fp16")
+    if framework == "pytorch" and execution.is_graph and casts and execution.recompute.unit in ("blocks", "ranges"):
+        yield (
+            f"recompute.unit: {execution.recompute.unit}: a graph of torch.compile cannot compute anew what "
+            f"precision.autocast: {execution.precision.autocast} casts; take mode: eager, or "
+            f"native-{execution.precision.autocast}"
+        )
+
+
+def _operators(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:
+    if framework == "pytorch" and execution.operators.segment_sum == "gathered":
+        yield "operators.segment_sum: gathered is a way of MindSpore; PyTorch adds up by an operator of its own"
 
 
 def _loading(framework: FrameworkName, device: str, execution: Execution) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from harness.models.executing import runs_in_tiles
 from harness.models.memory import GIB, fitting, step_memory
 from harness.results.devices import Accelerator
 from harness.scenario.chips import ChipConfig, Figure
-from harness.scenario.execution import World
+from harness.scenario.execution import Execution, World
 from harness.scenario.labels import label
 from harness.scenario.matrix import Matrix
 from harness.scenario.scenario import Scenario
@@ -73,6 +74,7 @@ def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig, dev
                     of_rank(chip, scenario),
                     scenario.execution,
                     worlds,
+                    runs=partial(_runs, scenario),
                     tiled=_in_tiles(package, scenario),
                 )
             except UserError as error:
@@ -87,14 +89,15 @@ def fitted(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig, dev
 
 
 def _worlds(scenario: Scenario, devices: int) -> Sequence[World]:
-    """2, 4, 8 and so on devices for a cell that names one, where its framework divides something among them."""
+    """2, 4, 8 and so on devices for a cell that names one, with what can be divided among them."""
     if scenario.execution.world.devices > 1:
         return ()
     numbers = [2**power for power in range(1, devices.bit_length())]
-    worlds = [World(devices=number, parallel=kind) for number in numbers for kind in DIVIDING]
-    made = {world: scenario.execution.model_copy(update={"world": world}) for world in worlds}
-    place = scenario.framework, scenario.device
-    return [world for world in worlds if cannot_execute(*place, made[world]) is None]
+    return [World(devices=number, parallel=kind) for number in numbers for kind in DIVIDING]
+
+
+def _runs(scenario: Scenario, execution: Execution) -> bool:
+    return cannot_execute(scenario.framework, scenario.device, execution) is None
 
 
 def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig) -> tuple[str, ...]:

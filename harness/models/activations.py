@@ -85,5 +85,5 @@ def tokens_block(rows: int, width: int, hidden: int, modes: int) -> Block:
     of its layers and into the soft shrinkage. While GELU runs back, its slope and what it gives stand in for one of the
     two rows of the hidden layer, and the slope of the skip waits.
     """
-    inside = Kept(products=rows * (width + 2 * hidden), others=rows * (width + 4) + 3 * modes * width)
+    inside = Kept(products=rows * (width + hidden), others=rows * (hidden + width + 4) + 3 * modes * width)
     return Block(Kept(others=rows * width), inside, rows * (hidden + width))

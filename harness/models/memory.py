@@ -6,7 +6,7 @@ reserve of `fitting`. MindSpore's graphs on a CPU take about twice as much, and 
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import ModuleType
@@ -54,7 +54,8 @@ def step_memory(
 ) -> StepMemory | None:
     """The memory of the largest training step; None where the architecture does not say what it keeps.
 
-    Weights and moments stay in float32 in any precision; a lower one adds a copy of the weights. Of W devices each has
+    Weights and moments stay in float32 in any precision; a lower one adds a copy of the weights, in
+    each step of a rollout its own where nothing is computed anew. Of W devices each has
     the W-th part of the moments with a sharded optimiser, and of weights and gradients too where all is sharded. Then
     the gradients of micro-batches are whole until they are exchanged, once a step, and a network that works through
     ranges has all its weights gathered while it runs. Not counted is the one block that is gathered else. `tiled` says
@@ -80,7 +81,8 @@ def step_memory(
         gathers_all = execution.recompute.unit == "ranges"
         weights = part + parameter_bytes * gathers_all
         gradients = parameter_bytes if gathers_all or execution.accumulation > 1 else part
-    copies = parameter_bytes * LOW_BYTES // FLOAT32_BYTES if low else 0
+    casts = 1 if recomputes or execution.recompute.unit == "ranges" else steps
+    copies = casts * parameter_bytes * LOW_BYTES // FLOAT32_BYTES if low else 0
     return StepMemory(
         weights=weights + copies,
         gradients=gradients,
@@ -99,13 +101,14 @@ def fitting(
     execution: Execution,
     worlds: Sequence[World] = (),
     *,
+    runs: Callable[[Execution], bool] = lambda execution: True,
     tiled: bool = False,
 ) -> Execution:
     """The execution, with more micro-batches and recomputing than it asks for where it does not fit a chip without.
 
     Micro-batches come first, which compute nothing twice, then blocks, then ranges of grid points where an architecture
     has them. Where nothing fits the devices that it names, `worlds` are tried in their order, each with the same
-    batch_size a device. `tiled` is that of `step_memory`.
+    batch_size a device. Only what `runs` is chosen. `tiled` is that of `step_memory`.
 
     Raises UserError where the chip's file does not give its memory, the architecture does not say what it keeps, or
     nothing fits.
@@ -115,7 +118,8 @@ def fitting(
     limit = (1 - RESERVE) * chip.memory_gib.value * GIB
     least: int | None = None
     named = [execution, *(execution.model_copy(update={"world": world}) for world in worlds)]
-    for candidate in chain.from_iterable(_candidates(package, domain, training.batch_size, each) for each in named):
+    candidates = chain.from_iterable(_candidates(package, domain, training.batch_size, each) for each in named)
+    for candidate in filter(runs, candidates):
         needed = step_memory(package, network, domain, training, candidate, tiled=tiled)
         if needed is None:
             name = package.__name__.rpartition(".")[2]

@@ -9,6 +9,7 @@ from typing import Any
 
 from harness.data.config import ArchiveConfig, GeneratedConfig
 from harness.errors import UserError
+from harness.frameworks.support import cannot_execute
 from harness.launch.fitting import with_memory
 from harness.models.domain import Domain
 from harness.models.executing import runs_in_tiles
@@ -337,6 +338,10 @@ class Projector:
         device = entry.device if entry else None
         return runs_in_tiles(subject.package, subject.execution, subject.framework, device)
 
+    def _runs(self, subject: Subject, execution: Execution) -> bool:
+        entry = self.target.chip.frameworks.get(subject.framework)
+        return not entry or not entry.device or not cannot_execute(subject.framework, entry.device, execution)
+
     def _fits(self, subject: Subject, peak: Projected, *, tiled: bool) -> str:
         chip, preset, devices = with_memory(self.target.chip), subject.preset, subject.execution.world.devices
         if chip.memory_gib.value is None:
@@ -362,6 +367,7 @@ class Projector:
                 preset.training,
                 fitted_to,
                 subject.execution,
+                runs=lambda execution: self._runs(subject, execution),
                 tiled=tiled,
             )
         except UserError as error:

@@ -13,7 +13,7 @@ from harness.models import architecture
 from harness.models.memory import GIB, RANGES, step_memory
 from harness.scenario import catalogue
 from harness.scenario.chips import Figure
-from harness.scenario.execution import EAGER, Execution, Recompute, World
+from harness.scenario.execution import EAGER, GRAPH, Execution, Precision, Recompute, World
 from harness.scenario.scenario import Selection
 
 
@@ -64,6 +64,23 @@ def test_what_does_not_fit_is_warned_of_and_made_to_fit(found):
 def test_what_cannot_fit_is_refused_with_its_name(found):
     with pytest.raises(UserError, match=r"graphcast tiny pytorch: a training step takes at least .* GiB"):
         fitted(found.matrix, found.archives, chip_of(1e-4))
+
+
+def test_nothing_is_chosen_that_the_framework_cannot_run(found):
+    """In a graph of torch.compile nothing that is cast to bf16 is computed anew, which a graph in float32 is."""
+    (cell,) = found.matrix.cells
+
+    def fitted_to(precision, share):
+        execution = GRAPH.model_copy(update={"precision": precision})
+        matrix = replace(found.matrix, cells=(cell.model_copy(update={"execution": execution}),))
+        return fitted(matrix, found.archives, chip_of(share * needed_gib(found, matrix.cells[0]))).cells[0].execution
+
+    assert fitted_to(Precision(), 0.2).recompute.unit != "none"
+    with pytest.raises(UserError, match="graphcast tiny pytorch: a training step takes at least"):
+        fitted_to(Precision(autocast="bf16"), 0.2)
+    assert fitted_to(Precision(autocast="bf16"), 0.9) == Execution(
+        compilation=GRAPH.compilation, precision=Precision(autocast="bf16"), accumulation=2
+    )
 
 
 def test_devices_are_added_where_one_is_not_enough(found):

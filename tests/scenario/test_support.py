@@ -6,7 +6,18 @@ import sys
 import pytest
 
 from harness.frameworks.support import cannot_execute
-from harness.scenario.execution import EAGER, GRAPH, Clock, Compilation, Execution, Loading, Precision, Recompute, World
+from harness.scenario.execution import (
+    EAGER,
+    GRAPH,
+    Clock,
+    Compilation,
+    Execution,
+    Loading,
+    Operators,
+    Precision,
+    Recompute,
+    World,
+)
 
 DEVICES = (
     ("pytorch", "cpu"),
@@ -53,6 +64,25 @@ ALL = set(DEVICES)
         (Execution(recompute=Recompute(unit="offload")), {("pytorch", "cuda"), ("pytorch", "npu")}, "offload is for"),
         (Execution(recompute=Recompute(unit="blocks")), ALL, ""),
         (Execution(recompute=Recompute(unit="ranges", ranges=4)), ALL, ""),
+        (
+            Execution(
+                compilation=GRAPH.compilation,
+                precision=Precision(autocast="fp16"),
+                recompute=Recompute(unit="blocks"),
+            ),
+            ON_MINDSPORE,
+            "a graph of torch.compile cannot compute anew what precision.autocast: fp16 casts",
+        ),
+        (
+            Execution(
+                compilation=GRAPH.compilation,
+                precision=Precision(autocast="fp16"),
+                recompute=Recompute(unit="ranges", ranges=4),
+            ),
+            ON_MINDSPORE,
+            "a graph of torch.compile cannot compute anew what precision.autocast: fp16 casts",
+        ),
+        (Execution(operators=Operators(segment_sum="gathered")), ON_MINDSPORE, "gathered is a way of MindSpore"),
         (Execution(accumulation=4), ALL, ""),
         (Execution(loading=Loading(prefetch=4, workers=2)), ALL, ""),
         (Execution(loading=Loading(sink=True)), set(), "loading.sink: the device takes its batches in a graph alone"),

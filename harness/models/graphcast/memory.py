@@ -78,8 +78,8 @@ class _Counted:
 
     def mlp(self, rows: int, *, norm: bool = True) -> Kept:
         """Inside an MLP: of each layer but the first what swish is given and what it gives, and of the LayerNorm."""
-        products = 2 * self.layers * rows * self.width
-        return Kept(products=products, others=rows * (self.width + 2) if norm else 0)
+        given = self.layers * rows * self.width
+        return Kept(products=given, others=given + (rows * (self.width + 2) if norm else 0))
 
     def rows(self, count: int) -> Kept:
         """Rows that a product is given."""

@@ -1,8 +1,8 @@
 """Executions that save memory, in one framework: `drive_saving.py FRAMEWORK EXECUTION CASES ANSWERS`.
 
 A case is trained as in drive.py, and in PyTorch in float64 too, with the gradients of its last step. PyTorch tells in
-counted.npz, for every network of COUNTED, the bytes that autograd keeps and the most that training steps add to the
-resident memory, operator by operator as on a device, and of GraphCast in tiles too. The growth of the last of those
+counted.npz, for every network of COUNTED and LOW, the bytes that autograd keeps and the most that training steps add to
+the resident memory, operator by operator as on a device, and of GraphCast in tiles too. The growth of the last of those
 tells little: what was freed before may be used again.
 """
 
@@ -15,7 +15,7 @@ from unittest.mock import patch
 import numpy as np
 from domains import make_domain
 from drive import DEVICES, domain_of, train
-from saving_cases import COUNTED, SIZES, TILE_BYTES, TILES, fields
+from saving_cases import COUNTED, LOW, SIZES, TILE_BYTES, TILES, fields
 
 from harness.errors import UserError
 from harness.frameworks import open_framework
@@ -55,14 +55,14 @@ def refusal(execution):
     return ""
 
 
-def counted(name, recompute):
+def counted(name, execution):
     """What autograd keeps of a forward pass beside inputs and weights, and the growth of the peak in two steps."""
     import torch
 
     grid, channels, samples, network = SIZES[name]
     package, domain = architecture(name), make_domain(grid, channels)
     network = package.Network(**network)
-    framework = open_framework("pytorch", "cpu", Execution.model_validate({"recompute": recompute}))
+    framework = open_framework("pytorch", "cpu", Execution.model_validate(execution))
     framework.build(package, network, domain)
     framework.load(draw(package.parameters(network, domain), 0))
     x, targets = map(framework.put, fields(domain.inputs(package.input_spec(network)), channels, samples, grid))
@@ -94,7 +94,7 @@ def main(name, execution, cases, answers):
         with patch("harness.models.tiling.TILE_BYTES", TILE_BYTES):
             found = {"graphcast-tiles": counted(*TILES["graphcast-tiles"])}
         with patch("harness.models.tiling.pytorch.TILED", frozenset()):
-            found |= {key: counted(*value) for key, value in COUNTED.items()}
+            found |= {key: counted(*value) for key, value in {**COUNTED, **LOW}.items()}
         with patch("harness.models.tiling.TILE_BYTES", TILE_BYTES):
             found |= {key: counted(*value) for key, value in TILES.items() if key not in found}
         np.savez(Path(answers) / "counted.npz", **found)

@@ -57,12 +57,12 @@ SIZES = {
 """Grid, channels, samples and network of what is counted."""
 
 COUNTED = {
-    f"{name}-{unit}": (name, recompute)
+    f"{name}-{unit}": (name, {"recompute": recompute})
     for name in SIZES
     for unit, recompute in {"none": {}, "blocks": {"unit": "blocks"}, "ranges": {"unit": "ranges", "ranges": 6}}.items()
     if unit != "ranges" or name == "graphcast"
 }
-
+LOW = {f"{name}-{low}": (name, {"precision": {"autocast": low}}) for name in SIZES for low in ("bf16", "fp16")}
 
 TILES = {
     name.replace("graphcast", "graphcast-tiles").removesuffix("-none"): case

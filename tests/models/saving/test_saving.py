@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from children import answers_of, runs
 from domains import make_domain
-from saving_cases import CASES, CHANGED, COUNTED, SIZES, STEPS, TILE_BYTES, TILES, plain
+from saving_cases import CASES, CHANGED, COUNTED, LOW, SIZES, STEPS, TILE_BYTES, TILES, plain
 
 from harness.models import architecture
 from harness.models.memory import step_memory
@@ -75,16 +75,17 @@ def test_offloading_changes_nothing_and_is_refused_where_there_is_nowhere_to_mov
 
 
 def counted(name):
-    """What is counted for a training step of one of COUNTED or TILES, and what its activations keep."""
-    (model, recompute), tiled = (COUNTED | TILES)[name], {"tiled": True} if name in TILES else {}
+    """What is counted for a training step of one of COUNTED, LOW or TILES, and what it keeps beside float32 weights."""
+    (model, settings), tiled = (COUNTED | LOW | TILES)[name], {"tiled": True} if name in TILES else {}
     grid, channels, samples, network = SIZES[model]
     package, domain = architecture(model), make_domain(grid, channels)
-    network, execution = package.Network(**network), Execution.model_validate({"recompute": recompute})
+    network, execution = package.Network(**network), Execution.model_validate(settings)
     training = TrainingConfig(batch_size=samples, stages=(Stage(name="train", epochs=1, learning_rate=1e-3),))
     kept = package.activations(network, domain, samples, execution, **tiled)
     recomputes = execution.recompute.unit == "blocks"
     needed = step_memory(package, network, domain, training, execution, **tiled)
-    return needed, kept.kept(recomputes=recomputes).bytes(low=False)
+    low_weights = needed.weights - needed.gradients
+    return needed, kept.kept(recomputes=recomputes).bytes(low=name in LOW) + low_weights
 
 
 def growth_of(name):
@@ -101,6 +102,12 @@ def small_tiles(monkeypatch):
 @pytest.mark.parametrize("name", COUNTED)
 def test_what_autograd_keeps_is_what_was_counted(answers, name):
     assert answers["pytorch", "eager"]["counted"][name][0] == pytest.approx(counted(name)[1], rel=0.03)
+
+
+@pytest.mark.parametrize("name", LOW)
+def test_what_a_lower_precision_keeps_is_what_was_counted(answers, name):
+    """Operands of products and weights in 16 bits, what activation functions are given in 32."""
+    assert answers["pytorch", "eager"]["counted"][name][0] == pytest.approx(counted(name)[1], rel=0.04)
 
 
 @pytest.mark.parametrize("name", COUNTED)
