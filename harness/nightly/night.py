@@ -11,7 +11,7 @@ from harness import stopping
 from harness.errors import UserError, nearest
 from harness.files import write_atomically
 from harness.history.statuses import DID_NOT_RUN, MEANING
-from harness.launch.folder_lock import folder_lock
+from harness.launch.folder_lock import sole_lock
 from harness.launch.schedulers import Task, scheduler_of
 from harness.launch.submission.blocks import (
     Demand,
@@ -46,6 +46,7 @@ HISTORY_COMMAND = (sys.executable, "-m", "harness", "history")
 VERDICT = "gate.json"
 """What the gate writes when it has judged; without it, its exit status says that it could not."""
 
+BUSY = "another `crosscast nightly` is at work in this folder: wait for it"
 STATE, HISTORY = "gate-state.json", "history.html"
 CANCEL_S = 180.0
 
@@ -71,8 +72,7 @@ class Nights:
         }
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            lock = self._root / ".lock"
-            with folder_lock(lock, _refuse, patience_s=0):
+            with sole_lock(self._root / ".lock", BUSY):
                 folder = self._folder_of(commits, suite)
                 night = read_night(folder) or self._begin(folder, commits, suite, options)
                 return self._go_on(night, folder, wait=wait)
@@ -299,8 +299,3 @@ def called_back(folder: Path) -> int:
         print(f"night {night.name} is over: {night.step}", flush=True)
         return 0
     return run([sys.executable, "-m", "harness", *night.command], cwd=night.directory, ask_s=CANCEL_S).status
-
-
-def _refuse(line: str) -> None:
-    if "held for" in line:
-        raise UserError("another `crosscast nightly` is at work in this folder: wait for it")
