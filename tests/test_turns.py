@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -107,6 +108,24 @@ def test_a_turn_ends_with_its_process_however_it_ends(work):
     assert "waiting" in second.stdout.readline()
     first.kill()
     assert second.wait(60) == 0
+
+
+def test_devices_of_any_length_take_turns(monkeypatch, tmp_path):
+    monkeypatch.setenv("CROSSCAST_TURNS", str(tmp_path))
+    device, other = (turns._address(f"{'x' * 500} {number}") for number in range(2))
+    assert device != other
+    assert max(len(device), len(other)) <= 107
+    with turns.turn({f"{'x' * 500} 0"}, "long", pytest.fail), socket.socket(socket.AF_UNIX) as second:
+        assert not turns._taken(second, device, "long")
+        assert turns._taken(second, other, "other")
+
+
+def test_an_address_that_nobody_can_have_is_one_line():
+    with (
+        socket.socket(socket.AF_UNIX) as ours,
+        pytest.raises(UserError, match=r"on this device \(the NPU\): .*too long"),
+    ):
+        turns._taken(ours, b"\0" + 200 * b"x", "the NPU")
 
 
 def test_a_turn_within_a_turn_is_part_of_it(monkeypatch, tmp_path):
