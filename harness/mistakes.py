@@ -1,6 +1,12 @@
 """What pydantic finds wrong with a value, in words for whoever wrote it."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
 from pydantic_core import ErrorDetails
+
+Place = tuple[int | str, ...]
 
 
 def in_words(error: ErrorDetails) -> str:
@@ -18,3 +24,17 @@ def in_words(error: ErrorDetails) -> str:
             return "needs a list"
         case _:
             return error["msg"].removeprefix("Value error, ").replace("Input should be", "must be", 1)
+
+
+def truths_as_numbers(given: Any, read: Any, place: Place = ()) -> Iterator[Place]:
+    """The places where true or false was given, or YAML's yes or no, and pydantic has read the number 1 or 0."""
+    if isinstance(given, bool):
+        if isinstance(read, int | float) and not isinstance(read, bool):
+            yield place
+    elif isinstance(given, Mapping):
+        fields: Mapping[Any, Any] = dict(read) if isinstance(read, BaseModel | Mapping) else {}
+        for name, each in given.items():
+            yield from truths_as_numbers(each, fields.get(name), (*place, name))
+    elif isinstance(given, list | tuple) and isinstance(read, list | tuple):
+        for number, (each, found) in enumerate(zip(given, read, strict=False)):
+            yield from truths_as_numbers(each, found, (*place, number))

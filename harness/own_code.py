@@ -1,5 +1,6 @@
 """Code of a lab's own, by name: `module[:name]` from the current folder."""
 
+import hashlib
 import importlib
 import sys
 from collections.abc import Iterable
@@ -57,6 +58,15 @@ def source_of(name: str) -> Path | None:
             raise UserError(f"{name}: No module named {full!r}; give module[:name] from the current folder")
         places = spec.submodule_search_locations or ()
     return Path(spec.origin) if spec is not None and spec.has_location and spec.origin else None
+
+
+def source_digest(name: str) -> str | None:
+    """SHA-256 (hex) of the file of the module of `module[:name]`; None where it has none.
+
+    Raises UserError as `source_of` does.
+    """
+    source = source_of(name)
+    return None if source is None else hashlib.sha256(source.read_bytes()).hexdigest()
 
 
 def _spec(name: str, places: Iterable[str] | None) -> ModuleSpec | None:

@@ -1,14 +1,18 @@
 """Turns on a device between real processes: waiting, who is waited for, and that nobody can stand in the way."""
 
+import errno
+import fcntl
 import os
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
 
+from harness.errors import UserError
 from harness.launch import turns
-from harness.launch.folder_lock import folder_lock
+from harness.launch.folder_lock import folder_lock, sole_lock
 from tests.launch.processes import wait_until
 from tests.power.conftest import meters as meters
 
@@ -106,6 +110,24 @@ def test_a_turn_ends_with_its_process_however_it_ends(work):
     assert second.wait(60) == 0
 
 
+def test_devices_of_any_length_take_turns(monkeypatch, tmp_path):
+    monkeypatch.setenv("CROSSCAST_TURNS", str(tmp_path))
+    device, other = (turns._address(f"{'x' * 500} {number}") for number in range(2))
+    assert device != other
+    assert max(len(device), len(other)) <= 107
+    with turns.turn({f"{'x' * 500} 0"}, "long", pytest.fail), socket.socket(socket.AF_UNIX) as second:
+        assert not turns._taken(second, device, "long")
+        assert turns._taken(second, other, "other")
+
+
+def test_an_address_that_nobody_can_have_is_one_line():
+    with (
+        socket.socket(socket.AF_UNIX) as ours,
+        pytest.raises(UserError, match=r"on this device \(the NPU\): .*too long"),
+    ):
+        turns._taken(ours, b"\0" + 200 * b"x", "the NPU")
+
+
 def test_a_turn_within_a_turn_is_part_of_it(monkeypatch, tmp_path):
     monkeypatch.setenv("CROSSCAST_TURNS", str(tmp_path))
     with turns.turn({"cpu", "Ascend"}, "one", pytest.fail):
@@ -141,15 +163,18 @@ def test_all_that_loads_a_device_waits_for_a_bench(monkeypatch, tmp_path, meters
         assert process.wait(60) == 128 + 15
 
 
-@pytest.mark.parametrize("number", ["ENOLCK", "ENOSYS", "EOPNOTSUPP"])
-def test_a_file_system_without_locks_is_told_and_a_file_stands_in(tmp_path, monkeypatch, number):
-    import errno
-    import fcntl
+def without_locks(monkeypatch, number: int) -> None:
+    """As on Lustre mounted without them."""
 
     def refuse(descriptor, operation):
-        raise OSError(getattr(errno, number), "no locks")
+        raise OSError(number, "no locks")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_told_and_a_file_stands_in(tmp_path, monkeypatch, number):
+    without_locks(monkeypatch, number)
     said = []
     with folder_lock(tmp_path / ".lock", said.append):
         begun_s = time.monotonic()
@@ -167,3 +192,19 @@ def test_a_lock_that_a_stopped_process_holds_is_not_waited_for_without_end(tmp_p
     assert said == [
         f"{tmp_path / '.lock'}: held for 0.2 s by a process that is stopped; going on without it",
     ]
+
+
+@pytest.mark.parametrize("locks", [True, False])
+def test_long_work_in_a_folder_is_done_by_one_alone(tmp_path, monkeypatch, locks):
+    """Whoever finds the file of one that was killed is told its name, and nobody takes it away."""
+    path, begun = tmp_path / ".lock", []
+    if not locks:
+        without_locks(monkeypatch, errno.EOPNOTSUPP)
+    for _ in range(2):
+        with sole_lock(path, "another is at work"):
+            for _ in range(2):
+                with pytest.raises(UserError) as refused, sole_lock(path, "another is at work"):
+                    begun.append("a second")
+    assert begun == []
+    remove = "" if locks else f"; if none is, remove {path}.made, which says who made it"
+    assert str(refused.value) == f"another is at work{remove}"

@@ -62,6 +62,8 @@ def convert(
     if data is not None and model is None:
         raise UserError("--data goes with --model and --preset")
     kind, of_target = _target(target, layout)
+    if target.exists() and not target.is_file():
+        raise UserError(f"{target}: is a folder or a device and no file; give another name")
     if not dry_run and target.exists() and not force:
         raise UserError(f"{target}: exists; give --force to replace it, or another name")
 
@@ -103,9 +105,10 @@ def convert(
 
 
 def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Conversion":
-    """Write beside the target and give it its name at the end, so that there is no half of it."""
+    """Write beside the target and give it its name at the end, so that there is no half of it; a link stays one."""
     from harness.porting.convert.running import run_conversion
 
+    target = Path(os.path.realpath(target))
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:

@@ -87,7 +87,8 @@ def prepare(
     """Write the store at `target`, or what is missing of it, and measure how both are read.
 
     `progress` is told the fraction of steps that are there. Raises UserError where `target` is anything but this very
-    store, finished or not, and undamaged; where it cannot be written; and whatever opening the archive raises.
+    store, finished or not, and undamaged; where it cannot be written; where the archive changes meanwhile; and whatever
+    opening the archive raises.
     """
     target = Path(os.path.realpath(target))
     require_zarr(target)
@@ -104,6 +105,11 @@ def prepare(
     if known is None:
         _begin(target, source, said, _scales(source, config, packing))
     written = _write_steps(target, source, packing, progress)
+    if written and open_source(config, path=data).fingerprint != source.fingerprint:
+        raise UserError(
+            f"{data}: was changed while it was prepared, so that {target} holds some of the old values and some of the "
+            "new: remove it and prepare the archive again"
+        )
     finished = _finish(target)
     prepared = PreparedSource(config, target, finished)
     rates, unmeasured = None, ""

@@ -1,12 +1,11 @@
 """The network of a lab's own that a bench runs in the place of the harness's in one framework."""
 
-import hashlib
 from collections.abc import Collection, Sequence
 from typing import get_args
 
 from harness.errors import UserError
 from harness.launch.plan import LaunchPlan
-from harness.own_code import source_of
+from harness.own_code import source_digest
 from harness.processes import ask_child
 from harness.scenario.scenario import OwnPort, Selection
 from harness.scenario.schema import FrameworkName
@@ -28,7 +27,7 @@ def ports_of(
     """
     if selection.port is None:
         return {}
-    source = source_of(selection.port)
+    source = source_digest(selection.port)
     if source is None:
         raise UserError(f"--port {selection.port}: the module has no file of its own to tell its versions apart")
     if len(models) > 1:
@@ -39,8 +38,7 @@ def ports_of(
     framework = next((each for each in get_args(FrameworkName) if each == selection.framework), DEFAULT)
     if framework not in frameworks:
         raise UserError(f"--port {selection.port}: the suite has no {framework}; give --framework {min(frameworks)}")
-    digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    return {framework: OwnPort(name=selection.port, source=digest)}
+    return {framework: OwnPort(name=selection.port, source=source)}
 
 
 def problems_of_ports(plans: Sequence[LaunchPlan]) -> list[str]:

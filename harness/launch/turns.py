@@ -6,6 +6,8 @@ Elsewhere it is a lock in the user's cache folder, and only benches of one user 
 """
 
 import contextlib
+import errno
+import hashlib
 import os
 import pwd
 import select
@@ -18,12 +20,16 @@ from collections.abc import Callable, Collection, Iterator
 from filelock import FileLock, Timeout
 
 from harness.cache import cache_folder
+from harness.errors import UserError
 
 NAMESPACE = "CROSSCAST_TURNS"
 """Variable that keeps turns apart from those of all who do not set it to the same: for tests of benches beside work."""
 
 POLL_S = 0.2
 WAITING = 64
+LONGEST_NAME = 80
+"""Bytes; an address has 107, of which its beginning takes 18."""
+
 Say = Callable[[str], None]
 
 _held: set[str] = set()
@@ -33,7 +39,8 @@ _held: set[str] = set()
 def turn(devices: Collection[str], name: str, say: Say) -> Iterator[None]:
     """Have these devices, by the names that frameworks call them, to oneself; wait for whoever has one of them.
 
-    `name` is what the user calls the device. A turn within a turn of this process is part of it.
+    `name` is what the user calls the device. A turn within a turn of this process is part of it. Raises UserError where
+    the system has no turns.
     """
     with contextlib.ExitStack() as held:
         for device in sorted({device.lower() for device in devices} - _held):
@@ -45,10 +52,10 @@ def turn(devices: Collection[str], name: str, say: Say) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _socket(device: str, name: str, say: Say) -> Iterator[None]:
-    address = b"\0" + os.fsencode(f"crosscast-device-{os.environ.get(NAMESPACE, '')}-{device}")
+    address = _address(device)
     told = False
     with socket.socket(socket.AF_UNIX) as ours:
-        while not _taken(ours, address):
+        while not _taken(ours, address, name):
             with socket.socket(socket.AF_UNIX) as theirs:
                 theirs.settimeout(POLL_S)
                 with contextlib.suppress(OSError):
@@ -67,11 +74,22 @@ def _socket(device: str, name: str, say: Say) -> Iterator[None]:
         time.sleep(2 * POLL_S)
 
 
-def _taken(ours: socket.socket, address: bytes) -> bool:
+def _address(device: str) -> bytes:
+    """A name that is too long for an address of the kernel's stands there as its digest."""
+    name = os.fsencode(f"{os.environ.get(NAMESPACE, '')}-{device}")
+    if len(name) > LONGEST_NAME:
+        name = hashlib.sha256(name).hexdigest().encode()
+    return b"\0crosscast-device-" + name
+
+
+def _taken(ours: socket.socket, address: bytes, name: str) -> bool:
+    """Whether nobody else has it; raises UserError where this machine lets nobody have it."""
     try:
         ours.bind(address)
-    except OSError:
-        return False
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            return False
+        raise UserError(f"no turn can be had on this device ({name}): {error.strerror or error}") from None
     ours.listen(WAITING)
     return True
 

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from harness.errors import UserError
-from harness.own_code import named
+from harness.own_code import named, source_digest
 
 
 def load_port(name: str | None) -> Any:
@@ -25,6 +25,12 @@ def load_port(name: str | None) -> Any:
     if missing := [each for each in ("build", "loss") if not callable(getattr(port, each, None))]:
         raise UserError(f"port {name!r}: has no {' and no '.join(missing)}; see harness/models/__init__.py")
     return port
+
+
+def refuse_changed(name: str, source: str) -> None:
+    """Raise UserError where the file of a port is not, any more, that of SHA-256 `source` (hex)."""
+    if source_digest(name) != source:
+        raise UserError(f"port {name!r}: its file was changed since the bench read it; run it again")
 
 
 def main() -> None:

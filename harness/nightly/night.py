@@ -11,7 +11,7 @@ from harness import stopping
 from harness.errors import UserError, nearest
 from harness.files import write_atomically
 from harness.history.statuses import DID_NOT_RUN, MEANING
-from harness.launch.folder_lock import folder_lock
+from harness.launch.folder_lock import sole_lock
 from harness.launch.schedulers import Task, scheduler_of
 from harness.launch.submission.blocks import (
     Demand,
@@ -46,6 +46,7 @@ HISTORY_COMMAND = (sys.executable, "-m", "harness", "history")
 VERDICT = "gate.json"
 """What the gate writes when it has judged; without it, its exit status says that it could not."""
 
+BUSY = "another `crosscast nightly` is at work in this folder: wait for it"
 STATE, HISTORY = "gate-state.json", "history.html"
 CANCEL_S = 180.0
 
@@ -60,8 +61,9 @@ class Nights:
         self._repository, self._say = repository.absolute(), say
 
     def run(self, baseline: str, candidate: str, suite: str, options: tuple[str, ...], *, wait: bool) -> int:
-        """Measure and judge two commits, or go on where a night of the same two was cut off; the gate's exit status.
+        """Measure and judge two commits, or go on where a night of the same was cut off; the gate's exit status.
 
+        `options` are words for each bench; with others than those of the unfinished night a new one begins.
         Without `wait` the block is only handed in; a later call goes on. Raises UserError for what does not exist,
         while another process is at it, and where the scheduler refuses the block.
         """
@@ -71,24 +73,23 @@ class Nights:
         }
         try:
             self._root.mkdir(parents=True, exist_ok=True)
-            lock = self._root / ".lock"
-            with folder_lock(lock, _refuse, patience_s=0):
-                folder = self._folder_of(commits, suite)
+            with sole_lock(self._root / ".lock", BUSY):
+                folder = self._folder_of(commits, suite, options)
                 night = read_night(folder) or self._begin(folder, commits, suite, options)
                 return self._go_on(night, folder, wait=wait)
         except OSError as error:
             raise UserError(f"{self._root}: cannot be written: {error.strerror}; choose another --folder") from None
 
-    def _folder_of(self, commits: dict[str, str], suite: str) -> Path:
-        """The folder of the unfinished night of these commits, or of a new one; others that are unfinished end here."""
+    def _folder_of(self, commits: dict[str, str], suite: str, options: tuple[str, ...]) -> Path:
+        """The folder of the unfinished night of the same, or of a new one; others that are unfinished end here."""
         unfinished = [
             (folder, night)
             for folder in nights_in(self._root)
             if (night := read_night(folder)) is not None and not night.is_over
         ]
         for folder, night in unfinished:
-            same = (night.baseline, night.candidate, night.suite) == (*commits.values(), suite)
-            if same and folder == unfinished[-1][0]:
+            of_night = (night.baseline, night.candidate, night.suite, _options(folder))
+            if of_night == (*commits.values(), suite, options) and folder == unfinished[-1][0]:
                 self._say(f"night {night.name} goes on")
                 return folder
             self._cancel(night)
@@ -287,6 +288,14 @@ class Nights:
         return changed
 
 
+def _options(folder: Path) -> tuple[str, ...] | None:
+    """Those of a night; None where they cannot be read, so that it cannot go on."""
+    try:
+        return Rounds.read(folder / JOB).options
+    except UserError:
+        return None
+
+
 def called_back(folder: Path) -> int:
     """The job that goes on with the night whose block's folder this is.
 
@@ -299,8 +308,3 @@ def called_back(folder: Path) -> int:
         print(f"night {night.name} is over: {night.step}", flush=True)
         return 0
     return run([sys.executable, "-m", "harness", *night.command], cwd=night.directory, ask_s=CANCEL_S).status
-
-
-def _refuse(line: str) -> None:
-    if "held for" in line:
-        raise UserError("another `crosscast nightly` is at work in this folder: wait for it")

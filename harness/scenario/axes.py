@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UserError, nearest
-from harness.mistakes import in_words
+from harness.mistakes import in_words, truths_as_numbers
 from harness.scenario.changes import ExecutionChange, execution_of, laid_over
 from harness.scenario.execution import Execution
 
@@ -46,7 +46,7 @@ def setting(axis: str, value: Any) -> dict[str, Any]:
     for name in reversed(axis.split(".")):
         content = {name: content}
     try:
-        return ExecutionChange.model_validate(content).content()
+        change = ExecutionChange.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         if first["type"] == "literal_error":
@@ -54,6 +54,9 @@ def setting(axis: str, value: Any) -> dict[str, Any]:
             raise ValueError(f"{axis}: {first['input']!r} is not one of them; {hint}") from None
         where = ".".join(map(str, first["loc"]))
         raise ValueError(f"{where}: {in_words(first)}, not {first['input']!r}") from None
+    for place in truths_as_numbers(content, change):
+        raise ValueError(f"{'.'.join(map(str, place))}: must be a number, not true or false")
+    return change.content()
 
 
 def one_at_a_time(base: Mapping[str, Any], axes: Mapping[str, Sequence[Any]]) -> list[Placed]:

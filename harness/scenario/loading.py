@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_core.core_schema import DatetimeSchema
 
 from harness.errors import UserError, nearest
-from harness.mistakes import in_words
+from harness.mistakes import in_words, truths_as_numbers
 from harness.scenario.bounded_yaml import build, root_node, short
 
 T = TypeVar("T")
@@ -40,6 +40,9 @@ def load(path: Path, kind: type[T] | Any) -> T:
     for location in _not_finite(found, ()):
         line, field = _find(root, location)
         raise UserError(f"{path}:{line}: {field}: must be a finite number")
+    for location in truths_as_numbers(value, found):
+        line, field = _find(root, location)
+        raise UserError(f"{path}:{line}: {field}: must be a number, not true or false")
     return found
 
 

@@ -96,9 +96,14 @@ def changed(group: str, value: ConfigT, settings: Sequence[Setting], owner: str)
             raise UserError(f"{each}={said(each.value)}: must be a number, as {said(stands)}")
         _put(content, each.location, each.value)
     try:
-        return type(value).model_validate(content)
+        found = type(value).model_validate(content)
     except ValidationError as error:
         raise UserError(_refusal(own, error)) from None
+    read = found.model_dump(mode="json")
+    for each in own:
+        if list(mistakes.truths_as_numbers(each.value, value_at(read, each))):
+            raise UserError(f"{each}={said(each.value)}: must be a number")
+    return found
 
 
 def _holds_truth(value: Any) -> bool:

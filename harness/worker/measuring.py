@@ -27,7 +27,7 @@ from harness.machine.versions import unmet
 from harness.models.executing import check_execution, operators_of
 from harness.models.operators.choices import all_serving
 from harness.models.parameters import fingerprint
-from harness.models.ports import load_port
+from harness.models.ports import load_port, refuse_changed
 from harness.models.sources import sources_digest
 from harness.results.ranks import measurements_name
 from harness.results.record import Definitions, Fingerprints, Memory, Startup, Status, WorkerMeasurements
@@ -200,7 +200,10 @@ def make_ready(plan: LaunchPlan, reporter: Reporter, begun_s: float, own_file: R
         architecture=subject.architecture_fingerprint,
     )
     require_same_work(framework.ranks, fingerprints, subject, plan)
-    port = scenario.port.name if scenario.port else None
+    port = None
+    if scenario.port is not None:
+        port = scenario.port.name
+        refuse_changed(port, scenario.port.source)
     framework.build(subject.package, subject.network, subject.domain, load_port(port))
     framework.load(weights)
     framework.synchronise()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -89,7 +90,7 @@ class Subject:
 def prepare(scenario: Scenario) -> Subject:
     """Open the data of a scenario, compute what normalises them, and check its network.
 
-    Raises UserError where the data cannot be used.
+    Raises UserError where the data cannot be used, or are not those that the scenario is of.
     """
     from harness.data.config import ArchiveConfig
     from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
@@ -99,6 +100,11 @@ def prepare(scenario: Scenario) -> Subject:
 
     path = None if scenario.data_root is None else location(scenario.data_root)
     source = open_source(scenario.data, path=path, grid=scenario.grid)
+    if scenario.data_digest not in (None, source.fingerprint):
+        raise UserError(
+            f"{path}: the data are not those that were read when this began: they were changed since, or the xarray of "
+            f"{sys.executable} reads them otherwise; run it again"
+        )
     package = architecture(scenario.architecture)
     network = package.Network.model_validate(scenario.network)
     kept = KeptPasses(source.fingerprint) if isinstance(scenario.data, ArchiveConfig) else KEEP_NOTHING

@@ -286,6 +286,19 @@ preparing.prepare(CONFIG, Path({str(data)!r}), Path({str(store)!r}), preparing.P
             prepare(config, data, store, packing)
         assert {path: path.read_bytes() for path in [store, *store.rglob("*")] if path.is_file()} == before
 
+    def test_an_archive_that_changes_meanwhile_makes_no_finished_store(self, tmp_path):
+        folder = write(tmp_path / "data", "zarr 2")
+
+        def change(fraction: float) -> None:
+            zarr.open_group(str(folder / "all.zarr"), mode="r+")["t"][19] = 250.0
+
+        with pytest.raises(UserError, match=r"data: was changed while it was prepared, so that .*store holds"):
+            prepare(CONFIG, folder, tmp_path / "store", Packing(), change)
+        with pytest.raises(UserError, match="was not finished"):
+            open_source(CONFIG, path=tmp_path / "store")
+        with pytest.raises(UserError, match="another archive, or one that was changed since"):
+            prepare(CONFIG, folder, tmp_path / "store", Packing())
+
     def test_nothing_is_left_where_writing_fails(self, tmp_path, data, monkeypatch):
         monkeypatch.setattr(preparing, "_large_array", full)
         with pytest.raises(UserError, match="store: cannot be written: No space left on device"):

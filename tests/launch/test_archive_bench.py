@@ -6,9 +6,11 @@ import time
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from harness.cache import cache_folder
 from harness.data.layout import Piece
+from harness.errors import UserError
 from harness.launch.survey import matrix_of
 from harness.scenario.scenario import Selection
 from harness.worker.subject import prepare
@@ -87,6 +89,15 @@ def test_a_launch_after_the_first_reads_one_step(write_suite, store, steps_read)
     assert sum(steps_read) == variables
     assert second.data_fingerprint == first.data_fingerprint == cell.data_digest
     np.testing.assert_array_equal(second.windows.normalisation.std, first.windows.normalisation.std)
+
+
+def test_a_launch_on_data_that_were_changed_since_the_bench_read_them_is_refused(write_suite, store):
+    """The cell is named after the data that were there before."""
+    (cell,) = matrix_of(Selection(suite=str(write_suite()), data=store)).cells
+    fields = zarr.open_group(str(store), mode="r+")["2m_temperature"]
+    fields[STEPS - 1, 0, 0] += 1.0
+    with pytest.raises(UserError, match="they were changed since"):
+        prepare(cell)
 
 
 def test_bench_from_the_command_line(write_suite, store, crosscast, tmp_path):

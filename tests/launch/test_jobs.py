@@ -46,6 +46,11 @@ def block(tmp_path, monkeypatch):
             **changes,
         }
         (folder / "block.json").write_text(Block(**fields).model_dump_json())
+        suite = {
+            "models": [{"model": "fourcastnet", "preset": "tiny"}],
+            "frameworks": [{"framework": "pytorch"}],
+        }
+        (folder / "micro.yaml").write_text(yaml.safe_dump(suite))
         monkeypatch.setattr(job, "bench", lambda selection, here, console, between: bench())
         return folder
 
@@ -59,7 +64,9 @@ def claim_of(tmp_path) -> ClaimFile:
 def test_a_job_of_this_host_asks_no_scheduler_for_its_devices(block):
     folder = block(devices=2, visible_devices="ASCEND_RT_VISIBLE_DEVICES")
     job.run_block(folder)
-    assert BlockState.read(folder).reason is None
+    state = BlockState.read(folder)
+    assert state.reason is None
+    assert set(state.read_files) == {"scenarios/models/fourcastnet.yaml", "scenarios/data/rossby.yaml"}
     assert "ASCEND_RT_VISIBLE_DEVICES" not in os.environ
 
 

@@ -1,10 +1,16 @@
 """`bench --port`: a module of a lab's own trains and forecasts in the place of the harness's network."""
 
+import sys
+
 import pytest
 
 from harness.analysis.cells import load_results
 from harness.architectures import architecture
+from harness.errors import UserError
+from harness.launch.own_port import ports_of
+from harness.models.ports import refuse_changed
 from harness.models.sources import sources_digest
+from harness.scenario.scenario import Selection
 
 PORT = """
 from harness.models.fourcastnet.pytorch import blocks, build as build_harness, loss
@@ -45,3 +51,15 @@ def test_a_port_that_cannot_be_loaded_is_refused_before_a_launch(crosscast, writ
     assert reason in done.stderr
     assert "nothing was launched" in done.stderr
     assert not (tmp_path / "results").exists()
+
+
+def test_a_port_that_was_changed_since_the_bench_read_it_is_refused(tmp_path, monkeypatch):
+    """The cell is named after the file that was there before."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "lab_at_work.py").write_text(PORT)
+    port = ports_of(Selection(port="lab_at_work", framework="pytorch"), ["fourcastnet"], ["pytorch"])["pytorch"]
+    refuse_changed(port.name, port.source)
+    (tmp_path / "lab_at_work.py").write_text(PORT.replace("the lab", "the lab, mended"))
+    with pytest.raises(UserError, match="its file was changed since"):
+        refuse_changed(port.name, port.source)

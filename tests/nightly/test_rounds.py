@@ -221,6 +221,13 @@ def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_p
     assert lab.scheduler.cancelled == ["after 1", "1"]
 
 
+def test_a_night_of_other_data_does_not_go_on_with_the_unfinished_one(lab, tmp_path):
+    for data in ("/old", "/old", "/new"):
+        lab().run("one", "two", "own", ("--data", data), wait=False)
+    steps = {Rounds.read(path).options[1]: read_night(path.parent).step for path in tmp_path.glob("nights/*/job")}
+    assert steps == {"/old": "given up", "/new": "submitted"}
+
+
 def test_the_job_that_would_go_on_with_a_night_that_was_given_up_leaves_the_newer_one_alone(lab, tmp_path, capsys):
     lab().run("one", "two", "own", (), wait=False)
     lab().run("one", "three", "own", (), wait=False)

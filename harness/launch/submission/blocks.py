@@ -17,6 +17,7 @@ from harness.errors import UserError, nearest
 from harness.files import write_atomically
 from harness.frozen import Frozen
 from harness.launch.schedulers.slurm import gres_of
+from harness.launch.submission.read_files import state_of_files
 from harness.launch.survey import like_of_suite
 from harness.scenario import catalogue
 from harness.scenario.bounded_yaml import build, root_node
@@ -87,10 +88,11 @@ class Block(Frozen):
 
 @dataclass(frozen=True)
 class NewBlock:
-    """A block and the content of the files beside it, before anything is written."""
+    """A block and the content of the files beside it, before anything is written, and what `state_of_files` says."""
 
     block: Block
     files: Mapping[str, str]
+    read_files: Mapping[str, str]
 
     def write(self, folder: Path) -> None:
         """Make the block's folder."""
@@ -146,7 +148,8 @@ def blocks_of(selection: Selection, site: SiteConfig, results: Path) -> list[New
             scheduler=site.scheduler,
             **options,
         )
-        found.append(NewBlock(block, {block.suite: yaml_of(part), block.chip: yaml_of(chip_file)}))
+        read = state_of_files(SuiteConfig.model_validate(part), block.selection(Path()))
+        found.append(NewBlock(block, {block.suite: yaml_of(part), block.chip: yaml_of(chip_file)}, read))
     return found
 
 

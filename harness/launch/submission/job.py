@@ -25,10 +25,12 @@ from harness.launch.submission.blocks import Block
 from harness.launch.submission.carrying import Carrier, node_folder
 from harness.launch.submission.claim import ClaimFile, LostClaim
 from harness.launch.submission.devices import select_devices
+from harness.launch.submission.read_files import state_of_files
 from harness.launch.submission.state import BlockState
 from harness.processes import started, this_machine
 from harness.results.record import FILE_NAME as RECORD
 from harness.results.record import Record
+from harness.scenario import catalogue
 from harness.scenario.matrix import Matrix
 
 CLAIMS = "claims"
@@ -86,6 +88,7 @@ def _bench(block: Block, folder: Path, job: str, console: Console, report: "_Rep
     results = Path(block.results)
     select_devices(block.scheduler, block.visible_devices, block.devices, os.environ)
     selection = block.selection(folder)
+    report.reads(state_of_files(catalogue.suite(selection.suite), selection))
     suite = Path(block.suite).stem
     with _place(block, folder, job, suite) as (here, carrier):
         if carrier is not None:
@@ -168,6 +171,9 @@ class _Report:
     def lacks_launches(self) -> bool:
         """Whether some launch of the block is not completed."""
         return self._state.planned is None or len(self._state.records) < self._state.planned
+
+    def reads(self, files: dict[str, str]) -> None:
+        self._change(read_files=files)
 
     def begin(self, planned: int, made: Sequence[Path]) -> None:
         self._change(planned=planned, records=tuple("/".join(path.parts[-4:]) for path in made))

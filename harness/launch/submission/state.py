@@ -29,6 +29,9 @@ class BlockState(Frozen):
     planned: int | None = Field(default=None, description="launches of the block; None before its cells are known")
     records: tuple[str, ...] = Field(default=(), description="of the completed launches, from the folder of results")
     reason: str | None = None
+    read_files: dict[str, str] = Field(
+        default_factory=dict, description="state of the files that it read where they lie, before it read them"
+    )
 
     def write(self, folder: Path) -> None:
         """Write it into the block's folder. Raises UserError where that cannot be written."""

@@ -52,7 +52,7 @@ def _hand_in(
     states = job_states(of_interest)
     left_out, missing = [], []
     for new in wanted:
-        reason = _why_not(ledger.of_key(known, new.block.key), states, results)
+        reason = why_not(new, ledger.of_key(known, new.block.key), states, results)
         if reason is None:
             missing.append(new)
         else:
@@ -95,18 +95,27 @@ def _hand_in(
     return done
 
 
-def _why_not(earlier: Sequence[Entry], states: Mapping[str, JobState], results: Path) -> str | None:
+def why_not(new: NewBlock, earlier: Sequence[Entry], states: Mapping[str, JobState], results: Path) -> str | None:
     """Why a block is not handed in, of which these are the earlier ones, newest first; None where it is."""
     for entry in earlier:
         job, state = states[entry.block.job], entry.state
         by = f"job {entry.block.job} of {entry.submission.user}"
-        if job.is_active and not (state is not None and state.stage == "done"):
+        changed = [] if state is None else _changed(new.read_files, state.read_files)
+        done = state is not None and state.stage == "done"
+        if job.is_active and not done:
+            if changed and job.phase == "running":
+                return f"{by} runs with {changed[0]} as it was before its last change; submit again when it has ended"
             return f"{by} {'runs' if job.phase == 'running' else 'waits'} for the same launches"
         if job.phase == "unknown" and entry.submission.scheduler == "local" and _seems_alive(entry, state):
             return f"{by} makes the same launches on host {entry.submission.host}"
-        if state is not None and state.stage == "done" and all((results / name).exists() for name in state.records):
+        if state is not None and done and not changed and all((results / name).exists() for name in state.records):
             return f"all its launches are done, by {by}"
     return None
+
+
+def _changed(now: Mapping[str, str], before: Mapping[str, str]) -> list[str]:
+    """The files that are not what they were, of those that both have seen."""
+    return [name for name, state in now.items() if before.get(name, state) != state]
 
 
 def _seems_alive(entry: Entry, state: BlockState | None) -> bool:

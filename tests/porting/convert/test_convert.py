@@ -152,6 +152,15 @@ def test_numbers_of_every_width_pass_through_mindspore_bit_for_bit(neutral, conv
     assert_same_bits(load_file(tmp_path / "back.safetensors"), load_file(neutral))
 
 
+def test_what_a_link_points_to_is_replaced_and_the_link_stays(neutral, convert, tmp_path):
+    (real := tmp_path / "elsewhere/real.safetensors").parent.mkdir()
+    real.touch()
+    (link := tmp_path / "link.safetensors").symlink_to(real)
+    ok(convert(neutral, link, "--force"))
+    assert link.is_symlink()
+    assert_same_bits(load_file(real), load_file(neutral))
+
+
 def test_a_dry_run_writes_nothing(neutral, convert_apart, tmp_path):
     done = ok(convert_apart(neutral, tmp_path / "there.ckpt", "--dry-run"))
     assert "dense.weight" in done.stdout
@@ -164,6 +173,7 @@ def test_a_dry_run_writes_nothing(neutral, convert_apart, tmp_path):
         (("nowhere.pt", "out.ckpt"), "nowhere.pt: no such file"),
         (("small.safetensors", "out.onnx"), "no form has the ending '.onnx'"),
         (("small.safetensors", "small.safetensors"), "exists; give --force"),
+        (("small.safetensors", "folder.safetensors", "--force"), "folder.safetensors: is a folder or a device and no"),
         (("cut.safetensors", "out.ckpt"), "not a whole safetensors file"),
         (("cut.ckpt", "out.safetensors"), "not a whole MindSpore checkpoint"),
         (("code.pt", "out.safetensors"), "code.pt"),
@@ -177,6 +187,7 @@ def test_mistakes_are_one_line_and_leave_nothing(neutral, convert, tmp_path, arg
     ok(convert(neutral, tmp_path / "whole.ckpt"))
     (tmp_path / "cut.ckpt").write_bytes((tmp_path / "whole.ckpt").read_bytes()[:-30])
     (tmp_path / "code.pt").write_bytes(b"\x80\x04cos\nsystem\n(S'true'\ntR.")
+    (tmp_path / "folder.safetensors").mkdir()
     before = sorted(tmp_path.iterdir())
     given = [tmp_path / each if "." in each and "/" not in each else each for each in arguments]
     done = convert(*given)
