@@ -19,10 +19,6 @@ _SAME = {
     **dict.fromkeys(("mb", "mbar", "mbars", "millibar", "millibars", "hpa", "hectopascal", "hectopascals"), "hPa"),
     **dict.fromkeys(("pascal", "pascals"), "Pa"),
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), "m"),
-    **dict.fromkeys(("k", "kelvin", "kelvins", "degk", "degree_kelvin", "degrees_kelvin"), "K"),
-    **dict.fromkeys(("c", "celsius", "centigrade", "degc", "deg_c", "degree_c", "degrees_c", "°c"), "degC"),
-    **dict.fromkeys(("degree_celsius", "degrees_celsius", "deg_celsius", "degree_centigrade"), "degC"),
-    **dict.fromkeys(("f", "degf", "deg_f", "degree_f", "degrees_f", "fahrenheit", "degree_fahrenheit"), "degF"),
     **dict.fromkeys(("%", "percent", "per_cent", "percentage"), "percent"),
     **dict.fromkeys(("1", "dimensionless", "unitless", "none", "-", "--", "~", "nondimensional", "fraction"), "1"),
     **dict.fromkeys(("(0_-_1)", "(0-1)", "0-1", "0_-_1", "[0-1]", "non-dimensional", "proportion", "ratio"), "1"),
@@ -38,17 +34,36 @@ _SAME = {
 }
 """Spellings that differ in nothing but the letters, in lower case and with _ for blanks."""
 
-_KEPT_CASE = frozenset({"k", "c", "f", "m"})
-"""Of one letter, whose other case is another unit; C and F are temperatures in files, never coulomb and farad."""
+_DEGREE = r"(?i:deg(?:ree)?s?[\s._-]*|[°º˚]\s*)"
 
+
+def _thermometer(words: str, letter: str) -> re.Pattern[str]:
+    """A scale in every spelling: its words, its letter behind a degree in either case, and its capital alone."""
+    spelt = rf"{_DEGREE}?(?i:{words})|{_DEGREE}(?i:{letter})|(?:o\s?)?{letter}"
+    return re.compile(rf"(?<![^\W\d])(?:{spelt})(?![^\W\d])")
+
+
+_THERMOMETERS = {
+    "K": _thermometer("kelvins?", "K"),
+    "degC": _thermometer("cel[cs]ius|centigrade", "C"),
+    "degF": _thermometer("fahrenheit", "F"),
+}
+"""C and F are temperatures in files, never coulomb and farad; in small letters, alone, they are nothing known."""
+
+_DIFFERENCES = {"K": "K", "degC": "delta_degC", "degF": "delta_degF"}
+"""What a scale counts in units made of several, as a gradient in degC/m, where its zero has no meaning."""
+
+_ONE_CHARACTER = str.maketrans({"℃": "°C", "℉": "°F", "\u212a": "K"})
 _ANGLES = frozenset({"degree", "radian", "arcminute", "arcsecond", "turn", "degrees", "degrees_north", "degrees_east"})
 _WATER = re.compile(r"\s+(of\s+)?(liquid\s+)?water(\s+equivalent)?$|\s+w\.?e\.?$", re.IGNORECASE)
-_SUM = re.compile(r"\+|\s-\s")
+_SUM = re.compile(r"\+|\s-\s|\d\s*-\s*\d")
 _POWER = r"(\*\*|\^)\s*"
 _LARGE_POWER = re.compile(
     rf"({_POWER}|[a-zA-Z])[-+]?\d{{3,}}|{_POWER}[-+(]*[\d.]+\)*\s*(\*\*|\^)|(?<!\w)(?!10\b)[\d.]+\s*{_POWER}"
 )
 _LONGEST = 64
+_NEVER_MEANT = frozenset({"grain"})
+"""What pint makes of gr, by which files mean grams."""
 
 
 def stated_units(attributes: Mapping[Any, Any]) -> str | None:
@@ -62,12 +77,13 @@ def stated_units(attributes: Mapping[Any, Any]) -> str | None:
 
 
 def canonical(text: str) -> str:
-    """One spelling for the units of `_SAME`; any other text as it is, without blanks around it."""
-    text = text.strip()
+    """One spelling for temperatures and the units of `_SAME`; any other text without blanks and stops around it."""
+    text = text.translate(_ONE_CHARACTER).strip().rstrip(".")
+    for scale, spelling in _THERMOMETERS.items():
+        if spelling.fullmatch(text.strip("()[] ")):
+            return scale
     key = re.sub(r"\s+", "_", _WATER.sub("", text)).lower()
-    if key in _KEPT_CASE and text not in ("K", "C", "F", "m"):
-        return text
-    return _SAME.get(key, text)
+    return text if text == "M" else _SAME.get(key, text)
 
 
 def conversion(stated: str, wanted: str, place: str) -> UnitConversion | None:
@@ -111,7 +127,7 @@ def measures(text: str, dimension: str) -> bool:
 def is_angle(text: str) -> bool:
     """Whether a unit is one of angles, which pint takes for numbers."""
     quantity = _quantity(canonical(text))
-    return quantity is not None and {str(name) for name in quantity._units} <= _ANGLES and bool(quantity._units)
+    return quantity is not None and _parts(quantity) <= _ANGLES and bool(_parts(quantity))
 
 
 @lru_cache(maxsize=256)
@@ -141,7 +157,12 @@ def _salinity_scale(stated: str, wanted: str) -> tuple[float, float] | None:
     if other == "1":
         return 1.0, 0.0
     quantity = _quantity(other)
-    if quantity is None or not quantity.dimensionless or is_angle(other):
+    if (
+        quantity is None
+        or not quantity.dimensionless
+        or is_angle(other)
+        or "practical_salinity_unit" in _parts(quantity)
+    ):
         return None
     thousandths = float(quantity.to_root_units().magnitude) / 1e-3
     return (1 / thousandths if stated == _SALINITY else thousandths), 0.0
@@ -149,12 +170,20 @@ def _salinity_scale(stated: str, wanted: str) -> tuple[float, float] | None:
 
 @lru_cache(maxsize=256)
 def _quantity(text: str) -> Any:
-    """A canonical unit as a quantity of pint, None where it is no unit."""
+    """A canonical unit as a quantity of pint, None where it is no unit.
+
+    Nor is a temperature times an angle, which is a degree of temperature that no rule here can read, or times a number
+    where its zero is not that of Kelvin.
+    """
     text = _WATER.sub("", text)
     if len(text) > _LONGEST or _SUM.search(text) or _LARGE_POWER.search(text):
         return None
     from cf_xarray.units import units
 
+    several = text not in _THERMOMETERS
+    shifted = several and any(_THERMOMETERS[scale].search(text) for scale in ("degC", "degF"))
+    for scale, spelling in _THERMOMETERS.items() if several else ():
+        text = spelling.sub(_DIFFERENCES[scale], text)
     text = re.sub(r"\b[A-Z][a-z]{3,}\b", lambda word: word.group().lower(), text)
     text = re.sub(r"(?<=[A-Za-z0-9])\.(?=[A-Za-z])", " ", text)
     text = re.sub(r"\[([^\[\]]*)\]", r"(\1)", text)
@@ -163,4 +192,12 @@ def _quantity(text: str) -> Any:
         magnitude = float(quantity.magnitude)
     except Exception:
         return None
+    turned = "[temperature]" in quantity.dimensionality and _parts(quantity) & _ANGLES
+    if turned or (shifted and quantity.check("[temperature]")) or _parts(quantity) & _NEVER_MEANT:
+        return None
     return quantity if 0 < magnitude < float("inf") else None
+
+
+def _parts(quantity: Any) -> set[str]:
+    """The names that pint gives the units of a quantity."""
+    return {str(name) for name in quantity._units}

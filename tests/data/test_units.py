@@ -43,6 +43,8 @@ SAME = [
     ("psu", "1e-3"),
     ("psu", "g/kg"),
     ("psu", "1"),
+    ("psu", "psu."),
+    ("hPa", "mb."),
 ]
 CONVERTED = [
     ("degC", "K", 1, 273.15),
@@ -65,6 +67,37 @@ CONVERTED = [
     ("100 m", "m", 100, 0),
     ("kJ m-2", "J m-2", 1000, 0),
 ]
+KELVINS = (
+    "deg K",
+    "degree K",
+    "degrees K",
+    "degs K",
+    "deg. K",
+    "deg.K",
+    "Deg K",
+    "° K",
+    "°K",
+    "oK",
+    "deg kelvin",
+    "[K]",
+)
+CELSIUS = (
+    *("deg. C", "deg.C", "degs C", "° C", "ºC", "℃", "oC", "Deg. Celsius", "degreesC", "degree-C", "degree celcius"),
+    *("degrees_centigrade", "degrees Celsius", "DEG_C", "(degC)", "degC."),
+)
+FAHRENHEITS = ("deg F", "deg. F", "degree F", "degs F", "℉", "degrees Fahrenheit", "deg Fahrenheit", "F")
+PER_SOMETHING = [
+    *[
+        (text, "K m-1", 1.0)
+        for text in ("degC/m", "C m-1", "deg C m-1", "Celsius/m", "°C/m", "deg K/m", "degree K m-1")
+    ],
+    *[(text, "K s-1", 1 / 86400) for text in ("K/day", "degC/day", "deg C day-1", "deg K/d", "degrees K day-1")],
+    ("degF/h", "K s-1", 5 / 9 / 3600),
+    ("degC2", "K2", 1.0),
+    ("W m-2 degC-1", "W m-2 K-1", 1.0),
+    ("deg K m2 kg-1 s-1", "K m2 kg-1 s-1", 1.0),
+]
+NEITHER_OF_BOTH = ("K deg", "deg*K", "C degrees", "rad K", "kelvin degrees", "0.1 degC", "degC*10", "c", "k")
 OF_ANOTHER_DIMENSION = [
     ("m", "m2 s-2"),
     ("gpm", "m2 s-2"),
@@ -88,6 +121,33 @@ class TestConversion:
         found = conversion(stated, wanted, "f")
         assert found.factor == pytest.approx(factor, rel=1e-11)
         assert found.offset == pytest.approx(offset, rel=1e-11)
+
+    @pytest.mark.parametrize(
+        ("spellings", "factor", "offset"),
+        [(KELVINS, 1, 0), (CELSIUS, 1, 273.15), (FAHRENHEITS, 5 / 9, 459.67 * 5 / 9)],
+    )
+    def test_a_degree_before_a_scale_of_temperature_is_no_angle(self, spellings, factor, offset):
+        found = {text: conversion(text, "K", "f") for text in spellings}
+        scales = {text: (1, 0) if each is None else (each.factor, each.offset) for text, each in found.items()}
+        assert scales == {text: pytest.approx((factor, offset), rel=1e-11) for text in spellings}
+
+    def test_a_temperature_per_something_is_a_difference_of_temperatures(self):
+        found = {text: conversion(text, wanted, "f") for text, wanted, _ in PER_SOMETHING}
+        scales = {text: (1, 0) if each is None else (each.factor, each.offset) for text, each in found.items()}
+        assert scales == {text: pytest.approx((factor, 0), rel=1e-11) for text, _, factor in PER_SOMETHING}
+
+    @pytest.mark.parametrize("text", NEITHER_OF_BOTH)
+    def test_what_may_be_a_temperature_or_an_angle_times_one_is_refused(self, text):
+        with pytest.raises(
+            UserError, match=r"a.nc: t is in .* and mapped to 'K', |which cannot be converted to the 'K'"
+        ):
+            conversion(text, "K", "a.nc: t")
+
+    @pytest.mark.parametrize(("stated", "wanted"), [("gr/kg", "kg kg-1"), ("10-3", "psu"), ("psu*1000", "psu")])
+    def test_what_pint_reads_otherwise_than_files_mean_it_is_refused(self, stated, wanted):
+        """Grains, ten less three, and a scale of salinity that has no multiples."""
+        with pytest.raises(UserError):
+            conversion(stated, wanted, "f")
 
     @pytest.mark.parametrize(("stated", "wanted"), OF_ANOTHER_DIMENSION)
     def test_another_dimension_is_refused_with_both_named(self, stated, wanted):
