@@ -7,22 +7,26 @@ import numpy as np
 import xarray as xr
 
 from harness.data.locations import Location
+from harness.data.units import canonical, conversion, measures, stated_units
 from harness.errors import UserError
 
 _HOURS = {
-    "nanosecond": 1 / 3.6e12,
-    "microsecond": 1 / 3.6e9,
-    "millisecond": 1 / 3.6e6,
-    "second": 1 / 3600,
-    "minute": 1 / 60,
-    "hour": 1.0,
-    "day": 24.0,
+    **dict.fromkeys(("ns", "nsec", "nanosec", "nanosecond"), 1 / 3.6e12),
+    **dict.fromkeys(("us", "µs", "μs", "usec", "microsec", "microsecond"), 1 / 3.6e9),
+    **dict.fromkeys(("ms", "msec", "millisec", "millisecond"), 1 / 3.6e6),
+    **dict.fromkeys(("s", "sec", "second"), 1 / 3600),
+    **dict.fromkeys(("min", "minute"), 1 / 60),
+    **dict.fromkeys(("h", "hr", "hour"), 1.0),
+    **dict.fromkeys(("d", "dy", "day"), 24.0),
+    **dict.fromkeys(("mon", "month", "yr", "year"), 1.0),
 }
+"""Units of lead times in hours, but for those that are no fixed number of hours: these are counted as they stand."""
+
 _TOLERANCE = 1e-6
 
 
 def select(file: Location, array: xr.DataArray, wanted: Mapping[str, float]) -> xr.DataArray:
-    """A variable at the wanted value of each dimension that it has; a lead time is given in hours.
+    """A variable at the wanted value of each dimension that it has, which for a lead time is one in hours.
 
     Along a dimension without coordinate the position counts, from 0. Raises UserError where there is no such value, or
     a variable of another single value.
@@ -62,5 +66,16 @@ def _numbers(file: Location | str, array: xr.DataArray, name: str) -> Any:
         values = coordinate.values.astype(np.float64)
     except (TypeError, ValueError):
         raise UserError(f"{file}: {array.name}: {name} has no numbers to select from") from None
-    unit = str(coordinate.attrs.get("units", "")).strip().lower().rstrip("s")
-    return values * _HOURS.get(unit, 1.0)
+    return values * _hours(stated_units(coordinate.attrs) or "")
+
+
+def _hours(unit: str) -> float:
+    """Hours of a unit of time, however it is spelt; 1 of any other unit."""
+    name = unit.lower().rstrip(".")
+    for known in (name, name.removesuffix("s")):
+        if known in _HOURS:
+            return _HOURS[known]
+    if canonical(unit) in ("", "1") or not measures(unit, "[time]"):
+        return 1.0
+    changed = conversion(unit, "hour", "")
+    return 1.0 if changed is None else changed.factor

@@ -6,6 +6,7 @@ import xarray as xr
 from test_archive import archive, mapping
 
 from harness.data.archive import ArchiveSource
+from harness.data.selection import selectable
 from harness.errors import UserError
 
 START = "2001-02-27T00:00:00"
@@ -165,6 +166,27 @@ class TestSelect:
         data.to_netcdf(tmp_path / "a.nc")
         source = ArchiveSource(mapping(select={"prediction_timedelta": 6}), tmp_path)
         np.testing.assert_array_equal(source.read([4])[0, 0], archive()["t"][4] + 1)
+
+    def test_a_unit_of_time_is_known_in_every_spelling(self):
+        hours = {
+            1 / 3600: ("s", "sec", "secs", "second", "seconds", "S", "1000 ms"),
+            1 / 60: ("min", "mins", "minute", "minutes", "Minutes", "60 s"),
+            1: ("h", "hr", "hrs", "hr.", "hour", "hours", "Hours", "H"),
+            6: ("6 hours", "6 h", "0.25 day"),
+            24: ("d", "day", "days", "D", "Days"),
+        }
+        found = {
+            unit: selectable(self.members([1], {"units": unit}).t, "member")
+            for units in hours.values()
+            for unit in units
+        }
+        assert found == {unit: [pytest.approx(factor)] for factor, units in hours.items() for unit in units}
+
+    @pytest.mark.parametrize(
+        "attributes", [{}, {"units": "1"}, {"units": "m"}, {"units": "months"}, {"units": "wibble"}]
+    )
+    def test_other_numbers_are_taken_as_they_stand(self, attributes):
+        assert selectable(self.members([3, 1], attributes).t, "member") == [3, 1]
 
     def test_a_value_that_is_not_there(self, tmp_path):
         self.members([3, 1, 2]).to_netcdf(tmp_path / "a.nc")
