@@ -28,6 +28,12 @@ def counted(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def listed(texts: Iterable[object], most: int = 12) -> str:
+    """Texts with commas between them, of more than `most` the first and how many there are: 0, 5, ... (648 in all)."""
+    every = [str(text) for text in texts]
+    return ", ".join(every[:most]) + (f", ... ({len(every)} in all)" if len(every) > most else "")
+
+
 def escaped(text: str, keep: str = "") -> str:
     """Text in which control and format characters and surrogates stand as their escapes, but for those to keep."""
     if text.isprintable():

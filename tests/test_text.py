@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.text import counted, csv_file, csv_text, escaped, markdown, markdown_cell, one_line
+from harness.text import counted, csv_file, csv_text, escaped, listed, markdown, markdown_cell, one_line
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,12 @@ def test_text_of_others_is_one_line_that_no_terminal_obeys(text, shown):
 def test_what_is_shown_can_be_printed_and_encoded(text):
     assert all(character.isprintable() or character.isspace() for character in escaped(text))
     assert one_line(text).encode("utf-8").decode() == one_line(text)
+
+
+def test_a_long_list_is_shortened():
+    assert listed([3, 1, 2]) == "3, 1, 2"
+    assert listed([]) == ""
+    assert listed(range(648), most=3) == "0, 1, 2, ... (648 in all)"
 
 
 def test_a_spreadsheet_runs_no_cell_and_numbers_stay_numbers():

@@ -17,6 +17,7 @@ from harness.data.locations import Location
 from harness.data.reading import FieldReading, UnitConversion
 from harness.data.units import canonical, conversion, is_angle, measures, stated_units
 from harness.errors import UserError
+from harness.text import listed
 
 Role = Literal["latitude", "longitude", "level", "time"]
 Degrees = NDArray[np.float64]
@@ -47,6 +48,7 @@ _NUMBERS = frozenset({"1", "count", "index", "row", "rows", "column", "columns",
 _SINGLE = float(np.finfo(np.float32).eps)
 _FARTHEST_EAST = 720.0
 _RADIANS = 180 / np.pi
+_ROUNDING = 1e-5
 
 
 def with_coordinates(dataset: xr.Dataset) -> xr.Dataset:
@@ -137,12 +139,29 @@ def degrees(
 ) -> tuple[Degrees, FieldReading]:
     """The values of a latitude or longitude coordinate in degrees north or east.
 
-    Raises UserError where they are lengths of a projection, numbers of rows or anything else that is no angle.
+    Raises UserError where they are lengths of a projection, numbers of rows or anything else that is no angle, or go
+    farther than degrees do or once round the globe in radians, whatever their units say.
     """
+    found, finding = _in_degrees(file, array, dimension, role, values)
+    farthest = float(np.abs(found).max(initial=0))
+    if farthest > _FARTHEST_EAST:
+        raise UserError(
+            f"{file}: {dimension!r} of {array.name} reaches {farthest:g}: no {role}s in degrees; correct their units "
+            "or scale_factor in the file"
+        )
+    if finding.conversion is None and _round_the_globe_in_radians(role, found):
+        extent = "go once round at 6.2832" if role == "longitude" else "reach from pole to pole over 3.1416"
+        raise UserError(
+            f"{file}: {role}s ({dimension!r}) that {extent} look like radians: state their units in the file"
+        )
+    return found, finding
+
+
+def _in_degrees(
+    file: Location, array: xr.DataArray, dimension: str, role: Literal["latitude", "longitude"], values: Degrees
+) -> tuple[Degrees, FieldReading]:
+    """The values by what their units say."""
     units = stated_units(array[dimension].attrs)
-    farthest = float(np.abs(values).max(initial=0))
-    if units is None and not _LONGITUDE_NAME.fullmatch(dimension) and farthest > _FARTHEST_EAST:
-        raise UserError(f"{file}: {dimension!r} of {array.name} reaches {farthest:g}: no {role}s in degrees")
     if units is None:
         if role == "latitude" and not _LATITUDE_NAME.fullmatch(dimension) and _counts(values):
             raise UserError(
@@ -170,23 +189,41 @@ def degrees(
     return values * factor, FieldReading(file, dimension, conversion=turned_by)
 
 
+def _round_the_globe_in_radians(role: Literal["latitude", "longitude"], values: Degrees) -> bool:
+    """Whether values (N,) span the globe in radians, their first and last at its ends or half a step from them.
+
+    To a hundred-thousandth: no patch in degrees is so wide by chance, as steps are decimals or parts of a degree.
+    """
+    whole = 2 * np.pi if role == "longitude" else np.pi
+    if len(values) < 3 or (role == "latitude" and np.abs(values).max() > np.pi / 2 * (1 + _ROUNDING)):
+        return False
+    span = float(np.ptp(values))
+    return any(abs(extent / whole - 1) < _ROUNDING for extent in (span, span + span / (len(values) - 1)))
+
+
 def columns_once(file: Location, dimension: str, longitude: Degrees) -> tuple[slice, FieldReading | None]:
     """The columns up to where longitudes (W,) come round to the first one again.
 
-    Raises UserError where they neither increase nor decrease from column to column, modulo 360 degrees.
+    Raises UserError where they neither increase nor decrease from column to column, modulo 360 degrees, or half of a
+    second circle and more follows the first, which no file repeats.
     """
     everything = slice(len(longitude))
     if len(longitude) < 2:
         return everything, None
     forward = np.mod(np.diff(longitude), 360)
     steps = forward if np.median(forward) < 180 else forward - 360
-    if not (np.abs(steps) < 180).all() or (np.sign(steps) != np.sign(steps[0])).any():
+    if not (np.abs(steps) < 180).all() or steps[0] == 0 or (np.sign(steps) != np.sign(steps[0])).any():
         raise UserError(f"{file}: longitudes ({dimension!r}) neither increase nor decrease from column to column")
     travelled = np.concatenate([[0.0], np.abs(np.cumsum(steps))])
     kept = int((travelled < 360 - 0.01 * np.abs(steps).min()).sum())
     if kept == len(longitude):
         return everything, None
-    surplus = ", ".join(f"{value:g}" for value in longitude[kept:])
+    surplus = listed((f"{value:g}" for value in longitude[kept:]), most=4)
+    if len(longitude) - kept > kept / 2:
+        raise UserError(
+            f"{file}: longitudes ({dimension!r}) come round to the first one after {kept} of {len(longitude)} columns "
+            f"and go on ({surplus}): correct their units or scale_factor in the file"
+        )
     remark = (
         f"{dimension}: longitude {surplus} repeats the first columns ({longitude[0]:g} and on): "
         f"{len(longitude) - kept} of {len(longitude)} columns left out"
@@ -243,19 +280,6 @@ def order_like(
             return order.astype(np.int64)
         apart = np.minimum(apart, np.abs(apart - period))
     raise UserError(f"{where} by up to {apart.max():.6g} degrees")
-
-
-def check_radians(file: Location, latitude: Degrees, longitude: Degrees) -> None:
-    """Raise UserError where coordinates without units go round the circle once in radians."""
-    if len(latitude) < 2 or len(longitude) < 3 or np.abs(latitude).max() > np.pi / 2 + 1e-6:
-        return
-    span = abs(longitude[-1] - longitude[0])
-    around = span + span / (len(longitude) - 1)
-    if abs(around - 2 * np.pi) < 1e-3 and np.ptp(latitude) > 1:
-        raise UserError(
-            f"{file}: latitudes within {np.abs(latitude).max():.4g} and longitudes over {around:.4g}, without units, "
-            "look like radians: state their units in the file"
-        )
 
 
 def _other_grid(file: Location, array: xr.DataArray, what: str) -> UserError:

@@ -176,8 +176,6 @@ def _grid(
     columns, column_finding = coordinates.degrees(
         file, array, longitude, "longitude", _coordinate(file, array, longitude)
     )
-    if row_finding.assumed and column_finding.assumed:
-        coordinates.check_radians(file, rows, columns)
     once, repeated = coordinates.columns_once(file, longitude, columns)
     row_slice, column_slice = slice(len(rows)), once
     left_out: list[FieldReading | None] = [repeated]

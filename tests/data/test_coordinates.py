@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 from test_archive import archive, mapping
 
 from harness.data.archive import ArchiveSource
-from harness.data.coordinates import columns_once, order_like
+from harness.data.coordinates import columns_once, degrees, order_like
 from harness.errors import UserError
 
 ROWS, COLUMNS = 5, 6
@@ -29,6 +30,12 @@ def on(row="latitude", column="longitude", rows=None, columns=None, **attributes
 def opened(data, folder, **changes):
     data.to_netcdf(folder / "a.nc")
     return ArchiveSource(mapping(**changes), folder)
+
+
+def in_degrees(role, values, **attributes):
+    """What is made of a coordinate `x` of these values and attributes."""
+    array = xr.DataArray(np.zeros(len(values)), coords={"x": ("x", values, attributes)}, dims="x", name="t")
+    return degrees("a.nc", array, "x", role, values)[0]
 
 
 def named(latitude, longitude):
@@ -163,19 +170,60 @@ class TestMetadata:
         np.testing.assert_array_equal(source.read([2])[0, 0], data.t[2])
 
     def test_radians_are_converted(self, tmp_path):
-        degrees = on()
-        data = on(rows=np.radians(degrees.latitude), columns=np.radians(degrees.longitude))
+        plain = on()
+        data = on(rows=np.radians(plain.latitude), columns=np.radians(plain.longitude))
         for name in ("latitude", "longitude"):
             data[name].attrs["units"] = "radian"
         source = opened(data, tmp_path)
-        np.testing.assert_allclose(source.latitude, degrees.latitude, rtol=1e-14)
-        np.testing.assert_allclose(source.longitude, degrees.longitude, rtol=1e-14)
+        np.testing.assert_allclose(source.latitude, plain.latitude, rtol=1e-14)
+        np.testing.assert_allclose(source.longitude, plain.longitude, rtol=1e-14)
         assert source.reading.lines[0].startswith("latitude: radian converted to degrees (x 57.29577951")
 
-    def test_radians_that_are_not_stated_are_refused(self, tmp_path):
+    @pytest.mark.parametrize("units", [{}, {"units": "degrees"}])
+    def test_radians_that_are_not_stated_are_refused(self, tmp_path, units):
         rows, columns = np.linspace(-1.5, 1.5, ROWS), 2 * np.pi * np.arange(COLUMNS) / COLUMNS
-        with pytest.raises(UserError, match="look like radians: state their units"):
-            opened(on(rows=rows, columns=columns), tmp_path)
+        with pytest.raises(
+            UserError, match=r"longitudes \('longitude'\) that go once round .* look like radians: state"
+        ):
+            opened(on(rows=rows, columns=columns, latitude=units, longitude=units), tmp_path)
+
+    @pytest.mark.parametrize("kind", ["f4", "f8"])
+    @pytest.mark.parametrize(
+        ("role", "values"),
+        [
+            ("longitude", np.arange(1440) * 2 * np.pi / 1440),
+            ("longitude", np.linspace(-np.pi, np.pi, 73)),
+            ("longitude", np.radians(np.arange(359.5, 0, -1))),
+            ("latitude", np.linspace(np.pi / 2, -np.pi / 2, 721)),
+            ("latitude", np.radians(np.arange(-89.5, 90))),
+        ],
+    )
+    def test_each_coordinate_alone_tells_the_globe_in_radians(self, role, values, kind):
+        with pytest.raises(UserError, match=rf"a.nc: {role}s \('x'\) that .* look like radians"):
+            in_degrees(
+                role, values.astype(kind).astype("f8"), units=f"degrees_{'east' if role == 'longitude' else 'north'}"
+            )
+
+    @pytest.mark.parametrize("role", ["latitude", "longitude"])
+    @pytest.mark.parametrize("per_degree", [1, 2, 4, 10, 12, 12.5, 24, 60, 100, 120, 240, 1000, 3600])
+    def test_a_patch_in_degrees_is_never_taken_for_the_globe_in_radians(self, role, per_degree):
+        """As wide as pi or 2 pi to the column, and one more or less."""
+        globe = np.pi if role == "latitude" else 2 * np.pi
+        for count in round(globe * per_degree) + np.arange(-1, 3):
+            values = (np.arange(count) - (count - 1) / 2) / per_degree
+            np.testing.assert_array_equal(in_degrees(role, values, units="degrees"), values)
+
+    def test_degrees_whose_scale_is_lost_are_refused(self, tmp_path):
+        with pytest.raises(
+            UserError, match=r"'longitude' of t reaches 3000: no longitudes in degrees; correct .* scale_"
+        ):
+            opened(on(columns=np.arange(COLUMNS) * 600, longitude={"units": "degrees_east"}), tmp_path)
+        with pytest.raises(
+            UserError, match=r"after 72 of 144 columns and go on \(360, 365, 370, 375, ... \(72 in all\)\)"
+        ):
+            columns_once("a.nc", "longitude", np.arange(144.0) * 5)
+        with pytest.raises(UserError, match=r"'x' of t reaches 4511\.76: no latitudes in degrees"):
+            in_degrees("latitude", np.array([78.745, -78.745]), units="radian")
 
     def test_degrees_south_and_west_are_turned(self, tmp_path):
         units = {"latitude": {"units": "degrees_south"}, "longitude": {"units": "degrees_west"}}
@@ -212,6 +260,8 @@ class TestColumns:
     def test_columns_in_disorder_are_refused(self):
         with pytest.raises(UserError, match="neither increase nor decrease from column to column"):
             columns_once("a.nc", "longitude", np.array([0.0, 90, 45, 180]))
+        with pytest.raises(UserError, match="neither increase nor decrease from column to column"):
+            columns_once("a.nc", "longitude", np.array([0.0, 360, 720]))
 
     def test_a_cyclic_column_is_left_out_with_a_word(self, tmp_path):
         data = on(columns=[0.0, 72, 144, 216, 288, 360])
