@@ -22,6 +22,7 @@ from harness.data.time_axis import own_times, time_coordinate, time_dimension
 from harness.data.variables import Opener
 from harness.errors import UserError
 from harness.mistakes import in_words
+from harness.text import listed
 
 PATTERNS = ("*.nc", "*.nc4", "*.cdf", "*.zarr", "*.grib", "*.grb", "*.grib2", "*.grb2", "*.h5")
 
@@ -73,7 +74,7 @@ def draft(path: Location) -> str:
     text = _text(config, notes)
     if len(files) <= _MOST_FILES and (refusal := _refusal(checked, path)):
         text += f"# A bench refuses these data as they are: {refusal}\n"
-    return text + (f"# Left out, not on that grid: {', '.join(sorted(left_out))}\n" if left_out else "")
+    return text + (f"# Left out, not on that grid: {listed(sorted(left_out), most=40)}\n" if left_out else "")
 
 
 def _fields(files: Sequence[Location], path: Location) -> tuple[dict[str, _Field], set[str]]:
@@ -89,7 +90,7 @@ def _fields(files: Sequence[Location], path: Location) -> tuple[dict[str, _Field
             elif name not in fields:
                 left_out.add(name)
     if not fields:
-        names = ", ".join(sorted(left_out)[:10]) or "nothing"
+        names = listed(sorted(left_out), most=10) or "nothing"
         raise UserError(
             f"{path}: no variable on a grid of latitudes and longitudes (one coordinate each), only {names}; grids "
             "that are curvilinear or of cells have to be regridded first"
@@ -119,7 +120,7 @@ def _mapping(
     if offered:
         config["select"] = {name: values[0] for name, values in offered.items()}
         first_values = (
-            f"{name} of {', '.join(f'{value:g}' for value in values[:8])}" for name, values in offered.items()
+            f"{name} of {listed((f'{value:g}' for value in values), most=8)}" for name, values in offered.items()
         )
         notes["select"] = f"One value of each: {'; '.join(first_values)}"
     config["channels"] = [_channel(name, each) for name, each in channels.items()]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import UserError
+from harness.text import listed
 
 LevelMethod = Literal["exact", "interpolate"]
 
@@ -48,7 +49,7 @@ def plan_levels(offered: NDArray[np.float64], wanted: Sequence[float], method: L
         if abs(rising[nearest] - level) <= TOLERANCE:
             below, above = nearest, nearest
         elif method == "exact":
-            text = ", ".join(f"{each:g}" for each in offered)
+            text = listed((f"{each:g}" for each in offered), most=40)
             raise UserError(f"{place} lacks a level of {list(wanted)}, it has {text}")
         elif not rising[0] < level < rising[-1]:
             reach = f"{rising[0]:g} to {rising[-1]:g}"

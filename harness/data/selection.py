@@ -9,6 +9,7 @@ import xarray as xr
 from harness.data.locations import Location
 from harness.data.units import canonical, conversion, measures, stated_units
 from harness.errors import UserError
+from harness.text import listed
 
 _HOURS = {
     **dict.fromkeys(("ns", "nsec", "nanosec", "nanosecond"), 1 / 3.6e12),
@@ -41,7 +42,7 @@ def select(file: Location, array: xr.DataArray, wanted: Mapping[str, float]) -> 
         if name in array.coords:
             values = _numbers(file, array, name)
             hits = np.flatnonzero(np.abs(values - value) <= _TOLERANCE)
-            offered = ", ".join(f"{each:g}" for each in values[:12]) + (", ..." if len(values) > 12 else "")
+            offered = listed(f"{each:g}" for each in values)
         else:
             positions = np.arange(array.sizes[name])
             hits, offered = np.flatnonzero(positions == value), f"positions 0 to {len(positions) - 1}"

@@ -22,6 +22,7 @@ from harness.data.locations import Location
 from harness.data.reading import FieldReading, UnitConversion
 from harness.data.time_axis import check_against_own, count_on
 from harness.errors import UserError
+from harness.text import listed
 
 Fields = NDArray[np.float32]
 
@@ -182,7 +183,7 @@ class Opener:
         if not held:
             offered = sorted({str(variable) for file in files for variable in self._open(file).names})
             wanted = " or ".join(map(repr, candidates))
-            raise UserError(f"{names_of(files)}: no variable {wanted}, only {', '.join(offered)}")
+            raise UserError(f"{names_of(files)}: no variable {wanted}, only {listed(offered, most=40)}")
         level = self._config.dimensions.level
         return [each for each in held if has_levels(each[1], level) == leveled] or held
 
