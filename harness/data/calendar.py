@@ -28,7 +28,7 @@ DAY_S = 86_400
 
 _GREGORIAN = {"standard", "gregorian", "proleptic_gregorian"}
 _OF_THE_SUN = _GREGORIAN | {"julian"}
-_SINCE = re.compile(r"^\s*[A-Za-z]+\s+since\s+[-+]?\d", re.IGNORECASE)
+_SINCE = re.compile(r"^\s*([A-Za-z]+)\s+since\s+([-+]?\d)", re.IGNORECASE)
 _UNIT_S = (
     ("microsec", 1e-6),
     ("us", 1e-6),
@@ -67,6 +67,7 @@ def decode(values: NDArray[Any], units: str, calendar: str, place: str) -> Times
         raise UserError(f"{place}: no time at step {int(np.argmin(np.isfinite(values)))}")
     import xarray as xr
 
+    units = _SINCE.sub(lambda said: f"{said[1]} since {said[2]}", units)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

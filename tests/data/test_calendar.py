@@ -8,6 +8,7 @@ from test_archive import archive, mapping
 
 from harness.data.archive import ArchiveSource
 from harness.data.calendar import (
+    counts_since,
     day_of_the_year,
     decode,
     even_step,
@@ -53,6 +54,12 @@ class TestDecoding:
     def test_the_usual_ones_are_datetime64(self, calendar):
         found = decode(np.array([0, 366]), "days since 2020-01-01", calendar, PLACE)
         assert found.tolist() == np.array(["2020-01-01", "2021-01-01"], dtype="datetime64[ns]").tolist()
+
+    @pytest.mark.parametrize("words", ["Hours Since", "HOURS SINCE", "hours \t Since ", " Hrs since"])
+    def test_the_words_are_read_in_any_letters_and_blanks(self, words):
+        units = f"{words} 2001-01-01T00:00:00Z"
+        assert counts_since({"units": units})
+        assert time_text(decode(np.array([0.0, 6.0]), units, "standard", PLACE)[1]) == "2001-01-01T06:00"
 
     def test_hours_since_the_year_1_as_ncep_counts_them(self):
         """The standard calendar is Julian before 1582, two days off the proleptic one in the year 1."""
