@@ -28,6 +28,13 @@ from harness.errors import UserError
 
 _ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata")
 _CLASSIC_NETCDF = (b"CDF\x01", b"CDF\x02")
+_TEXTS = frozenset(
+    {
+        *("standard_name", "long_name", "axis", "positive", "coordinates", "grid_mapping", "grid_mapping_name"),
+        *("bounds", "climatology", "cell_measures", "cell_methods", "formula_terms", "ancillary_variables"),
+    }
+)
+"""Attributes that the CF conventions give words to; numbers, lists and blanks in their place say nothing."""
 
 
 def find_files(path: Location, patterns: Sequence[str]) -> tuple[Location, ...]:
@@ -238,6 +245,17 @@ def open_lazily(path: Location) -> DataFile:
 
     Raises UserError where the file is truncated or of another kind, which it names.
     """
+    opened = _opened(path)
+    for variable in opened.raw.variables.values():
+        variable.attrs = {key: value for key, value in variable.attrs.items() if key not in _TEXTS or _is_text(value)}
+    return opened
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _opened(path: Location) -> DataFile:
     try:
         if is_zarr(path):
             require_zarr(path)

@@ -1,5 +1,6 @@
 """The mapping that `crosscast mapping` prints reads the file it was made of."""
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -90,6 +91,29 @@ def test_files_of_one_step_without_time(tmp_path):
         archive().isel(time=step, drop=True).to_netcdf(tmp_path / f"{step}.nc")
     source, _ = opened(tmp_path)
     assert len(source.times) == 6
+
+
+WORDS = (
+    *("standard_name", "long_name", "axis", "positive", "coordinates", "grid_mapping", "bounds"),
+    *("climatology", "cell_measures", "cell_methods", "formula_terms", "ancillary_variables"),
+)
+
+
+@pytest.mark.parametrize("value", ["", " ", 7, np.array([1.5, 2.5])], ids=["empty", "blank", "number", "numbers"])
+def test_numbers_and_blanks_in_place_of_words_say_nothing(tmp_path, value):
+    """A source and a draft are those of the file without these attributes."""
+    found = []
+    for name in ("plain", "odd"):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "a.nc"
+        archive().to_netcdf(path)
+        if name == "odd":
+            with netCDF4.Dataset(path, "a") as file:
+                for each in ("t", "time", "latitude", "longitude"):
+                    file[each].setncatts(dict.fromkeys(WORDS, value))
+        source, text = opened(tmp_path / name, path)
+        found.append((text, source.fingerprint, source.channel_info, source.reading.cautions))
+    assert found[0] == found[1]
 
 
 def test_what_is_not_in_the_file_is_said(tmp_path):
