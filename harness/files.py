@@ -13,6 +13,16 @@ STANDARD_OUTPUTS = (1, 2)
 NO_FOLDER = (errno.ENOENT, errno.ENOTDIR)
 
 
+def refuse_unnameable(path: object) -> None:
+    """Raise UserError where a path or URL, or what the path leads to, is not UTF-8, as no record could name it."""
+    for name in (path, path.resolve()) if isinstance(path, Path) else (path,):
+        try:
+            str(name).encode()
+        except UnicodeEncodeError:
+            whose = "its" if name is path else f"leads to {name}, whose"
+            raise UserError(f"{path}: {whose} name is not UTF-8: rename it, or the folder that it lies in") from None
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old content or all of the new, never a part.
 

@@ -42,6 +42,7 @@ def prepare(root: str, mapping_name: str | None, out: Path, stored: str, normali
     from harness.data.preparing import Packing
     from harness.data.preparing import prepare as write
     from harness.errors import UserError
+    from harness.files import refuse_unnameable
     from harness.launch.progress import ReadingProgress
     from harness.scenario import catalogue
     from harness.terminal import say
@@ -49,6 +50,7 @@ def prepare(root: str, mapping_name: str | None, out: Path, stored: str, normali
     data = location(root)
     if not data.exists():
         raise UserError(f"DATA={data}: no such file or folder")
+    refuse_unnameable(out)
     refuse_unwritable(out)
     if mapping_name is None:
         known = {name: catalogue.data(name) for name in catalogue.names("data")}

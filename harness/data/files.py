@@ -25,6 +25,7 @@ from harness.data.missing import DECODING, CFPacking, checked_packing
 from harness.data.whole_fields import WholeFields, whole_fields
 from harness.data.zarr_packages import require_zarr
 from harness.errors import UserError
+from harness.files import refuse_unnameable
 
 _ZARR_MARKERS = ("zarr.json", ".zgroup", ".zmetadata")
 _CLASSIC_NETCDF = (b"CDF\x01", b"CDF\x02")
@@ -40,7 +41,8 @@ _TEXTS = frozenset(
 def find_files(path: Location, patterns: Sequence[str]) -> tuple[Location, ...]:
     """Files and Zarr stores in folder `path` that match any of the globs, sorted; `path` itself where it is one.
 
-    Raises UserError where `path` does not exist or nothing matches, with what lies there instead.
+    Raises UserError where `path` does not exist or nothing matches, with what lies there instead, or a name
+    is not UTF-8.
     """
     try:
         found_there = path.exists()
@@ -50,9 +52,12 @@ def find_files(path: Location, patterns: Sequence[str]) -> tuple[Location, ...]:
         raise UserError(f"{path}: no such file or folder")
     if isinstance(path, Path) and (kind := kind_of(path)):
         raise UserError(f"{path}: cannot be read: {kind}, not a file or folder of data")
+    refuse_unnameable(path)
     if is_zarr(path) or path.is_file():
         return (path,)
     found = {match for pattern in patterns for match in path.glob(pattern) if is_zarr(match) or match.is_file()}
+    for match in found:
+        refuse_unnameable(match)
     if not found:
         raise UserError(f"{path}: no file matches {' or '.join(patterns)}{_instead(path)}")
     return tuple(sorted(found))

@@ -7,6 +7,7 @@ from harness.data.config import ArchiveConfig, GeneratedConfig
 from harness.data.locations import Location
 from harness.data.source import Progress, Source, unwatched
 from harness.errors import UserError
+from harness.files import refuse_unnameable
 
 
 def open_source(
@@ -30,6 +31,7 @@ def open_source(
 
         prepared = description_of(path)
         if prepared is not None and isinstance(path, Path):
+            refuse_unnameable(path)
             return PreparedSource(config, path, prepared)
         return ArchiveSource(config, path, progress)
     if grid is None:

@@ -12,6 +12,7 @@ from collectors.registry import Registry
 from harness.architectures import architecture
 from harness.data.config import DataConfig
 from harness.errors import UserError, nearest
+from harness.files import refuse_unnameable
 from harness.scenario.chips import ChipConfig
 from harness.scenario.claims import Ledger
 from harness.scenario.folders import ROOT, Kind, files_of
@@ -52,12 +53,13 @@ def regions(config: InferenceConfig) -> dict[str, Region]:
 def path_of(kind: Kind, name: str) -> Path:
     """The file that a name in scenarios/, or a path ending in .yaml, stands for.
 
-    Raises UserError with the nearest valid name.
+    Raises UserError with the nearest valid name, or where the path is not UTF-8.
     """
     if name.endswith((".yaml", ".yml")):
         if not os.path.lexists(name):
             stem = Path(name).stem
             raise UserError(f"{name}: no such file{f'; did you mean {stem!r}?' if stem in files_of(kind) else ''}")
+        refuse_unnameable(name)
         return Path(name)
     files = files_of(kind)
     if name not in files:

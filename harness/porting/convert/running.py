@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from harness.errors import UserError
+from harness.files import refuse_unnameable
 from harness.porting.convert.convert import Conversion, FileKind, Request, convert_here
 from harness.processes import ask_child
 
@@ -19,6 +20,8 @@ def run_conversion(request: Request) -> Conversion:
         return convert_here(request)
     if find_spec("torch") is None:
         raise UserError("PyTorch's files need PyTorch, which is not installed; run: make venv")
+    for path in (request.source, request.target):
+        refuse_unnameable(str(path))
     answer = ask_child("harness.porting.convert.pytorch", request.model_dump_json(), timeout_s=LIMIT_S)
     if "reason" in answer:
         raise UserError(str(answer["reason"]))
