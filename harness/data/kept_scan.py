@@ -22,7 +22,7 @@ from harness.data.locations import Location, below, status
 from harness.data.value_ranges import Extremes
 from harness.data.variables import Variable
 
-VERSION = 4
+VERSION = 5
 """Part of the name of a kept scan; raise it when the same files and mapping give another mask or fingerprint."""
 
 SETTLED_NS = 2_000_000_000
