@@ -34,10 +34,10 @@ _STANDARD_NAMES: dict[str, Role] = {
     "time": "time",
 }
 _AXES: dict[str, Role] = {"X": "longitude", "Y": "latitude", "Z": "level", "T": "time"}
-_NORTH = re.compile(r"degrees?_?(n|north)", re.IGNORECASE)
-_EAST = re.compile(r"degrees?_?(e|east)", re.IGNORECASE)
-_SOUTH = re.compile(r"degrees?_(s|south)", re.IGNORECASE)
-_WEST = re.compile(r"degrees?_(w|west)", re.IGNORECASE)
+_NORTH = re.compile(r"(deg(ree)?s?|°)[\s_]*(n|north)", re.IGNORECASE)
+_EAST = re.compile(r"(deg(ree)?s?|°)[\s_]*(e|east)", re.IGNORECASE)
+_SOUTH = re.compile(r"(deg(ree)?s?[\s_]+|°\s*)(s|south)", re.IGNORECASE)
+_WEST = re.compile(r"(deg(ree)?s?[\s_]+|°\s*)(w|west)", re.IGNORECASE)
 _LATITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lat(itude)?s?([_\d].*)?|gphi\w*", re.IGNORECASE)
 _LONGITUDE_NAME = re.compile(r"(nav_?|x|t|u|v|f|geo|grid_)?lon(g|gitude)?s?([_\d].*)?|glam\w*", re.IGNORECASE)
 _ROTATED_NAMES = {

@@ -146,6 +146,8 @@ class TestMetadata:
             ({"standard_name": "latitude"}, {"standard_name": "longitude"}),
             ({"units": "degrees_north"}, {"units": "degrees_east"}),
             ({"units": "degree_N"}, {"units": "degreeE"}),
+            ({"units": "degrees north"}, {"units": "deg E"}),
+            ({"units": "°N"}, {"units": "Degrees East"}),
             ({"axis": "Y"}, {"axis": "X"}),
             ({"axis": "Y", "units": "degrees"}, {"axis": "X", "units": "degrees"}),
         ],
@@ -225,8 +227,9 @@ class TestMetadata:
         with pytest.raises(UserError, match=r"'x' of t reaches 4511\.76: no latitudes in degrees"):
             in_degrees("latitude", np.array([78.745, -78.745]), units="radian")
 
-    def test_degrees_south_and_west_are_turned(self, tmp_path):
-        units = {"latitude": {"units": "degrees_south"}, "longitude": {"units": "degrees_west"}}
+    @pytest.mark.parametrize(("south", "west"), [("degrees_south", "degrees_west"), ("degrees S", "deg W")])
+    def test_degrees_south_and_west_are_turned(self, tmp_path, south, west):
+        units = {"latitude": {"units": south}, "longitude": {"units": west}}
         source = opened(on(rows=[10.0, 20, 30, 40, 50], columns=[60.0, 50, 40, 30, 20, 10], **units), tmp_path)
         assert source.latitude.tolist() == [-10, -20, -30, -40, -50]
         assert source.longitude.tolist() == [-60, -50, -40, -30, -20, -10]
