@@ -58,8 +58,9 @@ class Metric(NamedTuple):
 class EnergyUse(NamedTuple):
     """Energy of one activity of a launch, from valid windows: J per `unit`, gross and net of idle, per step and sample.
 
-    Values are None where no window is valid, net energy where the idle power is not known; `reasons` say why. `scopes`
-    name what its sensors hold: die, card, module, cpu_package, dram, node; empty where that is not recorded.
+    Values are None where no window is valid, net energy where that of any valid window is not known; `reasons` say why.
+    So is the peak of several nodes, whose clocks are not aligned. `scopes` name what its sensors hold: die, card,
+    module, cpu_package, dram, node; empty where that is not recorded.
     """
 
     activity: str
@@ -314,7 +315,7 @@ def _energy_use(activity: str, unit: EnergyUnit, recorded: Sequence[RecordedPhas
         step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,
         mean_power_w=energy_j / sum([window.duration_s for window in measured]) if valid else None,
-        peak_power_w=max(_known([window.peak_power_w for window in measured])) if valid else None,
+        peak_power_w=_largest([window.peak_power_w for window in measured]),
         reasons=tuple(dict.fromkeys(reasons)),
         scopes=_scopes(measured),
     )
@@ -342,8 +343,14 @@ def _scopes(windows: Sequence[WindowEnergy]) -> tuple[str, ...]:
     return tuple(sorted({device.scope for window in windows for device in window.devices}))
 
 
+def _largest(powers_w: Sequence[float | None]) -> float | None:
+    """The largest power; None where any is not known, as the peak of several nodes together never is."""
+    known = [power_w for power_w in powers_w if power_w is not None]
+    return max(known, default=None) if len(known) == len(powers_w) else None
+
+
 def _known(values: list[float | None]) -> list[float]:
-    """Energies or powers of valid windows; raises TypeError where there is none, which no valid window lacks."""
+    """Energies of valid windows; raises TypeError where there is none, which no valid window lacks."""
     if None in values:
-        raise TypeError("a valid window without an energy or a power")
+        raise TypeError("a valid window without an energy")
     return cast(list[float], values)
