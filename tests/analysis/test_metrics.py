@@ -234,3 +234,12 @@ class TestEnergyOfSeveralNodes:
         (use,) = summarise_record(self.record((500.0, 300.0, 320.0), (500.0, 200.0, 220.0))).energy_uses
         assert (use.valid_windows, use.energy_j, use.net_energy_j) == (2, 5200.0, 3200.0)
         assert (use.mean_power_w, use.peak_power_w, use.reasons) == (520.0, None, ())
+
+    def test_a_node_at_rest_above_its_work_leaves_no_net_energy_of_all(self):
+        """At rest 200 W; 395, 395 and 600 W: the median of the third alone would be above the gross median."""
+        (use,) = energy_uses(self.record((500.0, 300.0, 300.0, 300.0), (500.0, 95.0, 95.0, 300.0)))
+        assert (use.energy_j, use.net_energy_j) == (3950.0, None)
+        assert use.reasons == (
+            "no net energy: 2 of 3 windows have none "
+            "(node 1: the power at rest of 100 W is above the 95 W of the work)",
+        )

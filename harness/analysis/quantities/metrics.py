@@ -293,13 +293,9 @@ def _energy_use(activity: str, unit: EnergyUnit, recorded: Sequence[RecordedPhas
         for (energy, _), count in zip(valid, units, strict=True)
         if (net_j := energy.net_energy_j) is not None
     ]
-    if above := _idle_above_work(measured, net_energies_j, idle):
+    if why_no_net := _why_no_net(valid, net_energies_j, idle):
         net_energies_j = []
-        reasons.append(f"no net energy: {above}")
-    elif valid and not net_energies_j:
-        reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
-        if idle and idle.power_w is not None:
-            reasons += [f"no net energy: {energy.net_reason}" for energy, _ in valid if energy.net_reason]
+        reasons += [f"no net energy: {why}" for why in why_no_net]
     energies_j = _known([window.energy_j for window in measured])
     if energies_j and min(energies_j) < 0:
         raise ValueError(f"energy of {activity} of {min(energies_j):g} J")
@@ -321,10 +317,26 @@ def _energy_use(activity: str, unit: EnergyUnit, recorded: Sequence[RecordedPhas
     )
 
 
+def _why_no_net(valid: Sequence[RecordedPhase], net_energies_j: Sequence[float], idle: Idle | None) -> list[str]:
+    """Why an activity has no net energy; nothing where every valid window has one.
+
+    A median of the others alone would not be that of the gross energy, and may lie above it.
+    """
+    if above := _idle_above_work([energy.window for energy, _ in valid], net_energies_j, idle):
+        return [above]
+    without = [energy for energy, _ in valid if energy.net_energy_j is None]
+    if not without or not (idle or net_energies_j):
+        return []
+    if idle and idle.power_w is None and idle.reasons:
+        return list(idle.reasons)
+    why = next((energy.net_reason for energy in without if energy.net_reason), "it was not recorded")
+    return [f"{len(without)} of {len(valid)} windows have none ({why})"]
+
+
 def _idle_above_work(windows: Sequence[WindowEnergy], net_energies_j: Sequence[float], idle: Idle | None) -> str | None:
     """In how many valid windows the power at rest is above that of the work; None where in none.
 
-    A median of the others alone would be too high. Records of earlier versions hold net energies below 0.
+    Records of earlier versions hold net energies below 0.
     """
     if idle is None or idle.power_w is None:
         return "the recorded one is below 0" if min(net_energies_j, default=0.0) < 0 else None
