@@ -113,7 +113,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     interrupted: KeyboardInterrupt | None = None
     try:
         with stopping.allowed():
-            plan = plan.model_copy(update={"power": watched.wait_ready()})
+            plan = plan.model_copy(update={"power": watched.wait_ready(results)})
             if others is None:
                 progress = with_power(progress, PowerNow(folder / POWER_LOG, plan.device_count))
             ending = run_worker(plan, folder, child_environment, progress, others)

@@ -80,7 +80,7 @@ def make(folder: Path, node: int, asked: Callable[[], bool]) -> tuple[Ending, bo
         watched = WatchedNode(plan, own, child_environment)
         try:
             with stopping.allowed():
-                watched.wait_ready()
+                watched.wait_ready(Path(terms.results))
             meeting = Meeting(terms.port, terms.address, node)
             ending = run_on_node(plan, folder, own / LOG, child_environment, meeting, watch)
         finally:
