@@ -68,7 +68,7 @@ def supervise(plan: LaunchPlan, results: Path, watcher: Watcher, *, fresh: bool)
     raises.
     """
     with turn(plan.devices, plan.chip.title, watcher.say):
-        captured = environment.of_worker(environment.capture(plan.chip.visible_devices), plan.python)
+        captured = environment.of_worker(environment.capture(plan.chip.visible_devices, plan.device_count), plan.python)
         if not fresh and is_made(plan, results, captured):
             return None
         watcher.begin(plan)

@@ -15,8 +15,8 @@ from harness.results.devices import Accelerator, DeviceState
 class Vendor(Protocol):
     """A vendor's drivers, asked about the first `devices` logical devices that `environ` shows to a job."""
 
-    def describe(self, environ: Mapping[str, str], devices: int) -> Accelerator:
-        """What stays the same between launches."""
+    def describe(self, environ: Mapping[str, str], devices: int | None) -> Accelerator:
+        """What stays the same between launches; of all devices where `devices` is None."""
 
     def states(
         self, environ: Mapping[str, str], devices: int, when: Literal["before", "after"]
@@ -31,8 +31,11 @@ BY_VARIABLE: Mapping[str, Vendor] = {
 }
 
 
-def describe(variable: str | None, devices: int = 1, environ: Mapping[str, str] = os.environ) -> Accelerator:
-    """The devices of a job whose chip is selected by a variable, and their software; nothing for the CPU."""
+def describe(variable: str | None, devices: int | None, environ: Mapping[str, str] = os.environ) -> Accelerator:
+    """The devices of a job whose chip is selected by a variable, and their software; nothing for the CPU.
+
+    The first `devices` are described; None means all that the job sees.
+    """
     vendor = BY_VARIABLE.get(variable or "")
     return vendor.describe(environ, devices) if vendor else Accelerator()
 
