@@ -19,7 +19,7 @@ from harness.launch.turns import Say, turn
 from harness.machine import rehearsal
 from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
-from harness.power.recording import READY_S, check_writable
+from harness.power.recording import check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
@@ -62,7 +62,7 @@ def calibrate(
             jsonl, preferences, worker_environment(os.environ), measuring_period(probe.sensors)
         )
         try:
-            sampler.wait_ready(READY_S)
+            sampler.wait_ready()
             answer = ask_child(
                 "harness.calibration.load",
                 chosen,

@@ -21,7 +21,6 @@ from harness.errors import UserError
 from harness.machine import identity as machine
 from harness.machine.availability import cannot_run
 from harness.power.preferences import chips_here
-from harness.power.recording import READY_S
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
@@ -110,7 +109,7 @@ def _sensors(
         jsonl = folder / POWER_LOG
         sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
         try:
-            sampler.wait_ready(READY_S)
+            sampler.wait_ready()
             if first:
                 time.sleep(seconds)
         finally:

@@ -19,7 +19,6 @@ from harness.privacy import command_title
 from harness.processes import worker_environment
 from harness.results.file_names import POWER_LOG
 
-READY_S = 30.0
 COMMAND_GRACE_S = 5.0
 
 
@@ -59,7 +58,7 @@ def record(
         stage = _Stage()
         try:
             with stopping.allowed():
-                sampler.wait_ready(READY_S)
+                sampler.wait_ready()
                 if has_sensor(jsonl):
                     stage.run(seconds, idle_s, command)
         except KeyboardInterrupt as error:
