@@ -14,6 +14,7 @@ from harness.machine import accelerators
 from harness.machine.accelerators import ascend, hygon_amd
 from harness.machine.accelerators.told import number, version_in
 from harness.machine.speed_variables import speed_variables
+from harness.processes import environment_beside, worker_environment
 from harness.results.devices import UNORDERED, Accelerator, Device
 from harness.results.environment import Environment
 from harness.scenario.execution import Execution, World
@@ -33,6 +34,17 @@ from harness.machine import environment
 for devices in ((), (1,)):
     print(environment.capture("CUDA_VISIBLE_DEVICES", *devices).model_dump_json())
 """
+COUNT = """
+from dataclasses import asdict
+import json
+from harness.machine import accelerators
+from harness.power.preferences import probed
+print(accelerators.describe("CUDA_VISIBLE_DEVICES", None).model_dump_json())
+for state in accelerators.states("CUDA_VISIBLE_DEVICES", "before", 2):
+    print(state.model_dump_json())
+print(json.dumps(asdict(probed(("nvml",)))))
+"""
+UNLIKE = "GPU-0c1f|Quadro P400|00000000:01:00.0|6.1|;GPU-9ab3|NVIDIA GeForce RTX 3090|00000000:41:00.0|8.6|"
 GPUS = "GPU-0c1f|A100|00000000:01:00.0|8.0|;GPU-9ab3|A100|00000000:41:00.0|8.0|"
 
 
@@ -100,6 +112,20 @@ class TestNvidia:
         on = [make_scenario(execution=Execution(world=World(devices=each)), device="cuda") for each in (2, 3)]
         assert problem_of_ranks(on[0], of_bench) is None
         assert problem_of_ranks(on[1], of_bench).endswith("take at most DEVICES=2")
+
+    @pytest.mark.parametrize("order", [None, "FASTEST_FIRST"])
+    def test_unlike_boards_are_counted_as_the_workers_count_them(self, nvml, order):
+        """Workers are told PCI_BUS_ID where the user says nothing; where the user says otherwise, none can be told."""
+        said = {"CUDA_DEVICE_ORDER": order} if order else {}
+        found, *states, probe = nvml(COUNT, STUB_GPUS=UNLIKE, CUDA_VISIBLE_DEVICES="1", **said)
+        sensors = [(sensor["id"], sensor["devices"]) for sensor in probe["sensors"]]
+        if order is None:
+            assert [device["name"] for device in found["devices"]] == ["NVIDIA GeForce RTX 3090"]
+            assert (found["missing"], [state["index"] for state in states]) == ([], [0])
+            assert sensors == [("GPU-9ab3", [0])]
+        else:
+            assert (found["devices"], states, sensors) == ([], [], [])
+            assert all("set CUDA_DEVICE_ORDER=PCI_BUS_ID" in told for told in (found["missing"][0], probe["reason"]))
 
     def test_what_a_board_does_not_tell_is_none_with_a_reason(self, nvml):
         found, (state,) = nvml(STUB_ERR="ecc=3,violation=3")
@@ -318,6 +344,13 @@ def test_a_launch_divides_among_the_devices_that_are_called_as_the_first():
     assert Accelerator().alike == Accelerator()
     unordered = found.model_copy(update={"missing": (f"the order in which CUDA counts the boards {UNORDERED}",)})
     assert unordered.first(1) == unordered
+
+
+def test_a_sampler_counts_as_its_worker_does_or_as_the_users_command():
+    assert worker_environment({"A": "b"})["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert "CUDA_DEVICE_ORDER" not in environment_beside({"A": "b"})
+    said = {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    assert said.items() <= worker_environment(said).items() & environment_beside(said).items()
 
 
 def test_a_cpu_has_no_accelerator():
