@@ -16,14 +16,22 @@ from harness.errors import UserError
 from harness.faults import fault_in
 from harness.overrides import without_overrides
 
+ORDER = "CUDA_DEVICE_ORDER"
+"""How CUDA numbers unlike boards; by itself the fastest first, which no driver tells."""
+
 
 def worker_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of a worker: that of this process, quiet logs and devices numbered as the driver does.
 
     What would overrule the precision that a launch asks for is dropped (harness.overrides).
     """
-    defaults = {"GLOG_v": "3", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    defaults = {"GLOG_v": "3", ORDER: "PCI_BUS_ID"}
     return {**defaults, **without_overrides(inherited), "PYTHONUNBUFFERED": "1", "PYTHONSAFEPATH": "1"}
+
+
+def environment_beside(inherited: Mapping[str, str]) -> dict[str, str]:
+    """That of a sampler beside a command of the user's, which counts devices by the user's own environment."""
+    return {name: value for name, value in worker_environment(inherited).items() if name != ORDER or name in inherited}
 
 
 @contextlib.contextmanager

@@ -17,6 +17,9 @@ from collectors.sampling.log_lines import told
 
 __all__ = ["SamplerOutcome", "SamplerProcess", "to_parquet"]
 
+READY_S = 30.0
+"""What the tools of all preferred collectors may take together until the first reading."""
+
 POLL_S = 0.01
 
 
@@ -42,6 +45,7 @@ class SamplerProcess:
         self._path = path
         self._process = process
         self._problem = problem
+        self._late: str | None = None
         self._outcome: SamplerOutcome | None = None
 
     @classmethod
@@ -80,8 +84,10 @@ class SamplerProcess:
         """Process id of the sampler, also its process group; None where it could not be started."""
         return None if self._process is None else self._process.pid
 
-    def wait_ready(self, timeout_s: float = 10.0) -> bool:
+    def wait_ready(self, timeout_s: float = READY_S) -> bool:
         """Waits until first readings are written or it is known that there will be none. False on a timeout.
+
+        The outcome tells of a timeout, after which sensors are not known and the first windows not bracketed.
 
         A sensor that checks another is waited for too, since a window that it does not see is unproven. Call it before
         the worker starts, so that the worker's first window is bracketed.
@@ -92,6 +98,7 @@ class SamplerProcess:
                 if self._path.read_bytes().count(b"\n") >= 2 and self._checks_answered():
                     return True
             if time.monotonic() > deadline_s:
+                self._late = f"not all of its sensors were read in {timeout_s:g} s, and the work began"
                 return False
             time.sleep(POLL_S)
         return True
@@ -124,7 +131,8 @@ class SamplerProcess:
         """The outcome from what the process left; a log without its end line is that of a sampler that died."""
         collector = log.header.collector if log.header else None
         died = log.end is None or returncode != 0
-        reason = "; ".join(filter(None, [log.no_sensor_reason, told(log.bad_lines, log.n_bad_lines)])) or None
+        doubts = [self._late, log.no_sensor_reason, told(log.bad_lines, log.n_bad_lines)]
+        reason = "; ".join(filter(None, doubts)) or None
         if died:
             trouble = trouble or _ending(returncode)
             reason = "; ".join(filter(None, [f"sampler died: {trouble}", self._last_words(), reason]))

@@ -15,7 +15,10 @@ Pool = tuple[str, ...]
 
 
 class HostKind(NamedTuple):
-    """What hosts share whose times may be compared: the name and number of CPUs and the names of all accelerators."""
+    """What hosts share whose times may be compared: the name and number of CPUs, and the names of all accelerators.
+
+    Each name stands once: a record holds as many accelerators as its launch used.
+    """
 
     cpu_name: str
     cpu_count: int
@@ -24,7 +27,7 @@ class HostKind(NamedTuple):
 
 def kind_of(environment: Environment) -> HostKind:
     """The kind of the host that an environment describes."""
-    names = sorted(device.name or "" for device in environment.accelerator.devices)
+    names = sorted({device.name or "" for device in environment.accelerator.devices})
     return HostKind(environment.cpu_name, environment.cpu_count, tuple(names))
 
 

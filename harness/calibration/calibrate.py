@@ -10,7 +10,6 @@ import click
 from collectors.base import Sensor
 from collectors.calibration.behaviour import measuring_period, power_series
 from collectors.calibration.step_response import SquareWave, step_response
-from collectors.registry import choose
 from collectors.samples import SampleLog, read_samples
 from collectors.sampling.process import SamplerProcess
 from harness.calibration import store
@@ -19,7 +18,8 @@ from harness.launch.turns import Say, turn
 from harness.machine import rehearsal
 from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
-from harness.power.recording import READY_S, check_writable
+from harness.power.preferences import probed
+from harness.power.recording import check_writable
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
@@ -52,7 +52,7 @@ def calibrate(
     except OSError as error:
         raise UserError(f"{results}: cannot be written: {error.strerror}") from None
     check_writable(results / store.FOLDER / "file")
-    probe = choose(preferences).probe
+    probe = probed(preferences)
     if not probe.works:
         raise UserError(f"{chip_name}: {probe.reason}")
     devices = {entry.device for entry in chip.frameworks.values() if entry.device}
@@ -62,7 +62,7 @@ def calibrate(
             jsonl, preferences, worker_environment(os.environ), measuring_period(probe.sensors)
         )
         try:
-            sampler.wait_ready(READY_S)
+            sampler.wait_ready()
             answer = ask_child(
                 "harness.calibration.load",
                 chosen,

@@ -1,7 +1,9 @@
 """Calibrations on disk: `results/calibration/<chip>.<collector>.<host>.json`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from collectors.base import Sensor
 from collectors.regular_files import read_regular
@@ -15,6 +17,12 @@ from harness.results.record import MOST_BYTES, Purpose
 FOLDER = "calibration"
 
 
+MOST_S = 300.0
+"""Launches rest and wait by what a calibration says: a longer time is of a damaged file."""
+
+Seconds = Annotated[float, Field(ge=0, le=MOST_S)]
+
+
 class SensorCalibration(Frozen):
     """What one sensor does with a load; seconds and watts. `reason` says why the numbers are None.
 
@@ -25,10 +33,10 @@ class SensorCalibration(Frozen):
     tool_version: str | None
     driver_version: str | None
     reason: str | None = None
-    delay_s: float | None = None
-    window_s: float | None = None
+    delay_s: Seconds | None = None
+    window_s: Seconds | None = None
     rise_s: float | None = None
-    update_period_s: float | None = None
+    update_period_s: Seconds | None = None
     idle_w: float | None = None
     idle_error_w: float | None = None
     loaded_w: float | None = None

@@ -20,8 +20,7 @@ from harness.doctor.facts import CollectorFacts, FrameworkFacts, LoadFacts, Proc
 from harness.errors import UserError
 from harness.machine import identity as machine
 from harness.machine.availability import cannot_run
-from harness.power.preferences import chips_here
-from harness.power.recording import READY_S
+from harness.power.preferences import PROBE_LIMIT_S, chips_here
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.file_names import POWER_LOG
 from harness.scenario import catalogue
@@ -31,7 +30,6 @@ from harness.scenario.schema import FrameworkName
 from harness.scenario.variants import variant_remark
 
 FRAMEWORK_LIMIT_S = 120.0
-COLLECTOR_LIMIT_S = 30.0
 LOOK_S = 1.0
 BUSIEST = 3
 
@@ -95,7 +93,7 @@ def _collectors(names: tuple[str, ...]) -> tuple[CollectorFacts, ...]:
 
 
 def _collector(name: str) -> CollectorFacts:
-    answer = ask_child("collectors.sampling.probe", name, timeout_s=COLLECTOR_LIMIT_S)
+    answer = ask_child("collectors.sampling.probe", name, timeout_s=PROBE_LIMIT_S)
     return CollectorFacts(name=name, sensors=answer.get("sensors", ()), reason=answer.get("reason"))
 
 
@@ -110,7 +108,7 @@ def _sensors(
         jsonl = folder / POWER_LOG
         sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
         try:
-            sampler.wait_ready(READY_S)
+            sampler.wait_ready()
             if first:
                 time.sleep(seconds)
         finally:

@@ -24,7 +24,7 @@ from harness.launch.starting_weights import require_file, started_from
 from harness.launch.survey import Survey, survey
 from harness.machine import environment, rehearsal
 from harness.results import deep_report, file_names
-from harness.results.record import MOST_BYTES, Environment, Record
+from harness.results.record import MOST_BYTES, Accelerator, Environment, Record
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig
 from harness.scenario.execution import Execution
@@ -84,15 +84,16 @@ def bench(
         reasons = "; ".join(dict.fromkeys(f"{absent.framework}: {absent.reason}" for absent in matrix.absent))
         raise UserError(f"nothing of suite {matrix.suite!r} can run on {selection.chip!r} here: {reasons}")
     captured = environment.capture(chip.visible_devices)
-    here = with_memory(chip_here(chip, captured.accelerator))
     if fit:
         refuse(found.problems, "nothing was launched")
-        matrix = fitted(matrix, found.archives, here, max(1, len(captured.accelerator.devices)))
+        alike = captured.accelerator.alike
+        matrix = fitted(matrix, found.archives, with_memory(chip_here(chip, alike)), max(1, len(alike.devices)))
+    used = max((cell.execution.world.devices_of_node for cell in matrix.cells), default=1)
     if selection.weights is not None:
         refuse(found.problems, "nothing was launched")
     with started_from(selection.weights, matrix, console) as (started, weights_file):
         on_these = replace(found, matrix=started)
-        place = Place(chip, here, captured)
+        place = Place(chip, captured, captured.accelerator.first(used))
         told = between or Between()
         again = fresh or profile
         return _make_launches(place, on_these, weights_file, results, console, told, fresh=again, profile=profile)
@@ -100,11 +101,16 @@ def bench(
 
 @dataclass(frozen=True)
 class Place:
-    """Where launches are made: the chip of the selection, what is known of the variant that is here, and the host."""
+    """Where launches are made: the chip of the selection, the host with all devices that the job sees, those in use."""
 
     chip: ChipConfig
-    here: ChipConfig
     captured: Environment
+    used: Accelerator
+
+    @property
+    def here(self) -> ChipConfig:
+        """What is known of the variant of the chip that is here."""
+        return with_memory(chip_here(self.chip, self.used))
 
 
 def _make_launches(
@@ -129,7 +135,7 @@ def _make_launches(
     refuse([*found.problems, *too_new, *impossible, *problems_of_ports(missing)], "nothing was launched")
     warnings = warnings_of(matrix, found.archives, place.here)
     _prepare(results / matrix.suite, matrix, console)
-    variant = variant_remark(chip, device_names(captured.accelerator))
+    variant = variant_remark(chip, device_names(place.used))
     known = (f"warning: {variant}" if variant else None, *warnings, _doctor_remark(place, plans[0], results))
     _say_before(matrix, list(filter(None, known)), console)
     if len(missing) < len(plans):

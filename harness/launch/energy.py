@@ -1,16 +1,17 @@
 """Energy of a launch: what the worker must do for it, and the account of what the sampler left."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from collectors.accounting.device_energy import QualityLimits
 from collectors.accounting.device_use import DeviceUse, device_uses
 from collectors.accounting.energy import EnergyAccount
+from collectors.base import Sensor
 from collectors.calibration.calibrated import Correction, corrected
 from collectors.occupancy.occupants import Occupancy
-from collectors.samples import SampleLog
+from collectors.samples import Header, SampleLog
 from collectors.sampling.jitter import jitter
-from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
+from collectors.sampling.process import SamplerOutcome, to_parquet
 from harness.calibration import store
 from harness.launch.host_energy import HostLog, of_phases, scopes
 from harness.launch.plan import PowerPlan
@@ -32,13 +33,19 @@ EPOCH = "train "
 """How the names of epochs begin, which end in the number of the epoch in its stage."""
 
 
-def power_plan(sampler: SamplerProcess, idle_s: float) -> PowerPlan:
+def power_plan(sensors: Sequence[Sensor], idle_s: float) -> PowerPlan:
     """Rests of at least `idle_s`, none if that is 0, and windows that suit the sensors; nothing without a sensor."""
-    header = sampler.header
-    if header is None or not header.sensors:
+    if not sensors:
         return PowerPlan()
-    shortest_s = max(QualityLimits().min_window_of(sensor) for sensor in header.sensors)
+    shortest_s = max(QualityLimits().min_window_of(sensor) for sensor in sensors)
     return PowerPlan(idle_s=max(idle_s, shortest_s) if idle_s else 0.0, min_window_s=shortest_s)
+
+
+def corrections_of(header: Header | None, chip: str, results: Path) -> Mapping[str, Correction]:
+    """What the calibrations of this machine say of the sensors that a sampler found, whatever its device is called."""
+    if header is None or header.collector is None:
+        return {}
+    return _corrections(_calibrations(SampleLog(header), header.collector, chip, None, results))
 
 
 def account(
@@ -67,9 +74,8 @@ def account(
     log = to_parquet(folder / POWER_LOG, folder / POWER)
     device_name = measurements.framework.device_name if measurements.framework else None
     calibrations = _calibrations(log, outcome.collector, chip, device_name, results)
-    corrections = {each.sensor: Correction(each.delay_s, each.window_s, each.update_period_s) for each in calibrations}
     accounted = EnergyAccount(
-        corrected(log, corrections),
+        corrected(log, _corrections(calibrations)),
         device_count=device_count,
         chip_cap_w=chip_cap_w,
         strangers=occupancy.strangers if occupancy else (),
@@ -155,6 +161,10 @@ def _calibrations(
         for name, calibration in found
         if calibration is not None and calibration.delay_s is not None
     )
+
+
+def _corrections(calibrations: Sequence[AppliedCalibration]) -> dict[str, Correction]:
+    return {each.sensor: Correction(each.delay_s, each.window_s, each.update_period_s) for each in calibrations}
 
 
 def _sampling(log: SampleLog) -> Sampling | None:

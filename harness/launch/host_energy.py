@@ -7,6 +7,7 @@ from pathlib import Path
 from collectors.accounting.energy import EnergyAccount, WindowEnergy
 from collectors.accounting.idle import idle_power
 from collectors.accounting.scopes import host_scopes, of_scope
+from collectors.base import Sensor
 from collectors.registry import choose
 from collectors.samples import SampleLog
 from collectors.sampling.process import SamplerProcess, to_parquet
@@ -50,6 +51,12 @@ class HostSamplers:
             self._samplers[name] = SamplerProcess.start(path, [name], environment)
         for sampler in self._samplers.values():
             sampler.wait_ready()
+
+    @property
+    def sensors(self) -> tuple[Sensor, ...]:
+        """Those that have been found."""
+        headers = [sampler.header for sampler in self._samplers.values()]
+        return tuple(sensor for header in headers if header for sensor in header.sensors)
 
     def stop(self) -> None:
         """End all of them."""

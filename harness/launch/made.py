@@ -44,8 +44,9 @@ class MadeLaunches:
 
     def completed(self, plan: LaunchPlan) -> StoredRecord | None:
         """The newest record of this launch that tables count."""
+        here = self._environment.of_devices(plan.device_count)
         cells = [cell for cell in self._found.cells if _is_of(cell.key, cell.scenario.suite, plan)]
-        found = [cell.by_launch.get(plan.launch) for cell in cells if cell.is_at(self._environment)]
+        found = [cell.by_launch.get(plan.launch) for cell in cells if cell.is_at(here)]
         return max((record for record in found if record), key=age, default=None)
 
     def paths(self, plans: Iterable[LaunchPlan]) -> list[Path]:
@@ -59,7 +60,8 @@ class MadeLaunches:
             for cell in self._found.cells
             if _is_of(cell.key, cell.scenario.suite, plan) and plan.launch in cell.by_launch
         ]
-        return bool(having) and not any(cell.is_at(self._environment) for cell in having)
+        here = self._environment.of_devices(plan.device_count)
+        return bool(having) and not any(cell.is_at(here) for cell in having)
 
     def unusable(self, plan: LaunchPlan, results: Path) -> list[Unusable]:
         """The files in the place of the launch's record that no table can use."""

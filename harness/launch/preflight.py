@@ -43,7 +43,6 @@ def problems_of(
     launches = Counter(plan.scenario.cell for plan in plans)
     scenarios = {plan.scenario.cell: plan.scenario for plan in plans}
     machine_bytes = machine_memory.limit_bytes()
-    limits = _Limits(machine_bytes, _device_bytes(chip, environment))
     problems: list[str] = []
     disk_bytes = 0
     for cell, scenario in scenarios.items():
@@ -64,7 +63,8 @@ def problems_of(
             continue
         windows = Windows(source, scenario.data.splits, package.input_spec(network))
         of_splits = split_problems(scenario, windows)
-        of_memory = limits.problems_of(scenario, source, package, network)
+        here = environment.of_devices(scenario.execution.world.devices_of_node)
+        of_memory = _Limits(machine_bytes, _device_bytes(chip, here)).problems_of(scenario, source, package, network)
         of_regions = region_problems(scenario, source)
         problems += [f"{where}: {problem}" for problem in (*of_splits, *of_memory, *of_regions)]
         if not of_splits:
@@ -152,8 +152,7 @@ class _Limits:
     def problems_of(self, scenario: Scenario, source: Source, package: ModuleType, network: Any) -> list[str]:
         """What of a launch does not fit."""
         needs = memory_needs(scenario, source, package, network)
-        world = scenario.execution.world
-        ranks = world.devices // world.nodes
+        ranks = scenario.execution.world.devices_of_node
         of_each, whose = self._machine_bytes // ranks, "of each rank " if ranks > 1 else ""
         if scenario.device.lower() == "cpu":
             return _too_much(needs, of_each, f"{whose}here")

@@ -19,7 +19,7 @@ def problem_of_ranks(scenario: Scenario, environment: Environment) -> str | None
         return None
     if problem := problem_of_nodes(world.nodes):
         return problem
-    wanted = world.devices // world.nodes
+    wanted = world.devices_of_node
     if scenario.device.lower() == "cpu":
         there, what = cores(), "cores for ranks of which each takes one at least"
     else:

@@ -68,7 +68,7 @@ def supervise(plan: LaunchPlan, results: Path, watcher: Watcher, *, fresh: bool)
     raises.
     """
     with turn(plan.devices, plan.chip.title, watcher.say):
-        captured = environment.of_worker(environment.capture(plan.chip.visible_devices), plan.python)
+        captured = environment.of_worker(environment.capture(plan.chip.visible_devices, plan.device_count), plan.python)
         if not fresh and is_made(plan, results, captured):
             return None
         watcher.begin(plan)
@@ -113,7 +113,7 @@ def _launch(plan: LaunchPlan, results: Path, folder: Path, captured: Environment
     interrupted: KeyboardInterrupt | None = None
     try:
         with stopping.allowed():
-            plan = plan.model_copy(update={"power": watched.wait_ready()})
+            plan = plan.model_copy(update={"power": watched.wait_ready(results)})
             if others is None:
                 progress = with_power(progress, PowerNow(folder / POWER_LOG, plan.device_count))
             ending = run_worker(plan, folder, child_environment, progress, others)

@@ -1,14 +1,18 @@
 """What is watched on a node while a launch works there: power, other processes on its devices, and foreign load."""
 
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from collectors.accounting.energy_curve import NS_PER_S
+from collectors.calibration.calibrated import corrected
 from collectors.occupancy.occupant_watch import OccupantWatch
 from collectors.occupancy.occupants import Occupancy
+from collectors.samples import SampleLog
 from collectors.sampling.process import SamplerOutcome, SamplerProcess
 from harness.errors import one_line
-from harness.launch.energy import account, device_processes, power_plan
+from harness.launch.energy import account, corrections_of, device_processes, power_plan
 from harness.launch.foreign_load import ForeignLoadMeter, foreign_cores_allowed
 from harness.launch.host_energy import HostSamplers
 from harness.launch.plan import LaunchPlan, PowerPlan
@@ -30,19 +34,28 @@ class WatchedNode:
         self._sampler = SamplerProcess.start(folder / POWER_LOG, chip.power_collectors, environment)
         self._occupants = OccupantWatch.start(folder / "occupants.jsonl", chip.power_collectors, environment)
         self._hosts = HostSamplers(folder)
-        self._foreign_cores = 0.0
+        self._foreign_cores, self._late_s = 0.0, 0.0
         self._outcome: SamplerOutcome | None = None
         self._occupancy: Occupancy | None = None
 
-    def wait_ready(self) -> PowerPlan:
-        """Wait until all that is sampled has been read once; what workers must do for the sake of energy."""
+    def wait_ready(self, results: Path) -> PowerPlan:
+        """Wait until all that is sampled has been read once; what workers must do for the sake of energy.
+
+        That is what the devices' sensors ask for, with what calibrations below `results` say of them, and what those of
+        the host do where the devices have none.
+        """
         self._sampler.wait_ready()
         self._hosts.start(self._plan.chip, self._sampler, self._environment)
         self._occupants.wait_ready()
-        return power_plan(self._sampler, self._plan.scenario.idle_s)
+        header, scenario = self._sampler.header, self._plan.scenario
+        corrections = corrections_of(header, scenario.chip, results)
+        self._late_s = max((each.shift_ns / NS_PER_S for each in corrections.values()), default=0.0)
+        of_devices = corrected(SampleLog(header), corrections).sensors
+        return power_plan(of_devices or self._hosts.sensors, scenario.idle_s)
 
     def stop(self) -> None:
-        """The work is over."""
+        """The work is over; a sensor that is late tells the end of it later."""
+        time.sleep(self._late_s)
         self._outcome, self._occupancy = self._sampler.stop(), self._occupants.stop(self._plan.device_count)
         self._hosts.stop()
         self._foreign_cores = self._meter.foreign_cores()

@@ -22,8 +22,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 REPOSITORY = Path(harness.__file__).resolve().parents[1]
 
 
-def capture(visible_devices_variable: str | None) -> Environment:
-    """The environment of launches made from this process. Raises UserError where the system shows nothing of itself."""
+def capture(visible_devices_variable: str | None, devices: int | None = None) -> Environment:
+    """The environment of launches made from this process, with the first `devices` that it sees; None means all.
+
+    Raises UserError where the system shows nothing of itself.
+    """
     if sys.platform == "linux" and not Path("/proc/stat").exists():
         raise UserError("/proc is not mounted: neither the load nor the memory of this machine can be told; mount it")
     frequency = _cpu_frequency()
@@ -47,7 +50,7 @@ def capture(visible_devices_variable: str | None) -> Environment:
         visible_devices=os.environ.get(visible_devices_variable) if visible_devices_variable else None,
         threads={name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
         variables=speed_variables(os.environ, apart=THREAD_VARIABLES),
-        accelerator=accelerators.describe(visible_devices_variable),
+        accelerator=accelerators.describe(visible_devices_variable, devices),
     )
 
 

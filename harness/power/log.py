@@ -1,13 +1,14 @@
 """A power log with its phases, from a recording or from the folder of a launch."""
 
 import json
+import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypedDict, TypeVar
 
-from collectors.accounting.energy_curve import midpoint_ns
+from collectors.accounting.energy_curve import EnergyCurve, midpoint_ns
 from collectors.samples import SampleLog, read_notes, read_parquet
 from collectors.sampling.log_checks import checked
 from harness.errors import UserError
@@ -48,11 +49,34 @@ class PowerLog:
 
     @property
     def windows(self) -> tuple[LoggedPhase, ...]:
-        """The phases that take time, or the whole log as one where there are none."""
+        """The phases that take time, or the whole log as one where there are none.
+
+        Sensors are read one after the other: the whole log is what they share, as no energy is known before the first
+        value of a sensor or after its last. Where they share nothing, it is all of it.
+        """
+        whole = LoggedPhase("whole log", *(self._shared_ns() or self._outer_ns()))
+        return tuple(phase for phase in self.phases or (whole,) if phase.t0_ns < phase.t1_ns)
+
+    def _shared_ns(self) -> tuple[int, int] | None:
+        """When the last series has begun and the first ends, of power and of counters; None where that is no time."""
+        curves = [
+            curve
+            for sensor in self.log.sensors
+            for curve in (
+                EnergyCurve.from_power([each for each in self.log.readings if each.sensor == sensor.id], math.inf),
+                EnergyCurve.from_counter(
+                    [each for each in self.log.counters if each.sensor == sensor.id], math.inf, sensor.counter_wrap_j
+                ),
+            )
+            if curve.moves
+        ]
+        begin_ns = max((int(curve.t_ns[0]) for curve in curves), default=0)
+        end_ns = min((int(curve.t_ns[-1]) for curve in curves), default=0)
+        return (begin_ns, end_ns) if begin_ns < end_ns else None
+
+    def _outer_ns(self) -> tuple[int, int]:
         times_ns = self._times_ns()
-        if self.phases or min(times_ns, default=0) == max(times_ns, default=0):
-            return tuple(phase for phase in self.phases if phase.t0_ns < phase.t1_ns)
-        return (LoggedPhase("whole log", min(times_ns), max(times_ns)),)
+        return min(times_ns, default=0), max(times_ns, default=0)
 
     def _times_ns(self) -> list[int]:
         return [midpoint_ns(read) for reads in (self.log.readings, self.log.counters) for read in reads]

@@ -1,12 +1,17 @@
-"""Which power collectors a command asks, and in which order."""
+"""Which power collectors a command asks, in which order, and what the first that works finds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from collectors.registry import Registry
+from collectors.base import Probe, Sensor
+from collectors.registry import Registry, no_sensor_reason
 from harness.errors import UserError, nearest
 from harness.machine import availability
+from harness.processes import ask_child
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig
+
+PROBE_LIMIT_S = 30.0
 
 
 def preferences(chip: str | None, collectors: str | None) -> tuple[str, ...]:
@@ -25,6 +30,17 @@ def preferences(chip: str | None, collectors: str | None) -> tuple[str, ...]:
     if not names:
         raise UserError(f"--collectors names none; {nearest('', registered)}")
     return names
+
+
+def probed(names: Sequence[str]) -> Probe:
+    """What the first of these collectors that works finds in the environment of a worker, whose devices it counts."""
+    reasons: dict[str, str] = {}
+    for name in names:
+        answer = ask_child("collectors.sampling.probe", name, timeout_s=PROBE_LIMIT_S)
+        if sensors := tuple(Sensor.from_dict(fields) for fields in answer.get("sensors", ())):
+            return Probe(sensors)
+        reasons[name] = answer.get("reason") or ""
+    return Probe(reason=no_sensor_reason(reasons))
 
 
 def chips_here() -> list[str]:

@@ -16,10 +16,9 @@ from harness import stopping
 from harness.errors import UserError
 from harness.power.log import LoggedPhase, PowerLog, notes_of
 from harness.privacy import command_title
-from harness.processes import worker_environment
+from harness.processes import environment_beside, worker_environment
 from harness.results.file_names import POWER_LOG
 
-READY_S = 30.0
 COMMAND_GRACE_S = 5.0
 
 
@@ -55,11 +54,12 @@ def record(
     check_writable(out)
     with stopping.held(), _folder_beside(out) as folder:
         jsonl = Path(folder, POWER_LOG)
-        sampler = SamplerProcess.start(jsonl, preferences, worker_environment(os.environ), period_s)
+        environment = environment_beside(os.environ) if command else worker_environment(os.environ)
+        sampler = SamplerProcess.start(jsonl, preferences, environment, period_s)
         stage = _Stage()
         try:
             with stopping.allowed():
-                sampler.wait_ready(READY_S)
+                sampler.wait_ready()
                 if has_sensor(jsonl):
                     stage.run(seconds, idle_s, command)
         except KeyboardInterrupt as error:

@@ -209,7 +209,7 @@ class Projector:
         """
         world = subject.execution.world
         found = self._of_chip({name for work in works for name in formats_of(work)}, world)
-        return found.of_rank(world.devices // world.nodes) if self.target.chip.is_host else found
+        return found.of_rank(world.devices_of_node) if self.target.chip.is_host else found
 
     def _of_chip(self, formats: set[NumberFormat], world: World) -> Ceilings:
         target = self.target

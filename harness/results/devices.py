@@ -9,6 +9,9 @@ from harness.results.measurements import Memory
 
 Vendor = Literal["nvidia", "ascend", "hygon_amd"]
 
+UNORDERED = "is not known: all that it shows are listed"
+"""How the line in `Accelerator.missing` ends that says so of the order of its devices."""
+
 
 class Device(Frozen):
     """What stays the same of a device between launches; None where the driver does not tell it.
@@ -45,6 +48,18 @@ class Accelerator(Frozen):
     kernels: str | None = Field(default=None, description="package of compiled operators of CANN")
     devices: tuple[Device, ...] = ()
     missing: tuple[str, ...] = ()
+
+    def first(self, count: int) -> "Accelerator":
+        """The same with no more than the first `count` devices; with all where their order is not known."""
+        if any(line.endswith(UNORDERED) for line in self.missing):
+            return self
+        return self.model_copy(update={"devices": self.devices[:count]})
+
+    @property
+    def alike(self) -> "Accelerator":
+        """The same with the devices up to the first of another name: among those a launch may divide a network."""
+        names = [device.name for device in self.devices]
+        return self.first(next((at for at, name in enumerate(names) if name != names[0]), len(names)))
 
     def __str__(self) -> str:
         """What is known of all, in one line."""

@@ -34,3 +34,7 @@ class Environment(Frozen):
         default=None, description="other environment variables that change speed or numbers; None where not recorded"
     )
     accelerator: Accelerator = Accelerator()
+
+    def of_devices(self, count: int) -> "Environment":
+        """The environment of a launch on the first `count` devices."""
+        return self.model_copy(update={"accelerator": self.accelerator.first(count)})

@@ -109,6 +109,11 @@ class World(Frozen):
         description="data: all hold everything; sharded_optimiser: its states are divided; sharded: weights, too",
     )
 
+    @property
+    def devices_of_node(self) -> int:
+        """Devices on each node."""
+        return self.devices // self.nodes
+
     @model_validator(mode="after")
     def _divides(self) -> "World":
         if self.devices % self.nodes:

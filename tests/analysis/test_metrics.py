@@ -10,9 +10,12 @@ from made_records import (
 )
 
 from collectors.accounting.device_use import DeviceUse
+from collectors.accounting.idle import IdlePower
 from harness.analysis.quantities.metrics import energy_uses, launch_metrics, steady_state_problems
+from harness.analysis.summaries import summarise_record
 from harness.frameworks.base import Compile
-from harness.results.record import Energy, Latency, Memory, Phase, PhaseEnergy
+from harness.launch.nodes.together import energy_of_all
+from harness.results.record import Energy, Idle, Latency, Memory, Phase, PhaseEnergy
 
 
 def metrics_of(**changes):
@@ -200,3 +203,43 @@ class TestEnergy:
 
     def test_no_sensor(self):
         assert energy_uses(make_record()) == ()
+
+
+class TestEnergyOfSeveralNodes:
+    @staticmethod
+    def record(*nodes, idle_w=100.0):
+        """Of nodes that each rest at `idle_w` and draw so many watts in epochs of 10 s."""
+        names = [f"train pretrain {number}" for number in range(len(nodes[0]))]
+        phases = tuple(Phase(name=name, t0_ns=0, t1_ns=10**10, steps=2, samples=16) for name in names)
+        idle = IdlePower(idle_w, idle_w, idle_w, ())
+        energies = {}
+        for number, powers_w in enumerate(nodes):
+            windows = [make_window(10.0 * power_w, 10.0) for power_w in powers_w]
+            entries = tuple(
+                PhaseEnergy(
+                    phase=name, window=each, net_energy_j=idle.net_energy_j(each), net_reason=idle.why_no_net(each)
+                )
+                for name, each in zip(names, windows, strict=True)
+            )
+            energies[f"node {number}"] = Energy(
+                collector="nvml", reason=None, idle=Idle(**idle.to_dict()), phases=entries
+            )
+        epochs = [make_epoch() for _ in names]
+        return make_record(
+            measurements=make_measurements(training=(make_stage(*epochs),), phases=phases),
+            energy=energy_of_all(energies, 1),
+        )
+
+    def test_a_peak_that_is_not_told_costs_no_other_number(self):
+        (use,) = summarise_record(self.record((500.0, 300.0, 320.0), (500.0, 200.0, 220.0))).energy_uses
+        assert (use.valid_windows, use.energy_j, use.net_energy_j) == (2, 5200.0, 3200.0)
+        assert (use.mean_power_w, use.peak_power_w, use.reasons) == (520.0, None, ())
+
+    def test_a_node_at_rest_above_its_work_leaves_no_net_energy_of_all(self):
+        """At rest 200 W; 395, 395 and 600 W: the median of the third alone would be above the gross median."""
+        (use,) = energy_uses(self.record((500.0, 300.0, 300.0, 300.0), (500.0, 95.0, 95.0, 300.0)))
+        assert (use.energy_j, use.net_energy_j) == (3950.0, None)
+        assert use.reasons == (
+            "no net energy: 2 of 3 windows have none "
+            "(node 1: the power at rest of 100 W is above the 95 W of the work)",
+        )

@@ -130,6 +130,15 @@ def test_methods_say_what_the_records_say_and_no_more(results):
     assert "MindSpore" not in said
 
 
+def test_a_machine_has_the_devices_of_the_launch_that_used_most(results):
+    for framework, launch, number in (("mindspore", 0, 1), ("pytorch", 0, 2), ("pytorch", 1, 1)):
+        devices = tuple(Device(index=index, name="Chip X") for index in range(number))
+        environment = make_environment(accelerator=Accelerator(devices=devices))
+        results.add(make_record(framework, launch, environment=environment))
+    said = [line for line in methods(load_chosen(results.path, None).cells) if line.startswith("Host ")]
+    assert [line.count("2 x Chip X") for line in said] == [1]
+
+
 def of_energy(results, **energy):
     """What is said of the energy of one cell."""
     measured = make_measurements(phases=(Phase(name="training", t0_ns=0, t1_ns=10**10, steps=2, samples=16),))

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.alone
 LIMITS = QualityLimits(min_window_s=0.0, min_updates=0, min_averaging_windows=0, max_gap_s=1.3)
 STEP_S, N_STEPS = 0.05, 30
 SLACK_S = 1.0
+READY_LIMIT_S = 10.0
 STOP_LIMIT_S = 10.0
 TOLERANCE = 0.03
 UTILITIES = ("sh", "cat", "sleep", "grep", "stdbuf")
@@ -160,7 +161,7 @@ def run(name: str, fault: str, folder: Path) -> Cell:
     environ = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
     environ |= {"PATH": str(programs), **tool.environ}
     sampler = SamplerProcess.start(folder / "power.jsonl", [tool.collector], environ)
-    sampler.wait_ready()
+    sampler.wait_ready(READY_LIMIT_S)
     time.sleep(STEP_S)
     t0_ns, steps_s = time.monotonic_ns(), []
     for step in range(N_STEPS):

@@ -2,13 +2,15 @@
 
 import io
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from collectors.base import Sensor
+from collectors.base import Reading, Sensor
+from collectors.samples import Header, SampleLog
 from harness.doctor.deep import child, machine, run
 from harness.doctor.deep.child import peak_of
 from harness.doctor.deep.plan import said as said_in
@@ -92,14 +94,18 @@ def test_others_on_a_chip_whose_tool_is_not_here():
     assert verdict(machine.others(catalogue.chip("ascend910b"))) == "warning"
 
 
-def sensor_log(monkeypatch, watts):
-    """A log of one sensor, read every 0.1 s from 0 to 9 s; at rest from 1 to 4, loaded from 5 to 9."""
-    t_ns = np.arange(0, 9_000_000_000, 100_000_000, dtype=np.int64)
-    power_w = np.array([watts(t / 1e9) for t in t_ns])
-    monkeypatch.setattr(
-        "harness.doctor.deep.power.power_series", lambda log, sensor: SimpleNamespace(t_ns=t_ns, power_w=power_w)
+def sensor_log(**boards):
+    """A log of a sensor of each board, by what it draws at a time in s: at rest from 1 to 4 s, loaded from 5 to 9 s."""
+    sensors = tuple(Sensor(name, "card", "instant", devices=(number,)) for number, name in enumerate(boards))
+    readings = tuple(
+        Reading(tick * 10**8, tick * 10**8, name, float(watts(tick / 10)))
+        for tick in range(90)
+        for name, watts in boards.items()
     )
-    return SimpleNamespace(sensors=(Sensor("gpu0", "device", "instant"),))
+    return SampleLog(Header("nvml", sensors, {}, 0.1, 0, 0), readings, end={"type": "end"})
+
+
+REST, LOADED = (10**9, 4 * 10**9), (5 * 10**9, 9 * 10**9)
 
 
 @pytest.mark.parametrize(
@@ -111,13 +117,25 @@ def sensor_log(monkeypatch, watts):
         (lambda t: 250.0 if t < 5 else 60.0, "failed"),
     ],
 )
-def test_a_power_sensor_must_move_under_load(monkeypatch, watts, expected):
-    log = sensor_log(monkeypatch, watts)
-    (check,) = check_power(log, None, (10**9, 4 * 10**9), (5 * 10**9, 9 * 10**9))
+def test_a_power_sensor_must_move_under_load(watts, expected):
+    log = sensor_log(gpu0=watts)
+    (check,) = check_power(log, None, REST, LOADED)
     assert verdict(check) == expected
     assert "W at rest" in check.found
-    (unloaded,) = check_power(log, None, (10**9, 4 * 10**9), None)
+    (unloaded,) = check_power(log, None, REST, None)
     assert verdict(unloaded) == "warning"
+
+
+def test_boards_that_are_not_loaded_are_not_judged():
+    log = sensor_log(gpu0=lambda t: 60.0 if t < 5 else 250.0, gpu1=lambda t: 60.0)
+    (check,) = check_power(log, None, REST, LOADED)
+    assert (check.name, verdict(check)) == ("power sensor gpu0", "ok")
+    sensors = tuple(replace(sensor, devices=()) for sensor in log.sensors)
+    (unknown,) = check_power(replace(log, header=replace(log.header, sensors=sensors)), None, REST, LOADED)
+    assert (verdict(unknown), unknown.found) == (
+        "warning",
+        "2 devices are visible, the job uses 1, and which ones cannot be told",
+    )
 
 
 def test_no_sensor_is_a_warning_with_its_reason():

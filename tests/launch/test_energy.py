@@ -50,11 +50,10 @@ class Mortal(Steady):
 WORKING = """
 tell("working")
 inference = rest(5.3)
-time.sleep(0.7)
 measure(inference=inference)
 end()
 """
-"""Longer than the shortest window whose energy is told, with the samples after it that a delay asks for."""
+"""Longer than the shortest window whose energy is told."""
 
 
 @pytest.fixture

@@ -1,20 +1,25 @@
 """What is done where a training step is counted to need more memory than a chip has."""
 
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from harness.errors import UserError
+from harness.launch import bench
 from harness.launch.fitting import fitted, warnings_of, with_memory
 from harness.launch.requirements import domain_of
 from harness.launch.survey import survey
 from harness.machine import memory
 from harness.models import architecture
 from harness.models.memory import GIB, RANGES, step_memory
+from harness.results.devices import Accelerator, Device
 from harness.scenario import catalogue
 from harness.scenario.chips import Figure
 from harness.scenario.execution import EAGER, GRAPH, Execution, Precision, Recompute, World
 from harness.scenario.scenario import Selection
+from tests.analysis.made_records import make_environment
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +128,24 @@ def test_what_the_user_set_stays_and_cells_that_become_the_same_are_one(found):
     assert needs[1] < needs[0]
     matrix = fitted(whole, found.archives, chip_of(1.01 / 0.9 * needs[1]))
     assert [each.execution for each in matrix.cells] == [parts.execution, blocks.execution]
+
+
+def test_a_bench_offers_the_devices_that_are_alike(monkeypatch, tmp_path):
+    """Of three boards that the job sees the last is of another kind: its memory does not count, either."""
+    offered = []
+
+    def remember(matrix, archives, chip, devices):
+        offered.append((chip.memory_gib.value, devices))
+        raise UserError("enough")
+
+    boards = (("NVIDIA A100", 80), ("NVIDIA A100", 79), ("Quadro P400", 2))
+    devices = tuple(Device(index=k, name=name, memory_bytes=size << 30) for k, (name, size) in enumerate(boards))
+    seen = make_environment(accelerator=Accelerator(vendor="nvidia", devices=devices))
+    monkeypatch.setattr(bench.environment, "capture", lambda variable: seen)
+    monkeypatch.setattr(bench, "fitted", remember)
+    with pytest.raises(UserError, match="enough"):
+        bench.bench(Selection(framework="pytorch"), tmp_path / "results", Console(file=io.StringIO()), fit=True)
+    assert offered == [(79.0, 2)]
 
 
 def test_what_is_not_trained_is_left_alone(found):

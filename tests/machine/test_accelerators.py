@@ -8,11 +8,17 @@ import sys
 
 import pytest
 
+from harness.analysis.hosts import kind_of
+from harness.launch.room import problem_of_ranks
 from harness.machine import accelerators
 from harness.machine.accelerators import ascend, hygon_amd
 from harness.machine.accelerators.told import number, version_in
 from harness.machine.speed_variables import speed_variables
-from harness.results.devices import Accelerator, Device
+from harness.processes import environment_beside, worker_environment
+from harness.results.devices import UNORDERED, Accelerator, Device
+from harness.results.environment import Environment
+from harness.scenario.execution import Execution, World
+from tests.analysis.made_records import make_scenario
 from tests.shared import REPOSITORY, shared_path
 
 ASK_NVML = """
@@ -23,6 +29,22 @@ states = accelerators.states("CUDA_VISIBLE_DEVICES", "before")
 print(found.model_dump_json())
 print("[" + ",".join(state.model_dump_json() for state in states) + "]")
 """
+CAPTURE = """
+from harness.machine import environment
+for devices in ((), (1,)):
+    print(environment.capture("CUDA_VISIBLE_DEVICES", *devices).model_dump_json())
+"""
+COUNT = """
+from dataclasses import asdict
+import json
+from harness.machine import accelerators
+from harness.power.preferences import probed
+print(accelerators.describe("CUDA_VISIBLE_DEVICES", None).model_dump_json())
+for state in accelerators.states("CUDA_VISIBLE_DEVICES", "before", 2):
+    print(state.model_dump_json())
+print(json.dumps(asdict(probed(("nvml",)))))
+"""
+UNLIKE = "GPU-0c1f|Quadro P400|00000000:01:00.0|6.1|;GPU-9ab3|NVIDIA GeForce RTX 3090|00000000:41:00.0|8.6|"
 GPUS = "GPU-0c1f|A100|00000000:01:00.0|8.0|;GPU-9ab3|A100|00000000:41:00.0|8.0|"
 
 
@@ -35,11 +57,11 @@ def nvml(tmp_path_factory):
     source = REPOSITORY / "harness/rehearsal/stand_ins/libnvidia_ml.c"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "libnvidia-ml.so.1", source], check=True)
 
-    def ask(**variables):
+    def ask(script=ASK_NVML, **variables):
         kept = {name: value for name, value in os.environ.items() if name != "CUDA_VISIBLE_DEVICES"}
         env = {**kept, "LD_LIBRARY_PATH": str(folder), "STUB_GPUS": GPUS, **variables}
         told = subprocess.run(
-            [sys.executable, "-c", ASK_NVML], env=env, capture_output=True, text=True, check=True, cwd=REPOSITORY
+            [sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True, cwd=REPOSITORY
         )
         return [json.loads(line) for line in told.stdout.splitlines()]
 
@@ -79,6 +101,31 @@ class TestNvidia:
     def test_of_several_devices_of_the_job_each(self, nvml):
         found, _ = nvml(CUDA_VISIBLE_DEVICES="1,0", COUNT="2")
         assert [device["memory_bytes"] >> 30 for device in found["devices"]] == [81, 80]
+
+    def test_a_bench_knows_of_all_devices_and_a_record_of_those_of_its_launch(self, nvml):
+        """Both say the same kind of host; two ranks have room on two boards, and three have not."""
+        told = [Environment.model_validate(each) for each in nvml(CAPTURE)]
+        of_bench, of_launch = told
+        assert [len(each.accelerator.devices) for each in told] == [2, 1]
+        assert of_bench.of_devices(1).accelerator == of_launch.accelerator
+        assert kind_of(of_bench) == kind_of(of_launch)
+        on = [make_scenario(execution=Execution(world=World(devices=each)), device="cuda") for each in (2, 3)]
+        assert problem_of_ranks(on[0], of_bench) is None
+        assert problem_of_ranks(on[1], of_bench).endswith("take at most DEVICES=2")
+
+    @pytest.mark.parametrize("order", [None, "FASTEST_FIRST"])
+    def test_unlike_boards_are_counted_as_the_workers_count_them(self, nvml, order):
+        """Workers are told PCI_BUS_ID where the user says nothing; where the user says otherwise, none can be told."""
+        said = {"CUDA_DEVICE_ORDER": order} if order else {}
+        found, *states, probe = nvml(COUNT, STUB_GPUS=UNLIKE, CUDA_VISIBLE_DEVICES="1", **said)
+        sensors = [(sensor["id"], sensor["devices"]) for sensor in probe["sensors"]]
+        if order is None:
+            assert [device["name"] for device in found["devices"]] == ["NVIDIA GeForce RTX 3090"]
+            assert (found["missing"], [state["index"] for state in states]) == ([], [0])
+            assert sensors == [("GPU-9ab3", [0])]
+        else:
+            assert (found["devices"], states, sensors) == ([], [], [])
+            assert all("set CUDA_DEVICE_ORDER=PCI_BUS_ID" in told for told in (found["missing"][0], probe["reason"]))
 
     def test_what_a_board_does_not_tell_is_none_with_a_reason(self, nvml):
         found, (state,) = nvml(STUB_ERR="ecc=3,violation=3")
@@ -289,8 +336,25 @@ class TestHygon:
         assert hygon_amd.states({}, 1, "before") == ()
 
 
+def test_a_launch_divides_among_the_devices_that_are_called_as_the_first():
+    a100, p400 = "NVIDIA A100", "Quadro P400"
+    found = Accelerator(devices=tuple(Device(index=k, name=name) for k, name in enumerate((a100, a100, p400, a100))))
+    assert [device.index for device in found.alike.devices] == [0, 1]
+    assert found.first(3).devices == found.devices[:3]
+    assert Accelerator().alike == Accelerator()
+    unordered = found.model_copy(update={"missing": (f"the order in which CUDA counts the boards {UNORDERED}",)})
+    assert unordered.first(1) == unordered
+
+
+def test_a_sampler_counts_as_its_worker_does_or_as_the_users_command():
+    assert worker_environment({"A": "b"})["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert "CUDA_DEVICE_ORDER" not in environment_beside({"A": "b"})
+    said = {"CUDA_DEVICE_ORDER": "FASTEST_FIRST"}
+    assert said.items() <= worker_environment(said).items() & environment_beside(said).items()
+
+
 def test_a_cpu_has_no_accelerator():
-    assert accelerators.describe(None) == Accelerator()
+    assert accelerators.describe(None, None) == Accelerator()
     assert accelerators.states(None, "before") == ()
     assert str(Accelerator()) == "none"
 

@@ -15,7 +15,7 @@ from harness.machine import accelerators, availability
 from harness.scenario import catalogue
 name = sys.argv[1]
 chip = catalogue.chip(name)
-found = accelerators.describe(chip.visible_devices)
+found = accelerators.describe(chip.visible_devices, None)
 print(json.dumps({
     "files": len(availability.device_files(chip.device_nodes)),
     "cannot": availability.cannot_run(chip, "pytorch"),

@@ -165,7 +165,11 @@ def _began_alike(cells: Sequence[Cell]) -> bool:
 
 
 def _machines(cells: Sequence[Cell]) -> Iterable[StoredRecord]:
-    return {record.environment.host: record for cell in cells for record in cell.launches}.values()
+    """A launch of each host, one with the most accelerators: a record describes those that its launch used."""
+    by_host: dict[str, list[StoredRecord]] = {}
+    for record in (record for cell in cells for record in cell.launches):
+        by_host.setdefault(record.environment.host, []).append(record)
+    return [max(found, key=lambda record: len(record.environment.accelerator.devices)) for found in by_host.values()]
 
 
 def _energy(cell: Cell) -> str:

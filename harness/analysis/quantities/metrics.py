@@ -58,8 +58,9 @@ class Metric(NamedTuple):
 class EnergyUse(NamedTuple):
     """Energy of one activity of a launch, from valid windows: J per `unit`, gross and net of idle, per step and sample.
 
-    Values are None where no window is valid, net energy where the idle power is not known; `reasons` say why. `scopes`
-    name what its sensors hold: die, card, module, cpu_package, dram, node; empty where that is not recorded.
+    Values are None where no window is valid, net energy where that of any valid window is not known; `reasons` say why.
+    So is the peak of several nodes, whose clocks are not aligned. `scopes` name what its sensors hold: die, card,
+    module, cpu_package, dram, node; empty where that is not recorded.
     """
 
     activity: str
@@ -292,13 +293,9 @@ def _energy_use(activity: str, unit: EnergyUnit, recorded: Sequence[RecordedPhas
         for (energy, _), count in zip(valid, units, strict=True)
         if (net_j := energy.net_energy_j) is not None
     ]
-    if above := _idle_above_work(measured, net_energies_j, idle):
+    if why_no_net := _why_no_net(valid, net_energies_j, idle):
         net_energies_j = []
-        reasons.append(f"no net energy: {above}")
-    elif valid and not net_energies_j:
-        reasons += [f"no net energy: {reason}" for reason in (idle.reasons if idle else ())]
-        if idle and idle.power_w is not None:
-            reasons += [f"no net energy: {energy.net_reason}" for energy, _ in valid if energy.net_reason]
+        reasons += [f"no net energy: {why}" for why in why_no_net]
     energies_j = _known([window.energy_j for window in measured])
     if energies_j and min(energies_j) < 0:
         raise ValueError(f"energy of {activity} of {min(energies_j):g} J")
@@ -314,16 +311,32 @@ def _energy_use(activity: str, unit: EnergyUnit, recorded: Sequence[RecordedPhas
         step_energy_j=energy_j / steps if steps else None,
         sample_energy_j=energy_j / samples if samples else None,
         mean_power_w=energy_j / sum([window.duration_s for window in measured]) if valid else None,
-        peak_power_w=max(_known([window.peak_power_w for window in measured])) if valid else None,
+        peak_power_w=_largest([window.peak_power_w for window in measured]),
         reasons=tuple(dict.fromkeys(reasons)),
         scopes=_scopes(measured),
     )
 
 
+def _why_no_net(valid: Sequence[RecordedPhase], net_energies_j: Sequence[float], idle: Idle | None) -> list[str]:
+    """Why an activity has no net energy; nothing where every valid window has one.
+
+    A median of the others alone would not be that of the gross energy, and may lie above it.
+    """
+    if above := _idle_above_work([energy.window for energy, _ in valid], net_energies_j, idle):
+        return [above]
+    without = [energy for energy, _ in valid if energy.net_energy_j is None]
+    if not without or not (idle or net_energies_j):
+        return []
+    if idle and idle.power_w is None and idle.reasons:
+        return list(idle.reasons)
+    why = next((energy.net_reason for energy in without if energy.net_reason), "it was not recorded")
+    return [f"{len(without)} of {len(valid)} windows have none ({why})"]
+
+
 def _idle_above_work(windows: Sequence[WindowEnergy], net_energies_j: Sequence[float], idle: Idle | None) -> str | None:
     """In how many valid windows the power at rest is above that of the work; None where in none.
 
-    A median of the others alone would be too high. Records of earlier versions hold net energies below 0.
+    Records of earlier versions hold net energies below 0.
     """
     if idle is None or idle.power_w is None:
         return "the recorded one is below 0" if min(net_energies_j, default=0.0) < 0 else None
@@ -342,8 +355,14 @@ def _scopes(windows: Sequence[WindowEnergy]) -> tuple[str, ...]:
     return tuple(sorted({device.scope for window in windows for device in window.devices}))
 
 
+def _largest(powers_w: Sequence[float | None]) -> float | None:
+    """The largest power; None where any is not known, as the peak of several nodes together never is."""
+    known = [power_w for power_w in powers_w if power_w is not None]
+    return max(known, default=None) if len(known) == len(powers_w) else None
+
+
 def _known(values: list[float | None]) -> list[float]:
-    """Energies or powers of valid windows; raises TypeError where there is none, which no valid window lacks."""
+    """Energies of valid windows; raises TypeError where there is none, which no valid window lacks."""
     if None in values:
-        raise TypeError("a valid window without an energy or a power")
+        raise TypeError("a valid window without an energy")
     return cast(list[float], values)

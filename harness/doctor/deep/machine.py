@@ -39,7 +39,7 @@ check = partial(Check, group=GROUP)
 
 def check_machine(chip: ChipConfig, environ: Mapping[str, str]) -> Iterator[Check]:
     """All of them, each ok or a warning: none of them alone makes numbers wrong."""
-    accelerator = accelerators.describe(chip.visible_devices)
+    accelerator = accelerators.describe(chip.visible_devices, 1)
     yield versions(accelerator)
     if chip.visible_devices:
         yield clocks(accelerator.devices, accelerators.states(chip.visible_devices, "before"), chip.power_cap_w.value)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from collectors.accounting.energy import job_sensors
 from collectors.calibration.behaviour import power_series
 from collectors.samples import SampleLog
 from harness.results.deep_report import Check
@@ -21,7 +22,7 @@ LEAST_RISE = 0.05
 
 
 def check_power(log: SampleLog, reason: str | None, rest: Window, loaded: Window | None) -> Iterator[Check]:
-    """One check of each sensor, or one that says why there is none."""
+    """One check of each sensor of the first device, which alone is kept busy, or one that says why there is none."""
     if not log.sensors:
         advice = "without a sensor every energy column holds this reason; crosscast doctor lists the collectors"
         yield Check(group=GROUP, name=NAME, verdict="warning", found=reason or "none", advice=advice)
@@ -30,8 +31,13 @@ def check_power(log: SampleLog, reason: str | None, rest: Window, loaded: Window
         advice = "see the checks of the framework, whose products were to be the load"
         yield Check(group=GROUP, name=NAME, verdict="warning", found="the device was never kept busy", advice=advice)
         return
+    main, problem, _ = job_sensors(log, 1)
+    if problem is not None:
+        advice = "choose one device by the variable that the chip's file names, such as CUDA_VISIBLE_DEVICES=0"
+        yield Check(group=GROUP, name=NAME, verdict="warning", found=problem, advice=advice)
     begin_ns = loaded[0] + int(SETTLING * (loaded[1] - loaded[0]))
-    for sensor in log.sensors:
+    of_device = {sensor.id for sensor in main}
+    for sensor in (each for each in log.sensors if of_device & {each.id, each.checks}):
         series = power_series(log, sensor)
         at_rest, under_load = (
             series.power_w[(series.t_ns >= first) & (series.t_ns <= last)]

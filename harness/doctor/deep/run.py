@@ -10,7 +10,6 @@ from pathlib import Path
 
 from collectors import children
 from collectors.calibration.behaviour import measuring_period
-from collectors.registry import choose
 from collectors.samples import read_samples
 from collectors.sampling.process import SamplerOutcome, SamplerProcess
 from harness import __version__
@@ -26,7 +25,7 @@ from harness.machine import rehearsal
 from harness.machine.availability import cannot_run
 from harness.machine.environment import host_digest
 from harness.porting.parity.check import scenarios_of
-from harness.power.recording import READY_S
+from harness.power.preferences import probed
 from harness.privacy import without_folders
 from harness.processes import ask_child, scratch_folder, worker_environment
 from harness.results.deep_report import Check, DeepReport
@@ -207,12 +206,12 @@ class _Sampler:
 
     def __init__(self, preferences: tuple[str, ...], folder: Path) -> None:
         self._jsonl = folder / POWER_LOG
-        probe = choose(preferences).probe
+        probe = probed(preferences)
         period_s = measuring_period(list(probe.sensors)) if probe.works else None
         slowest_s = max((sensor.update_period_s or period_s or 0.0 for sensor in probe.sensors), default=0.0)
         self.load_s = min(LONGEST_S, max(LOAD_S, LOADS * slowest_s))
         self._process = SamplerProcess.start(self._jsonl, preferences, worker_environment(os.environ), period_s)
-        self._process.wait_ready(READY_S)
+        self._process.wait_ready()
         begun_ns = time.monotonic_ns()
         if probe.works:
             time.sleep(min(LONGEST_S, max(REST_S, RESTS * slowest_s)))

@@ -68,7 +68,7 @@ def make(folder: Path, node: int, asked: Callable[[], bool]) -> tuple[Ending, bo
         return Ending("failed", what), False
     own = folder_of(folder, node)
     select_again(plan.chip.visible_devices, 0 if plan.runs_on_host else plan.device_count, os.environ)
-    captured = environment.of_worker(environment.capture(plan.chip.visible_devices), plan.python)
+    captured = environment.of_worker(environment.capture(plan.chip.visible_devices, plan.device_count), plan.python)
     report = Report(environment=captured, differences=differences(terms.environment, captured))
     report.write(own)
     problem = problem_of_software(terms.environment, captured) or problem_of_ranks(plan.scenario, captured)
@@ -80,7 +80,7 @@ def make(folder: Path, node: int, asked: Callable[[], bool]) -> tuple[Ending, bo
         watched = WatchedNode(plan, own, child_environment)
         try:
             with stopping.allowed():
-                watched.wait_ready()
+                watched.wait_ready(Path(terms.results))
             meeting = Meeting(terms.port, terms.address, node)
             ending = run_on_node(plan, folder, own / LOG, child_environment, meeting, watch)
         finally:

@@ -230,7 +230,7 @@ def demand_of(suite: Any, what: str, site: SiteConfig, selection: Selection, *, 
         raise UserError(f"{what} takes {nodes} nodes, and a local site is one host: submit to a site with Slurm")
     if nodes > 1 and site.results.place != "shared":
         raise UserError(f"{what} takes {nodes} nodes, which must see one folder: take results: {{place: shared}}")
-    most = max(world.devices // world.nodes for world in worlds)
+    most = max(world.devices_of_node for world in worlds)
     return Demand(nodes, devices_on_node(most, what, site, accelerator=accelerator))
 
 

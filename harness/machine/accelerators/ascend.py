@@ -10,7 +10,7 @@ from collectors.vendors.ascend.npu_smi_text import parse_board
 from collectors.vendors.ascend.visible_ascend import NpuChip, visible_npus
 from collectors.vendors.command import absence
 from harness.machine.accelerators.told import number, output_of, version_in
-from harness.results.devices import Accelerator, Device, DeviceState
+from harness.results.devices import UNORDERED, Accelerator, Device, DeviceState
 
 PROGRAM = "npu-smi"
 ROOT = Path("/usr/local/Ascend")
@@ -20,8 +20,8 @@ HOMES = ("ASCEND_HOME_PATH", "ASCEND_TOOLKIT_HOME", "ASCEND_OPP_PATH")
 MIB = 2**20
 
 
-def describe(environ: Mapping[str, str], devices: int) -> Accelerator:
-    """Driver, firmware, CANN, its kernels and the chips of the first `devices` logical devices."""
+def describe(environ: Mapping[str, str], devices: int | None) -> Accelerator:
+    """Driver, firmware, CANN, its kernels and the chips of the first `devices` logical devices, None for all."""
     missing: list[str] = []
     chips, driver = _chips(environ, devices, missing)
     boards = {card: _ask("board", card, missing) for card in {chip.card for chip in chips}}
@@ -59,7 +59,7 @@ def states(environ: Mapping[str, str], devices: int, when: Literal["before", "af
     return tuple(found)
 
 
-def _chips(environ: Mapping[str, str], devices: int, missing: list[str]) -> tuple[list[NpuChip], str | None]:
+def _chips(environ: Mapping[str, str], devices: int | None, missing: list[str]) -> tuple[list[NpuChip], str | None]:
     """The job's chips in its order, as far as that is known, and the driver's version."""
     if reason := absence(PROGRAM):
         missing.append(reason)
@@ -76,7 +76,7 @@ def _chips(environ: Mapping[str, str], devices: int, missing: list[str]) -> tupl
     ordered = [by_key[key] for key in sorted(visible.numbers, key=lambda key: visible.numbers[key])]
     if visible.numbered:
         return ordered[:devices], inventory.driver_version
-    missing.append("the order in which CANN counts the chips is not known: all that it shows are listed")
+    missing.append(f"the order in which CANN counts the chips {UNORDERED}")
     return ordered, inventory.driver_version
 
 

@@ -22,8 +22,8 @@ LABELLED = re.compile(r"^\s*(?:\w+)\[(\d{1,4})\]\s*:\s*([^:]+?)\s*:\s*(.+?)\s*$"
 TEMPERATURE = re.compile(r"(\d+(?:\.\d+)?)\s*c\b", re.I)
 
 
-def describe(environ: Mapping[str, str], devices: int) -> Accelerator:
-    """Driver, DTK or ROCm, and the boards of the first `devices` logical devices."""
+def describe(environ: Mapping[str, str], devices: int | None) -> Accelerator:
+    """Driver, DTK or ROCm, and the boards of the first `devices` logical devices, None for all."""
     missing: list[str] = []
     program = _program()
     numbers, table = _numbers(program, environ, devices, missing)
@@ -72,7 +72,7 @@ def _program() -> str:
 
 
 def _numbers(
-    program: str, environ: Mapping[str, str], devices: int, missing: list[str]
+    program: str, environ: Mapping[str, str], devices: int | None, missing: list[str]
 ) -> tuple[list[tuple[int, int]], str]:
     """Of the job's devices that the tool lists, the index in the order of HIP and the tool's number; and its table."""
     table = output_of(program, missing=missing)

@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from collectors.vendors.nvidia.nvml import list_boards
 from collectors.vendors.nvidia.visible_cuda import visible_gpus
-from harness.results.devices import Accelerator, Device, DeviceState
+from harness.results.devices import UNORDERED, Accelerator, Device, DeviceState
 
 THROTTLE_REASONS = {
     "GpuIdle": "idle",
@@ -48,8 +48,8 @@ class _Asked:
             return None
 
 
-def describe(environ: Mapping[str, str], devices: int) -> Accelerator:
-    """Driver and boards of the first `devices` logical devices."""
+def describe(environ: Mapping[str, str], devices: int | None) -> Accelerator:
+    """Driver and boards of the first `devices` logical devices, None for all."""
     with _session() as (pynvml, reason):
         if pynvml is None:
             return Accelerator(vendor="nvidia", missing=(reason,))
@@ -91,7 +91,7 @@ def _session() -> Iterator[tuple[Any, str]]:
         _Asked(pynvml)("end", "nvmlShutdown", then=bool)
 
 
-def _boards(pynvml: Any, environ: Mapping[str, str], devices: int) -> tuple[list[tuple[int, Any]], list[str]]:
+def _boards(pynvml: Any, environ: Mapping[str, str], devices: int | None) -> tuple[list[tuple[int, Any]], list[str]]:
     """Logical numbers and handles of the job's boards, and why there are none or in which order they are."""
     try:
         listed, unreadable = list_boards(pynvml)
@@ -103,7 +103,7 @@ def _boards(pynvml: Any, environ: Mapping[str, str], devices: int) -> tuple[list
     handles = {gpu.uuid: handle for gpu, handle in listed}
     chosen = visible.uuids[:devices] if visible.numbered else visible.uuids
     if not visible.numbered:
-        unreadable.append("the order in which CUDA counts the boards is not known: all that it shows are listed")
+        unreadable.append(f"the order in which CUDA counts the boards {UNORDERED}")
     return [(index, handles[uuid]) for index, uuid in enumerate(chosen)], unreadable
 
 
