@@ -41,7 +41,7 @@ def test_what_stands_in_for_slow_kernels_of_a_cpu_is_left_out_elsewhere():
         for field in fields
         if getattr(choice, field) != "native"
     }
-    of_cpu = {("mindspore", "CPU", field) for field in ("layer_norm", "gelu", "dense")}
+    of_cpu = {("mindspore", "CPU", field) for field in ("layer_norm", "gelu", "dense", "messages")}
     assert composed == {*of_cpu, ("pytorch", "cpu", "messages"), ("pytorch", "npu", "gelu")}
     assert {choice.adam for choice in CHOICES.values()} == {"fused"}
 
@@ -55,8 +55,8 @@ OF_BLOCKS = {**OF_ALL, "gelu": "composed", "soft_shrink": "native"}
     [
         (fourcastnet, Operators(), {"spectral": "dft", **OF_BLOCKS}),
         (aigoms, Operators(spectral="fft", segment_sum="gathered"), {"spectral": "fft", **OF_BLOCKS}),
-        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", "messages": "native", **OF_ALL}),
-        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", "messages": "native", **OF_ALL}),
+        (graphcast, Operators(spectral="fft"), {"segment_sum": "native", "messages": "by_kind", **OF_ALL}),
+        (graphcast, Operators(segment_sum="gathered"), {"segment_sum": "gathered", "messages": "by_kind", **OF_ALL}),
         (linear, Operators(spectral="fft"), OF_ALL),
     ],
 )
@@ -74,3 +74,8 @@ def test_a_record_names_what_served_the_operators_of_the_network(package, operat
 )
 def test_a_record_names_tiles_where_rows_run_in_them(execution, messages):
     assert all_serving(execution, operators_of(graphcast), "pytorch", "cpu")["messages"] == messages
+
+
+def test_a_lower_format_embeds_every_edge():
+    lowered = Execution(precision=Precision(autocast="fp16"))
+    assert all_serving(lowered, operators_of(graphcast), "mindspore", "CPU")["messages"] == "native"

@@ -7,6 +7,7 @@ are as in PyTorch, but on a CPU the peak memory of a compiled training step is n
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mindspore import Tensor, nn, ops, recompute
@@ -14,8 +15,8 @@ from mindspore import Tensor, nn, ops, recompute
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
-from harness.models.layers.mindspore import LayerNorm, Linear
-from harness.models.operators.mindspore import linear_function, segment_sum
+from harness.models.layers.mindspore import LayerNorm, Linear, linear_layer_norm
+from harness.models.operators.mindspore import linear_function, segment_sum, served_by, swish
 from harness.scenario.execution import Execution, Operators
 
 
@@ -26,7 +27,9 @@ class MLP(nn.Cell):
         super().__init__()
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
         self.layers = nn.CellList([Linear(a, b) for a, b in itertools.pairwise(sizes)])
-        self.norm = LayerNorm(out, LAYER_NORM_EPSILON) if norm else None
+        self.norm: Any = LayerNorm(out, LAYER_NORM_EPSILON) if norm else None
+        self.last: Any = linear_layer_norm(out, LAYER_NORM_EPSILON) if norm else None
+        self.swish, self.linear, self.joins = swish(), linear_function(), True
 
     def construct(self, x: Tensor) -> Tensor:
         """(rows, features) to (rows, out)."""
@@ -37,16 +40,36 @@ class MLP(nn.Cell):
 
         A slice of a CellList, made op by op, would rename its parameters.
         """
-        for index in range(1, len(self.layers)):
-            x = self.layers[index](ops.silu(x))
-        return x if self.norm is None else self.norm(x)
+        for index in range(1, len(self.layers) - 1):
+            x = self.layers[index](self.swish(x))
+        x, layer = self.swish(x), self.layers[-1]
+        if self.norm is None:
+            return layer(x)
+        if self.last is None or not self.joins:
+            return self.norm(layer(x))
+        return self.last(x, layer.weight, layer.bias, self.norm.weight, self.norm.bias)
+
+    def at_once(self, x: Tensor) -> Tensor:
+        """The same without a call of the layers, so that none who compares layers row by row meets these rows."""
+        for index in range(len(self.layers) - 1):
+            layer = self.layers[index]
+            x = self.swish(self.linear(x, layer.weight, layer.bias))
+        layer = self.layers[-1]
+        return self.last.construct(x, layer.weight, layer.bias, self.norm.weight, self.norm.bias)
 
 
 class Edges(nn.Cell):
-    """Where the edges of a graph begin and end, and their features."""
+    """Where the edges of a graph begin and end, and their features.
+
+    Edges that look alike from their receivers are of one kind and have the same features, in each of the three thirds
+    of the globe that the icosahedron divides it into.
+    """
 
     def __init__(self, operators: Operators, graph: Graph, senders: int, receivers: int) -> None:
         super().__init__()
+        of_kinds, kinds = np.unique(graph.features, axis=0, return_inverse=True)
+        self.by_kind = served_by("messages") == "by_kind" and len(of_kinds) < len(graph.features)
+        self.of_kinds, self.kinds = Tensor(of_kinds), Tensor(kinds.reshape(-1).astype(np.int32))
         self.features = Tensor(graph.features)
         self.senders, self.receivers = Tensor(graph.senders), Tensor(graph.receivers)
         self.add = segment_sum(operators.segment_sum, graph.receivers, receivers)
@@ -61,6 +84,13 @@ class Edges(nn.Cell):
     def add_up(self, messages: Tensor) -> Tensor:
         """The sum of the messages that each receiver gets: (E B, C) to (M B, C)."""
         return self.add(messages.reshape(self.edges, -1)).reshape(-1, messages.shape[1])
+
+
+def embedded(layers: MLP, graph: Edges) -> Tensor:
+    """The embedding (E, C) of the features of edges: once of each kind, where the table of choices says so."""
+    if layers.last is None or not layers.joins or not graph.by_kind:
+        return layers(graph.features)
+    return ops.gather(layers.at_once(graph.of_kinds), graph.kinds, 0)
 
 
 class MessageStep(nn.Cell):
@@ -88,11 +118,14 @@ class MessageStep(nn.Cell):
         return updated, receivers + self.node_change(receivers, graph.add_up(messages))
 
     def messages(self, graph: Edges, edges: Tensor, senders: Tensor, receivers: Tensor) -> Tensor:
-        """Edges (E B, C), senders (N B, C), receivers (M B, C) to the messages (E B, C)."""
+        """Edges (E B, C), senders (N B, C), receivers (M B, C) to the messages (E B, C).
+
+        The bias is added to receivers, the fewest rows.
+        """
         first = self.edge_update.layers[0]
         of_edge, of_sender, of_receiver = self.parts_of_edge(first.weight)
-        ends = graph.gather(self.product(senders, of_sender), self.product(receivers, of_receiver))
-        return self.edge_update.finish(self.linear(edges, of_edge, first.bias) + ends)
+        ends = graph.gather(self.product(senders, of_sender), self.linear(receivers, of_receiver, first.bias))
+        return self.edge_update.finish(self.product(edges, of_edge) + ends)
 
     def node_change(self, receivers: Tensor, received: Tensor) -> Tensor:
         """Receivers (M B, C) and the sum of the messages they get (M B, C) to (M B, C)."""
@@ -114,13 +147,13 @@ class Transfer(nn.Cell):
     def construct(self, senders: Tensor, receivers: Tensor, batch: int, piece: int = 0) -> Tensor:
         """Senders (N B, C) and receivers (M B, C) to receivers (M B, C)."""
         graph = self.graphs[piece]
-        edges = repeat(self.edge_embedding(graph.features), batch)
+        edges = repeat(embedded(self.edge_embedding, graph), batch)
         return self.step(graph, edges, senders, receivers, True)[1]
 
     def received(self, senders: Tensor, receivers: Tensor, batch: int, piece: int) -> Tensor:
         """Senders (N B, C) and receivers (M B, C) to the sum of the messages of a piece (M B, C)."""
         graph = self.graphs[piece]
-        edges = repeat(self.edge_embedding(graph.features), batch)
+        edges = repeat(embedded(self.edge_embedding, graph), batch)
         return graph.add_up(self.step.messages(graph, edges, senders, receivers))
 
 
@@ -136,7 +169,7 @@ class Processor(nn.Cell):
 
     def construct(self, nodes: Tensor, batch: int) -> Tensor:
         """(M B, C) to the same."""
-        edges = repeat(self.edge_embedding(self.graph.features), batch)
+        edges = repeat(embedded(self.edge_embedding, self.graph), batch)
         for step in self.steps:
             if self.recomputes:
                 edges, nodes = recompute(step, self.graph, edges, nodes, nodes)
@@ -250,8 +283,11 @@ class InPieces(nn.Cell):
 
 
 def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
-    """The network with uninitialised weights."""
+    """The network with uninitialised weights; a lower format multiplies by rounded weights, not by centred ones."""
     found = GraphCast(network, domain, execution)
+    for _, cell in found.cells_and_names():
+        if isinstance(cell, MLP):
+            cell.joins = execution.precision.autocast == "none"
     return InPieces(found) if execution.recompute.unit == "ranges" else found
 
 

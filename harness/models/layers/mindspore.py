@@ -18,10 +18,12 @@ import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 
 from harness.models.operators.mindspore import (
+    NormOfCentred,
     batched_linear_function,
     gelu,
     layer_norm,
     linear_function,
+    served_by,
     soft_shrink,
 )
 from harness.models.operators.spectral import REAL_FORM
@@ -61,6 +63,25 @@ class LayerNorm(nn.Cell):
     def construct(self, x: Tensor) -> Tensor:
         """(tokens, C) to the same."""
         return self.function(x, self.weight, self.bias)
+
+
+class LinearLayerNorm(nn.Cell):
+    """The LayerNorm of a dense layer, whose weight and bias are centred over the outputs in place of every row."""
+
+    def __init__(self, out: int, epsilon: float) -> None:
+        super().__init__()
+        self.centring = Tensor((np.eye(out) - 1 / out).astype(np.float32))
+        self.product, self.function, self.norm = ops.MatMul(), linear_function(), NormOfCentred(out, epsilon)
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """(tokens, in) to (tokens, out), given weight and bias of the dense layer, then those of the LayerNorm."""
+        centred_bias = self.product(bias.reshape(1, -1), self.centring).reshape(bias.shape)
+        return self.norm(self.function(x, self.product(self.centring, weight), centred_bias), scale, shift)[0]
+
+
+def linear_layer_norm(out: int, epsilon: float) -> LinearLayerNorm | None:
+    """A dense layer and its LayerNorm as one; None where MindSpore's kernel normalises what the layer gives."""
+    return LinearLayerNorm(out, epsilon) if served_by("layer_norm") == "composed" else None
 
 
 class AFNO(nn.Cell):

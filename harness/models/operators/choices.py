@@ -11,17 +11,19 @@ Operator = Literal["spectral", "segment_sum", "messages", "layer_norm", "gelu", 
 class Choice(NamedTuple):
     """`spectral`: Fourier transforms by products with the factors of their matrix, or an FFT.
 
-    `segment_sum`: the framework's operator, or gathering. `messages`: the MLPs of edges and nodes operator by operator,
-    or a tile of rows at a time (harness.models.tiling), where one tile does not hold them all, unless a compiler or a
-    lower format is asked for. `layer_norm`, `gelu` (the exact one, by erf) and `soft_shrink`: the framework's operator,
-    or one composed of simpler ones. `dense`: products and biases with the framework's gradients, or with gradients in
-    closed form whose sums over tokens are products. `adam`: one kernel an update, or several; where one raises on a
-    device, several serve (the record says which did). `reason` says on what the choice rests.
+    `segment_sum`: the framework's operator, or gathering. `messages`: the MLPs of edges and nodes operator by operator;
+    the same with the features that edges have in common embedded once, `by_kind`, unless a lower format is asked for;
+    or so, and a tile of rows at a time (harness.models.tiling), where one tile does not hold them all, unless a
+    compiler or a lower format is. `layer_norm`, `gelu` (the exact one, by erf) and `soft_shrink`: the framework's
+    operator, or one composed of simpler ones, a LayerNorm in float32 with the dense layer before it. `dense`: products,
+    biases and swish with the framework's gradients, or such that sums over tokens are products and nothing is computed
+    twice. `adam`: one kernel an update, or several; where one raises on a device, several serve (the record says which
+    did). `reason` says on what the choice rests.
     """
 
     spectral: Literal["dft", "fft"]
     segment_sum: Literal["native", "gathered"]
-    messages: Literal["native", "tiled"]
+    messages: Literal["native", "by_kind", "tiled"]
     layer_norm: Literal["native", "composed"]
     gelu: Literal["native", "composed"]
     soft_shrink: Literal["native", "composed"]
@@ -45,7 +47,9 @@ CHOICES: Mapping[tuple[str, str], Choice] = {
         reason=f"{UNMEASURED}; documented: its GELU is always the one by tanh; the FFT needs operators of the CANN "
         "build",
     ),
-    ("mindspore", "CPU"): PLAIN._replace(layer_norm="composed", gelu="composed", dense="composed", reason=MEASURED),
+    ("mindspore", "CPU"): PLAIN._replace(
+        messages="by_kind", layer_norm="composed", gelu="composed", dense="composed", reason=MEASURED
+    ),
     ("mindspore", "GPU"): PLAIN._replace(reason="documented: rfft2 and irfft2 run on Ascend and CPU only"),
     ("mindspore", "Ascend"): PLAIN._replace(
         reason="nothing was measured there: what stands in for slow kernels of a CPU is left out; the FFT needs "
@@ -69,6 +73,7 @@ def all_serving(execution: Execution, used: Sequence[Operator], framework: str, 
     """
     wanted = {name: str(getattr(execution.operators, name, "auto")) for name in (*used, *ALWAYS)}
     found: dict[str, str] = {name: serving(name, value, framework, device) for name, value in wanted.items()}
-    if found.get("messages") == "tiled" and (execution.is_graph or execution.precision.autocast != "none"):
-        found["messages"] = "native"
+    lowered = execution.precision.autocast != "none"
+    if lowered or (found.get("messages") == "tiled" and execution.is_graph):
+        found = {name: "native" if name == "messages" else value for name, value in found.items()}
     return found

@@ -1,8 +1,8 @@
 """Operators that are not served alike everywhere, in MindSpore: native ones and those composed of others.
 
 Composed: a Fourier transform of any length as products with the factors of its matrix, a sum of segments as gathering
-and adding in a fixed order, and a LayerNorm of products with ones whose gradient is in closed form. Dense layers and
-GELU have composed forms for a CPU alone, where the gradients that MindSpore derives take several times longer.
+and adding in a fixed order, and a LayerNorm of products with ones whose gradient is in closed form. Dense layers,
+GELU and swish have composed forms for a CPU alone, where the gradients that MindSpore derives take longer.
 """
 
 import math
@@ -153,23 +153,28 @@ class NativeLayerNorm(nn.Cell):
         return y
 
 
-class First(nn.Cell):
-    """The first result of a function, whose others are kept for its gradient alone."""
+class Centred(nn.Cell):
+    """Rows less their mean, by products with a thin matrix, so that few kernels go over whole fields."""
 
-    def __init__(self, function: nn.Cell) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.function = function
+        self.average = Tensor(np.full((width, 1), 1 / width, np.float32))
+        self.along_width, self.product = Tensor(np.ones((1, width), np.float32)), ops.MatMul()
 
-    def construct(self, *inputs: Tensor) -> Tensor:
-        """What the function takes."""
-        return self.function(*inputs)[0]
+    def construct(self, x: Tensor) -> Tensor:
+        """(rows, C) to the same."""
+        return x - self.product(self.product(x, self.average), self.along_width)
+
+    def bprop(self, x: Tensor, out: Tensor, dout: Tensor) -> tuple[Tensor]:
+        """The same of dout."""
+        return (dout - self.product(self.product(dout, self.average), self.along_width),)
 
 
-class LayerNormFunction(nn.Cell):
-    """n * weight + bias with n = (x - mean) * rsqrt(variance + epsilon), over the last axis of (tokens, C).
+class NormOfCentred(nn.Cell):
+    """x * scale * weight + bias with scale = rsqrt(mean(x^2) + epsilon), for rows x (tokens, C) whose mean is 0.
 
     Sums over tokens and over their width are products with a thin matrix, and a value of every token is repeated along
-    its width by one, so that few kernels go over whole fields.
+    its width by one.
     """
 
     def __init__(self, width: int, epsilon: float) -> None:
@@ -180,28 +185,34 @@ class LayerNormFunction(nn.Cell):
         self.product, self.add = ops.MatMul(), ops.BiasAdd()
         self.of_transposed, self.with_transposed = ops.MatMul(transpose_a=True), ops.MatMul(transpose_b=True)
 
-    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(tokens, C) to the result and x less its mean (tokens, C), and the factor (tokens, 1)."""
-        centred = x - self.product(self.product(x, self.average), self.along_width)
-        scale = ops.rsqrt(self.product(ops.square(centred), self.average) + self.epsilon)
-        return self.add(centred * self.product(scale, weight.reshape(1, -1)), bias), centred, scale
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """(tokens, C) to the result (tokens, C) and the scale (tokens, 1), which is kept for the gradient alone."""
+        scale = ops.rsqrt(self.product(ops.square(x), self.average) + self.epsilon)
+        return self.add(x * self.product(scale, weight.reshape(1, -1)), bias), scale
 
     def bprop(
-        self, x: Tensor, weight: Tensor, bias: Tensor, out: tuple[Tensor, ...], dout: tuple[Tensor, ...]
+        self, x: Tensor, weight: Tensor, bias: Tensor, out: tuple[Tensor, Tensor], dout: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, ...]:
-        """With g = dy * weight and c = x - mean: dx = scale * (g - mean(g)) - c * scale^3 * mean(g * c).
-
-        The others are sums over tokens.
-        """
-        centred, scale, dy = out[1], out[2], dout[0]
-        row = weight.reshape(1, -1)
-        shares, slopes = row * self.share, dy * centred
-        mean = scale * self.with_transposed(dy, shares)
-        along = scale * scale * scale * self.with_transposed(slopes, shares)
-        dx = dy * self.product(scale, row) - centred * self.product(along, self.along_width)
+        """With g = dy * weight: dx = scale * g - x * scale^3 * mean(g * x); the others are sums over tokens."""
+        scale, dy = out[1], dout[0]
+        row, slopes = weight.reshape(1, -1), dy * x
+        along = scale * scale * scale * self.with_transposed(slopes, row * self.share)
+        dx = dy * self.product(scale, row) - x * self.product(along, self.along_width)
         dweight = self.of_transposed(scale, slopes).reshape(weight.shape)
         dbias = self.product(ops.ones((1, dy.shape[0]), dy.dtype), dy).reshape(bias.shape)
-        return dx - self.product(mean, self.along_width), dweight, dbias
+        return dx, dweight, dbias
+
+
+class ComposedLayerNorm(nn.Cell):
+    """LayerNorm over the last axis of (tokens, C)."""
+
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.centred, self.norm = Centred(width), NormOfCentred(width, epsilon)
+
+    def construct(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """(tokens, C) to the same."""
+        return self.norm(self.centred(x), weight, bias)[0]
 
 
 class NativeGELU(nn.Cell):
@@ -224,6 +235,11 @@ class ComposedGELU(nn.Cell):
         distribution = 0.5 + 0.5 * ops.erf(x * math.sqrt(0.5))
         density = ops.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
         return (dout * (distribution + x * density),)
+
+
+def composed_swish(x: Tensor) -> Tensor:
+    """x * sigmoid(x), whose gradient takes the sigmoid that is there: the one of ops.silu computes it anew."""
+    return x * ops.sigmoid(x)
 
 
 class ComposedSoftShrink(nn.Cell):
@@ -306,9 +322,10 @@ SEGMENT_SUMS: Mapping[str, Callable[[NDArray[np.int32], int], nn.Cell]] = {
 }
 LAYER_NORMS: Mapping[str, Callable[[int, float], nn.Cell]] = {
     "native": NativeLayerNorm,
-    "composed": lambda width, epsilon: First(LayerNormFunction(width, epsilon)),
+    "composed": ComposedLayerNorm,
 }
 GELUS: Mapping[str, Callable[[], nn.Cell]] = {"native": NativeGELU, "composed": ComposedGELU}
+SWISHES: Mapping[str, Callable[[Tensor], Tensor]] = {"native": ops.silu, "composed": composed_swish}
 SOFT_SHRINKS: Mapping[str, Callable[[float], Any]] = {"native": ops.SoftShrink, "composed": ComposedSoftShrink}
 LINEAR_FUNCTIONS: Mapping[str, Callable[[], LinearFunction]] = {
     "native": LinearFunction,
@@ -337,27 +354,37 @@ def segment_sum(segment_sum: SegmentSum, segments: NDArray[np.int32], count: int
 
 def layer_norm(width: int, epsilon: float) -> nn.Cell:
     """The normalisation of (tokens, width) along its width, given weight and bias (width,)."""
-    return LAYER_NORMS[_serving("layer_norm", "auto")](width, epsilon)
+    return LAYER_NORMS[served_by("layer_norm")](width, epsilon)
 
 
 def gelu() -> nn.Cell:
     """The exact GELU, by erf: any shape to the same."""
-    return GELUS[_serving("gelu", "auto")]()
+    return GELUS[served_by("gelu")]()
+
+
+def swish() -> Callable[[Tensor], Tensor]:
+    """x * sigmoid(x): any shape to the same."""
+    return SWISHES[served_by("dense")]
 
 
 def soft_shrink(threshold: float) -> Any:
     """Values moved towards 0 by a threshold, 0 where they lie within it: any shape to the same."""
-    return SOFT_SHRINKS[_serving("soft_shrink", "auto")](threshold)
+    return SOFT_SHRINKS[served_by("soft_shrink")](threshold)
 
 
 def linear_function() -> LinearFunction:
     """x @ weight^T + bias for x (tokens, in), weight (out, in) and bias (out,)."""
-    return LINEAR_FUNCTIONS[_serving("dense", "auto")]()
+    return LINEAR_FUNCTIONS[served_by("dense")]()
 
 
 def batched_linear_function() -> BatchedLinearFunction:
     """x @ weight + bias for x (blocks, tokens, in), weight (blocks, in, out) and bias (blocks, 1, out)."""
-    return BATCHED_LINEAR_FUNCTIONS[_serving("dense", "auto")]()
+    return BATCHED_LINEAR_FUNCTIONS[served_by("dense")]()
+
+
+def served_by(operator: Operator) -> str:
+    """What serves an operator on the device of this process."""
+    return _serving(operator, "auto")
 
 
 def _serving(operator: Operator, wanted: str) -> str:

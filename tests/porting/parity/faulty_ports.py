@@ -19,9 +19,9 @@ from harness.models.graphcast.mindspore import Edges, GraphCast
 from harness.models.layers import mindspore as layers
 from harness.models.operators.mindspore import (
     ComposedBatchedLinearFunction,
-    LayerNormFunction,
     MatrixTransform,
     NativeSegments,
+    NormOfCentred,
 )
 
 
@@ -80,23 +80,22 @@ def replace(network, kind, other):
 
 @mistake("fourcastnet", "blocks.0.norm1")
 def epsilon_of_torch_by_default(network):
-    for cell in parts(network, LayerNormFunction):
+    for cell in parts(network, NormOfCentred):
         cell.epsilon = 1e-5
 
 
-class ShortGradient(LayerNormFunction):
+class ShortGradient(NormOfCentred):
     def bprop(self, x, weight, bias, out, dout):
-        centred, scale, dy = out[1], self.product(out[2], self.along_width), dout[0]
+        scale, dy = self.product(out[1], self.along_width), dout[0]
         ones = ops.ones((1, dy.shape[0]), dy.dtype)
         g = scale * dy * self.product(ones.reshape(-1, 1), weight.reshape(1, -1))
-        dweight = self.product(ones, dy * centred * scale).reshape(weight.shape)
-        mean = self.product(self.product(g, self.average), self.along_width)
-        return g - mean, dweight, self.product(ones, dy).reshape(bias.shape)
+        dweight = self.product(ones, dy * x * scale).reshape(weight.shape)
+        return g, dweight, self.product(ones, dy).reshape(bias.shape)
 
 
 @mistake("fourcastnet", "blocks.0.norm1", "gradients")
 def gradient_of_the_variance_forgotten(network):
-    replace(network, LayerNormFunction, ShortGradient)
+    replace(network, NormOfCentred, ShortGradient)
 
 
 class TanhMLP(layers.MLP):
@@ -230,7 +229,7 @@ def reverse_edges_missing(network):
     edges = network.processor.graph
     senders, receivers = edges.senders.asnumpy(), edges.receivers.asnumpy()
     kept = senders < receivers
-    edges.features = Tensor(edges.features.asnumpy()[kept])
+    edges.features, edges.kinds = (Tensor(each.asnumpy()[kept]) for each in (edges.features, edges.kinds))
     edges.senders, edges.receivers = Tensor(senders[kept]), Tensor(receivers[kept])
     edges.add, edges.edges = NativeSegments(receivers[kept], edges.nodes[1]), int(kept.sum())
 
