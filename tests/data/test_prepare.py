@@ -9,13 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-import yaml
 import zarr
-from click.testing import CliRunner
 from shared import REPOSITORY
 from test_archive import archive, mapping
 
-from harness.commands.cli import cli
 from harness.data import preparing, read_rates
 from harness.data.archive import ArchiveSource
 from harness.data.matching import match_mapping
@@ -377,28 +374,3 @@ class TestReadingBack:
         assert "\n" not in str(error.value)
         assert str(store) in str(error.value)
         assert ("prepared by an older Crosscast, whose fingerprint" in str(error.value)) == (damage == "mark of older")
-
-
-def test_the_command_prepares_says_what_it_brought_and_how_to_read_it(tmp_path, data, monkeypatch):
-    name = tmp_path / "mine.yaml"
-    name.write_text(yaml.safe_dump(CONFIG.model_dump(mode="json", exclude_defaults=True) | {"kind": "archive"}))
-    out = tmp_path / "store"
-    given = ["prepare", "--data", str(data), "--mapping", str(name), "--out", str(out)]
-    done = CliRunner().invoke(cli, given)
-    assert done.exit_code == 0, done.output
-    assert "20 steps of 2 channels as float32" in done.output
-    assert "GB/s" in done.output
-    assert f"DATA={out} MAPPING={name}" in done.output
-    again = CliRunner().invoke(cli, given)
-    assert "0 steps were written now, 20 were there" in again.output
-    with monkeypatch.context() as patched:
-        patched.setattr(read_rates.tempfile, "TemporaryFile", full)
-        unmeasured = CliRunner().invoke(cli, given)
-    assert unmeasured.exit_code == 0, unmeasured.output
-    assert "GB/s" not in unmeasured.output
-    assert "was not measured: no file for comparison can be written in" in unmeasured.output
-    twice = CliRunner().invoke(
-        cli, ["prepare", "--data", str(out), "--mapping", str(name), "--out", str(tmp_path / "b")]
-    )
-    assert isinstance(twice.exception, UserError)
-    assert "is a prepared store already" in str(twice.exception)

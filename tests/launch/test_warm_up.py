@@ -144,7 +144,7 @@ class TestVariants:
 
     def told(self, monkeypatch, **device):
         captured = make_environment(accelerator={"devices": [{"index": 0, **device}]} if device else {})
-        monkeypatch.setattr(environment, "capture", lambda variable: captured)
+        monkeypatch.setattr(environment, "capture", lambda variable, devices=None: captured)
 
     @pytest.mark.parametrize("driver", [{"name": "Test S1"}, {"name": "Test L1", "memory_bytes": 1024}])
     def test_a_device_with_too_little_memory_is_refused_before_the_first_launch(self, bench, monkeypatch, driver):
