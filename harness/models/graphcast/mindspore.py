@@ -15,7 +15,7 @@ from mindspore import Tensor, nn, ops, recompute
 from harness.models.domain import Domain
 from harness.models.graphcast.config import EDGE_FEATURES, LAYER_NORM_EPSILON, NODE_FEATURES, Network, input_spec
 from harness.models.graphcast.geometry import Graph, geometry
-from harness.models.layers.mindspore import LayerNorm, Linear, linear_layer_norm
+from harness.models.layers.mindspore import LayerNormOfDense, Linear, layer_norm_of_dense
 from harness.models.operators.mindspore import linear_function, segment_sum, served_by, swish
 from harness.scenario.execution import Execution, Operators
 
@@ -27,13 +27,15 @@ class MLP(nn.Cell):
         super().__init__()
         sizes = [features, *[network.latent_size] * network.hidden_layers, out]
         self.layers = nn.CellList([Linear(a, b) for a, b in itertools.pairwise(sizes)])
-        self.norm: Any = LayerNorm(out, LAYER_NORM_EPSILON) if norm else None
-        self.last: Any = linear_layer_norm(out, LAYER_NORM_EPSILON) if norm else None
-        self.swish, self.linear, self.joins = swish(), linear_function(), True
+        self.norm: Any = layer_norm_of_dense(out, LAYER_NORM_EPSILON) if norm else None
+        self.joins = isinstance(self.norm, LayerNormOfDense)
+        self.swish, self.linear = swish(), linear_function()
 
-    def construct(self, x: Tensor) -> Tensor:
-        """(rows, features) to (rows, out)."""
-        return self.finish(self.layers[0](x))
+    def construct(self, x: Tensor, kinds: Tensor | None = None) -> Tensor:
+        """(rows, features) to (rows, out); where rows are of `kinds` (E,), x has a row of each kind, and (E, out)."""
+        if kinds is None:
+            return self.finish(self.layers[0](x))
+        return ops.gather(self.at_once(x), kinds, 0)
 
     def finish(self, x: Tensor) -> Tensor:
         """All that follows the product of the first layer: (rows, latent) to (rows, out).
@@ -45,17 +47,14 @@ class MLP(nn.Cell):
         x, layer = self.swish(x), self.layers[-1]
         if self.norm is None:
             return layer(x)
-        if self.last is None or not self.joins:
-            return self.norm(layer(x))
-        return self.last(x, layer.weight, layer.bias, self.norm.weight, self.norm.bias)
+        return self.norm(x, layer.weight, layer.bias) if self.joins else self.norm(layer(x))
 
     def at_once(self, x: Tensor) -> Tensor:
         """The same without a call of the layers, so that none who compares layers row by row meets these rows."""
         for index in range(len(self.layers) - 1):
             layer = self.layers[index]
             x = self.swish(self.linear(x, layer.weight, layer.bias))
-        layer = self.layers[-1]
-        return self.last.construct(x, layer.weight, layer.bias, self.norm.weight, self.norm.bias)
+        return self.norm.construct(x, self.layers[-1].weight, self.layers[-1].bias)
 
 
 class Edges(nn.Cell):
@@ -88,9 +87,9 @@ class Edges(nn.Cell):
 
 def embedded(layers: MLP, graph: Edges) -> Tensor:
     """The embedding (E, C) of the features of edges: once of each kind, where the table of choices says so."""
-    if layers.last is None or not layers.joins or not graph.by_kind:
-        return layers(graph.features)
-    return ops.gather(layers.at_once(graph.of_kinds), graph.kinds, 0)
+    if layers.joins and graph.by_kind:
+        return layers(graph.of_kinds, graph.kinds)
+    return layers(graph.features)
 
 
 class MessageStep(nn.Cell):
@@ -287,7 +286,7 @@ def build(network: Network, domain: Domain, execution: Execution) -> nn.Cell:
     found = GraphCast(network, domain, execution)
     for _, cell in found.cells_and_names():
         if isinstance(cell, MLP):
-            cell.joins = execution.precision.autocast == "none"
+            cell.joins = cell.joins and execution.precision.autocast == "none"
     return InPieces(found) if execution.recompute.unit == "ranges" else found
 
 

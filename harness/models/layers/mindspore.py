@@ -65,23 +65,29 @@ class LayerNorm(nn.Cell):
         return self.function(x, self.weight, self.bias)
 
 
-class LinearLayerNorm(nn.Cell):
-    """The LayerNorm of a dense layer, whose weight and bias are centred over the outputs in place of every row."""
+class LayerNormOfDense(LayerNorm):
+    """The same, which can take the dense layer before it along.
 
-    def __init__(self, out: int, epsilon: float) -> None:
-        super().__init__()
-        self.centring = Tensor((np.eye(out) - 1 / out).astype(np.float32))
-        self.product, self.function, self.norm = ops.MatMul(), linear_function(), NormOfCentred(out, epsilon)
+    Then the weight and bias of that layer are centred over its outputs in place of every row.
+    """
 
-    def construct(self, x: Tensor, weight: Tensor, bias: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """(tokens, in) to (tokens, out), given weight and bias of the dense layer, then those of the LayerNorm."""
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__(width, epsilon)
+        self.centring = Tensor((np.eye(width) - 1 / width).astype(np.float32))
+        self.product, self.dense, self.of_centred = ops.MatMul(), linear_function(), NormOfCentred(width, epsilon)
+
+    def construct(self, x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> Tensor:
+        """(tokens, C) to the same; with the weight and bias of a dense layer (tokens, in) to (tokens, C)."""
+        if weight is None or bias is None:
+            return self.function(x, self.weight, self.bias)
         centred_bias = self.product(bias.reshape(1, -1), self.centring).reshape(bias.shape)
-        return self.norm(self.function(x, self.product(self.centring, weight), centred_bias), scale, shift)[0]
+        rows = self.dense(x, self.product(self.centring, weight), centred_bias)
+        return self.of_centred(rows, self.weight, self.bias)[0]
 
 
-def linear_layer_norm(out: int, epsilon: float) -> LinearLayerNorm | None:
-    """A dense layer and its LayerNorm as one; None where MindSpore's kernel normalises what the layer gives."""
-    return LinearLayerNorm(out, epsilon) if served_by("layer_norm") == "composed" else None
+def layer_norm_of_dense(width: int, epsilon: float) -> LayerNorm:
+    """A LayerNorm after a dense layer, which takes that along unless MindSpore's kernel normalises what it gives."""
+    return (LayerNormOfDense if served_by("layer_norm") == "composed" else LayerNorm)(width, epsilon)
 
 
 class AFNO(nn.Cell):

@@ -69,7 +69,11 @@ def answer_of(framework: Framework, sample: Sample, trial: Trial, folder: Path, 
 
 
 def _compare(probe: Probe, sample: Sample, trial: Trial, folder: Path) -> Answer:
-    """Everything there is; modules alone where they run op by op, since each is a graph of its own otherwise."""
+    """Everything there is; modules alone where they run op by op, since each is a graph of its own otherwise.
+
+    What a module is given says nothing where it is another thing than in the reference, as a layer that takes the one
+    before it along is.
+    """
     reference = Reference.read(folder, trial.seed)
     calls, prediction = probe.record(sample)
     own = probing.first_calls(calls)
@@ -81,6 +85,8 @@ def _compare(probe: Probe, sample: Sample, trial: Trial, folder: Path) -> Answer
         for number, call in enumerate(reference.calls):
             if call.name in by_name:
                 inputs = [values.astype(np.float32) for at, values in met.items() if at.name == call.name]
+                if not probing.takes_as_much(by_name[call.name], inputs):
+                    found = {at: values for at, values in found.items() if at[:2] != ("input", call.name)}
                 found.update(probing.alone(probe, by_name[call.name], call, number, inputs, trial.seed))
     found.update(probing.whole(probe.framework, sample))
     only_here = tuple(name for name in own if name not in names)

@@ -63,6 +63,12 @@ def in_place(calls: Sequence[Call], prediction: Array, names: Mapping[str, str] 
     yield ComparedArray("prediction"), prediction
 
 
+def takes_as_much(call: Call, met: Sequence[NDArray[np.float32]]) -> bool:
+    """Whether a call has as many inputs as the reference met, each of as many values or of these repeated."""
+    fitting = [spread(values, own.size) for values, own in zip(met, call.inputs, strict=False)]
+    return len(met) == len(call.inputs) and not any(values is None for values in fitting)
+
+
 def alone(
     probe: Probe, call: Call, given: ModuleCall, number: int, met: Sequence[NDArray[np.float32]], seed: int
 ) -> Quantities:
@@ -71,8 +77,7 @@ def alone(
     `given` is the same call in the reference, number `number` there. Nothing where the inputs have other sizes than
     there; where the outputs have, those of the network stand for those of the module alone.
     """
-    fitting = [spread(values, own.size) for values, own in zip(met, call.inputs, strict=False)]
-    if len(met) != len(call.inputs) or any(values is None for values in fitting):
+    if not takes_as_much(call, met):
         return
     if [values.size for values in call.outputs] != [math.prod(shape) for shape in given.outputs]:
         for position, values in enumerate(call.outputs):
