@@ -9,7 +9,7 @@ WHEELHOUSE = wheelhouse
 
 # Any chip but the CPU comes with a vendor's image; tables and lists need no framework and take what there is.
 bench_venv := $(if $(filter-out cpu,$(CHIP)),$(VENV_ACCELERATOR),$(VENV))
-any_venv := $(firstword $(wildcard $(bench_venv) $(VENV_ACCELERATOR)) $(bench_venv))
+any_venv := $(firstword $(wildcard $(bench_venv) $(VENV) $(VENV_ACCELERATOR)) $(bench_venv))
 
 # The value of a variable as one word of the shell, whatever is in it: blanks, apostrophes, dollars.
 quoted = '$(subst ','\'',$(value $(1)))'

@@ -84,6 +84,24 @@ def test_chip_chooses_the_environment(chip, folder):
     assert recipe("bench", f"CHIP={chip}")[-1] == f"{folder}/bin/crosscast bench --chip '{chip}'"
 
 
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ((), ".venv-accelerator"),
+        ((".venv",), ".venv"),
+        ((".venv-accelerator",), ".venv-accelerator"),
+        ((".venv", ".venv-accelerator"), ".venv-accelerator"),
+    ],
+)
+def test_what_needs_no_framework_takes_the_environment_that_is_there(tmp_path, there, taken):
+    """A chip that is not here is projected onto from the records of a bench on the CPU, whose environment will do."""
+    for name in there:
+        (tmp_path / name).mkdir()
+    command = ["make", "--dry-run", "-f", str(REPOSITORY / "Makefile"), "project", "CHIP=a100"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == f"{taken}/bin/crosscast project --chip 'a100'"
+
+
 def test_wheelhouse_hands_on_the_machine_and_the_image():
     assert recipe("wheelhouse", "PY=3.11", "ARCH=aarch64", "IMAGE=my freeze.txt")[-1] == (
         ".venv/bin/python -m harness.wheelhouse 'wheelhouse' --python '3.11' --arch 'aarch64' --image 'my freeze.txt'"
