@@ -13,13 +13,15 @@ import pytest
 REPOSITORY = Path(__file__).parents[2]
 
 
-def make(*arguments):
-    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
-    return subprocess.run(["make", *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+def make(*arguments, folder=REPOSITORY, **variables):
+    """Run as from a shell of its own: variables of a make around the tests change what make prints."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home()), **variables}
+    command = ["make", "-f", str(REPOSITORY / "Makefile"), *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def recipe(*arguments):
-    return make("--dry-run", *arguments).stdout.splitlines()
+def recipe(*arguments, **how):
+    return make("--dry-run", *arguments, **how).stdout.splitlines()
 
 
 def test_help_is_the_default_and_lists_every_target():
@@ -69,10 +71,7 @@ def test_whatever_is_in_a_variable_is_one_word_of_the_shell(target, variable, be
     """Python's reading of a shell's words is the oracle; make itself reads $$ as a dollar on its command line."""
     given = {variable: ODD} if by_environment else {}
     arguments = [] if by_environment else [f"{variable}={ODD}"]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(Path.home()), **given}
-    command = ["make", "--dry-run", target, *arguments]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    lines = [shlex.split(line) for line in done.stdout.splitlines()]
+    lines = [shlex.split(line) for line in recipe(target, *arguments, **given)]
     if before is None:
         assert lines[0][0] == ODD
     else:
@@ -97,9 +96,7 @@ def test_what_needs_no_framework_takes_the_environment_that_is_there(tmp_path, t
     """A chip that is not here is projected onto from the records of a bench on the CPU, whose environment will do."""
     for name in there:
         (tmp_path / name).mkdir()
-    command = ["make", "--dry-run", "-f", str(REPOSITORY / "Makefile"), "project", "CHIP=a100"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == f"{taken}/bin/crosscast project --chip 'a100'"
+    assert recipe("project", "CHIP=a100", folder=tmp_path)[-1] == f"{taken}/bin/crosscast project --chip 'a100'"
 
 
 def test_wheelhouse_hands_on_the_machine_and_the_image():
