@@ -22,6 +22,7 @@ project_options = $(call option,chip,CHIP)$(call option,variant,VARIANT)$(call o
 	$(call option,data,MAPPING)$(call option,framework,FRAMEWORK)$(call option,execution,EXECUTION)$\
 	$(call option,devices,DEVICES)$(call option,results,RESULTS)
 rehearse_options = $(call option,chip,CHIP)$(call option,suite,SUITE)$(call option,repeats,REPEATS)$(if $(filter-out 0,$(FRESH)), --fresh)
+any_python = $(if $(filter file,$(origin PYTHON)), --any-python)
 wheelhouse_options = $(call option,python,PY)$(call option,arch,ARCH)$(call option,image,IMAGE)
 
 .PHONY: help venv wheelhouse bench project rehearse tables claims parity figures report bundle list schemas test fuzz lint benchmarks lock clean $(VENV)\
@@ -96,7 +97,7 @@ clean: ## Remove the virtual environments and caches; records stay
 	find harness collectors scenarios tests -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV):
-	@$(call quoted,PYTHON) harness/setup_venv.py $@
+	@$(call quoted,PYTHON) harness/setup_venv.py$(any_python) $@
 
 $(VENV_ACCELERATOR):
-	@$(call quoted,PYTHON) harness/setup_venv.py --accelerator $@
+	@$(call quoted,PYTHON) harness/setup_venv.py$(any_python) --accelerator $@

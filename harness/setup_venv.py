@@ -16,16 +16,23 @@ import json
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[1]
 PYPROJECT = PROJECT / "pyproject.toml"
 CONSTRAINTS = PROJECT / "constraints.txt"
 PINS = {"PIP_CONSTRAINT": CONSTRAINTS.as_uri(), "PIP_BUILD_CONSTRAINT": CONSTRAINTS.as_uri()}
+NOT_INHERITED = dict.fromkeys(("PIP_CONSTRAINT", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN"), "")
+"""What would keep pip from the environment, as empty variables; NVIDIA's containers pin all packages by the first."""
+
+PIP = {**NOT_INHERITED, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+
 PYTHON_NAME = f"python3.{sys.version_info.minor}"
 PYTHON = Path(sys.prefix, "bin", PYTHON_NAME)
 FRAMEWORK_WORLD = re.compile(
@@ -46,17 +53,22 @@ FITS_ALL_OLDER_USERS = {"typing-extensions"}
 
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 INTERRUPTED = 130
+STAMP, LOG = "setup.json", "setup.log"
 
 LIST_DISTRIBUTIONS = """
 import importlib.metadata, json
 found = {}
 for distribution in importlib.metadata.distributions():
-    if distribution.metadata["Name"]:
+    try:
+        name, version = distribution.metadata["Name"], distribution.version
         needs = [line for line in distribution.requires or () if "extra ==" not in line]
-        place = distribution.version, str(distribution.locate_file("")), needs
-        found.setdefault(distribution.metadata["Name"], place)
+    except (ValueError, TypeError, OSError):
+        continue
+    if name and version:
+        found.setdefault(name, (version, str(distribution.locate_file("")), needs))
 print(json.dumps(found))
 """
+"""What tells no name or no version, or cannot be read, is what interrupted installations leave."""
 
 LIST_CORE_REQUIREMENTS = """
 import importlib.metadata, json
@@ -88,7 +100,21 @@ def refuse(place: str, error: object) -> None:
     sys.exit(f"crosscast: cannot make {place}: {error}")
 
 
+def take_the_python_that_made_it() -> None:
+    """Go on with the Python that made the environment, where it still fits and --any-python says that none is named."""
+    words = [word for word in sys.argv if word != "--any-python"]
+    if words == sys.argv:
+        return
+    sys.argv = words
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        made = json.loads(Path(words[-1], STAMP).read_text())["python"]
+        check = [made, words[0], "--check", *words[1:]]
+        if made != str(PYTHON) and subprocess.call(check, stderr=subprocess.DEVNULL) == 0:
+            os.execv(made, [made, *words])
+
+
 if __name__ == "__main__":
+    take_the_python_that_made_it()
     try:
         check_version()
     except SetupError as unfit:
@@ -109,9 +135,10 @@ class PinConflict(SetupError):
             wanted = f"'{requirement}'" if "<" in requirement else f"'{requirement},<2'"
         else:
             wanted = f"'{requirement}' 'numpy<2'" if numpy and numpy.startswith(("0.", "1.")) else f"'{requirement}'"
+        free = "PIP_CONSTRAINT= " if os.environ.get("PIP_CONSTRAINT") else ""
         return (
             f"the system's {self.name} {self.version} does not fit, {self.need}: change it there "
-            f"({PYTHON} -m pip install {wanted}) or take an image that has it"
+            f"({free}{PYTHON} -m pip install {wanted}) or take an image that has it"
         )
 
 
@@ -120,9 +147,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make the virtual environment of crosscast.")
     parser.add_argument("folder", type=Path, help="folder of the environment")
     parser.add_argument("--accelerator", action="store_true", help="see and keep the packages of the system")
+    parser.add_argument("--check", action="store_true", help="exit with 0 where this Python has made it, and no more")
     arguments = parser.parse_args()
     folder = Path.cwd() / arguments.folder
     try:
+        if os.pathsep in str(folder):
+            raise SetupError(f"PATH cannot name a folder with a {os.pathsep!r} in it: move or rename {folder.parent}")
+        if arguments.check:
+            sys.exit(not _differ_by_inputs(_read_stamp(folder), _wanted_stamp(folder, arguments.accelerator)))
         _leave_environment(folder)
         set_up(folder, accelerator=arguments.accelerator)
     except (SetupError, OSError, subprocess.SubprocessError) as error:
@@ -141,20 +173,20 @@ def set_up(folder: Path, *, accelerator: bool) -> None:
         made = _read_stamp(folder)
         if made == wanted:
             return
-        if made is not None and {**made, "inputs": ""} == {**wanted, "inputs": ""}:
+        if _differ_by_inputs(made, wanted):
             print(f"updating {folder.name}", flush=True)
-            _stamp_path(folder).unlink()
+            (folder / STAMP).unlink()
         else:
             cost = "about a minute, 0.7 GB" if accelerator else "two or three minutes, 4 GB"
             _check_tools("pip" if accelerator else "ensurepip")
             print(f"making {folder.name}: {cost}", flush=True)
             _create(folder, accelerator)
-        _log_path(folder).write_text("")
+        (folder / LOG).write_text("")
         if accelerator:
             _install_beside_system(folder)
         else:
             _pip(folder, "-e", ".[pytorch,mindspore,dev]", **PINS)
-        _stamp_path(folder).write_text(json.dumps(wanted, indent=2))
+        (folder / STAMP).write_text(json.dumps(wanted, indent=2))
 
 
 def _check_tools(installer: str) -> None:
@@ -182,34 +214,26 @@ def _wanted_stamp(folder: Path, accelerator: bool) -> dict[str, str]:
         "folder": str(folder),
         "python": str(PYTHON),
         "version": sys.version,
-        "system": _digest("\n".join(_system_metadata()).encode()) if accelerator else "not seen",
-        "inputs": _digest(inputs),
+        "system": _system_digest() if accelerator else "not seen",
+        "inputs": hashlib.sha256(inputs).hexdigest(),
     }
 
 
-def _system_metadata() -> list[str]:
-    """The metadata folders of the system's distributions: their names hold the versions."""
-    return sorted(str(path) for entry in sys.path[1:] for path in Path(entry).glob("*.*-info"))
+def _system_digest() -> str:
+    """Of the metadata folders of the system's distributions: their names hold the versions."""
+    folders = sorted(str(path) for entry in sys.path[1:] for path in Path(entry).glob("*.*-info"))
+    return hashlib.sha256("\n".join(folders).encode()).hexdigest()
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _stamp_path(folder: Path) -> Path:
-    return folder / "setup.json"
-
-
-def _log_path(folder: Path) -> Path:
-    return folder / "setup.log"
+def _differ_by_inputs(made: dict[str, str] | None, wanted: dict[str, str]) -> bool:
+    """Whether an environment is there and nothing but what is installed may have changed since."""
+    return made is not None and {**made, "inputs": ""} == {**wanted, "inputs": ""}
 
 
 def _read_stamp(folder: Path) -> dict[str, str] | None:
-    try:
-        stamp: dict[str, str] = json.loads(_stamp_path(folder).read_text())
-    except (OSError, ValueError):
-        return None
-    return stamp
+    with suppress(OSError, ValueError, TypeError):
+        return dict(json.loads((folder / STAMP).read_text()))
+    return None
 
 
 @contextmanager
@@ -229,7 +253,9 @@ def _create(folder: Path, accelerator: bool) -> None:
     _clear(folder)
     venv.create(folder, symlinks=True, system_site_packages=accelerator, with_pip=not accelerator)
     if accelerator and sys.prefix != sys.base_prefix:
-        _see_parent_environment(folder)
+        places = site.getsitepackages([sys.prefix])  # which system_site_packages does not reach
+        lines = [f"import site; site.addsitedir({path!r})\n" for path in places]
+        (folder / "lib" / PYTHON_NAME / "site-packages" / "image.pth").write_text("".join(lines))
 
 
 def _clear(folder: Path) -> None:
@@ -244,20 +270,12 @@ def _clear(folder: Path) -> None:
             path.unlink()
 
 
-def _see_parent_environment(folder: Path) -> None:
-    """Some images keep the framework in a virtual environment, which system_site_packages does not reach."""
-    import site
-
-    lines = [f"import site; site.addsitedir({path!r})\n" for path in site.getsitepackages([sys.prefix])]
-    (folder / "lib" / PYTHON_NAME / "site-packages" / "image.pth").write_text("".join(lines))
-
-
 def _install_beside_system(folder: Path) -> None:
     """Install what the system lacks or has too old, with the frameworks' world pinned to what the system has."""
     system = _distributions(PYTHON)
     world = _framework_world(system)
     _pip(folder, "--no-deps", "-e", ".", **PINS)
-    requirements = json.loads(_output(_python(folder), LIST_CORE_REQUIREMENTS))
+    requirements = _answer(_python(folder), LIST_CORE_REQUIREMENTS)
     kept = {name: f"{name}=={found[0]}" for name, found in system.items() if VERSION.fullmatch(found[0])}
     _install_with(folder, requirements, kept, world)
     seen = _distributions(_python(folder))
@@ -313,17 +331,21 @@ def _python(folder: Path) -> Path:
     return folder / "bin" / PYTHON_NAME
 
 
-def _output(python: Path, code: str) -> str:
-    """What a program prints; in a session of its own, so that Ctrl-C ends it without a word of its own."""
-    asked = subprocess.run(
-        [python, "-c", code], cwd="/", check=True, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    return asked.stdout
+def _answer(python: Path, code: str) -> Any:
+    """The JSON that a program prints last, after what an image may say at the start of each Python.
+
+    It runs in a session of its own, so that Ctrl-C ends it without a word of its own.
+    """
+    asked = subprocess.run([python, "-c", code], cwd="/", capture_output=True, start_new_session=True)
+    if asked.returncode:
+        words = asked.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise SetupError(f"{python} does not tell which packages it has: {words[-1]}")
+    return json.loads(asked.stdout.splitlines()[-1])
 
 
 def _distributions(python: Path) -> dict[str, tuple[str, str, list[str]]]:
     """Version, place and needs of every distribution that this Python sees, crosscast aside."""
-    found = json.loads(_output(python, LIST_DISTRIBUTIONS))
+    found = _answer(python, LIST_DISTRIBUTIONS)
     return {name_of(name): place for name, place in found.items() if name_of(name) != "crosscast"}
 
 
@@ -335,12 +357,11 @@ def name_of(requirement: str) -> str:
 
 def _pip(folder: Path, *arguments: str, **environment: str) -> None:
     command = [str(_python(folder)), "-m", "pip", "install", "--progress-bar", "off", *arguments]
-    settings = {"PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1", **environment}
-    log = _log_path(folder)
+    log = folder / LOG
     with log.open("a") as file:
         start = file.tell()
         failed = subprocess.run(
-            command, cwd=PROJECT, env={**os.environ, **settings}, stdout=file, stderr=subprocess.STDOUT
+            command, cwd=PROJECT, env={**os.environ, **PIP, **environment}, stdout=file, stderr=subprocess.STDOUT
         ).returncode
     if failed:
         raise failure_in(log.read_bytes()[start:].decode(errors="replace"), f" (log: {log})")
@@ -370,7 +391,8 @@ def failure_in(text: str, where: str = "") -> SetupError:
         need = need.replace("The user requested", "crosscast needs").replace("depends on", "needs")
         return PinConflict(pin[1], pin[2], need)
     lines = text.strip().splitlines() or ["pip failed"]
-    reason = next((line for line in reversed(lines) if line.lower().startswith("error:")), lines[-1])
+    errors = [line for line in lines if line.lower().startswith("error:") and line != "ERROR: Exception:"]
+    reason = errors[-1] if errors else lines[-1]
     return SetupError(f"{reason}{where}")
 
 

@@ -33,7 +33,9 @@ def test_help_is_the_default_and_lists_every_target():
 
 
 def test_bench_hands_on_only_what_is_set():
-    assert recipe("bench") == ["'python3' harness/setup_venv.py .venv", ".venv/bin/crosscast bench"]
+    assert recipe("bench") == ["'python3' harness/setup_venv.py --any-python .venv", ".venv/bin/crosscast bench"]
+    assert recipe("bench", "PYTHON=python3.12")[0] == "'python3.12' harness/setup_venv.py .venv"
+    assert recipe("bench", PYTHON="python3.12")[0] == "'python3.12' harness/setup_venv.py .venv"
     assert recipe(
         "bench",
         "SUITE=smoke",

@@ -104,7 +104,15 @@ def test_ctrl_c_is_one_line(project):
 
 
 def test_ctrl_c_of_the_terminal_does_not_reach_what_another_python_is_asked():
-    assert setup_venv._output(Path(sys.executable), "import os; print(os.getsid(0) == os.getpid())") == "True\n"
+    code = "import json, os; print(json.dumps(os.getsid(0) == os.getpid()))"
+    assert setup_venv._answer(Path(sys.executable), code) is True
+
+
+def test_a_python_that_does_not_answer_is_one_line():
+    with pytest.raises(
+        setup_venv.SetupError, match=r"python\S* does not tell which packages it has: KeyError: 'ghost'$"
+    ):
+        setup_venv._answer(Path(sys.executable), "{}['ghost']")
 
 
 def test_failure_is_one_line_with_the_log(project):
@@ -162,6 +170,13 @@ def test_python_without_pip_is_one_line(project, tmp_path):
     refused = project.set_up("--accelerator", ".venv-accelerator", python=tmp_path / "bare" / "bin" / "python")
     assert refused.returncode == 1
     assert " lacks pip: install " in only_line(refused.stderr)
+
+
+def test_a_folder_that_path_cannot_name_is_one_line(project):
+    project.folder = project.folder.rename(project.folder.with_name("my:project"))
+    refused = project.set_up(".venv")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert only_line(refused.stderr).endswith(f"with a ':' in it: move or rename {project.folder}")
 
 
 def test_folder_of_something_else_is_left_alone(project):

@@ -1,9 +1,13 @@
 """On an accelerator host the framework comes with the vendor's image, and all that is in the image stays as it is."""
 
+import json
+import os
+import re
 import subprocess
+from pathlib import Path
 
 import pytest
-from conftest import PYTHON_NAME
+from conftest import PYTHON_NAME, SYSTEM_PYTHON
 from fake_wheels import make_wheel, unpack
 
 VENV = ".venv-accelerator"
@@ -39,6 +43,14 @@ def image_in_environment(project, tmp_path):
     return furnish(tmp_path)
 
 
+@pytest.fixture
+def another_python(tmp_path):
+    """The same packages seen from another place."""
+    made = [SYSTEM_PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", tmp_path / "another"]
+    subprocess.run(made, check=True)
+    return tmp_path / "another" / "bin" / "python"
+
+
 def furnish(folder, torch="2.5.0a0+872d972e41.nv24.08"):
     """An image with PyTorch, or without any package."""
     (folder / "vendor").mkdir()
@@ -72,13 +84,34 @@ def test_packages_of_the_image_are_seen_and_kept(project, kind, request):
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
 
 
-def test_changed_image_is_set_up_anew(project, image):
+def test_changed_image_is_set_up_anew(project, image, another_python):
+    """By the Python that is named; where none is, that which made an environment goes on only while it fits."""
     assert set_up(project).returncode == 0
     assert "wavelib-2.5" in project.installed(VENV)
+    again = project.set_up("--any-python", "--accelerator", VENV, python=another_python)
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     image.add("wavelib", "2.4")
-    made = set_up(project)
-    assert (made.returncode, made.stdout.startswith("making ")) == (0, True)
+    made = project.set_up("--any-python", "--accelerator", VENV, python=another_python)
+    assert (made.returncode, made.stdout.startswith("making ")) == (0, True), made.stderr
     assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.5"}
+    assert (
+        another_python.parent == Path(json.loads((project.folder / VENV / "setup.json").read_text())["python"]).parent
+    )
+
+
+def test_what_an_image_has_for_its_users_does_not_keep_pip_from_the_environment(project, image, tmp_path):
+    """The constraint of NVIDIA's containers, a site's folder of packages, a greeting and a broken installation."""
+    image.add("wavelib", "1.0")
+    (tmp_path / "constraint.txt").write_text("torch==2.5.0a0+872d972e41.nv24.08\nwavelib==1.0\n")
+    project.environment |= {"PIP_CONSTRAINT": str(tmp_path / "constraint.txt"), "PIP_TARGET": str(tmp_path / "site")}
+    (image.packages / "greeting.pth").write_text("import sys; print('Welcome to the image')\n")
+    (image.packages / "broken-1.0.dist-info").mkdir()
+    (image.packages / "broken-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\n")
+    made = set_up(project)
+    assert made.returncode == 0, made.stderr
+    assert f"wavelib 2.5 lies in {VENV} before the system's 1.0, which stays" in made.stdout
+    assert project.installed(VENV) == {"crosscast-0.1.0", "oceanlib-1.5", "wavelib-2.5"}
+    assert not (tmp_path / "site").exists()
 
 
 def test_pins_give_way_to_the_frameworks_world(project, image):
@@ -124,11 +157,12 @@ def test_numpy_of_an_image_is_never_told_to_become_2(project, image, minimum):
 def test_conflict_names_package_need_and_way_out(project, image):
     image.add("torch_npu", "2.5.0", "wavelib")
     image.add("wavelib", "1.0")
+    project.environment["PIP_CONSTRAINT"] = os.devnull
     refused = set_up(project)
     assert (refused.returncode, refused.stdout.count("\n")) == (1, 1)
     (line,) = refused.stderr.splitlines()
     assert "wavelib 1.0 does not fit, crosscast needs wavelib>=2: " in line
-    assert "pip install 'wavelib>=2'" in line
+    assert re.search(r"\(PIP_CONSTRAINT= \S+ -m pip install 'wavelib>=2'\)", line)
     assert not (project.folder / VENV / "setup.json").exists()
 
 
