@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 from harness.setup_venv import (
     CONSTRAINTS,
     FRAMEWORK_WORLD,
+    PIP,
     PYPROJECT,
     VERSION,
     PinConflict,
@@ -76,7 +77,7 @@ def gather(folder: Path, *, python: str, arch: str, image: Path | None = None, r
     Raises WheelhouseError where something has no wheel, or does not fit the packages of the image.
     """
     target = target_of(python, arch)
-    kept = {} if image is None else pins_of(image.read_text(encoding="utf-8"))
+    kept = {} if image is None else pins_in(image)
     ours = pins(target)
     wanted = [*requirements(target), *build_requirements()]
     while (said := _pip(folder, wanted, [*kept.values(), *_others(ours, kept)], target, report)) is not None:
@@ -134,6 +135,19 @@ def build_requirements() -> list[str]:
     return [*(ast.literal_eval(found[1]) if found else ()), "editables"]
 
 
+def pins_in(image: Path) -> dict[str, str]:
+    """The pins in a file of an image's packages. Raises WheelhouseError where it is no list of them."""
+    try:
+        found = pins_of(image.read_text(encoding="utf-8-sig"))
+    except ValueError:
+        found = {}
+    if not found:
+        raise WheelhouseError(
+            f"IMAGE={image} has no line name==version in UTF-8: make it with pip list --format=freeze"
+        )
+    return found
+
+
 def pins_of(listed: str) -> dict[str, str]:
     """The pins of an image's packages by name, from what `pip list --format=freeze` says there."""
     found = (re.fullmatch(r"([\w.-]+)==(\S+)", line.strip()) for line in listed.splitlines())
@@ -167,7 +181,7 @@ def _pip(
         options = ["--only-binary=:all:", "--python-version", version, "--implementation", "cp", *tags]
         done = subprocess.run(
             [sys.executable, "-c", FOR_TARGET, *where, *options, "-c", str(constraints), *wanted],
-            env={**os.environ, "CROSSCAST_TARGET": json.dumps(target), "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+            env={**os.environ, **PIP, "CROSSCAST_TARGET": json.dumps(target)},
             capture_output=True,
             text=True,
         )

@@ -58,6 +58,15 @@ def test_packages_of_an_image_are_pinned():
     }
 
 
+@pytest.mark.parametrize(
+    "content", [b"Package Version\n------- -------\nnumpy   1.24.3\n", "numpy==1.24.3\n".encode("utf-16"), b""]
+)
+def test_a_file_that_lists_no_packages_is_one_line(tmp_path, content):
+    (tmp_path / "freeze.txt").write_bytes(content)
+    with pytest.raises(WheelhouseError, match=r"freeze\.txt has no line name==version in UTF-8"):
+        gather(tmp_path / "house", python="3.11", arch="aarch64", image=tmp_path / "freeze.txt")
+
+
 def made_index(folder):
     """Wheels for x86-64 and for ARM, one that needs another on old Pythons alone."""
     folder.mkdir()
@@ -72,6 +81,8 @@ def made_index(folder):
 def gathered(tmp_path, monkeypatch, **options):
     made_index(tmp_path / "index")
     pip_alone(monkeypatch, tmp_path / "index")
+    (tmp_path / "constraint.txt").write_text("numpy==1.0\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraint.txt"))
     monkeypatch.setattr(wheelhouse, "requirements", lambda target: ["oceanlib"])
     monkeypatch.setattr(wheelhouse, "build_requirements", list)
     monkeypatch.setattr(wheelhouse, "pins", lambda target: ["numpy==1.26.4"])
