@@ -78,7 +78,7 @@ def _checkout() -> tuple[str | None, bool | None]:
 
 
 def _git(*arguments: str) -> str | None:
-    told = git.ask(REPOSITORY, *arguments) if (REPOSITORY / ".git").exists() else None
+    told = git.ask_in_trust(REPOSITORY, *arguments) if (REPOSITORY / ".git").exists() else None
     return told and told.strip()
 
 
