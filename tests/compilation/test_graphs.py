@@ -158,3 +158,4 @@ def test_fused_kernels_give_the_same_numbers(tmp_path, mindspore):
     assert_same(cold["O1"], mindspore["O0"], SUMMED_IN_TURN, AFTER_TRAINING)
     assert cold["O1"]["described"]["enable_graph_kernel"] == "True"
     assert cold["O1"]["compiles"][0]["warm"] is False
+    assert not (tmp_path / "dsa_transfrom.log").exists()

@@ -8,8 +8,11 @@ MindSpore's own code generator (AKG) builds. It needs the package `decorator`, w
 MindSpore's cache of whole graphs is off but where graph_cache.py turns it on.
 """
 
+import atexit
 import os
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 
 import mindspore as ms
 from mindspore import context
@@ -25,6 +28,9 @@ WAITING = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 KERNELS = "akg_kernel_meta/*.o"
 """Fused kernels in the folder of the cache, named by a hash of what they compute."""
 
+LITTER = "dsa_transfrom.log"
+"""What the code generator writes into the current folder, beside the kernels in the folder of the cache."""
+
 
 def prepare(compilation: Compilation, device: str) -> None:
     """Set the mode, the level and the fusion of kernels for all that this process compiles.
@@ -39,6 +45,8 @@ def prepare(compilation: Compilation, device: str) -> None:
     ms.set_context(mode=ms.GRAPH_MODE, enable_compile_cache=False)
     if compilation.level is not None:
         ms.set_context(jit_config={"jit_level": compilation.level})
+    if compilation.level == "O1":
+        _remove_at_the_end(Path.cwd() / LITTER)
     if fuses_on_cpu(compilation, device):
         if find_spec("decorator") is None:
             raise UserError(
@@ -47,6 +55,17 @@ def prepare(compilation: Compilation, device: str) -> None:
             )
         use_folder("mindspore")
         ms.set_context(enable_graph_kernel=True)
+
+
+def _remove_at_the_end(path: Path) -> None:
+    """Remove a file when this process ends, unless it is there already."""
+
+    def remove() -> None:
+        with suppress(OSError):
+            path.unlink()
+
+    if not path.exists():
+        atexit.register(remove)
 
 
 def described() -> dict[str, str]:
