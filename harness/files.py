@@ -23,6 +23,11 @@ def refuse_unnameable(path: object) -> None:
             raise UserError(f"{path}: {whose} name is not UTF-8: rename it, or the folder that it lies in") from None
 
 
+def prefix_beside(name: str) -> str:
+    """What the name of a hidden file begins with that lies beside another of this name; short enough for any ending."""
+    return f".{os.fsencode(name)[:64].decode(errors='ignore')}."
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old content or all of the new, never a part.
 
@@ -68,7 +73,7 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix_beside(path.name))
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:

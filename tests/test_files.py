@@ -74,6 +74,12 @@ def test_folders_and_sockets_are_refused(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "socket"]
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "\N{SNOWMAN}" * 85, "\N{WATER WAVE}" * 63, "x\udcff" * 127])
+def test_the_longest_names_can_be_written(tmp_path, name):
+    write_atomically(tmp_path / name, "whole")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
+
+
 def test_nothing_is_left_where_the_folder_is_missing(tmp_path):
     with pytest.raises(UserError, match="No such file or directory; make its folder first, or name another place"):
         write_atomically(tmp_path / "missing" / "file", "x")

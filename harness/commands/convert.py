@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import UserError, nearest
+from harness.files import prefix_beside
 
 if TYPE_CHECKING:
     from harness.porting.convert.convert import Conversion, FileKind, Layout, Request
@@ -110,7 +111,7 @@ def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Conver
 
     target = Path(os.path.realpath(target))
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=prefix_beside(target.name))
     except OSError as error:
         raise UserError(f"{target}: cannot be written: {error.strerror}") from None
     os.close(descriptor)

@@ -14,10 +14,11 @@ from collectors import children
 from collectors.sampling.process import SamplerOutcome, SamplerProcess, to_parquet
 from harness import stopping
 from harness.errors import UserError
+from harness.files import prefix_beside
 from harness.power.log import LoggedPhase, PowerLog, notes_of
 from harness.privacy import command_title
 from harness.processes import environment_beside, worker_environment
-from harness.results.file_names import POWER_LOG
+from harness.results.file_names import POWER, POWER_LOG
 
 COMMAND_GRACE_S = 5.0
 
@@ -72,7 +73,8 @@ def record(
 
 def _folder_beside(out: Path) -> "tempfile.TemporaryDirectory[str]":
     """A folder for the log while it grows, where there is room for the recording too."""
-    return tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.", ignore_cleanup_errors=True)
+    prefix = prefix_beside(out.name)
+    return tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=prefix, ignore_cleanup_errors=True)
 
 
 def has_sensor(jsonl: Path) -> bool:
@@ -146,7 +148,9 @@ def _keep(out: Path, jsonl: Path, stage: _Stage, outcome: SamplerOutcome, comman
     phases = tuple(stage.phases)
     title = command_title(command) or out.name
     try:
-        log = to_parquet(jsonl, out, notes_of(title, phases))
+        whole = jsonl.with_name(POWER)
+        log = to_parquet(jsonl, whole, notes_of(title, phases))
+        whole.replace(out)
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror or error}") from None
     returncode = (stage.process.returncode or 0) if stage.process else 0

@@ -45,12 +45,14 @@ def test_command_has_idle_phases_around_it_and_more_power_than_they(crosscast, t
 
 
 def test_status_of_the_command_is_passed_on_and_failed_reads_are_told(crosscast):
+    """With the longest name that a file can have."""
+    out = "p" * 255
     done = crosscast(
-        "power", "record", "--out", "p", *METER, "--idle", 1, "--", "sh", "-c", "sleep 3; exit 7", TEST_FAIL="1"
+        "power", "record", "--out", out, *METER, "--idle", 1, "--", "sh", "-c", "sleep 3; exit 7", TEST_FAIL="1"
     )
     assert done.returncode == 7
     assert "(N/A)" in done.stdout
-    assert "failed reads" in crosscast("power", "show", "p").stdout
+    assert "failed reads" in crosscast("power", "show", out).stdout
 
 
 def test_interrupt_ends_the_recording_and_keeps_it(meters, tmp_path):
