@@ -25,7 +25,20 @@ PACKAGES = re.compile(r"(?:site|dist)-packages/")
 ANY_HOME = re.compile(rf"(?<![\w./~])/(?:[\w.-]+/){{0,3}}{IN_HOME.pattern[1:]}{END}")
 SOMEBODY = re.compile(r"(?<![\w.+-])[A-Za-z][\w.+-]*@[A-Za-z][\w-]*(?:\.[\w-]+)*\b")
 CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
-SECRET = re.compile(r"\b([A-Z0-9_]*(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY)[A-Z0-9_]*)=\S+")
+SECRET = r"(?:token|passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|secret[_-]?key|credentials?)"
+VALUE = r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"]\S*)"
+SECRETS = (
+    re.compile(rf"\b([A-Z0-9_]*(?-i:{SECRET.upper()})[A-Z0-9_]*['\"]?\]?\s*[=:]\s*){VALUE}"),
+    re.compile(rf"(?<![A-Za-z0-9])([\w-]{{0,40}}{SECRET}(?:['\"]\]?\s*[:=]|\s*=)\s*){VALUE}", re.I),
+    re.compile(rf"^(\s*[\w-]{{0,40}}{SECRET}:\s+){VALUE}", re.I | re.M),
+    re.compile(rf"(?<!\S)(--?[\w-]{{0,40}}{SECRET}\s+){VALUE}", re.I),
+    re.compile(r"([?&](?:[\w-]{0,40}(?:signature|credential|token)|sig|key)=)[^&\s'\"]+", re.I),
+    re.compile(r"\b(Authorization['\"]?\s*[:=]\s*['\"]?\w+\s+|Bearer\s+)[\w.~+/=-]{8,}", re.I),
+    re.compile(r"\b(hf_|gh[pousr]_|glpat-|AKIA|sk-)[A-Za-z0-9_-]{16,}"),
+)
+"""What stands before a secret, in variables, mappings, options, URLs, headers, and in the tokens of known houses."""
+
+NAMES_A_SECRET = re.compile(rf"[\w-]*{SECRET}", re.I)
 NETWORK_CARD = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
 
 
@@ -58,7 +71,8 @@ class Scrubber:
             text = self._replaced(ANY_HOME, "~", text, "folders")
             text = self._replaced(FOLDERS, _last_part, text, "folders")
         text = self._replaced(CREDENTIALS, "", text, "credentials")
-        text = self._replaced(SECRET, r"\1=…", text, "credentials")
+        for secret in SECRETS:
+            text = self._replaced(secret, r"\1…", text, "credentials")
         if "users" not in self.keep:
             text = self._replaced(SOMEBODY, "somebody@somewhere", text, "users")
         if "hosts" not in self.keep:
@@ -82,8 +96,15 @@ class Scrubber:
         if isinstance(value, list):
             return [self._value(each) for each in value]
         if isinstance(value, dict):
-            return {self.text(name): self._value(each) for name, each in value.items()}
+            return {self.text(name): self._of(name, each) for name, each in value.items()}
         return value
+
+    def _of(self, name: str, value: Any) -> Any:
+        """A value as `_value` has it; nothing is left of a text whose name says that it is a secret."""
+        if isinstance(value, str) and NAMES_A_SECRET.fullmatch(name):
+            self.counts["credentials"] += 1
+            return "…"
+        return self._value(value)
 
     def _word(self, found: "re.Match[str]") -> str:
         return self._names[found[0].casefold()]
