@@ -24,9 +24,13 @@ MOST_BYTES = 2**34
 
 
 def cache_folder() -> Path:
-    """$XDG_CACHE_HOME/crosscast, by default ~/.cache/crosscast."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "crosscast"
+    """$XDG_CACHE_HOME/crosscast, by default ~/.cache/crosscast. Raises UserError for a user without a home folder."""
+    if named := os.environ.get("XDG_CACHE_HOME"):
+        return Path(named) / "crosscast"
+    try:
+        return Path.home() / ".cache" / "crosscast"
+    except RuntimeError:
+        raise UserError(f"user {os.getuid()} has no home folder here: set HOME or XDG_CACHE_HOME") from None
 
 
 def recall(name: str, fields: Collection[str]) -> Arrays | None:
@@ -44,7 +48,7 @@ def keep(name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
     try:
         _path(name).parent.mkdir(parents=True, exist_ok=True)
         write_atomically(_path(name), content.getvalue())
-    except (OSError, RuntimeError, UserError):
+    except (OSError, UserError):
         return
 
 

@@ -1,9 +1,11 @@
+import os
 import threading
 
 import numpy as np
 import pytest
 
 from harness.cache import cache_folder, keep, recall
+from harness.errors import UserError
 
 ARRAYS = {"mask": np.arange(12, dtype=np.uint8).reshape(3, 4), "name": np.array("abc")}
 
@@ -22,6 +24,17 @@ def test_what_is_kept_is_recalled_by_its_name_and_fields():
     assert same(recall("a", ARRAYS))
     assert recall("b", ARRAYS) is None
     assert recall("a", ("mask", "another")) is None
+
+
+def test_a_user_without_a_home_folder_is_one_line_and_nothing_is_kept(monkeypatch):
+    """As a container's user who is a mere number, where the variable HOME is not set either."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+    with pytest.raises(UserError, match="has no home folder here: set HOME or XDG_CACHE_HOME"):
+        cache_folder()
+    keep("a", ARRAYS)
+    assert recall("a", ARRAYS) is None
 
 
 def test_no_flipped_bit_gives_other_arrays():

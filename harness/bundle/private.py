@@ -59,7 +59,9 @@ class Private:
 def private_here(environ: Mapping[str, str] = os.environ) -> Private:
     """What is private of this process and the machine that it runs on; nothing is asked of the network."""
     users = {environ.get(name, "") for name in NAME_VARIABLES}
-    homes = {environ.get("HOME", ""), str(Path.home())}
+    homes = {environ.get("HOME", "")}
+    with contextlib.suppress(RuntimeError):
+        homes.add(str(Path.home()))
     with contextlib.suppress(KeyError, OSError):
         users.add(getpass.getuser())
     with contextlib.suppress(KeyError):

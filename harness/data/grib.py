@@ -60,10 +60,10 @@ def _index_path(path: Path) -> str:
     """Where cfgrib keeps what it knows of the file as it is now: in the user's cache folder, never beside the data."""
     status = path.stat()
     state = f"{path.resolve()}\0{status.st_size}\0{status.st_mtime_ns}\0{version('cfgrib')}"
-    folder = cache_folder() / "grib"
     try:
+        folder = cache_folder() / "grib"
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
+    except (OSError, UserError):
         return ""
     beginning = str(folder).replace("{", "{{").replace("}", "}}")
     return f"{beginning}/{hashlib.sha256(state.encode()).hexdigest()[:32]}.{{short_hash}}.idx"
