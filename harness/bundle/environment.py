@@ -28,15 +28,25 @@ def described() -> dict[str, Any]:
             name: {framework: cannot_run(chip, framework) or "may run" for framework in chip.frameworks}
             for name, chip in chips.items()
         },
-        "packages": dict(sorted({each.name: each.version for each in distributions()}.items())),
+        "packages": _packages(),
         "operating_system": _operating_system(),
         "shared_memory": _free(SHARED_MEMORY),
     }
 
 
+def _packages() -> dict[str, str]:
+    """Versions by name; what tells no name, or cannot be read, is what interrupted installations leave."""
+    found = {}
+    for each in distributions():
+        with contextlib.suppress(ValueError, TypeError, OSError):
+            if each.name:
+                found[each.name] = each.version or "unknown"
+    return dict(sorted(found.items()))
+
+
 def _operating_system() -> str | None:
     with contextlib.suppress(OSError):
-        for line in OS_RELEASE.read_text().splitlines():
+        for line in OS_RELEASE.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("PRETTY_NAME="):
                 return line.partition("=")[2].strip('"')
     return None

@@ -54,14 +54,16 @@ class Bundle:
     replaced: int
     left_out: int
     stay: tuple[str, ...]
+    absent: Path | None = None
 
     def __str__(self) -> str:
         """In one line."""
         also = f"; a name that is also a word of records stays: {', '.join(self.stay)}" if self.stay else ""
+        nothing = f"; there is no folder {self.absent}: name that of the records with --results" if self.absent else ""
         return (
             f"{self.path}: {self.files} files of {self.launches} launches, {size_text(self.size_bytes)}; "
             f"{self.replaced} names, folders and addresses replaced, {self.left_out} files left out: "
-            f"{LISTING} in it lists them{also}"
+            f"{LISTING} in it lists them{also}{nothing}"
         )
 
 
@@ -95,7 +97,8 @@ def write_bundle(results: Path, target: Path, keep: Collection[What] = (), priva
     write_atomically(target, content)
     launches = sum(Path(place).name == FILE_NAME for place in files)
     replaced = sum(scrubber.counts.values())
-    return Bundle(target, len(files), launches, len(content), replaced, len(left_out), scrubber.stay)
+    absent = None if results.is_dir() else results
+    return Bundle(target, len(files), launches, len(content), replaced, len(left_out), scrubber.stay, absent)
 
 
 def _collected(results: Path) -> CollectedFiles:
@@ -113,6 +116,11 @@ def _files(results: Path, found: CollectedFiles) -> Iterator[tuple[str, Path]]:
 
     for folder, below, names in os.walk(results, onerror=note):
         relative = Path(folder).relative_to(results)
+        for name in below:
+            if Path(folder, name).is_symlink():
+                found.left_out[str(relative / name)] = "a link to a folder"
+            elif len(relative.parts) >= DEEPEST:
+                found.left_out[str(relative / name)] = f"more than {DEEPEST} folders deep"
         below[:] = sorted(name for name in below if name not in NOT_SENT and len(relative.parts) < DEEPEST)
         for name in sorted(names):
             yield str(relative / name), Path(folder, name)

@@ -36,10 +36,15 @@ def package(name: str) -> Any:
 
 
 def distributions() -> str:
-    """SHA-256 of the list of installed packages and versions."""
+    """SHA-256 of the list of installed packages and versions, of those that cannot be read their places."""
     found: Any = [] if metadata is None else metadata.distributions()
-    listed = sorted({"{}=={}".format(*_name_and_version(one)) for one in found})
-    return hashlib.sha256("\n".join(listed).encode()).hexdigest()
+    listed = set()
+    for one in found:
+        try:
+            listed.add("{}=={}".format(*_name_and_version(one)))
+        except ValueError:  # no UTF-8
+            listed.add(str(one.locate_file("")))
+    return hashlib.sha256("\n".join(sorted(listed)).encode()).hexdigest()
 
 
 def _name_and_version(distribution: Any) -> Any:

@@ -10,8 +10,8 @@ import tarfile
 import pytest
 
 from harness.bundle import writing
-from harness.bundle.private import Private, people_in, private_here, words_of_records
-from harness.bundle.scrubbing import Scrubber, learned
+from harness.bundle.private import NAME_VARIABLES, Private, people_in, private_here, words_of_records
+from harness.bundle.scrubbing import NAMES_A_SECRET, Scrubber, learned
 from harness.bundle.writing import LISTING, write_bundle
 from harness.commands.cli import cli
 from harness.errors import UserError
@@ -188,12 +188,18 @@ def test_without_results_the_environment_alone_is_sent(tmp_path, monkeypatch):
     made = write_bundle(tmp_path / "none", tmp_path / "out.tar.gz", (), Private())
     assert set(content_of(made.path)) == {LISTING, "environment.json"}
     assert made.launches == 0
+    assert str(made).endswith(f"there is no folder {tmp_path / 'none'}: name that of the records with --results")
 
 
 def test_a_folder_or_file_that_cannot_be_read_or_is_a_link_stays_out(bundle, results):
     (results / "pipe.txt").symlink_to("/etc/hostname")
     os.mkfifo(results / "fifo.json")
+    (results / "nights").symlink_to(results / "smoke")
+    deep = results.joinpath(*["more"] * 10)
+    deep.mkdir(parents=True)
     listing = json.loads(bundle()[0][LISTING])
+    assert listing["left_out"]["nights"] == "a link to a folder"
+    assert listing["left_out"]["/".join(["more"] * 9)] == "more than 8 folders deep"
     assert listing["left_out"]["pipe.txt"] == "a link"
     assert "a FIFO" in listing["left_out"]["fifo.json"]
 
@@ -231,6 +237,12 @@ class TestNames:
         assert people_in("/home/root/x /home/ubuntu") == frozenset()
         assert Scrubber(private).text("by frank, for Gina's /mnt/home/frank/y") == "by user-2, for user-3's ~/y"
 
+    def test_a_user_without_a_home_folder_has_a_bundle(self, monkeypatch):
+        for name in ("HOME", *NAME_VARIABLES):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(os, "getuid", lambda: 2**31 - 7)
+        assert private_here().homes == frozenset()
+
     @pytest.mark.parametrize("name", ["data", "pytorch", "cpu", "a100", "completed", "paper", "measurements"])
     def test_a_name_that_records_use_as_a_word_stays_where_it_is_one(self, name):
         assert name in words_of_records()
@@ -248,6 +260,7 @@ class TestNames:
             "10 m/s, 3/4 of 1 kg m-2/s, and/or",
             "torch 2.4.1+cu121, CUDA 12.4, driver 550.54.15, 10.3.2.106",
             "aliceblue malice-wonder2",
+            "max_tokens=1024, tokens: 128; SyntaxError: unexpected token: ')'; sig=3 key=4, the secret of it",
         ],
     )
     def test_what_is_nobodys_is_left_alone(self, text):
@@ -264,6 +277,33 @@ class TestNames:
         assert path == "~/x"
         assert set(entry) == {"by user-2"}
         assert entry["by user-2"].startswith("host")
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "export hf_token=SESAME",
+            "'HF_TOKEN': 'SESAME'}",
+            'os.environ["API_KEY"] = "SESAME"',
+            'settings["api_key"] = "SESAME"',
+            "AWS_SECRET_ACCESS_KEY = SESAME",
+            "password: SESAME",
+            "  proxy-password: SESAME",
+            "wget --client-secret SESAME https://x",
+            "https://store/era5.zarr?X-Amz-Signature=SESAME&X-Amz-Expires=60",
+            "https://store/era5.zarr?sv=2&sig=SESAME",
+            "Authorization: Basic SESAMESESAME",
+            "{'authorization': 'Bearer SESAMESESAME'}",
+            "cloning with ghp_SESAMESESAMESESAME",
+        ],
+    )
+    def test_secrets_are_taken_out_in_whatever_form_they_are_told(self, text):
+        scrubbed = Scrubber(Private()).text(text)
+        assert "SESAME" not in scrubbed
+        assert scrubbed.startswith(text[:4])
+        assert "SESAME" not in Scrubber(Private()).json(json.dumps({"log": text, "api_key": "SESAME"}))
+
+    def test_no_word_of_records_is_taken_for_that_of_a_secret(self):
+        assert not [word for word in words_of_records() if NAMES_A_SECRET.fullmatch(word)]
 
     def test_a_long_log_takes_no_long_time(self):
         text = ("a/" * 50 + "/b" * 50 + " x@y " + "." * 80 + "\n") * 2_000
@@ -283,11 +323,21 @@ def test_the_command_says_one_line(results, tmp_path, monkeypatch):
     assert isinstance(refused.exception, UserError)
 
 
-def test_the_environment_here_can_be_told():
+def test_the_environment_here_can_be_told(tmp_path, monkeypatch):
+    """Beside packages of which an interrupted installation has left a part, and one whose text is no UTF-8."""
     from harness.bundle.environment import described
 
+    for name, metadata in {
+        "part": b"Name: part\n",
+        "none": b"",
+        "odd": b"Name: odd\nVersion: 1\nAuthor: \xff\n",
+    }.items():
+        (tmp_path / f"{name}-1.dist-info").mkdir()
+        (tmp_path / f"{name}-1.dist-info" / "METADATA").write_bytes(b"Metadata-Version: 2.1\n" + metadata)
+    monkeypatch.syspath_prepend(tmp_path)
     found = described()
     assert found["environments"]["cpu"]["host"]
     assert found["packages"]["numpy"]
+    assert found["packages"]["part"] == "unknown"
     assert set(found["frameworks"]["cpu"]) == {"pytorch", "mindspore"}
     json.dumps(found)
