@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def refuse_unnameable(path: object) -> None:
 
 def prefix_beside(name: str) -> str:
     """What the name of a hidden file begins with that lies beside another of this name; short enough for any ending."""
-    return f".{os.fsencode(name)[:64].decode(errors='ignore')}."
+    return f".{os.fsencode(name)[:64].decode(sys.getfilesystemencoding(), 'ignore')}."
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -80,6 +80,15 @@ def test_the_longest_names_can_be_written(tmp_path, name):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
 
 
+def test_names_that_the_locale_cannot_tell_can_be_written(tmp_path):
+    code = "import sys; from pathlib import Path; from harness.files import write_atomically as write; "
+    plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    name = tmp_path / "\N{SNOWMAN}"
+    words = [sys.executable, "-c", code + "write(Path(sys.argv[1]), 'whole')", name]
+    subprocess.run(words, env={**os.environ, **plain}, check=True)
+    assert name.read_text() == "whole"
+
+
 def test_nothing_is_left_where_the_folder_is_missing(tmp_path):
     with pytest.raises(UserError, match="No such file or directory; make its folder first, or name another place"):
         write_atomically(tmp_path / "missing" / "file", "x")
