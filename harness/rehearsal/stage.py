@@ -40,6 +40,8 @@ def set_stage(chip_name: str, folder: Path) -> dict[str, str]:
     chip, card = catalogue.chip(chip_name), card_of(chip_name)
     variable = chip.visible_devices or ""
     device = next(entry.device for entry in chip.frameworks.values() if entry.device in ("npu", "cuda"))
+    if os.pathsep in str(folder):
+        raise UserError(f"{folder}: a list such as PATH cannot name it for its {os.pathsep!r}; choose another")
     if folder.exists() and not (folder / CAST_FILE).is_file():
         raise UserError(f"{folder} is there and is no stage of a rehearsal; choose another folder")
     library = second_device()

@@ -62,4 +62,6 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "mine").touch()
     with pytest.raises(UserError, match="is there and is no stage of a rehearsal"):
         set_stage("a100", tmp_path)
+    with pytest.raises(UserError, match="cannot name it for its ':'; choose another"):
+        set_stage("a100", tmp_path / "12:30")
     assert (tmp_path / "mine").exists()
