@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 
 import click
 import pytest
@@ -79,3 +80,20 @@ def test_the_variants_of_a_page_are_those_of_the_chips_file():
     text = (PAGES / "README.md").read_text()
     for variant in catalogue.chip("ascend910b").variants:
         assert variant.name.removeprefix("Huawei Ascend 910") in text
+
+
+@pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="not in a checkout")
+def test_what_the_pages_have_a_user_write_leaves_the_checkout_unchanged():
+    """Or the launches after it would be told as made from a checkout with uncommitted changes."""
+    pages = [*PAGES.glob("*.md"), REPOSITORY / "docs" / "setup.md"]
+    text = "\n".join(line for page in pages for line in page.read_text().splitlines() if line.startswith("    "))
+    written = {*re.findall(r"> (\S+\.txt)", text), *re.findall(r"IMAGE=(\S+)", text), *re.findall(r"lab/\S*yaml", text)}
+    (bundle,) = [each.default for each in cli.get_command(None, "bundle").params if each.name == "out"]
+    paths = sorted({*written, str(bundle), ".venv-mindspore/pyvenv.cfg", "wheelhouse/one.whl", "rehearsal/a100/x"})
+    assert {"clocks.txt", "device-name.txt", "freeze.txt", "lab/ascend910b.yaml"} <= set(paths)
+    ignored = subprocess.run(
+        ["git", "check-ignore", "--no-index", *paths], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    if ignored.returncode > 1:
+        pytest.skip(ignored.stderr)
+    assert sorted(ignored.stdout.split()) == paths
