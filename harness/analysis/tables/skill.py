@@ -8,7 +8,13 @@ from typing import Literal
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import region_differences
 from harness.analysis.comparison.pair import Comparison
-from harness.analysis.comparison.ratios import acc_difference, for_skill, further_launches_of, rmse_deviation
+from harness.analysis.comparison.ratios import (
+    acc_difference,
+    for_skill,
+    further_launches_of,
+    rmse_deviation,
+    why_no_deviation,
+)
 from harness.analysis.content import (
     Content,
     Count,
@@ -64,11 +70,11 @@ DATA_COLUMNS = (
     *("activity", "activity_low95", "activity_high95"),
     *("launches_better_than_persistence", "launches_better_than_climatology"),
     *("rmse_deviation_fraction", "rmse_deviation_low90_fraction", "rmse_deviation_high90_fraction"),
-    *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches"),
+    *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches", "rmse_deviation_missing"),
     *("acc_difference", "acc_difference_low90", "acc_difference_high90", "refusal", "reason"),
 )
 NO_BOUNDS = (None, None, None)
-NO_COMPARISON = (None,) * 11
+NO_COMPARISON = (None,) * 12
 """Of the forecasts that serve as references."""
 
 LEAD = Heading("lead", "h")
@@ -222,7 +228,7 @@ def _deviation_row(cell: Cell, baseline: Cell, key: ScoreKey) -> Row:
         key.variable,
         Count(key.lead_h, (cell,)),
         Count(rmse.number if rmse else 0, (cell,)),
-        shown_deviation(rmse.told_of(cell)) if rmse else MISSING,
+        shown_deviation(rmse.told_of(cell)) if rmse else Words(why_no_deviation(cell, baseline, key) or "", (cell,)),
         (rmse.verdict if rmse else None) or MISSING,
         _more_launches(rmse, cell),
         shown_difference(acc.told_of(cell)) if acc else MISSING,
@@ -344,13 +350,15 @@ def _bounds(found: Quantity) -> tuple[float | None, float | None, float | None]:
 
 def _comparison_values(found: CellScores, comparison: Comparison, key: ScoreKey) -> tuple[object, ...]:
     """In how many launches the references are beaten, and the deviation from the baseline."""
-    rmse = acc = None
+    rmse = acc = missing = None
     if comparison.baseline is not None and comparison.fair:
         rmse = rmse_deviation(comparison.cell, comparison.baseline, key)
+        missing = why_no_deviation(comparison.cell, comparison.baseline, key)
         acc = acc_difference(comparison.cell, comparison.baseline, key)
     better = [found.better_than(reference, key) for reference in REFERENCES]
     return (
         *(each.launches if each else None for each in better),
         *((*_bounds(rmse), rmse.number, rmse.verdict, further_launches_of(rmse)) if rmse else (None,) * 6),
+        missing,
         *(_bounds(acc) if acc else NO_BOUNDS),
     )
