@@ -119,5 +119,5 @@ def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDraw
         if coasts:
             caption += f" {SOURCE}"
         figure = forecast_figure(forecast, title, coasts=coasts)
-        return Illustration(name, caption, figure, forecast_data(forecast), (shown.cell,))
+        return Illustration(name, caption, figure, forecast_data(forecast), (shown.cell,), record.launch)
     return NotDrawn(name, f"no launch of the cell kept a forecast ({FILE_NAME})")

@@ -3,9 +3,10 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
+from harness.analysis.cells import Cell
 from harness.analysis.content import NO_INTERVAL, UNCERTIFIED, Content, Count, Heading, Number, Row, Verdict
 from harness.analysis.number_format import MISSING, Digits
 from harness.analysis.tables.parts import PARITY, STAR
@@ -14,6 +15,10 @@ from harness.text import one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40
+MOST_FLOATS = 8
+"""Floats after which LaTeX is made to place those that wait: its older versions take no more than 18, newer ones 52."""
+
+PLACED = r"\clearpage"
 LONG_TEXT = 34
 HOST = re.compile(r"(?:,| on) (?:no host|hosts?) |; ")
 """Where the part of a title begins that other records or hosts change."""
@@ -54,12 +59,17 @@ SPECIAL = {
 }
 
 
-def to_latex(table: Table, warnings: Iterable[str], caption_end: str = "") -> str:
+def to_latex(
+    table: Table, warnings: Iterable[str], caption_end: Callable[[Sequence[Cell]], str] = lambda cells: ""
+) -> str:
     """The table as floats of at most 40 rows, each as wide as the text at most; needs the packages of PREAMBLE.
+
+    A page ends after every MOST_FLOATS of them, where more follow.
 
     A number stands in a column aligned at its point, its interval beside it. Definitions and warnings are comments, but
     what the star and the dagger mean stands below every float that holds one. Each section has a \\label that stays the
-    same when its records or their hosts change. Captions are the titles, and then `caption_end`.
+    same when its records or their hosts change. Captions are the titles, and then what `caption_end` says of the cells
+    of a section.
     """
     parts = [
         f"% {one_line(table.title)}",
@@ -67,11 +77,15 @@ def to_latex(table: Table, warnings: Iterable[str], caption_end: str = "") -> st
         *(f"% {one_line(line)}" for line in (*table.definitions, *warnings)),
     ]
     counts: Counter[str] = Counter()
+    floats: list[list[str]] = []
     for section in table.sections:
         name = label_of_section(table, section)
         counts[name] += 1
         label = name if counts[name] == 1 else f"{name}-{counts[name]}"
-        parts += _floats(section, label, f". {caption_end}" if caption_end else "")
+        said = caption_end(section.cells)
+        floats += _floats(section, label, f". {said}" if said else "")
+    for number, lines in enumerate(floats):
+        parts += [PLACED, *lines] if number and number % MOST_FLOATS == 0 else lines
     return "\n".join(parts) + "\n"
 
 
@@ -102,7 +116,7 @@ def _character(character: str) -> str:
     return plain or f"[U+{ord(character):04X}]"
 
 
-def _floats(section: Section, label: str, caption_end: str) -> list[str]:
+def _floats(section: Section, label: str, caption_end: str) -> list[list[str]]:
     rows = section.rows
     kinds = [_kind([row[place] for row in rows]) for place in range(len(section.columns))]
     found = []
@@ -112,7 +126,7 @@ def _floats(section: Section, label: str, caption_end: str) -> list[str]:
         notes = [STAR] if any(_is_starred(content) for content in contents) else []
         notes += [PARITY] if any(_is_marked(content) for content in contents) else []
         notes += section.notes if first + ROWS_PER_FLOAT >= len(rows) else ()
-        found += [
+        lines = [
             r"\begin{table*}",
             rf"\caption{{{escape(section.title)}{' (continued)' if first else escape(caption_end)}}}",
             *([] if first else [rf"\label{{{label}}}"]),
@@ -128,6 +142,7 @@ def _floats(section: Section, label: str, caption_end: str) -> list[str]:
             *(rf"\par\raggedright {escape(line)}" for line in notes),
             r"\end{table*}",
         ]
+        found.append(lines)
     return found
 
 

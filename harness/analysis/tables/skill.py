@@ -227,7 +227,7 @@ def _deviation_row(cell: Cell, baseline: Cell, key: ScoreKey) -> Row:
     return (
         key.variable,
         Count(key.lead_h, (cell,)),
-        Count(rmse.number if rmse else 0, (cell,)),
+        Count(rmse.number if rmse else 0, (cell, baseline)),
         shown_deviation(rmse.told_of(cell)) if rmse else Words(why_no_deviation(cell, baseline, key) or "", (cell,)),
         (rmse.verdict if rmse else None) or MISSING,
         _more_launches(rmse, cell),
