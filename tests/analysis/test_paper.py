@@ -106,14 +106,16 @@ def test_figures_are_as_wide_as_they_were_drawn_for(columns, inches, environment
 
 def test_many_tables_and_a_tall_figure_have_room(tmp_path):
     """LaTeX stops at more than 52 floats that wait, and cuts off what is taller than a page."""
-    sections = tuple(Section(f"Part {number}", ("a",), (("b",),)) for number in range(60))
-    table = Table("made", "Made", sections, Data)
+    sections = [Section(f"Part {number}", ("a",), (("b",),)) for number in range(60)]
+    notes = tuple(f"{number}: {'of many words that fill the whole of a line and more, ' * 3}" for number in range(40))
+    sections.append(Section("Long", ("a",), tuple((f"row {number}",) for number in range(39)), notes))
+    table = Table("made", "Made", tuple(sections), Data)
     tall = Figure((3.35, 20))
     tall.savefig(tmp_path / "tall.pdf")
     (tmp_path / "made.tex").write_text(to_latex(table, ()))
     placed = PlacedFigure("tall.pdf", "fig:tall", "A tall one.", 3.35)
     (tmp_path / "paper.tex").write_text(document("T", (), [("made.tex", table)], [placed], (), 1))
-    assert "too large for page" not in typeset(tmp_path)
+    assert "too large for page" not in typeset(tmp_path, LATEX, LATEX)
 
 
 def test_captions_name_the_launches_and_machines_of_their_own_table_and_figure(results):
