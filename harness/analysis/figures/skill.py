@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.typing import LineStyleType
 
 from harness.analysis.content import columns_of, not_finite_text
 from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
@@ -41,8 +40,11 @@ from harness.results.forecast import spread
 MOST_VARIABLES = 6
 MOST_BESIDE = 4
 ROW_INCHES = 1.75
-REFERENCE_LINES: dict[str, LineStyleType] = {"persistence": "--", "climatology": ":"}
-REFERENCE_LOOK: Any = {"color": REFERENCE_COLOUR, "marker": "."}
+REFERENCE_LOOKS: dict[str, Any] = {
+    "persistence": {"color": REFERENCE_COLOUR, "linestyle": "--", "marker": "."},
+    "climatology": {"color": REFERENCE_COLOUR, "linestyle": ":", "marker": "x", "markersize": 4},
+}
+"""Markers tell them apart where there is one lead time, and so no line."""
 SCORES = ("rmse", "acc")
 CHARACTERS_OF_A_NOTE = 36
 
@@ -103,9 +105,7 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
     with mpl.rc_context(STYLE):
         marks = marks_of_cells(data, [shown.label for shown in cells])
         handles = [handle(f"{shown.label}{marks[shown.label]}", shown.look) for shown in cells]
-        handles += [
-            Line2D([], [], linestyle=line, label=name, **REFERENCE_LOOK) for name, line in REFERENCE_LINES.items()
-        ]
+        handles += [Line2D([], [], label=name, **look) for name, look in REFERENCE_LOOKS.items()]
         labels = [str(entry.get_label()) for entry in handles]
         width = ONE_COLUMN_INCHES if beside == 1 else TWO_COLUMNS_INCHES
         figure = new_figure(width, 2 * bands * ROW_INCHES + legend_inches(labels, width))
@@ -125,10 +125,10 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
 
 def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str) -> None:
     rows = rows.sort_values("lead_h", kind="stable")
-    for name, linestyle in REFERENCE_LINES.items():
+    for name, look in REFERENCE_LOOKS.items():
         known = rows[(rows["cell"] == name) & rows[score].notna()]
         if len(known):
-            axes.plot(known["lead_h"], known[score], linestyle=linestyle, label=name, **REFERENCE_LOOK)
+            axes.plot(known["lead_h"], known[score], label=name, **look)
     for shown in cells:
         known = rows[(rows["cell"] == shown.label) & rows[score].notna()]
         if not len(known):

@@ -168,7 +168,7 @@ def _draw_power(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell], *, f
         if number == 0:
             line: Any = {"color": REFERENCE_COLOUR, "linewidth": 2.5, "alpha": 0.5}
             axes.plot(own["wavenumber"], _drawable(own["truth_power"]), label="truth", **line)
-        axes.plot(own["wavenumber"], _drawable(own["forecast_power"]), label=shown.label, **_line(shown))
+        _plot(axes, own["wavenumber"], _drawable(own["forecast_power"]), shown, "-", shown.label)
     set_logarithmic(axes, "x")
     set_decades(axes)
     largest = float(rows["truth_power"].max())
@@ -189,7 +189,7 @@ def _draw_ratio(
         for lead_h, line in lines.items():
             own = rows[(rows["cell"] == shown.label) & (rows["lead_h"] == lead_h)]
             wavenumbers, ratios = own["wavenumber"], _drawable(own["ratio_median"])
-            axes.plot(wavenumbers, ratios, label=f"{shown.label}, {lead_h:g} h", **_line(shown) | {"linestyle": line})
+            _plot(axes, wavenumbers, ratios, shown, line, f"{shown.label}, {lead_h:g} h")
             if lead_h == max(lines) and own["launches"].iloc[0] > 1:
                 bounds = _drawable(own["ratio_min"]), _drawable(own["ratio_max"])
                 axes.fill_between(wavenumbers, *bounds, color=shown.look.colour, alpha=0.2, linewidth=0)
@@ -207,9 +207,37 @@ def _draw_ratio(
     axes.grid(visible=True)
 
 
-def _line(shown: ShownCell) -> dict[str, Any]:
-    width = 0.8 + 0.8 * shown.look.prominence
-    return {"color": shown.look.colour, "linewidth": width, "marker": ".", "markersize": 1 + width}
+def _plot(
+    axes: Axes,
+    wavenumbers: "pd.Series[float]",
+    values: "pd.Series[float]",
+    shown: ShownCell,
+    line: LineStyleType,
+    label: str,
+) -> None:
+    """Draw a line with a dot at each wavenumber, and the cell's marker at the first of each octave that has a value."""
+    look, width = shown.look, 0.8 + 0.8 * shown.look.prominence
+    axes.plot(
+        wavenumbers,
+        values,
+        color=look.colour,
+        linewidth=width,
+        linestyle=line,
+        marker=".",
+        markersize=1 + width,
+        label=label,
+    )
+    known = np.flatnonzero(values.notna())
+    octaves = np.floor(np.log2(wavenumbers.to_numpy(dtype=float)[known]))
+    marked = known[np.unique(octaves, return_index=True)[1]]
+    axes.plot(
+        wavenumbers.iloc[marked],
+        values.iloc[marked],
+        color=look.colour,
+        linestyle="none",
+        marker=look.marker,
+        markersize=3 + 2 * look.prominence,
+    )
 
 
 def _drawable(values: "pd.Series[float]") -> "pd.Series[float]":
