@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from harness.analysis.content import columns_of, not_finite_text
+from harness.analysis.figures.fitting import broken, name_ticks
 from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
-from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -40,6 +40,9 @@ from harness.results.forecast import spread
 MOST_VARIABLES = 6
 MOST_BESIDE = 4
 ROW_INCHES = 1.75
+LABEL_INCHES, BESIDE_INCHES = 1.45, 0.65
+"""Height of a panel that a label beside it may have; width that labels and names of ticks take from a panel."""
+
 REFERENCE_LOOKS: dict[str, Any] = {
     "persistence": {"color": REFERENCE_COLOUR, "linestyle": "--", "marker": "."},
     "climatology": {"color": REFERENCE_COLOUR, "linestyle": ":", "marker": "x", "markersize": 4},
@@ -117,13 +120,13 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
             for offset, score in enumerate(SCORES):
                 axes = panels[2 * (number // beside) + offset, number % beside]
                 axes.set_visible(True)
-                _draw_panel(axes, rows, cells, score)
+                _draw_panel(axes, rows, cells, score, width / beside - BESIDE_INCHES)
         add_title(figure, title)
         add_legend(figure, handles)
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str, width_inches: float) -> None:
     rows = rows.sort_values("lead_h", kind="stable")
     for name, look in REFERENCE_LOOKS.items():
         known = rows[(rows["cell"] == name) & rows[score].notna()]
@@ -141,13 +144,13 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
     variable, units = rows.iloc[0][["variable", "units"]]
     if score == "rmse":
         _name_missing_points(axes, rows, cells)
-    axes.set_xticks(sorted(rows["lead_h"].unique()))
+    name_ticks(axes, sorted(rows["lead_h"].unique()), width_inches)
     axes.set_xlabel("Lead time (h)")
     if score == "rmse":
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(printable(f"RMSE of {variable} ({unit(units)})" if units else f"RMSE of {variable}"))
+        axes.set_ylabel(broken(f"RMSE of {variable}", units, LABEL_INCHES))
     else:
-        axes.set_ylabel(printable(f"ACC of {variable}"))
+        axes.set_ylabel(broken(f"ACC of {variable}", "", LABEL_INCHES))
     axes.grid(visible=True)
 
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
+from harness.analysis.figures.fitting import broken
 from harness.analysis.figures.launch_marks import COLUMN, column_text
-from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -24,7 +24,6 @@ from harness.analysis.figures.style import (
     handle,
     legend_inches,
     new_figure,
-    printable,
     set_decades,
     set_logarithmic,
 )
@@ -34,7 +33,9 @@ from harness.errors import UserError
 from harness.results.forecast import spread
 
 MOST_VARIABLES, MOST_CELLS = 4, 6
-ROW_INCHES = 1.75
+ROW_INCHES, LINE_INCHES, BESIDE_INCHES = 1.75, 0.14, 0.3
+"""Heights of a panel and of a line of a title; width that the names of ticks take beside it."""
+
 LINES: tuple[LineStyleType, ...] = (":", "--", "-")
 """Of lead times, the longest one solid."""
 
@@ -148,18 +149,26 @@ def spectra_figure(data: pd.DataFrame, cells: Sequence[ShownCell], title: str, a
         handles += [Line2D([], [], linestyle=line, label=f"{lead_h:g} h", **grey) for lead_h, line in lines.items()]
         labels = [str(each.get_label()) for each in handles]
         width = ONE_COLUMN_INCHES if len(variables) == 1 else TWO_COLUMNS_INCHES
-        figure = new_figure(width, 2 * ROW_INCHES + 0.2 + legend_inches(labels, width))
+        titles = {variable: _title(data, variable, width / len(variables) - BESIDE_INCHES) for variable in variables}
+        above_inches = LINE_INCHES * max(title.count("\n") for title in titles.values())
+        figure = new_figure(width, 2 * ROW_INCHES + 0.2 + above_inches + legend_inches(labels, width))
         panels = figure.subplots(2, len(variables), squeeze=False, sharex=True)
         for variable, (above, below) in zip(variables, panels.T, strict=True):
             rows = data[(data["variable"] == variable) & (data[abscissa.column] > 0)].rename(
                 columns={abscissa.column: "wavenumber"}
             )
             _draw_power(above, rows[rows["lead_h"] == leads_h[-1]], cells, first=variable == variables[0])
+            above.set_title(titles[variable])
             _draw_ratio(below, rows, cells, lines, first=variable == variables[0])
             below.set_xlabel(abscissa.label)
         add_title(figure, title)
         add_legend(figure, handles)
     return figure
+
+
+def _title(data: pd.DataFrame, variable: str, inches: float) -> str:
+    units = data.loc[data["variable"] == variable, "units"].iloc[0]
+    return broken(variable, units, inches)
 
 
 def _draw_power(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell], *, first: bool) -> None:
@@ -174,8 +183,6 @@ def _draw_power(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell], *, f
     largest = float(rows["truth_power"].max())
     if largest > 0:
         axes.set_ylim(bottom=SMALLEST_SHARE * largest, top=10 * largest)
-    variable, units = rows.iloc[0][["variable", "units"]]
-    axes.set_title(printable(f"{variable} ({unit(units)})" if units else variable))
     if first:
         axes.set_ylabel("Power (units squared)")
     axes.grid(visible=True)
