@@ -26,10 +26,11 @@ from harness.analysis.figures.style import (
     legend_inches,
     new_figure,
     printable,
+    sentence,
     title_lines,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
-from harness.analysis.quantities.skill import MODEL, scores_of
+from harness.analysis.quantities.skill import MODEL, definitions, scores_of
 from harness.results.forecast import spread
 
 MOST_VARIABLES, MOST_LEADS = 36, 7
@@ -196,4 +197,5 @@ def _caption(subject: FigureSubject, shown: ShownCell, comparison: Comparison, d
         )
     if refusal := () if comparison.is_baseline else for_skill(comparison).refusal:
         sentences.append(f"Not compared with its baseline: {'; '.join(refusal)}.")
-    return " ".join((*sentences, *scores_of(shown.cell).definitions))
+    said = definitions([scores_of(shown.cell)], lambda cell: shown.label, variables)
+    return " ".join((*sentences, *map(sentence, said)))

@@ -1,5 +1,6 @@
 """RMSE and ACC by lead time of the model, persistence and climatology."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.analysis.comparison.differences import region_differences
 from harness.analysis.content import columns_of, not_finite_text
 from harness.analysis.figures.fitting import broken, name_ticks
 from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
@@ -24,12 +26,14 @@ from harness.analysis.figures.style import (
     legend_inches,
     new_figure,
     printable,
+    sentence,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.skill import (
     MODEL,
     REFERENCES,
     CellScores,
+    definitions,
     reference_of,
     scores_of,
     with_other_reference,
@@ -69,14 +73,25 @@ def illustrate(subject: FigureSubject) -> Drawn:
     )
     if len(chosen) < len(variables):
         caption += f" {len(chosen)} of {len(variables)} variables; the skill table has all."
-    different = with_other_reference(tuple(scores.values()), "persistence", _keys(scores, chosen))
-    if others := [shown.label for shown, entry in scores.items() if entry in different]:
-        caption += f" Persistence of {', '.join(others)} differs from that shown: other data."
+    caption += _other_references(scores, _keys(scores, chosen))
     if blown_up := _blown_up(scores, chosen):
         caption += f" Without a point, as it is not finite: {'; '.join(blown_up)}."
     caption += note(data[data["forecaster"] == "model"], ("variable", "lead_h"))
+    labels = {shown.cell: shown.label for shown in scores}
+    caption += "".join(f" {sentence(line)}" for line in definitions(scores.values(), labels.__getitem__, chosen))
     figure = skill_figure(data, tuple(scores), subject.title)
     yield Illustration(name, caption, figure, data, tuple(shown.cell for shown in scores))
+
+
+def _other_references(scores: Mapping[ShownCell, CellScores], keys: Sequence[ScoreKey]) -> str:
+    """The cells whose persistence is not the one that is drawn, by the reason."""
+    different = with_other_reference(tuple(scores.values()), "persistence", keys)
+    found: dict[str, list[str]] = defaultdict(list)
+    for shown, entry in scores.items():
+        if drawn := different.get(entry):
+            bounds = region_differences(shown.cell, drawn.cell)
+            found["other bounds of a region" if bounds else "other data"].append(shown.label)
+    return "".join(f" Persistence of {', '.join(of)} differs from that shown: {why}." for why, of in found.items())
 
 
 def skill_data(scores: dict[ShownCell, CellScores], variables: list[str]) -> pd.DataFrame:

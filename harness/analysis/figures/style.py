@@ -118,6 +118,11 @@ def printable(text: str) -> str:
     )
 
 
+def sentence(line: str) -> str:
+    """A line with a full stop at its end, as captions have."""
+    return line if line.endswith(".") else f"{line}."
+
+
 def set_logarithmic(axes: Axes, *names: Literal["x", "y"]) -> None:
     """Logarithmic axes of these names, labelled with plain numbers at 1, 2 and 5 of each decade."""
     for name in names:

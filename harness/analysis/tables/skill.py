@@ -1,6 +1,5 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal
@@ -33,6 +32,7 @@ from harness.analysis.quantities.skill import (
     REFERENCES,
     CellScores,
     by_variable,
+    definitions,
     reference_of,
     scores_of,
     with_other_reference,
@@ -49,7 +49,6 @@ from harness.analysis.tables.parts import (
     why_not,
 )
 from harness.analysis.tables.table import Data, Section, Table
-from harness.scenario.regions import Region
 from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
@@ -155,7 +154,7 @@ def _rmse_section(
     notes = [*first_notes]
     notes += [_summary(group, found, reference) for found in scores for reference in REFERENCES]
     notes += _reference_problems(group, scores, keys)
-    return Section(f"RMSE: {title}", columns, tuple(rows), (*notes, *_definitions(group, scores)))
+    return Section(f"RMSE: {title}", columns, tuple(rows), (*notes, *definitions(scores, group.label)))
 
 
 def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[ScoreKey]) -> Section:
@@ -171,7 +170,7 @@ def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[Scor
     ]
     columns: Row = ("variable", LEAD, *(label_of(group, cell) for cell in cells), "persistence")
     note = "The ACC of climatology is not defined: its anomaly is 0."
-    return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *_definitions(group, scores)))
+    return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *definitions(scores, group.label)))
 
 
 def _further_section(group: Group, scores: CellScores, keys: Sequence[ScoreKey]) -> Section:
@@ -293,20 +292,6 @@ def _reference_problems(group: Group, scores: Sequence[CellScores], keys: Sequen
             what = f"{reference.capitalize()} of {group.label(found.cell)}"
             why = "other bounds of a region" if region_differences(found.cell, shown.cell) else "other data"
             yield f"{what} differs from that shown, of {group.label(shown.cell)}: {why}."
-
-
-def _definitions(group: Group, scores: Sequence[CellScores]) -> tuple[str, ...]:
-    """The definitions of the scores and the bounds of regions, with the cells of those that share but a name."""
-    lines = dict.fromkeys(line for found in scores for line in found.definitions)
-    regions: dict[Region, list[str]] = defaultdict(list)
-    for found in scores:
-        for region in found.cell.scenario.inference.bounded_regions:
-            regions[region].append(group.label(found.cell))
-    names = Counter(region.name for region in regions)
-    for region, labels in regions.items():
-        whose = f" ({', '.join(labels)})" if names[region.name] > 1 else ""
-        lines[f"{region}{whose}"] = None
-    return tuple(lines)
 
 
 def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
