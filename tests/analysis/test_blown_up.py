@@ -83,6 +83,26 @@ class TestTables:
         assert f"warning: {expected}" in output
         assert read(results, "speed")[0].loc["pytorch eager", "epoch_s_launches"] == 3
 
+    @pytest.mark.parametrize(
+        ("ours", "theirs", "why"),
+        [
+            (1.0, inf, "baseline blew up"),
+            (nan, 1.0, "blew up"),
+            (nan, inf, "blew up"),
+            (1.0, 0.0, "baseline's RMSE is 0"),
+        ],
+    )
+    def test_say_why_there_is_no_deviation(self, results, ours, theirs, why):
+        add(results, theirs, 1.0)
+        add(results, ours, 1.0, framework="mindspore")
+        run(results)
+        data, markdown = read(results, "skill")
+        rows = data.query("forecaster == 'model'").set_index("variable", append=True)["rmse_deviation_missing"]
+        assert rows["mindspore graph", "u"] == why
+        assert np.isnan(rows["mindspore graph", "z"])
+        deviations = markdown.partition("## Deviation of mindspore graph")[2]
+        assert f"| u        | 6       | 0 | {why}" in deviations
+
     @pytest.mark.parametrize("rmse", [inf, nan])
     def test_have_no_score_of_the_launches_that_survived(self, results, rmse):
         """Bias and all else of the launch that blew up are not recorded; those of the others would flatter it."""

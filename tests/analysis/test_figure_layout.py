@@ -1,20 +1,42 @@
 """Every figure of several made studies: nothing clipped, nothing overlaps, fonts embedded, data beside it."""
 
+import dataclasses
 import json
 import re
 import xml.etree.ElementTree as ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
 from drawn_text import clipped, drawn_texts, overlapping
-from made_records import ResultsFolder, make_epoch, make_measurements, make_record, make_scenario, make_stage
-from made_study import add_launch, add_study, made_errors, made_spectra
+from made_records import (
+    ResultsFolder,
+    make_epoch,
+    make_measurements,
+    make_record,
+    make_scenario,
+    make_skill,
+    make_stage,
+)
+from made_study import add_launch, add_study, made_errors, made_spectra, make_forecast
 from matplotlib.figure import Figure
 
 from harness.analysis.cells import load_results
 from harness.analysis.comparison.baseline import BaselineName
-from harness.analysis.figures import STYLE, illustrations, rendered, speed, write
+from harness.analysis.figures import (
+    STYLE,
+    batch_size,
+    forecast,
+    illustrations,
+    rendered,
+    rmse_maps,
+    skill,
+    spectra,
+    speed,
+    write,
+)
 from harness.analysis.figures.subject import Illustration
+from harness.scenario.schema import Stage, TrainingConfig
 
 LONG = "a-model-of-the-whole-earth-system-with-a-long-name"
 
@@ -26,6 +48,35 @@ def several_machines(results):
     for path in results.path.rglob("record.json"):
         made_spectra(0.5).save(path.with_name("spectra.npz"))
         made_errors(2.0).save(path.with_name("error-maps.npz"))
+
+
+def long_variables(results):
+    """WeatherBench 2's names, at lead times that crowd at the beginning, and batch sizes that crowd at the end."""
+    parts = [
+        make_skill(lead_h * scale, variable=variable, lead_h=lead_h)
+        for variable, scale in (
+            ("u_component_of_wind_850", 0.1),
+            ("total_precipitation_6hr, southern extratropics", 1e-6),
+        )
+        for lead_h in (6.0, 12.0, 24.0, 48.0, 72.0, 96.0, 120.0, 240.0)
+    ]
+    scores = parts[0].model_copy(update={"scores": tuple(score for part in parts for score in part.scores)})
+    path = results.add(make_record(measurements=make_measurements(skill=scores)))
+    for size in (1, 2, *range(10, 20)):
+        training = TrainingConfig(batch_size=size, stages=(Stage(name="pretrain", epochs=3, learning_rate=1e-3),))
+        measured = make_measurements(step_s=0.1 * size, skill=None)
+        results.add(make_record(scenario=make_scenario(training=training), attempt=f"{size}", measurements=measured))
+    names = {
+        "channels": ("geopotential_500", "total_precipitation_6hr", "mean_sea_level_pressure"),
+        "units": ("m**2 s**-2", "kg m**-2 s**-1", "Pa"),
+    }
+    dataclasses.replace(make_forecast(), **names).save(path.with_name("forecast.npz"))
+    kept = made_spectra(0.5, rows=np.array([32] * 3), **names)
+    thrice = {name: np.repeat(getattr(kept, name), 3, axis=1) for name in ("forecast", "truth")}
+    dataclasses.replace(kept, **thrice).save(path.with_name("spectra.npz"))
+    errors = made_errors(2.0, **names)
+    thrice = np.repeat(errors.squared_error, 3, axis=1)
+    dataclasses.replace(errors, squared_error=thrice).save(path.with_name("error-maps.npz"))
 
 
 def one_launch(results):
@@ -82,6 +133,22 @@ def test_no_text_is_clipped_or_covers_another(drawn):
         texts = drawn_texts(item.figure)
         assert not [name for name, _ in texts if "mathdefault" in name]
         assert (item.name, clipped(item.figure, texts), overlapping(texts)) == (item.name, [], [])
+
+
+@pytest.mark.filterwarnings("error:constrained_layout")
+def test_long_names_of_variables_and_crowded_ticks_fit(tmp_path):
+    results = ResultsFolder(tmp_path / "results")
+    long_variables(results)
+    kinds = (skill, batch_size, spectra, rmse_maps, forecast)
+    groups = load_results(results.path).groups()
+    found = [
+        item for item in illustrations(groups, [kind.illustrate for kind in kinds]) if isinstance(item, Illustration)
+    ]
+    assert len(found) == len(kinds)
+    for item in found:
+        texts = drawn_texts(item.figure)
+        assert (item.name, clipped(item.figure, texts), overlapping(texts)) == (item.name, [], [])
+        assert {"6", "240"} <= {text for text, _ in texts} or item.name.partition("-")[0] != "skill"
 
 
 def test_every_figure_is_as_wide_as_one_column_or_two(drawn):

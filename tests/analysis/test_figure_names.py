@@ -1,6 +1,7 @@
 """Names in figures: whatever records hold is drawn as it is, and no cell, subject or file is taken for another."""
 
 import io
+import itertools
 import re
 import xml.etree.ElementTree as ElementTree
 
@@ -69,6 +70,12 @@ class TestLooks:
     def test_sixteen_machines_look_different(self):
         found = looks([f"chip {k}" for k in range(16)], ["pytorch"] * 16)
         assert len({(look.colour, look.marker) for look in found}) == 16
+
+    @pytest.mark.parametrize(("machines", "kinds"), [(1, 16), (1, 64), (2, 9), (3, 13), (10, 6)])
+    def test_no_two_cells_look_alike(self, machines, kinds):
+        cells = list(itertools.product([f"chip {k}" for k in range(machines)], range(kinds)))
+        found = looks(*zip(*cells, strict=True))
+        assert len({(look.colour, look.marker) for look in found}) == machines * kinds
 
 
 class TestSubjects:

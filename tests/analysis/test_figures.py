@@ -228,6 +228,16 @@ class TestSkill:
         measured = make_measurements(skill=scored)
         results.add(make_record(scenario.framework, scenario=scenario, order=order, measurements=measured))
 
+    def test_references_at_one_lead_time_are_told_apart_by_their_markers(self, results):
+        results.add(make_record())
+        drawn = one(results, skill).figure
+        drawn_as, named = (
+            {line.get_label(): line.get_marker() for line in lines}
+            for lines in (drawn.axes[0].lines, drawn.legends[0].legend_handles)
+        )
+        assert drawn_as["persistence"] != drawn_as["climatology"]
+        assert {name: named[name] for name in ("persistence", "climatology")}.items() <= drawn_as.items()
+
     def test_references_are_those_of_the_first_cell_that_has_them(self, results):
         first, second = {("u", 6.0): 2.0, ("u", 48.0): 4.0, ("z", 6.0): 8.0}, {("u", 6.0): 2.0, ("u", 24.0): 3.0}
         self.add_scored(results, make_scenario("pytorch"), 0, first)

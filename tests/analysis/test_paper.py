@@ -15,6 +15,8 @@ from made_records import (
     make_scenario,
     make_window,
 )
+from made_study import add_launch
+from matplotlib.figure import Figure
 from reports import add_pair
 from rich.console import Console
 
@@ -24,6 +26,8 @@ from harness.analysis.paper.citation import bibtex
 from harness.analysis.paper.document import PlacedFigure, document
 from harness.analysis.paper.methods import methods
 from harness.analysis.selection import load_chosen
+from harness.analysis.tables.latex import to_latex
+from harness.analysis.tables.table import Data, Section, Table
 from harness.errors import UserError
 from harness.results.record import Accelerator, Device, Energy, Phase, PhaseEnergy, ScopeEnergy
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
@@ -96,8 +100,43 @@ def test_captions_state_launches_intervals_and_machine(study):
 def test_figures_are_as_wide_as_they_were_drawn_for(columns, inches, environment, width):
     text = document("T", (), (), [PlacedFigure("a.pdf", "fig:a", "A.", inches)], (), columns)
     assert rf"\begin{{{environment}}}" in text
-    assert rf"\includegraphics[width={width}]{{a.pdf}}" in text
+    assert rf"\includegraphics[width={width},height=0.7\textheight,keepaspectratio]{{a.pdf}}" in text
     assert ("twocolumn" in text) == (columns == 2)
+
+
+def test_many_tables_and_a_tall_figure_have_room(tmp_path):
+    """LaTeX stops at more than 52 floats that wait, and cuts off what is taller than a page."""
+    sections = [Section(f"Part {number}", ("a",), (("b",),)) for number in range(60)]
+    notes = tuple(f"{number}: {'of many words that fill the whole of a line and more, ' * 3}" for number in range(40))
+    sections.append(Section("Long", ("a",), tuple((f"row {number}",) for number in range(39)), notes))
+    table = Table("made", "Made", tuple(sections), Data)
+    tall = Figure((3.35, 20))
+    tall.savefig(tmp_path / "tall.pdf")
+    (tmp_path / "made.tex").write_text(to_latex(table, ()))
+    placed = PlacedFigure("tall.pdf", "fig:tall", "A tall one.", 3.35)
+    (tmp_path / "paper.tex").write_text(document("T", (), [("made.tex", table)], [placed], (), 1))
+    assert "too large for page" not in typeset(tmp_path, LATEX, LATEX)
+
+
+def test_captions_name_the_launches_and_machines_of_their_own_table_and_figure(results):
+    for chip, launches in (("a100", 2), ("cpu", 3)):
+        for launch in range(launches):
+            add_launch(results, chip, "pytorch", launch, 0.5)
+    text = paper(results)
+    on_chip, on_cpu = ("some CPU (2 CPUs) with a100.", "some CPU (2 CPUs).")
+    for name in ("speed", "skill", "energy"):
+        tables = (results.path / "smoke" / "paper" / "tables" / f"{name}.tex").read_text()
+        captions = [each for each in re.findall(r"\\caption{(.*)}\n", tables) if "(continued)" not in each]
+        assert {"chip a100" in each for each in captions} == {True, False}
+        for each in captions:
+            said = (
+                f"n = 2 launches a cell; on {on_chip}" if "chip a100" in each else f"n = 3 launches a cell; on {on_cpu}"
+            )
+            assert each.endswith(said)
+    captions = re.findall(r"\\caption{(.*)}\n", text)
+    of_one = [each for each in captions if each.startswith(("Power of", "Forecast of"))]
+    assert [each.rpartition(" On ")[2] for each in of_one] == [on_chip, on_chip, on_cpu]
+    assert not any("launches a cell" in each for each in of_one)
 
 
 def test_methods_say_what_the_records_say_and_no_more(results):

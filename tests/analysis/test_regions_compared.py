@@ -1,6 +1,9 @@
 """Regions that share but a name are of other points; the cell that scores the same ones is the baseline."""
 
+from functools import partial
+
 import pytest
+from drawing import draw, one
 from made_executions import add_cell, cells_of, group_of
 from made_records import make_measurements, make_record, make_skill
 from reports import read, run
@@ -9,6 +12,7 @@ from harness.analysis.cells import load_results
 from harness.analysis.comparison.ablation import studies
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.ratios import for_skill
+from harness.analysis.figures import scorecard, skill
 from harness.scenario.execution import GRAPH
 from harness.scenario.regions import Band, Region
 from harness.scenario.schema import InferenceConfig
@@ -23,9 +27,9 @@ def scoring(south, north, **changes):
 
 def of_region(launch):
     """A launch whose RMSE is the same of all points and of the region."""
-    skill = make_skill(1.0 + launch / 1000)
-    regional = tuple(score.model_copy(update={"region": "home"}) for score in skill.scores)
-    scored = skill.model_copy(update={"scores": skill.scores + regional})
+    scores = make_skill(1.0 + launch / 1000)
+    regional = tuple(score.model_copy(update={"region": "home"}) for score in scores.scores)
+    scored = scores.model_copy(update={"scores": scores.scores + regional})
     return {"measurements": make_measurements(launch=launch, skill=scored)}
 
 
@@ -85,8 +89,8 @@ def test_the_base_of_an_ablation_is_the_one_that_scores_the_same(results, bounds
 def test_a_cell_without_scores_is_not_said_to_be_scored_differently(results, unscored, said):
     for framework in ("pytorch", "mindspore"):
         for launch in range(3):
-            skill = None if framework == unscored else make_skill(1.0)
-            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=skill)))
+            scores = None if framework == unscored else make_skill(1.0)
+            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=scores)))
     cells = {cell.scenario.framework: cell for cell in load_results(results.path).cells}
     assert for_skill(baseline_of(cells, "mindspore")).refusal == (f"{said} has no scores",)
 
@@ -94,7 +98,48 @@ def test_a_cell_without_scores_is_not_said_to_be_scored_differently(results, uns
 def test_launches_of_several_definitions_are_compared_only_with_the_same_in_each(results):
     for framework, first in (("pytorch", 1), ("mindspore", 2)):
         for launch in range(4):
-            skill = make_skill(1.0).model_copy(update={"weights": "area" if launch < first else "other"})
-            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=skill)))
+            scores = make_skill(1.0).model_copy(update={"weights": "area" if launch < first else "other"})
+            results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=scores)))
     cells = {cell.scenario.framework: cell for cell in load_results(results.path).cells}
     assert for_skill(baseline_of(cells, "mindspore")).refusal == ("the skill is defined differently",)
+
+
+def test_captions_tell_regions_that_share_a_name_apart(results):
+    add_cell(results, "base", made=of_region, **scoring(*TROPICS))
+    add_cell(results, "port", framework="mindspore", execution=GRAPH, made=of_region, **scoring(*NORTH))
+    defined = "Weights: area. RMSE: pooled. ACC: uncentred. Climatology: training period, by time mean."
+    tropics, north = "home: 0 to 20 degrees north", "home: 40 to 80 degrees north"
+    caption = one(results, skill).caption
+    assert caption.endswith(f"{defined} {tropics} (pytorch eager). {north} (mindspore graph).")
+    captions = {card.name.rpartition("-")[2]: card.caption for card in draw(results, scorecard)}
+    assert captions["pytorch eager"].endswith(f"{defined} {tropics}.")
+    assert captions["mindspore graph"].endswith(f"{defined} {north}.")
+
+
+def test_captions_say_which_definition_is_whose(results):
+    for framework, weights in (("pytorch", "area"), ("mindspore", "fourcastnet")):
+        scores = make_skill(1.0, persistence=2.0 if framework == "pytorch" else 3.0)
+        measured = make_measurements(skill=scores.model_copy(update={"weights": weights}))
+        results.add(make_record(framework, measurements=measured))
+    caption = one(results, skill).caption
+    rest = "RMSE: pooled. ACC: uncentred. Climatology: training period, by time mean."
+    assert f"Weights: area. {rest} (pytorch eager)" in caption
+    assert f"Weights: fourcastnet. {rest} (mindspore graph)" in caption
+    assert "differs from that shown: other data." in caption
+
+
+def test_another_persistence_is_that_of_other_bounds(results):
+    """And no region is defined that has no variable in the figure."""
+
+    def made(launch, persistence):
+        scores = make_skill(1.0, persistence=persistence)
+        regional = tuple(score.model_copy(update={"region": "home"}) for score in scores.scores)
+        return {"measurements": make_measurements(launch=launch, skill=scores.model_copy(update={"scores": regional}))}
+
+    for name, framework, bounds, persistence in (("a", "pytorch", TROPICS, 2.0), ("b", "mindspore", NORTH, 3.0)):
+        regions = (*scoring(*bounds)["inference"].regions, Region(name="unscored", latitude=(Band(south=0, north=9),)))
+        inference = InferenceConfig(regions=regions)
+        add_cell(results, name, framework=framework, made=partial(made, persistence=persistence), inference=inference)
+    caption = one(results, skill).caption
+    assert "differs from that shown: other bounds of a region." in caption
+    assert "unscored" not in caption

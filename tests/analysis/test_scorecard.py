@@ -1,5 +1,7 @@
 """Scorecards: outcomes against Student's t by hand, what is drawn, in print and without colour."""
 
+import itertools
+
 import matplotlib.colors
 import numpy as np
 import pytest
@@ -163,3 +165,26 @@ def test_figures_and_baseline_of_the_command(results):
     (subject,) = subjects(add.groups(), comparisons)
     against = {item.data["cell"].iloc[0]: item.data["opponent"].iloc[0] for item in scorecard.illustrate(subject)}
     assert against == {"pytorch eager": "mindspore graph", "mindspore graph": "persistence"}
+
+
+def test_where_the_opponent_alone_blew_up_there_is_a_square_and_a_word(results):
+    for launch, framework in itertools.product(range(3), ("pytorch", "mindspore")):
+        ours = framework == "mindspore"
+        rmse = {"u": 1.0, "v": 1.0 if ours else np.inf, "z": np.nan, "t": 1.0 if ours else 0.0}
+        parts = [make_skill(value, variable=variable) for variable, value in rmse.items()]
+        parts += [make_skill(1.0, variable="u", lead_h=24.0)] if ours else []
+        results.add(make_record(framework, launch, measurements=make_measurements(launch=launch, skill=scored(parts))))
+    item = draw(results)["mindspore graph"]
+    rows = item.data[item.data["opponent"] == "pytorch eager"]
+    assert dict(zip(zip(rows["variable"], rows["lead_h"], strict=True), rows["outcome"], strict=True)) == {
+        ("u", 6.0): "equivalent",
+        ("u", 24.0): "no ratio",
+        ("v", 6.0): "opponent not finite",
+        ("z", 6.0): "not finite",
+        ("t", 6.0): "no ratio",
+    }
+    squares = [patch for patch in item.figure.axes[0].patches if isinstance(patch, Rectangle)]
+    assert [square.get_hatch() for square in squares] == [None, "....", "////", "xxxx", "...."]
+    for part in ("Crossed: the forecast blew up.", "Hatched: that of the opponent blew up.", "Dotted: no launch has"):
+        assert part in item.caption
+    assert {"opponent not finite", "no ratio"} <= {text.get_text() for text in item.figure.legends[0].get_texts()}

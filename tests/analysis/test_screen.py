@@ -1,6 +1,7 @@
 """The one screen at the end of a bench: what stands on it, and that it is one screen."""
 
 import io
+import json
 from math import inf
 
 import pytest
@@ -21,8 +22,8 @@ from rich.console import Console
 from harness.analysis.number_format import MISSING
 from harness.analysis.tables.writing import write_tables
 from harness.results.record import Energy, Phase, PhaseEnergy
-from harness.scenario.execution import GRAPH
-from harness.scenario.scenario import Variant
+from harness.scenario.execution import EAGER, GRAPH
+from harness.scenario.scenario import Absent, Variant
 from harness.scenario.schema import Stage, TrainingConfig
 
 LINES, WIDTH = 30, 100
@@ -240,3 +241,51 @@ def test_what_did_not_run_names_its_chip_where_there_are_several(results):
         "mindspore graph on cpu did not run: out of memory: killed: out of memory",
         "mindspore eager on a100 did not run: no MindSpore for CUDA",
     ]
+
+
+def test_what_did_not_run_names_its_model_unless_it_is_said_of_all(results):
+    for model in ("aigoms", "fourcastnet", "graphcast"):
+        results.add(make_record("pytorch", scenario=make_scenario("pytorch", model=model)))
+    failed = make_scenario("mindspore", "graph", model="graphcast")
+    results.add(make_failure("mindspore", scenario=failed))
+    absent = [
+        Absent(**{name: getattr(failed, name) for name in ("preset", "framework", "chip", "data_name")}, **of)
+        for of in (
+            *(
+                {"model": model, "execution": EAGER, "reason": "no graph"}
+                for model in ("aigoms", "fourcastnet", "graphcast")
+            ),
+            {"model": "aigoms", "execution": GRAPH, "reason": "no operator"},
+        )
+    ]
+    path = results.path / "smoke" / "absent.json"
+    path.write_text(json.dumps([entry.model_dump(mode="json") for entry in absent]))
+    assert [line for line in screen(results) if " did not run: " in line] == [
+        "graphcast: mindspore graph did not run: out of memory: killed: out of memory",
+        "mindspore eager did not run: no graph",
+        "aigoms: mindspore graph did not run: no operator",
+    ]
+
+
+def of_joules(joules):
+    """What a record has whose second epoch took so many."""
+    phase = Phase(name="train pretrain 1", t0_ns=0, t1_ns=10**10, steps=2, samples=16)
+    entry = PhaseEnergy(phase=phase.name, window=make_window(joules))
+    energy = Energy(collector="nvml", reason=None, phases=(entry,))
+    return {"measurements": make_measurements(phases=(phase,)), "energy": energy}
+
+
+def test_a_cell_without_joules_is_not_taken_for_that_of_another_chip_or_host(results):
+    results.add(make_record(scenario=make_scenario(chip="a100"), **of_joules(100.0)))
+    for host in ("bbbb33334444", "cccc55556666"):
+        results.add(make_record(attempt=host, environment=make_environment(host=host, cpu_name=host)))
+    lines = screen(results, width=200)
+    (told,) = [line for line in lines if line.startswith("energy of an epoch: ")]
+    without = ", ".join(f"pytorch eager on cpu, host {host}" for host in ("bbbb33334444", "cccc55556666"))
+    assert told == f"energy of an epoch: none of {without}: no sensor: rapl: no powercap tree"
+
+
+@pytest.mark.parametrize(("joules", "text"), [(1748.0, "1750"), (123456.0, "123000"), (0.5, "0.5")])
+def test_joules_have_three_digits_and_no_power_of_ten(results, joules, text):
+    results.add(make_record(**of_joules(joules)))
+    assert f"512 MiB {text} J baseline" in " ".join(row(screen(results), "pytorch eager"))

@@ -1,5 +1,7 @@
 """Figures of spectra and of errors on the map: what they show of several launches, and what they say without."""
 
+import itertools
+
 import matplotlib.collections as collections
 import numpy as np
 import pytest
@@ -54,6 +56,21 @@ class TestSpectra:
         assert (
             "Of 32 circles those count that have values all round the globe: 7 of z." in one(results, spectra).caption
         )
+
+    def test_lines_bear_the_markers_of_the_legend(self, results):
+        """Those alone tell the cells of one machine apart where colours are machines; one has two separate points."""
+        gaps = made_spectra(0.5)
+        gaps.truth[:, :, [1, 2, 3, 5, 6, 7, 8]] = 0.0
+        for host, kept in (("aaaa11112222", made_spectra(0.5)), ("bbbb33334444", gaps)):
+            for framework in ("pytorch", "mindspore"):
+                path = results.add(make_record(framework, host=host, attempt=f"{framework}-{host}"))
+                kept.save(path.with_name("spectra.npz"))
+        figure = one(results, spectra).figure
+        cells = figure.legends[0].legend_handles[:4]
+        assert len({(each.get_color(), each.get_marker()) for each in cells}) == 4
+        for axes, each in itertools.product(figure.axes, cells):
+            looks = [(line.get_color(), line.get_marker()) for line in axes.lines if len(line.get_xdata())]
+            assert (each.get_color(), each.get_marker()) in looks
 
     @pytest.mark.filterwarnings("error")
     def test_a_forecast_that_blew_up_is_said(self, results):

@@ -10,7 +10,7 @@ from harness.analysis.comparison.pair import Comparison
 from harness.analysis.quantities.energy import energy_of
 from harness.analysis.quantities.metrics import Kind
 from harness.analysis.quantities.quantity import Measured, Quantity
-from harness.analysis.quantities.skill import MODEL, scores_of
+from harness.analysis.quantities.skill import MODEL, NOT_SCORED, scores_of
 from harness.analysis.quantities.speed import speed_of
 from harness.analysis.sample_size import further_launches
 from harness.analysis.statistics import (
@@ -38,6 +38,11 @@ AMOUNTS: Mapping[Verdict, str] = {
     "undecided": "undecided",
 }
 """What the ratio of any energy or power is called."""
+
+BLEW_UP, OTHER_BLEW_UP = "blew up", "baseline blew up"
+OTHER_NOT_SCORED, OTHER_IS_ZERO, NO_PAIR = "baseline not scored", "baseline's RMSE is 0", "no launch number in both"
+NO_DEVIATION = (BLEW_UP, OTHER_BLEW_UP, NOT_SCORED, OTHER_NOT_SCORED, OTHER_IS_ZERO, NO_PAIR)
+"""Why a score has no deviation from the baseline's."""
 
 
 def ratio(ours: Measured, theirs: Measured | None, words: Mapping[Verdict, str] | None = None) -> Quantity:
@@ -78,6 +83,22 @@ def rmse_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = 
     """
     ours, theirs = scores_of(cell).rmse(MODEL, key), scores_of(baseline).rmse(forecaster, key)
     return _deviation(relative_deviation(ours.values, theirs.values), ours, theirs, "fraction")
+
+
+def why_no_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> str | None:
+    """Why `rmse_deviation` has none: one of NO_DEVIATION; None where there is one."""
+    if rmse_deviation(cell, baseline, key, forecaster) is not None:
+        return None
+    ours, theirs = scores_of(cell), scores_of(baseline)
+    if ours.not_finite(MODEL, key):
+        return BLEW_UP
+    if theirs.not_finite(forecaster, key):
+        return OTHER_BLEW_UP
+    if not ours.rmse(MODEL, key).values:
+        return NOT_SCORED
+    if not (of_other := theirs.rmse(forecaster, key).values):
+        return OTHER_NOT_SCORED
+    return OTHER_IS_ZERO if ours.rmse(MODEL, key).values.keys() & of_other.keys() else NO_PAIR
 
 
 @lru_cache(maxsize=2**16)

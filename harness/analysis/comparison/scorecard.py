@@ -1,18 +1,20 @@
 """A cell's RMSE against that of an opponent, variable by variable and lead time by lead time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.analysis.cells import Cell
 from harness.analysis.comparison.pair import Comparison
-from harness.analysis.comparison.ratios import for_skill, rmse_deviation
+from harness.analysis.comparison.ratios import BLEW_UP, OTHER_BLEW_UP, for_skill, rmse_deviation, why_no_deviation
 from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.quantities.skill import MODEL, by_variable, scores_of
 from harness.analysis.summaries import ScoreKey
 
-Outcome = Literal["better", "worse", "equivalent", "undecided", "not finite"]
+Outcome = Literal["better", "worse", "equivalent", "undecided", "not finite", "opponent not finite", "no ratio"]
 PERSISTENCE = "persistence"
+WITHOUT_DEVIATION: Mapping[str, Outcome] = {BLEW_UP: "not finite", OTHER_BLEW_UP: "opponent not finite"}
+"""What it is called for some reasons that there is none."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +27,11 @@ class Opponent:
 
 @dataclass(frozen=True)
 class Entry:
-    """The mean of RMSE / RMSE of the opponent - 1 over paired launches; None where no pair is finite.
-
-    `blown_up` says that it is None because the cell's own RMSE is infinite or NaN.
-    """
+    """The mean of RMSE / RMSE of the opponent - 1 over paired launches; None for the reason that `missing` gives."""
 
     key: ScoreKey
     deviation: Quantity | None
-    blown_up: bool = False
+    missing: str | None = None
 
     @property
     def significant(self) -> bool:
@@ -46,7 +45,7 @@ class Entry:
     def outcome(self) -> Outcome:
         """`equivalent` where the interval lies within +-5 %, else `better` or `worse` where it leaves out 0."""
         if self.deviation is None or self.deviation.value is None:
-            return "not finite" if self.blown_up else "undecided"
+            return WITHOUT_DEVIATION.get(self.missing or "", "no ratio")
         if self.deviation.verdict == "equivalent":
             return "equivalent"
         if not self.significant:
@@ -65,12 +64,13 @@ def opponents(comparison: Comparison) -> tuple[Opponent, ...]:
 
 
 def entries(cell: Cell, opponent: Opponent) -> Sequence[Entry]:
-    """All that the cell was scored for and that the opponent was scored for, or that blew up."""
+    """All that the cell was scored for, where the opponent was scored for any of it; else none."""
     scores, theirs = scores_of(cell), scores_of(opponent.cell)
-    found = []
-    for key in by_variable(scores.keys):
-        deviation = rmse_deviation(cell, opponent.cell, key, opponent.forecaster)
-        blown_up = scores.not_finite(MODEL, key) is not None
-        if deviation is not None or (blown_up and key in theirs.keys):
-            found.append(Entry(key, deviation, blown_up))
-    return found
+    if not set(scores.keys) & set(theirs.keys):
+        return ()
+    return [_entry(cell, opponent, key) for key in by_variable(scores.keys)]
+
+
+def _entry(cell: Cell, opponent: Opponent, key: ScoreKey) -> Entry:
+    of = cell, opponent.cell, key, opponent.forecaster
+    return Entry(key, rmse_deviation(*of), why_no_deviation(*of))

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from math import log
 
 import matplotlib as mpl
 import pandas as pd
@@ -10,6 +11,7 @@ from matplotlib.figure import Figure
 
 from harness.analysis.cells import Cell
 from harness.analysis.content import columns_of
+from harness.analysis.figures.fitting import name_ticks
 from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
@@ -26,7 +28,9 @@ from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration,
 from harness.analysis.quantities.speed import Activity, activity_rate
 from harness.scenario.scenario import NOT_MEASURED
 
-AXES_INCHES = 2.3
+AXES_INCHES, PANEL_INCHES = 2.3, 2.7
+"""Height of the axes, and width of a panel."""
+
 ACTIVITIES: tuple[Activity, ...] = ("training", "inference")
 
 
@@ -114,8 +118,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity
             for row in line.to_dict("records"):
                 place = (row["batch_size"], row["samples_per_s"])
                 axes.annotate(mark(row[COLUMN]), place, xytext=(3, -7), textcoords="offset points", fontsize=5)
-    ticks = sorted(rows["batch_size"].unique())
-    axes.set_xticks(ticks, [str(size) for size in ticks])
+    name_ticks(axes, sorted(rows["batch_size"].unique()), PANEL_INCHES, log)
     axes.set_xlabel(f"Batch size of {activity}")
     axes.set_ylabel(f"{activity.capitalize()} rate (samples s⁻¹)")
     axes.grid(visible=True)

@@ -1,6 +1,7 @@
 """Speed-up and efficiency against the number of devices, weak and strong scaling apart, with the ideal."""
 
 from collections.abc import Iterator, Sequence
+from math import log
 
 import matplotlib as mpl
 import numpy as np
@@ -22,6 +23,7 @@ from harness.analysis.comparison.scaling import (
     speed_up,
 )
 from harness.analysis.content import columns_of
+from harness.analysis.figures.fitting import name_ticks
 from harness.analysis.figures.launch_marks import COLUMN, column_text
 from harness.analysis.figures.style import (
     REFERENCE_COLOUR,
@@ -40,7 +42,9 @@ from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration,
 from harness.analysis.quantities.quantity import Quantity
 from harness.suggesting import command
 
-AXES_INCHES = 2.3
+AXES_INCHES, PANEL_INCHES = 2.3, 2.7
+"""Height of the axes, and width of a panel."""
+
 PANELS = (("speed_up", "Speed-up"), ("efficiency", "Efficiency"))
 LINES: dict[str, LineStyleType] = {"weak": "-", "strong": "--"}
 
@@ -132,7 +136,7 @@ def _finish(axes: Axes, data: pd.DataFrame, name: str, label: str) -> None:
         set_logarithmic(axes, "x")
         axes.axhline(1.0, color=REFERENCE_COLOUR, linewidth=0.8, zorder=0)
         axes.set_ylim(0, 1.15 * max(1.0, np.nanmax(data[[name, f"{name}_high95"]].to_numpy(float))))
-    axes.set_xticks(ticks, [str(number) for number in ticks])
+    name_ticks(axes, ticks, PANEL_INCHES, log)
     axes.set_xlabel("Devices")
     axes.set_ylabel(label)
     axes.grid(visible=True)

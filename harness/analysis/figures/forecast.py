@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from harness.analysis.figures import maps
 from harness.analysis.figures.coastlines import SOURCE
-from harness.analysis.figures.names import unit
-from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure, printable
+from harness.analysis.figures.fitting import broken
+from harness.analysis.figures.style import STYLE, TWO_COLUMNS_INCHES, add_title, new_figure
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.errors import UserError
 from harness.results.forecast import FILE_NAME, Forecast
@@ -59,7 +59,7 @@ def forecast_figure(forecast: Forecast, title: str, *, coasts: bool = False) -> 
     height = maps.height_inches(MAP_WIDTH_INCHES, columns, rows)
     count = len(forecast.channels)
     with mpl.rc_context(STYLE):
-        figure = new_figure(TWO_COLUMNS_INCHES, 0.75 + count * (height + 0.25))
+        figure = new_figure(TWO_COLUMNS_INCHES, 0.75 + count * (height + maps.GAP_INCHES))
         panels = figure.subplots(count, 3, sharex=True, sharey=True, squeeze=False)
         for number, (channel, units) in enumerate(zip(forecast.channels, forecast.units, strict=True)):
             truth = forecast.truth[number].astype(np.float64)
@@ -75,13 +75,18 @@ def forecast_figure(forecast: Forecast, title: str, *, coasts: bool = False) -> 
             figure.colorbar(
                 fields[0],
                 ax=list(panels[number][:2]),
-                label=printable(f"{channel} ({unit(units)})"),
+                label=broken(channel, units, height + maps.GAP_INCHES),
                 extend=extend,
                 pad=0.02,
             )
             most = float(np.max(np.abs(difference), initial=0.0, where=np.isfinite(difference))) or 1.0
             mesh = maps.draw_map(panels[number, 2], columns, rows, difference, DIFFERENCE_COLOURS, -most, most)
-            figure.colorbar(mesh, ax=panels[number, 2], label=printable(f"difference ({unit(units)})"), pad=0.02)
+            figure.colorbar(
+                mesh,
+                ax=panels[number, 2],
+                label=broken("difference", units, height + maps.GAP_INCHES),
+                pad=0.02,
+            )
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, name in zip(panels[0], ("Truth", "Forecast", "Forecast - truth"), strict=True):
             axes.set_title(name.replace("-", "\N{MINUS SIGN}"))
@@ -119,5 +124,5 @@ def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDraw
         if coasts:
             caption += f" {SOURCE}"
         figure = forecast_figure(forecast, title, coasts=coasts)
-        return Illustration(name, caption, figure, forecast_data(forecast), (shown.cell,))
+        return Illustration(name, caption, figure, forecast_data(forecast), (shown.cell,), record.launch)
     return NotDrawn(name, f"no launch of the cell kept a forecast ({FILE_NAME})")

@@ -18,6 +18,8 @@ MOST_DRAWN = 1e30
 
 COAST: Any = {"color": "0.1", "linewidth": 0.4, "rasterized": True}
 HEIGHT_BOUNDS_INCHES = (0.7, 1.9)
+GAP_INCHES = 0.25
+"""Between the maps of a channel and those of the next."""
 
 
 def drawable(field: Fields) -> Fields:

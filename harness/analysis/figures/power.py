@@ -150,7 +150,8 @@ def _of_cell(shown: ShownCell, subject: FigureSubject) -> Illustration | NotDraw
             f"Power of {subject.title} by {shown.label}, launch {record.launch}, collector {record.energy.collector}. "
             "Shaded: phases; ticks above: phases within them. Lines end where readings are missing."
         )
-        return Illustration(name, caption, power_figure(log, phases, title), power_data(log, phases), (shown.cell,))
+        figure, data = power_figure(log, phases, title), power_data(log, phases)
+        return Illustration(name, caption, figure, data, (shown.cell,), record.launch)
     reasons = dict.fromkeys(found.no_energy or f"no {POWER}" for found in shown.cell.summaries.values())
     return NotDrawn(name, "; ".join(reasons))
 

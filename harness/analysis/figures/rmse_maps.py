@@ -8,14 +8,13 @@ from numpy.typing import NDArray
 
 from harness.analysis.figures import maps
 from harness.analysis.figures.coastlines import SOURCE
-from harness.analysis.figures.names import unit
+from harness.analysis.figures.fitting import broken
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     STYLE,
     TWO_COLUMNS_INCHES,
     add_title,
     new_figure,
-    printable,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.error_maps import CellErrors, errors_of
@@ -85,7 +84,7 @@ def rmse_figure(errors: ErrorMaps, title: str, *, coasts: bool = False) -> Figur
     width = ONE_COLUMN_INCHES if len(leads) == 1 else TWO_COLUMNS_INCHES
     height = maps.height_inches(MAP_WIDTHS_INCHES[len(leads)], columns, rows)
     with mpl.rc_context(STYLE):
-        figure = new_figure(width, 0.75 + len(errors.channels) * (height + 0.25))
+        figure = new_figure(width, 0.75 + len(errors.channels) * (height + maps.GAP_INCHES))
         panels = figure.subplots(len(errors.channels), len(leads), sharex=True, sharey=True, squeeze=False)
         for number, (channel, units) in enumerate(zip(errors.channels, errors.units, strict=True)):
             fields = [maps.drawable(rmse[lead, number]) for lead in leads]
@@ -94,7 +93,7 @@ def rmse_figure(errors: ErrorMaps, title: str, *, coasts: bool = False) -> Figur
                 maps.draw_map(axes, columns, rows, field, COLOURS, 0.0, highest)
                 for axes, field in zip(panels[number], fields, strict=True)
             ]
-            label = printable(f"{channel} ({unit(units)})" if units else channel)
+            label = broken(channel, units, height + maps.GAP_INCHES)
             figure.colorbar(meshes[0], ax=list(panels[number]), label=label, pad=0.02)
             panels[number, 0].set_ylabel("Latitude (°N)")
         for axes, lead in zip(panels[0], leads, strict=True):

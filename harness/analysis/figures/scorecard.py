@@ -26,10 +26,11 @@ from harness.analysis.figures.style import (
     legend_inches,
     new_figure,
     printable,
+    sentence,
     title_lines,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
-from harness.analysis.quantities.skill import MODEL, scores_of
+from harness.analysis.quantities.skill import MODEL, definitions, scores_of
 from harness.results.forecast import spread
 
 MOST_VARIABLES, MOST_LEADS = 36, 7
@@ -42,8 +43,17 @@ LOOKS: Mapping[Outcome, dict[str, Any]] = {
     "equivalent": {"facecolor": "0.88"},
     "undecided": {"facecolor": "white"},
     "not finite": {"facecolor": "white", "hatch": "xxxx"},
+    "opponent not finite": {"facecolor": "white", "hatch": "////"},
+    "no ratio": {"facecolor": "white", "hatch": "...."},
 }
 """Colours of Okabe and Ito whose lightness differs, so that they stay apart without colour."""
+
+HATCHES: Mapping[Outcome, str] = {
+    "not finite": "Crossed: the forecast blew up.",
+    "opponent not finite": "Hatched: that of the opponent blew up.",
+    "no ratio": "Dotted: no launch has both scores, or that of the opponent is 0.",
+}
+"""What a caption says of squares without a number."""
 
 EDGE: Any = {"edgecolor": "0.6", "linewidth": 0.5}
 LOWER, HIGHER = "▼", "▲"
@@ -178,8 +188,8 @@ def _caption(subject: FigureSubject, shown: ShownCell, comparison: Comparison, d
         sentences.append(f"By chance alone {by_chance} of {judged} would have a triangle.")
     if judged < len(known):
         sentences.append(f"{NO_INTERVAL}: without interval, since there are fewer than 3 pairs.")
-    if (data["outcome"] == "not finite").any():
-        sentences.append("Crossed: the forecast blew up.")
+    outcomes = set(data["outcome"])
+    sentences += [words for outcome, words in HATCHES.items() if outcome in outcomes]
     every = len(set(data["variable"])), len(set(data["lead_h"]))
     if (len(variables), len(leads_h)) != every:
         sentences.append(
@@ -187,4 +197,5 @@ def _caption(subject: FigureSubject, shown: ShownCell, comparison: Comparison, d
         )
     if refusal := () if comparison.is_baseline else for_skill(comparison).refusal:
         sentences.append(f"Not compared with its baseline: {'; '.join(refusal)}.")
-    return " ".join((*sentences, *scores_of(shown.cell).definitions))
+    said = definitions([scores_of(shown.cell)], lambda cell: shown.label, variables)
+    return " ".join((*sentences, *map(sentence, said)))

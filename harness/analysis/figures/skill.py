@@ -1,5 +1,6 @@
 """RMSE and ACC by lead time of the model, persistence and climatology."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from textwrap import wrap
 from typing import Any
@@ -9,11 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.typing import LineStyleType
 
+from harness.analysis.comparison.differences import region_differences
 from harness.analysis.content import columns_of, not_finite_text
+from harness.analysis.figures.fitting import broken, name_ticks
 from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
-from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -25,12 +26,14 @@ from harness.analysis.figures.style import (
     legend_inches,
     new_figure,
     printable,
+    sentence,
 )
 from harness.analysis.figures.subject import Drawn, FigureSubject, Illustration, NotDrawn, ShownCell
 from harness.analysis.quantities.skill import (
     MODEL,
     REFERENCES,
     CellScores,
+    definitions,
     reference_of,
     scores_of,
     with_other_reference,
@@ -41,8 +44,14 @@ from harness.results.forecast import spread
 MOST_VARIABLES = 6
 MOST_BESIDE = 4
 ROW_INCHES = 1.75
-REFERENCE_LINES: dict[str, LineStyleType] = {"persistence": "--", "climatology": ":"}
-REFERENCE_LOOK: Any = {"color": REFERENCE_COLOUR, "marker": "."}
+LABEL_INCHES, BESIDE_INCHES = 1.45, 0.65
+"""Height of a panel that a label beside it may have; width that labels and names of ticks take from a panel."""
+
+REFERENCE_LOOKS: dict[str, Any] = {
+    "persistence": {"color": REFERENCE_COLOUR, "linestyle": "--", "marker": "."},
+    "climatology": {"color": REFERENCE_COLOUR, "linestyle": ":", "marker": "x", "markersize": 4},
+}
+"""Markers tell them apart where there is one lead time, and so no line."""
 SCORES = ("rmse", "acc")
 CHARACTERS_OF_A_NOTE = 36
 
@@ -64,14 +73,25 @@ def illustrate(subject: FigureSubject) -> Drawn:
     )
     if len(chosen) < len(variables):
         caption += f" {len(chosen)} of {len(variables)} variables; the skill table has all."
-    different = with_other_reference(tuple(scores.values()), "persistence", _keys(scores, chosen))
-    if others := [shown.label for shown, entry in scores.items() if entry in different]:
-        caption += f" Persistence of {', '.join(others)} differs from that shown: other data."
+    caption += _other_references(scores, _keys(scores, chosen))
     if blown_up := _blown_up(scores, chosen):
         caption += f" Without a point, as it is not finite: {'; '.join(blown_up)}."
     caption += note(data[data["forecaster"] == "model"], ("variable", "lead_h"))
+    labels = {shown.cell: shown.label for shown in scores}
+    caption += "".join(f" {sentence(line)}" for line in definitions(scores.values(), labels.__getitem__, chosen))
     figure = skill_figure(data, tuple(scores), subject.title)
     yield Illustration(name, caption, figure, data, tuple(shown.cell for shown in scores))
+
+
+def _other_references(scores: Mapping[ShownCell, CellScores], keys: Sequence[ScoreKey]) -> str:
+    """The cells whose persistence is not the one that is drawn, by the reason."""
+    different = with_other_reference(tuple(scores.values()), "persistence", keys)
+    found: dict[str, list[str]] = defaultdict(list)
+    for shown, entry in scores.items():
+        if drawn := different.get(entry):
+            bounds = region_differences(shown.cell, drawn.cell)
+            found["other bounds of a region" if bounds else "other data"].append(shown.label)
+    return "".join(f" Persistence of {', '.join(of)} differs from that shown: {why}." for why, of in found.items())
 
 
 def skill_data(scores: dict[ShownCell, CellScores], variables: list[str]) -> pd.DataFrame:
@@ -103,9 +123,7 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
     with mpl.rc_context(STYLE):
         marks = marks_of_cells(data, [shown.label for shown in cells])
         handles = [handle(f"{shown.label}{marks[shown.label]}", shown.look) for shown in cells]
-        handles += [
-            Line2D([], [], linestyle=line, label=name, **REFERENCE_LOOK) for name, line in REFERENCE_LINES.items()
-        ]
+        handles += [Line2D([], [], label=name, **look) for name, look in REFERENCE_LOOKS.items()]
         labels = [str(entry.get_label()) for entry in handles]
         width = ONE_COLUMN_INCHES if beside == 1 else TWO_COLUMNS_INCHES
         figure = new_figure(width, 2 * bands * ROW_INCHES + legend_inches(labels, width))
@@ -117,18 +135,18 @@ def skill_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) -
             for offset, score in enumerate(SCORES):
                 axes = panels[2 * (number // beside) + offset, number % beside]
                 axes.set_visible(True)
-                _draw_panel(axes, rows, cells, score)
+                _draw_panel(axes, rows, cells, score, width / beside - BESIDE_INCHES)
         add_title(figure, title)
         add_legend(figure, handles)
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], score: str, width_inches: float) -> None:
     rows = rows.sort_values("lead_h", kind="stable")
-    for name, linestyle in REFERENCE_LINES.items():
+    for name, look in REFERENCE_LOOKS.items():
         known = rows[(rows["cell"] == name) & rows[score].notna()]
         if len(known):
-            axes.plot(known["lead_h"], known[score], linestyle=linestyle, label=name, **REFERENCE_LOOK)
+            axes.plot(known["lead_h"], known[score], label=name, **look)
     for shown in cells:
         known = rows[(rows["cell"] == shown.label) & rows[score].notna()]
         if not len(known):
@@ -141,13 +159,13 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], sc
     variable, units = rows.iloc[0][["variable", "units"]]
     if score == "rmse":
         _name_missing_points(axes, rows, cells)
-    axes.set_xticks(sorted(rows["lead_h"].unique()))
+    name_ticks(axes, sorted(rows["lead_h"].unique()), width_inches)
     axes.set_xlabel("Lead time (h)")
     if score == "rmse":
         axes.set_ylim(bottom=0)
-        axes.set_ylabel(printable(f"RMSE of {variable} ({unit(units)})" if units else f"RMSE of {variable}"))
+        axes.set_ylabel(broken(f"RMSE of {variable}", units, LABEL_INCHES))
     else:
-        axes.set_ylabel(printable(f"ACC of {variable}"))
+        axes.set_ylabel(broken(f"ACC of {variable}", "", LABEL_INCHES))
     axes.grid(visible=True)
 
 

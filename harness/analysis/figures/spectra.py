@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.typing import LineStyleType
 
+from harness.analysis.figures.fitting import broken
 from harness.analysis.figures.launch_marks import COLUMN, column_text
-from harness.analysis.figures.names import unit
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     REFERENCE_COLOUR,
@@ -24,7 +24,6 @@ from harness.analysis.figures.style import (
     handle,
     legend_inches,
     new_figure,
-    printable,
     set_decades,
     set_logarithmic,
 )
@@ -34,7 +33,9 @@ from harness.errors import UserError
 from harness.results.forecast import spread
 
 MOST_VARIABLES, MOST_CELLS = 4, 6
-ROW_INCHES = 1.75
+ROW_INCHES, LINE_INCHES, BESIDE_INCHES = 1.75, 0.14, 0.3
+"""Heights of a panel and of a line of a title; width that the names of ticks take beside it."""
+
 LINES: tuple[LineStyleType, ...] = (":", "--", "-")
 """Of lead times, the longest one solid."""
 
@@ -148,18 +149,26 @@ def spectra_figure(data: pd.DataFrame, cells: Sequence[ShownCell], title: str, a
         handles += [Line2D([], [], linestyle=line, label=f"{lead_h:g} h", **grey) for lead_h, line in lines.items()]
         labels = [str(each.get_label()) for each in handles]
         width = ONE_COLUMN_INCHES if len(variables) == 1 else TWO_COLUMNS_INCHES
-        figure = new_figure(width, 2 * ROW_INCHES + 0.2 + legend_inches(labels, width))
+        titles = {variable: _title(data, variable, width / len(variables) - BESIDE_INCHES) for variable in variables}
+        above_inches = LINE_INCHES * max(title.count("\n") for title in titles.values())
+        figure = new_figure(width, 2 * ROW_INCHES + 0.2 + above_inches + legend_inches(labels, width))
         panels = figure.subplots(2, len(variables), squeeze=False, sharex=True)
         for variable, (above, below) in zip(variables, panels.T, strict=True):
             rows = data[(data["variable"] == variable) & (data[abscissa.column] > 0)].rename(
                 columns={abscissa.column: "wavenumber"}
             )
             _draw_power(above, rows[rows["lead_h"] == leads_h[-1]], cells, first=variable == variables[0])
+            above.set_title(titles[variable])
             _draw_ratio(below, rows, cells, lines, first=variable == variables[0])
             below.set_xlabel(abscissa.label)
         add_title(figure, title)
         add_legend(figure, handles)
     return figure
+
+
+def _title(data: pd.DataFrame, variable: str, inches: float) -> str:
+    units = data.loc[data["variable"] == variable, "units"].iloc[0]
+    return broken(variable, units, inches)
 
 
 def _draw_power(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell], *, first: bool) -> None:
@@ -168,14 +177,12 @@ def _draw_power(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCell], *, f
         if number == 0:
             line: Any = {"color": REFERENCE_COLOUR, "linewidth": 2.5, "alpha": 0.5}
             axes.plot(own["wavenumber"], _drawable(own["truth_power"]), label="truth", **line)
-        axes.plot(own["wavenumber"], _drawable(own["forecast_power"]), label=shown.label, **_line(shown))
+        _plot(axes, own["wavenumber"], _drawable(own["forecast_power"]), shown, "-", shown.label)
     set_logarithmic(axes, "x")
     set_decades(axes)
     largest = float(rows["truth_power"].max())
     if largest > 0:
         axes.set_ylim(bottom=SMALLEST_SHARE * largest, top=10 * largest)
-    variable, units = rows.iloc[0][["variable", "units"]]
-    axes.set_title(printable(f"{variable} ({unit(units)})" if units else variable))
     if first:
         axes.set_ylabel("Power (units squared)")
     axes.grid(visible=True)
@@ -189,7 +196,7 @@ def _draw_ratio(
         for lead_h, line in lines.items():
             own = rows[(rows["cell"] == shown.label) & (rows["lead_h"] == lead_h)]
             wavenumbers, ratios = own["wavenumber"], _drawable(own["ratio_median"])
-            axes.plot(wavenumbers, ratios, label=f"{shown.label}, {lead_h:g} h", **_line(shown) | {"linestyle": line})
+            _plot(axes, wavenumbers, ratios, shown, line, f"{shown.label}, {lead_h:g} h")
             if lead_h == max(lines) and own["launches"].iloc[0] > 1:
                 bounds = _drawable(own["ratio_min"]), _drawable(own["ratio_max"])
                 axes.fill_between(wavenumbers, *bounds, color=shown.look.colour, alpha=0.2, linewidth=0)
@@ -207,9 +214,37 @@ def _draw_ratio(
     axes.grid(visible=True)
 
 
-def _line(shown: ShownCell) -> dict[str, Any]:
-    width = 0.8 + 0.8 * shown.look.prominence
-    return {"color": shown.look.colour, "linewidth": width, "marker": ".", "markersize": 1 + width}
+def _plot(
+    axes: Axes,
+    wavenumbers: "pd.Series[float]",
+    values: "pd.Series[float]",
+    shown: ShownCell,
+    line: LineStyleType,
+    label: str,
+) -> None:
+    """Draw a line with a dot at each wavenumber, and the cell's marker at the first of each octave that has a value."""
+    look, width = shown.look, 0.8 + 0.8 * shown.look.prominence
+    axes.plot(
+        wavenumbers,
+        values,
+        color=look.colour,
+        linewidth=width,
+        linestyle=line,
+        marker=".",
+        markersize=1 + width,
+        label=label,
+    )
+    known = np.flatnonzero(values.notna())
+    octaves = np.floor(np.log2(wavenumbers.to_numpy(dtype=float)[known]))
+    marked = known[np.unique(octaves, return_index=True)[1]]
+    axes.plot(
+        wavenumbers.iloc[marked],
+        values.iloc[marked],
+        color=look.colour,
+        linestyle="none",
+        marker=look.marker,
+        markersize=3 + 2 * look.prominence,
+    )
 
 
 def _drawable(values: "pd.Series[float]") -> "pd.Series[float]":

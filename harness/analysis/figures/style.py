@@ -79,17 +79,24 @@ class DrawnOnce(Figure):
 def looks(machines: Sequence[str], kinds: Sequence[object]) -> list[MarkerStyle]:
     """The looks of cells given by their chip and host and by their framework, execution and what else they differ in.
 
-    On one machine a colour is a kind; on several a colour is a machine. A marker is always a kind.
+    On several machines a colour is a machine and a marker a kind, as long as there are enough of both. Else each of the
+    first 64 that differ has a colour and a marker together that no other has.
     """
     distinct_machines, distinct_kinds = list(dict.fromkeys(machines)), list(dict.fromkeys(kinds))
+    pairs = list(zip(machines, kinds, strict=True))
+    places = {pair: number for number, pair in enumerate(dict.fromkeys(pairs))}
+    laps = -(-len(distinct_machines) // len(OKABE_ITO))
+    by_machine = len(distinct_machines) > 1 and laps * len(distinct_kinds) <= len(MARKERS)
     found = []
-    for index, (machine, kind) in enumerate(zip(machines, kinds, strict=True)):
-        number, machine_number = distinct_kinds.index(kind), distinct_machines.index(machine)
-        colour = machine_number if len(distinct_machines) > 1 else number
-        lap = colour // len(OKABE_ITO)
-        marker = MARKERS[(number + lap * len(distinct_kinds)) % len(MARKERS)]
-        prominence = 1 - index / (len(machines) - 1) if len(machines) > 1 else 0.0
-        found.append(MarkerStyle(OKABE_ITO[colour % len(OKABE_ITO)], marker, prominence))
+    for index, pair in enumerate(pairs):
+        if by_machine:
+            lap, colour = divmod(distinct_machines.index(pair[0]), len(OKABE_ITO))
+            marker = distinct_kinds.index(pair[1]) + lap * len(distinct_kinds)
+        else:
+            lap, colour = divmod(places[pair], len(OKABE_ITO))
+            marker = colour + lap
+        prominence = 1 - index / (len(pairs) - 1) if len(pairs) > 1 else 0.0
+        found.append(MarkerStyle(OKABE_ITO[colour], MARKERS[marker % len(MARKERS)], prominence))
     return found
 
 
@@ -109,6 +116,11 @@ def printable(text: str) -> str:
         character if ord(character) in _glyphs() else character.encode("unicode_escape").decode()
         for character in people(one_line(text))
     )
+
+
+def sentence(line: str) -> str:
+    """A line with a full stop at its end, as captions have."""
+    return line if line.endswith(".") else f"{line}."
 
 
 def set_logarithmic(axes: Axes, *names: Literal["x", "y"]) -> None:

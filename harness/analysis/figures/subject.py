@@ -102,13 +102,17 @@ class FigureSubject:
 
 @dataclass(frozen=True)
 class Illustration:
-    """A figure, the data that it shows, a caption, and the cells whose records it is made of."""
+    """A figure, the data that it shows, a caption, and the cells whose records it is made of.
+
+    `launch` is the number of the only launch of theirs that it shows; None where it shows all.
+    """
 
     name: str
     caption: str
     figure: Figure
     data: pd.DataFrame
     cells: tuple[Cell, ...]
+    launch: int | None = None
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,12 @@ from typing import Literal, NamedTuple
 from harness.analysis.figures.names import people
 from harness.analysis.figures.style import ONE_COLUMN_INCHES
 from harness.analysis.paper.citation import KEY
-from harness.analysis.tables.latex import PREAMBLE, escape
+from harness.analysis.tables.latex import MOST_FLOATS, PLACED, PREAMBLE, escape
 from harness.analysis.tables.table import Table
 
 Columns = Literal[1, 2]
-MOST_FLOATS = 8
-"""Floats after which LaTeX is made to place those that wait: it takes no more than 18."""
-
-PLACED = r"\clearpage"
+TALLEST = r"height=0.7\textheight,keepaspectratio"
+"""Of a figure, which leaves room for its caption below it: LaTeX cuts off what is taller than a page."""
 
 
 class PlacedFigure(NamedTuple):
@@ -82,7 +80,7 @@ def _figures(figures: Sequence[PlacedFigure], columns: Columns) -> Iterable[str]
         yield from (
             rf"\begin{{{kind}}}[tp]",
             r"\centering",
-            rf"\includegraphics[width={_width(each, columns, wide=wide)}]{{{each.file}}}",
+            rf"\includegraphics[width={_width(each, columns, wide=wide)},{TALLEST}]{{{each.file}}}",
             rf"\caption{{{printed(each.caption)}}}",
             rf"\label{{{each.label}}}",
             rf"\end{{{kind}}}",

@@ -45,10 +45,10 @@ def machine_sentence(record: StoredRecord) -> str:
     return f"Host {place.host}: {place.cpu_name}, {place.cpu_count} CPUs{memory}{accelerators}, {place.platform}."
 
 
-def machines_in_short(cells: Iterable[Cell]) -> str:
-    """CPUs and accelerators of cells, for a caption."""
+def machines_in_short(launches: Iterable[StoredRecord]) -> str:
+    """CPUs and accelerators of launches, for a caption."""
     named: dict[str, None] = {}
-    for place in (record.environment for cell in cells for record in cell.launches):
+    for place in (record.environment for record in launches):
         devices = dict.fromkeys(each.name for each in place.accelerator.devices if each.name)
         named[" with ".join((f"{place.cpu_name} ({place.cpu_count} CPUs)", *devices))] = None
     return "; ".join(named)

@@ -1,13 +1,14 @@
 """The folder of a paper: paper.tex, tables/, figures/ and crosscast.bib."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.cautions import cautions
-from harness.analysis.cells import Results
+from harness.analysis.cells import Cell, Results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.analysis.figures import illustrations, rendered
@@ -64,7 +65,7 @@ def _write(folder: Path, found: Results, baseline: BaselineName, columns: Column
     built = [build(suite, groups, comparisons) for build in builders(found.certificates)]
     tables = [rehearsed(table) for table in built if table.sections]
     contents: dict[str, str | bytes] = {
-        f"{TABLES}/{table.name}.tex": to_latex(table, (), caption_end=_table_caption(found)) for table in tables
+        f"{TABLES}/{table.name}.tex": to_latex(table, (), caption_end=_made_by) for table in tables
     }
     placed, not_drawn = [], []
     for drawn in illustrations(found.groups(), comparisons=comparisons):
@@ -93,8 +94,12 @@ def _write(folder: Path, found: Results, baseline: BaselineName, columns: Column
 
 
 def _caption(drawn: Illustration) -> str:
-    return f"{drawn.caption} {launches_in_short(drawn.cells)} launches a cell; on {machines_in_short(drawn.cells)}."
+    if drawn.launch is None:
+        return f"{drawn.caption} {_made_by(drawn.cells)}"
+    return f"{drawn.caption} On {machines_in_short(cell.by_launch[drawn.launch] for cell in drawn.cells)}."
 
 
-def _table_caption(found: Results) -> str:
-    return f"{launches_in_short(found.cells)} launches a cell; on {machines_in_short(found.cells)}."
+def _made_by(cells: Sequence[Cell]) -> str:
+    """How many launches of the cells there are, and on which machines; empty where none has run."""
+    launches = [record for cell in cells for record in cell.launches]
+    return f"{launches_in_short(cells)} launches a cell; on {machines_in_short(launches)}." if launches else ""

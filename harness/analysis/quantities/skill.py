@@ -1,7 +1,7 @@
 """The scores of a cell by forecaster, variable and lead time, and what they say of each other."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from math import isfinite, isnan
 from operator import lt
@@ -11,6 +11,7 @@ from harness.analysis.cells import Cell
 from harness.analysis.quantities.quantity import Measured, Quantity, median_over
 from harness.analysis.statistics import paired
 from harness.analysis.summaries import OTHER_SCORES, Place, ScoreKey
+from harness.scenario.regions import Region
 
 MODEL = "model"
 REFERENCES = ("persistence", "climatology")
@@ -142,6 +143,35 @@ def by_variable(keys: Iterable[ScoreKey]) -> tuple[ScoreKey, ...]:
     unique = tuple(dict.fromkeys(keys))
     variables = tuple(dict.fromkeys(key.variable for key in unique))
     return tuple(sorted(unique, key=lambda key: (variables.index(key.variable), key.lead_h)))
+
+
+def definitions(
+    scores: Iterable[CellScores], label: Callable[[Cell], str], variables: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """How the scores are defined and the bounds of their regions, a line each.
+
+    Where cells differ in a definition, or in the bounds of a region, the labels of its cells stand behind it. Of
+    `variables`, if given, the regions alone in which one of them lies.
+    """
+    found = tuple(scores)
+    lines: dict[str, list[str]] = defaultdict(list)
+    regions: dict[Region, list[str]] = defaultdict(list)
+    for each in found:
+        for line in each.definitions:
+            lines[line].append(label(each.cell))
+        for region in each.cell.scenario.inference.bounded_regions:
+            regions[region].append(label(each.cell))
+    wanted = None if variables is None else {variable.rpartition(", ")[2] for variable in variables}
+    shown = {region: labels for region, labels in regions.items() if wanted is None or region.name in wanted}
+    names = Counter(region.name for region in shown)
+    return (
+        *(_of_cells(line, labels if len(lines) > 1 else ()) for line, labels in lines.items()),
+        *(_of_cells(f"{region}", labels if names[region.name] > 1 else ()) for region, labels in shown.items()),
+    )
+
+
+def _of_cells(line: str, labels: Sequence[str]) -> str:
+    return f"{line} ({', '.join(labels)})" if labels else line
 
 
 def reference_of(

@@ -105,19 +105,18 @@ def line_of(part: Part, cell: Cell) -> Line:
 def notes(parts: Sequence[Part]) -> list[str]:
     """What did not run, why there is no energy, and what the columns mean."""
     cells = [cell for part in parts for cell in part.group.cells]
-    several = len({part.group.chip for part in parts}) > 1
-    lines = [
-        f"{part.group.label(cell)}{_on_chip(part.group, several)} {why_not(cell)}"
+    not_run = [
+        (part, f"{part.group.label(cell)}{_place(part, parts)} {why_not(cell)}")
         for part in parts
         for cell in part.group.cells
         if not cell.launches
     ]
-    absent: dict[str, None] = dict.fromkeys(
-        f"{part.group.label_of_absent(entry)}{_on_chip(part.group, several)} did not run: {entry.reason}"
+    not_run += [
+        (part, f"{part.group.label_of_absent(entry)}{_on_chip(part, parts)} did not run: {entry.reason}")
         for part in parts
         for entry in part.group.absent
-    )
-    lines += absent
+    ]
+    lines = [f"{whose}: {line}" if whose else line for line, whose in _once(not_run, parts).items()]
     lines += _without_energy(parts)
     counts = {len(cell.launches) for cell in cells if cell.launches}
     number = f"{min(counts)} to {max(counts)}" if len(counts) > 1 else f"{max(counts, default=0)}"
@@ -132,9 +131,31 @@ def notes(parts: Sequence[Part]) -> list[str]:
     return lines
 
 
-def _on_chip(group: Group, several: bool) -> str:
-    """The chip of a group, where tables are of several; labels in a group across chips name theirs."""
-    return f" on {group.chip}" if several and not group.across else ""
+def _once(said: Iterable[tuple[Part, str]], parts: Sequence[Part]) -> dict[str, str]:
+    """Each line once, with the models that it is said of; with nothing where it is said of all."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for part, line in said:
+        found[line][part.title] = part.group.model
+    subjects = {part.title: part.group.model for part in parts}
+    alone = len(set(subjects.values())) == len(subjects)
+    return {
+        line: "" if len(of) == len(subjects) else ", ".join(of.values() if alone else of) for line, of in found.items()
+    }
+
+
+def _on_chip(part: Part, parts: Sequence[Part]) -> str:
+    """The chip of a part, where there are several; labels in a group across chips name theirs."""
+    several = len({each.group.chip for each in parts}) > 1
+    return f" on {part.group.chip}" if several and not part.group.across else ""
+
+
+def _place(part: Part, parts: Sequence[Part]) -> str:
+    """The chip of a part, where there are several, and its host where cells of that subject ran on several."""
+    hosts = {each.group.host for each in parts if (each.title, each.group.chip) == (part.title, part.group.chip)}
+    on_chip = _on_chip(part, parts)
+    if len(hosts) < 2 or part.group.host is None:
+        return on_chip
+    return f"{on_chip}, host {part.group.host}" if on_chip else f" on host {part.group.host}"
 
 
 def _median(measured: Measured | None) -> str:
@@ -142,7 +163,7 @@ def _median(measured: Measured | None) -> str:
     if measured is None or value is None:
         return MISSING
     divisor, unit = readable_unit(measured.unit, value)
-    return f"{value / divisor:.3g} {unit}"
+    return f"{float(f'{value / divisor:.3g}'):.9g} {unit}"
 
 
 def _ratio(comparison: Comparison, name: str | None) -> Quantity | None:
@@ -214,12 +235,16 @@ def _without_energy(parts: Sequence[Part]) -> Iterable[str]:
         what = "energy of an epoch" if any(map(_has_any_energy, cells)) else "energy"
         reasons = dict.fromkeys(reason for cell in cells for reason in _why_no_energy(cell))
         return (f"{what}: none: {'; '.join(reasons) or 'not measured'}",)
-    lacking: dict[str, list[str]] = defaultdict(list)
+    lacking: dict[str, list[tuple[Part, str]]] = defaultdict(list)
     for part in parts:
         for cell in part.group.cells:
             if any(found.values for found in epoch_times(cell)) and not _energy(cell):
-                lacking["; ".join(_why_no_energy(cell)) or "not measured"].append(part.group.label(cell))
-    told = [f"none of {', '.join(dict.fromkeys(labels))}: {why}" for why, labels in lacking.items()]
+                label = f"{part.group.label(cell)}{_place(part, parts)}"
+                lacking["; ".join(_why_no_energy(cell)) or "not measured"].append((part, label))
+    told = []
+    for why, labels in lacking.items():
+        named = (f"{label} ({whose})" if whose else label for label, whose in _once(labels, parts).items())
+        told.append(f"none of {', '.join(named)}: {why}")
     return (f"energy of an epoch: {'; '.join(told)}",) if told else ()
 
 

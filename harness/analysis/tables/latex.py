@@ -3,9 +3,11 @@
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
+from harness.analysis.cells import Cell
 from harness.analysis.content import NO_INTERVAL, UNCERTIFIED, Content, Count, Heading, Number, Row, Verdict
 from harness.analysis.number_format import MISSING, Digits
 from harness.analysis.tables.parts import PARITY, STAR
@@ -14,6 +16,16 @@ from harness.text import one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
 ROWS_PER_FLOAT = 40
+FLOAT_POINTS, LINE_POINTS, GAP_POINTS = 570, 9.5, 4
+"""Heights of what a page has room for below a caption of some lines, of a row or a line of notes, and of white."""
+
+NOTE_CHARACTERS = 120
+"""Of a line of notes."""
+
+MOST_FLOATS = 8
+"""Floats after which LaTeX is made to place those that wait: its older versions take no more than 18, newer ones 52."""
+
+PLACED = r"\clearpage"
 LONG_TEXT = 34
 HOST = re.compile(r"(?:,| on) (?:no host|hosts?) |; ")
 """Where the part of a title begins that other records or hosts change."""
@@ -54,12 +66,18 @@ SPECIAL = {
 }
 
 
-def to_latex(table: Table, warnings: Iterable[str], caption_end: str = "") -> str:
+def to_latex(
+    table: Table, warnings: Iterable[str], caption_end: Callable[[Sequence[Cell]], str] = lambda cells: ""
+) -> str:
     """The table as floats of at most 40 rows, each as wide as the text at most; needs the packages of PREAMBLE.
+
+    A page ends after every MOST_FLOATS of them, where more follow. Notes that a float has no room for
+    are text after it.
 
     A number stands in a column aligned at its point, its interval beside it. Definitions and warnings are comments, but
     what the star and the dagger mean stands below every float that holds one. Each section has a \\label that stays the
-    same when its records or their hosts change. Captions are the titles, and then `caption_end`.
+    same when its records or their hosts change. Captions are the titles, and then what `caption_end` says of the cells
+    of a section.
     """
     parts = [
         f"% {one_line(table.title)}",
@@ -67,11 +85,15 @@ def to_latex(table: Table, warnings: Iterable[str], caption_end: str = "") -> st
         *(f"% {one_line(line)}" for line in (*table.definitions, *warnings)),
     ]
     counts: Counter[str] = Counter()
+    floats: list[list[str]] = []
     for section in table.sections:
         name = label_of_section(table, section)
         counts[name] += 1
         label = name if counts[name] == 1 else f"{name}-{counts[name]}"
-        parts += _floats(section, label, f". {caption_end}" if caption_end else "")
+        said = caption_end(section.cells)
+        floats += _floats(section, label, f". {said}" if said else "")
+    for number, lines in enumerate(floats):
+        parts += [PLACED, *lines] if number and number % MOST_FLOATS == 0 else lines
     return "\n".join(parts) + "\n"
 
 
@@ -102,7 +124,7 @@ def _character(character: str) -> str:
     return plain or f"[U+{ord(character):04X}]"
 
 
-def _floats(section: Section, label: str, caption_end: str) -> list[str]:
+def _floats(section: Section, label: str, caption_end: str) -> list[list[str]]:
     rows = section.rows
     kinds = [_kind([row[place] for row in rows]) for place in range(len(section.columns))]
     found = []
@@ -111,8 +133,10 @@ def _floats(section: Section, label: str, caption_end: str) -> list[str]:
         contents = [content for row in held for content in row]
         notes = [STAR] if any(_is_starred(content) for content in contents) else []
         notes += [PARITY] if any(_is_marked(content) for content in contents) else []
-        notes += section.notes if first + ROWS_PER_FLOAT >= len(rows) else ()
-        found += [
+        last = section.notes if first + ROWS_PER_FLOAT >= len(rows) else ()
+        fits = _height_points(held, last) <= FLOAT_POINTS
+        notes += last if fits else ()
+        lines = [
             r"\begin{table*}",
             rf"\caption{{{escape(section.title)}{' (continued)' if first else escape(caption_end)}}}",
             *([] if first else [rf"\label{{{label}}}"]),
@@ -128,7 +152,24 @@ def _floats(section: Section, label: str, caption_end: str) -> list[str]:
             *(rf"\par\raggedright {escape(line)}" for line in notes),
             r"\end{table*}",
         ]
+        found.append(lines if fits else [*lines, *_beside(label, last)])
     return found
+
+
+def _height_points(rows: Sequence[Row], notes: Sequence[str]) -> float:
+    """The height of rows, of the white between those of different beginnings, and of notes below them."""
+    lines = len(rows) + sum(-(-len(note) // NOTE_CHARACTERS) for note in notes)
+    gaps = sum(str(row[0]) != str(above[0]) for above, row in pairwise(rows))
+    return lines * LINE_POINTS + gaps * GAP_POINTS
+
+
+def _beside(label: str, notes: Sequence[str]) -> list[str]:
+    """Notes as text of the page, for which a float has no room."""
+    return [
+        rf"{{\footnotesize\raggedright\noindent Table~\ref{{{label}}}:",
+        *(rf"{escape(note)}\par" for note in notes),
+        "}",
+    ]
 
 
 def _is_starred(content: Content) -> bool:

@@ -1,6 +1,5 @@
 """Scores by variable and lead time, beside persistence and climatology, and the deviation of the port."""
 
-from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Literal
@@ -8,7 +7,13 @@ from typing import Literal
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import region_differences
 from harness.analysis.comparison.pair import Comparison
-from harness.analysis.comparison.ratios import acc_difference, for_skill, further_launches_of, rmse_deviation
+from harness.analysis.comparison.ratios import (
+    acc_difference,
+    for_skill,
+    further_launches_of,
+    rmse_deviation,
+    why_no_deviation,
+)
 from harness.analysis.content import (
     Content,
     Count,
@@ -27,6 +32,7 @@ from harness.analysis.quantities.skill import (
     REFERENCES,
     CellScores,
     by_variable,
+    definitions,
     reference_of,
     scores_of,
     with_other_reference,
@@ -43,7 +49,6 @@ from harness.analysis.tables.parts import (
     why_not,
 )
 from harness.analysis.tables.table import Data, Section, Table
-from harness.scenario.regions import Region
 from harness.scenario.scenario import Absent
 
 DEFINITIONS = (
@@ -64,11 +69,11 @@ DATA_COLUMNS = (
     *("activity", "activity_low95", "activity_high95"),
     *("launches_better_than_persistence", "launches_better_than_climatology"),
     *("rmse_deviation_fraction", "rmse_deviation_low90_fraction", "rmse_deviation_high90_fraction"),
-    *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches"),
+    *("rmse_deviation_pairs", "rmse_equivalence", "rmse_equivalence_further_launches", "rmse_deviation_missing"),
     *("acc_difference", "acc_difference_low90", "acc_difference_high90", "refusal", "reason"),
 )
 NO_BOUNDS = (None, None, None)
-NO_COMPARISON = (None,) * 11
+NO_COMPARISON = (None,) * 12
 """Of the forecasts that serve as references."""
 
 LEAD = Heading("lead", "h")
@@ -149,7 +154,7 @@ def _rmse_section(
     notes = [*first_notes]
     notes += [_summary(group, found, reference) for found in scores for reference in REFERENCES]
     notes += _reference_problems(group, scores, keys)
-    return Section(f"RMSE: {title}", columns, tuple(rows), (*notes, *_definitions(group, scores)))
+    return Section(f"RMSE: {title}", columns, tuple(rows), (*notes, *definitions(scores, group.label)))
 
 
 def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[ScoreKey]) -> Section:
@@ -165,7 +170,7 @@ def _acc_section(group: Group, scores: Sequence[CellScores], keys: Sequence[Scor
     ]
     columns: Row = ("variable", LEAD, *(label_of(group, cell) for cell in cells), "persistence")
     note = "The ACC of climatology is not defined: its anomaly is 0."
-    return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *_definitions(group, scores)))
+    return Section(f"ACC: {group.title}", columns, tuple(rows), (note, *definitions(scores, group.label)))
 
 
 def _further_section(group: Group, scores: CellScores, keys: Sequence[ScoreKey]) -> Section:
@@ -221,8 +226,8 @@ def _deviation_row(cell: Cell, baseline: Cell, key: ScoreKey) -> Row:
     return (
         key.variable,
         Count(key.lead_h, (cell,)),
-        Count(rmse.number if rmse else 0, (cell,)),
-        shown_deviation(rmse.told_of(cell)) if rmse else MISSING,
+        Count(rmse.number if rmse else 0, (cell, baseline)),
+        shown_deviation(rmse.told_of(cell)) if rmse else Words(why_no_deviation(cell, baseline, key) or "", (cell,)),
         (rmse.verdict if rmse else None) or MISSING,
         _more_launches(rmse, cell),
         shown_difference(acc.told_of(cell)) if acc else MISSING,
@@ -289,20 +294,6 @@ def _reference_problems(group: Group, scores: Sequence[CellScores], keys: Sequen
             yield f"{what} differs from that shown, of {group.label(shown.cell)}: {why}."
 
 
-def _definitions(group: Group, scores: Sequence[CellScores]) -> tuple[str, ...]:
-    """The definitions of the scores and the bounds of regions, with the cells of those that share but a name."""
-    lines = dict.fromkeys(line for found in scores for line in found.definitions)
-    regions: dict[Region, list[str]] = defaultdict(list)
-    for found in scores:
-        for region in found.cell.scenario.inference.bounded_regions:
-            regions[region].append(group.label(found.cell))
-    names = Counter(region.name for region in regions)
-    for region, labels in regions.items():
-        whose = f" ({', '.join(labels)})" if names[region.name] > 1 else ""
-        lines[f"{region}{whose}"] = None
-    return tuple(lines)
-
-
 def _data(groups: Sequence[Group], comparisons: Mapping[Cell, Comparison]) -> Data:
     rows: list[tuple[object, ...]] = []
     for group in groups:
@@ -344,13 +335,15 @@ def _bounds(found: Quantity) -> tuple[float | None, float | None, float | None]:
 
 def _comparison_values(found: CellScores, comparison: Comparison, key: ScoreKey) -> tuple[object, ...]:
     """In how many launches the references are beaten, and the deviation from the baseline."""
-    rmse = acc = None
+    rmse = acc = missing = None
     if comparison.baseline is not None and comparison.fair:
         rmse = rmse_deviation(comparison.cell, comparison.baseline, key)
+        missing = why_no_deviation(comparison.cell, comparison.baseline, key)
         acc = acc_difference(comparison.cell, comparison.baseline, key)
     better = [found.better_than(reference, key) for reference in REFERENCES]
     return (
         *(each.launches if each else None for each in better),
         *((*_bounds(rmse), rmse.number, rmse.verdict, further_launches_of(rmse)) if rmse else (None,) * 6),
+        missing,
         *(_bounds(acc) if acc else NO_BOUNDS),
     )

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness.analysis.cells import Cell
-from harness.analysis.content import Content, Row
+from harness.analysis.content import Content, Row, sources_of
 from harness.errors import UserError
 from harness.machine import rehearsal
 from harness.text import one_line
@@ -43,6 +43,13 @@ class Section:
         for content in (*self.columns, *(each for row in self.rows for each in row)):
             if not isinstance(content, Content):
                 raise TypeError(f"a table of measurements takes no {type(content).__name__}")
+
+    @property
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells that it is about."""
+        contents = (*self.columns, *(content for row in self.rows for content in row))
+        own = () if self.cell is None else (self.cell,)
+        return tuple(dict.fromkeys((*own, *(cell for content in contents for cell in sources_of(content)))))
 
     @property
     def names(self) -> list[str]:
