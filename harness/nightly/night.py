@@ -22,7 +22,7 @@ from harness.launch.submission.blocks import (
     yaml_of,
 )
 from harness.launch.submission.state import BlockState
-from harness.nightly import listing
+from harness.nightly import endings, listing
 from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of
 from harness.nightly.commands import run
 from harness.nightly.kept import Night, nights_in, read_night
@@ -222,6 +222,8 @@ class Nights:
         scheduler = scheduler_of(self._site)
         if night.jobs and scheduler.states(night.jobs[-1:])[night.jobs[-1]].is_active:
             return night if wait else self._with_judge(night, folder)
+        if night.jobs and (told := endings.last_words(folder / JOB, night.jobs[-1])):
+            self._say(f"night {night.name}: {told}")
         state = BlockState.read(folder / JOB)
         is_done = state is not None and state.stage in ("done", "incomplete")
         if is_done or len(night.jobs) >= self._site.night.jobs:
@@ -266,6 +268,9 @@ class Nights:
         """Have the gate judge, and report and history written, list the night and prune older ones."""
         words = [*GATE_COMMAND, "--baseline", str(folder / "baseline"), "--candidate", str(folder / "candidate")]
         words += ["--state", str(self._root / STATE), "--output", str(folder / GATE), "--night", night.name]
+        words += ["--launches", str(Rounds.read(folder / JOB).launches)]
+        if lacking := endings.unfinished(folder / JOB):
+            words += ["--unfinished", lacking]
         told = folder / GATE / VERDICT
         told.unlink(missing_ok=True)
         said = run([*words, "--repository", night.repository]).status

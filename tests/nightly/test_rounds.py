@@ -285,6 +285,43 @@ def test_an_ending_that_is_no_verdict_did_not_run(lab, tmp_path, monkeypatch, ju
     assert kept(tmp_path)[0].verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("stage", "said", "handed_on"),
+    [
+        (None, "job 1 has left no word; its output is in ", "nothing was made; the output of its jobs is in "),
+        ("running", "job 1 ended without a last word", "1 of 4 rounds of the two commits are made: its last job ended"),
+        ("failed", "job 1 failed: no scratch; its output", "1 of 4 rounds of the two commits are made: its last job"),
+        ("incomplete", "job 1 lacks launches: no scratch", None),
+        ("done", None, None),
+    ],
+)
+def test_a_night_says_how_its_jobs_ended_and_the_gate_what_they_did_not_make(
+    lab, tmp_path, monkeypatch, capsys, stage, said, handed_on
+):
+    note = f"import json, sys; json.dump(sys.argv[1:], open({str(tmp_path / 'asked.json')!r}, 'w')); {JUDGED}"
+    monkeypatch.setattr(night, "GATE_COMMAND", (sys.executable, "-c", note))
+    for name in ("REPORT_COMMAND", "HISTORY_COMMAND"):
+        monkeypatch.setattr(night, name, (sys.executable, "-c", ""))
+    nights = lab(night={"launches": 2, "jobs": 1})
+    nights.run("one", "two", "own", (), wait=False)
+    lab.scheduler.active.clear()
+    (folder,) = tmp_path.glob("nights/*/job")
+    if stage is not None:
+        reason = "no scratch" if stage in ("failed", "incomplete") else None
+        fields = {"job": "1", "node": "n", "started_at": "now", "planned": 4, "records": ("baseline/0",)}
+        BlockState(stage=stage, reason=reason, **fields).write(folder)
+    capsys.readouterr()
+    nights.run("one", "two", "own", (), wait=True)
+    told = capsys.readouterr().out
+    assert (f": {said}" in told) if said else ("job 1" not in told)
+    asked = json.loads((tmp_path / "asked.json").read_text())
+    assert asked[asked.index("--launches") + 1] == "2"
+    if handed_on is None:
+        assert "--unfinished" not in asked
+    else:
+        assert asked[asked.index("--unfinished") + 1].startswith(handed_on)
+
+
 def test_paths_are_those_of_the_folder_in_which_the_command_is_given(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own-model.yaml").write_text("")
