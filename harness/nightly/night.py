@@ -12,7 +12,7 @@ from harness.errors import UserError, nearest
 from harness.files import write_atomically
 from harness.history.statuses import DID_NOT_RUN, MEANING
 from harness.launch.folder_lock import sole_lock
-from harness.launch.schedulers import Task, scheduler_of
+from harness.launch.schedulers import NoAnswer, Task, scheduler_of
 from harness.launch.submission.blocks import (
     Demand,
     demand_of,
@@ -49,6 +49,9 @@ VERDICT = "gate.json"
 BUSY = "another `crosscast nightly` is at work in this folder: wait for it"
 STATE, HISTORY = "gate-state.json", "history.html"
 CANCEL_S = 180.0
+ANSWER_S = 1800.0
+"""What a scheduler may take until it answers again, when it is started anew or is busy."""
+
 
 Say = Callable[[str], None]
 
@@ -59,6 +62,7 @@ class Nights:
     def __init__(self, root: Path, site: SiteConfig, site_name: str, repository: Path, say: Say) -> None:
         self._root, self._site, self._site_name = root.absolute(), site, site_name
         self._repository, self._say = repository.absolute(), say
+        self._said: set[str] = set()
 
     def run(self, baseline: str, candidate: str, suite: str, options: tuple[str, ...], *, wait: bool) -> int:
         """Measure and judge two commits, or go on where a night of the same was cut off; the gate's exit status.
@@ -110,7 +114,7 @@ class Nights:
             scheduler.cancel([night.judge])
         scheduler.cancel(night.jobs)
         deadline_s = time.monotonic() + CANCEL_S
-        while any(state.is_active for state in scheduler.states(night.jobs).values()):
+        while self._is_active(night):
             if time.monotonic() > deadline_s:
                 raise UserError(f"night {night.name} does not end: see to its job {night.jobs[-1]}, then begin again")
             time.sleep(1)
@@ -220,7 +224,7 @@ class Nights:
     def _submitted(self, night: Night, folder: Path, *, wait: bool) -> Night:
         """The night with its block handed in again where launches are missing, or measured where that is all."""
         scheduler = scheduler_of(self._site)
-        if night.jobs and scheduler.states(night.jobs[-1:])[night.jobs[-1]].is_active:
+        if night.jobs and self._is_active(night):
             return night if wait else self._with_judge(night, folder)
         if night.jobs and (told := endings.last_words(folder / JOB, night.jobs[-1])):
             self._say(f"night {night.name}: {told}")
@@ -242,6 +246,32 @@ class Nights:
                 raise
         self._say(f"night {night.name}: job {jobs[0]}")
         return changed if wait else self._with_judge(changed, folder)
+
+    def _is_active(self, night: Night) -> bool:
+        """Whether a job of a night waits or runs; why one waits is said once.
+
+        A scheduler that does not answer is asked again for ANSWER_S: a night must not end because a controller is
+        started again. Raises UserError where it cannot be asked.
+        """
+        deadline_s = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                states = scheduler_of(self._site).states(night.jobs)
+                break
+            except NoAnswer as error:
+                if time.monotonic() > deadline_s:
+                    raise
+                self._say_once(f"night {night.name}: {error}; it is asked again")
+                time.sleep(POLL_S[self._site.scheduler])
+        for job, state in states.items():
+            if state.phase == "waiting" and state.why:
+                self._say_once(f"night {night.name}: job {job} waits: {state.why}")
+        return any(state.is_active for state in states.values())
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
 
     def _with_judge(self, night: Night, folder: Path) -> Night:
         """The night with a job that goes on with it when its block has ended, where the scheduler has such jobs."""

@@ -10,7 +10,7 @@ import yaml
 from harness import stopping
 from harness.errors import UserError
 from harness.launch.bench import Outcome
-from harness.launch.schedulers import running, scheduler_of, slurm
+from harness.launch.schedulers import NoAnswer, running, scheduler_of, slurm
 from harness.launch.schedulers.local import Local
 from harness.launch.submission import job, ledger
 from harness.launch.submission.blocks import Block, demand_of
@@ -175,7 +175,7 @@ def test_a_user_without_a_name_is_told_what_slurm_says(tmp_path, monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
-    with pytest.raises(UserError, match="squeue, asked by unknown: slurm_load_jobs error: no controller"):
+    with pytest.raises(NoAnswer, match="squeue, asked by unknown: slurm_load_jobs error: no controller"):
         scheduler_of(SiteConfig(**LAB)).states(["1"])
 
 

@@ -13,7 +13,7 @@ import pytest
 from harness import stopping
 from harness.commands import cli
 from harness.errors import UserError
-from harness.launch.schedulers import JobState
+from harness.launch.schedulers import JobState, NoAnswer
 from harness.launch.submission.claim import ClaimFile
 from harness.launch.submission.job import this_machine
 from harness.launch.submission.state import BlockState
@@ -205,6 +205,35 @@ def test_a_block_is_noted_before_anything_else_is_asked_of_the_scheduler(lab, tm
         assert lab().run("one", "two", "own", (), wait=False) == 0
     (noted,) = kept(tmp_path)
     assert (noted.jobs, noted.judge) == (("1",), "after 1")
+
+
+def test_a_night_outlives_a_controller_that_is_started_again_and_says_why_its_job_waits(
+    lab, tmp_path, monkeypatch, capsys
+):
+    for name in ("GATE_COMMAND", "REPORT_COMMAND", "HISTORY_COMMAND"):
+        monkeypatch.setattr(night, name, (sys.executable, "-c", JUDGED if name == "GATE_COMMAND" else ""))
+    silent, waits = NoAnswer("squeue: Socket timed out"), JobState("waiting", "PENDING", "PartitionTimeLimit")
+    answers = [silent, silent, waits, waits, silent, JobState("ended", "COMPLETED")]
+
+    def states(jobs):
+        answer = answers.pop(0)
+        if isinstance(answer, NoAnswer):
+            raise answer
+        if answer.phase == "ended":
+            (folder,) = tmp_path.glob("nights/*/job")
+            BlockState(stage="done", job="1", node="n", started_at="now").write(folder)
+        return dict.fromkeys(jobs, answer)
+
+    monkeypatch.setattr(lab.scheduler, "states", states)
+    assert lab().run("one", "two", "own", (), wait=True) == 0
+    told = capsys.readouterr().out
+    assert told.count("squeue: Socket timed out; it is asked again\n") == 1
+    assert told.count(": job 1 waits: PartitionTimeLimit\n") == 1
+    assert not answers
+    monkeypatch.setattr(night, "ANSWER_S", -1.0)
+    answers.append(silent)
+    with pytest.raises(NoAnswer):
+        lab().run("one", "three", "own", (), wait=True)
 
 
 def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_path, monkeypatch):

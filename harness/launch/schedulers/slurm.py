@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.launch.schedulers.base import UNKNOWN, JobState, Task, command, preparation
+from harness.launch.schedulers.base import UNKNOWN, JobState, NoAnswer, Task, command, preparation
 from harness.launch.schedulers.running import run_as_job
 from harness.launch.user import user_name
 from harness.scenario.sites import SiteConfig
@@ -160,8 +160,8 @@ def _run(*words: str, forgiven: str) -> str:
     except OSError as error:
         raise UserError(f"{words[0]} cannot be started: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise UserError(f"{words[0]} does not answer within {LIMIT_S:g} s: is the controller of Slurm up?") from None
+        raise NoAnswer(f"{words[0]} does not answer within {LIMIT_S:g} s: is the controller of Slurm up?") from None
     if done.returncode and forgiven not in done.stderr:
         said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
-        raise UserError(f"{words[0]}, asked by {user_name()}: {said[-1]}")
+        raise NoAnswer(f"{words[0]}, asked by {user_name()}: {said[-1]}")
     return done.stdout
