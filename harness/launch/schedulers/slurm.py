@@ -7,15 +7,17 @@ its result, which a job that was killed never writes. Here the word of Slurm cou
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
 from harness.launch.schedulers.base import UNKNOWN, JobState, NoAnswer, Task, command, preparation
+from harness.launch.schedulers.inherited import for_questions, without_inherited
 from harness.launch.schedulers.running import run_as_job
 from harness.launch.user import user_name
-from harness.scenario.sites import SiteConfig
+from harness.scenario import catalogue
+from harness.scenario.sites import OURS, SiteConfig
 
 LIMIT_S = 60.0
 """What Slurm's programs may take."""
@@ -36,7 +38,7 @@ class Slurm:
     def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """A job, or an array where there are several."""
         executor = self._executor(folder, name, devices=devices, nodes=nodes, minutes=self._site.time_limit_min)
-        with _explained():
+        with _explained(), self._inheriting_nothing():
             if len(tasks) == 1:
                 return [executor.submit(run_as_job, tasks[0].function, str(tasks[0].folder)).job_id]
             functions, folders = zip(*((task.function, str(task.folder)) for task in tasks), strict=True)
@@ -47,7 +49,7 @@ class Slurm:
         after = "afterany:" + ":".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
         further: dict[str, Any] = {"dependency": after, "kill-on-invalid-dep": "yes"}
         executor = self._executor(folder, name, devices=0, minutes=GATE_MIN, **further)
-        with _explained():
+        with _explained(), self._inheriting_nothing():
             found: str = executor.submit(run_as_job, task.function, str(task.folder)).job_id
             return found
 
@@ -59,14 +61,23 @@ class Slurm:
         told = _run("squeue", "-h", "-r", "-t", "all", "-j", numbers, "-o", "%i|%T|%r|%N", forgiven="Invalid job id")
         found = {}
         for line in told.splitlines():
-            job, word, why, node = (part.strip() for part in line.split("|", 3))
-            found[job] = _state(word, why, node)
+            if len(parts := [part.strip() for part in line.split("|", 3)]) == 4:
+                found[parts[0]] = _state(*parts[1:])
         return {job: found.get(job, UNKNOWN) for job in jobs}
 
     def cancel(self, jobs: Collection[str]) -> None:
         """scancel, which tells a job first (SIGTERM) and kills what is left of it after the cluster's KillWait."""
         if active := [job for job, state in self.states(jobs).items() if state.is_active]:
             _run("scancel", *active, forgiven="Invalid job id")
+
+    @contextlib.contextmanager
+    def _inheriting_nothing(self) -> Iterator[None]:
+        """Have sbatch follow the script alone, in what the site or this class asks for."""
+        site = self._site
+        fields = {"mem": "memory_gib", **{name: name for name in ("partition", "account", "qos", "constraint", "gres")}}
+        options = {*OURS, *site.sbatch, "time", *(name for name, field in fields.items() if getattr(site, field))}
+        with without_inherited(options, catalogue.chip(site.chip).visible_devices):
+            yield
 
     def _executor(
         self, folder: Path, name: str, *, devices: int, minutes: int | None, nodes: int = 1, **further: Any
@@ -154,7 +165,15 @@ def _reason(told: str) -> str:
 def _run(*words: str, forgiven: str) -> str:
     """What a program of Slurm prints; nothing where its complaint is one that is forgiven."""
     try:
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=LIMIT_S, check=False)
+        done = subprocess.run(
+            words,
+            env=for_questions(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
+        )
     except FileNotFoundError:
         raise UserError(f"no {words[0]} here: ask on a host of the cluster that has Slurm's programs") from None
     except OSError as error:
