@@ -7,6 +7,18 @@ from pathlib import Path
 from collectors import children
 
 LIMIT_S = 20.0
+OF_A_CALLER = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE"),
+)
+"""Variables with which git calls its hooks, and what `git rebase --exec` runs: they name a repository, whatever folder
+git is asked in."""
+
+
+def environment() -> dict[str, str]:
+    """That of git when it is asked of a folder: of the repository there and no other, and nobody for a password."""
+    here = {name: value for name, value in os.environ.items() if name not in OF_A_CALLER}
+    return {**here, "GIT_TERMINAL_PROMPT": "0"}
 
 
 def ask(folder: Path, *words: str, given: str = "") -> str | None:
@@ -17,7 +29,7 @@ def ask(folder: Path, *words: str, given: str = "") -> str | None:
     try:
         child = children.start(
             ["git", "-C", str(folder), *words],
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            env=environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
