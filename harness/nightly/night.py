@@ -22,7 +22,7 @@ from harness.launch.submission.blocks import (
     yaml_of,
 )
 from harness.launch.submission.state import BlockState
-from harness.nightly import endings, listing
+from harness.nightly import copies, endings, listing
 from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of
 from harness.nightly.commands import run
 from harness.nightly.kept import Night, nights_in, read_night
@@ -35,7 +35,7 @@ from harness.scenario.scenario import Selection
 from harness.scenario.sites import SiteConfig
 
 SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
-JOB = "job"
+JOB, MAPPINGS = "job", "mappings"
 GATE = "gate"
 POLL_S = {"slurm": 15.0, "local": 1.0}
 FUNCTION = "harness.nightly.rounds:run_night"
@@ -92,7 +92,7 @@ class Nights:
             if (night := read_night(folder)) is not None and not night.is_over
         ]
         for folder, night in unfinished:
-            of_night = (night.baseline, night.candidate, night.suite, _options(folder))
+            of_night = (night.baseline, night.candidate, night.suite, night.options)
             if of_night == (*commits.values(), suite, options) and folder == unfinished[-1][0]:
                 self._say(f"night {night.name} goes on")
                 return folder
@@ -130,19 +130,20 @@ class Nights:
             check_out(self._repository, commits[name], place)
             self._say(f"{name}: {commits[name][:12]} in {place}")
         own, demand = self._suite(suite, places, accelerator=accelerator)
+        copies.refuse_unusable(own, options)
         wheels = self._root / "wheels"
         made = [environment_of(place, self._site, accelerator=accelerator, wheels=wheels) for place in places.values()]
         (folder / JOB).mkdir(parents=True, exist_ok=True)
         baseline, candidate = (self._side(name, each, folder) for name, each in zip(SIDES, made, strict=True))
         if own is not None:
             suite_file = folder / JOB / Path(suite).name
-            write_atomically(suite_file, yaml_of(own))
+            write_atomically(suite_file, yaml_of(copies.of_suite(own, folder / JOB / MAPPINGS)))
         rounds = Rounds(
             sides=(baseline, candidate),
             suite=suite if own is None else str(suite_file),
             launches=self._site.night.launches,
             scheduler=self._site.scheduler,
-            options=options,
+            options=copies.of_options(options, folder / JOB / MAPPINGS),
             devices=demand.devices,
             nodes=demand.nodes,
             container=self._site.container,
@@ -157,6 +158,7 @@ class Nights:
             suite=suite,
             baseline=commits["baseline"],
             candidate=commits["candidate"],
+            options=options,
             command=self._command(commits, suite, options),
             directory=str(Path.cwd()),
             repository=str(self._repository),
@@ -321,14 +323,6 @@ class Nights:
         if pruned := prune(every, self._site.night.keep_raw):
             self._say(f"the raw series of {pruned} launches of older nights are removed")
         return changed
-
-
-def _options(folder: Path) -> tuple[str, ...] | None:
-    """Those of a night; None where they cannot be read, so that it cannot go on."""
-    try:
-        return Rounds.read(folder / JOB).options
-    except UserError:
-        return None
 
 
 def called_back(folder: Path) -> int:

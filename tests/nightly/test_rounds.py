@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import stopping
 from harness.commands import cli
@@ -26,8 +27,10 @@ from harness.processes import started
 from harness.scenario.sites import SiteConfig
 from tests.launch.processes import is_gone, pid_in, wait_until
 from tests.nightly.conftest import JUDGED, git
+from tests.shared import REPOSITORY
 
 SUITE = "models: [{model: fourcastnet, preset: tiny}]\nframeworks: [{framework: pytorch}]\nlaunches: 1\n"
+WAVE = (REPOSITORY / "scenarios/data/rossby.yaml").read_text()
 FAR = "execution: {world: {devices: 2}}\naxes: {world.nodes: [1, 2]}\n"
 BENCH = """
 import json, pathlib, sys
@@ -253,7 +256,7 @@ def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_p
 def test_a_night_of_other_data_does_not_go_on_with_the_unfinished_one(lab, tmp_path):
     for data in ("/old", "/old", "/new"):
         lab().run("one", "two", "own", ("--data", data), wait=False)
-    steps = {Rounds.read(path).options[1]: read_night(path.parent).step for path in tmp_path.glob("nights/*/job")}
+    steps = {each.options[1]: each.step for each in kept(tmp_path)}
     assert steps == {"/old": "given up", "/new": "submitted"}
 
 
@@ -274,6 +277,7 @@ def test_the_job_that_would_go_on_with_a_night_that_was_given_up_leaves_the_newe
         ("far.yaml", SUITE + FAR, {"scheduler": "local", "time_limit_min": None}, "takes 2 nodes, and a local site"),
         ("far.yaml", SUITE + FAR, {"results": {"place": "node", "scratch": "/scratch"}}, "must see one folder"),
         ("gone.yaml", None, {}, "gone.yaml: no such file"),
+        ("own.yaml", f"{SUITE}data: gone.yaml\n", {}, "gone.yaml: no such file"),
         ("own", None, {"chip": "a100", "gres": {"h100": "gpu"}}, "gres of the site 'lab' has no entry for chip 'a100'"),
     ],
 )
@@ -356,6 +360,8 @@ def test_paths_are_those_of_the_folder_in_which_the_command_is_given(project, tm
     (tmp_path / "own-model.yaml").write_text("")
     text = SUITE.replace("fourcastnet", "own-model.yaml")
     (tmp_path / "mine.yaml").write_text(f"{text}data: own-data.yaml\n")
+    (tmp_path / "own-data.yaml").write_text(WAVE)
+    (tmp_path / "mine.yml").write_text(WAVE.replace("waves: 12", "waves: 11"))
     site = {"title": "t", "scheduler": "local", "python": sys.executable}
     (tmp_path / "site.yaml").write_text(json.dumps({**site, "night": {"environment": "given", "launches": 1}}))
     words = ["--site", "site.yaml", "--repository", "project", "--baseline", "one", "--candidate", "two", "--no-wait"]
@@ -368,10 +374,14 @@ def test_paths_are_those_of_the_folder_in_which_the_command_is_given(project, tm
     for path in asked:
         (said,) = map(json.loads, path.read_text().splitlines())
         options = dict(zip(said[1::2], said[2::2], strict=True))
-        assert (options["--data"], options["--mapping"]) == (str(tmp_path / "era5"), str(tmp_path / "mine.yml"))
+        assert options["--data"] == str(tmp_path / "era5")
         suite = Path(options["--suite"]).read_text()
         assert Path(options["--suite"]).stem == "mine"
         assert f"model: {tmp_path / 'own-model.yaml'}" in suite
-        assert f"data: {tmp_path / 'own-data.yaml'}" in suite
+        for path, name in ((options["--mapping"], "mine.yml"), (yaml.safe_load(suite)["data"], "own-data.yaml")):
+            assert Path(path).read_text() == (tmp_path / name).read_text()
+            assert Path(path).name == name
+            assert Path(path).is_relative_to(tmp_path / "nights")
     (noted,) = kept(tmp_path)
+    assert noted.options == ("--data", str(tmp_path / "era5"), "--mapping", str(tmp_path / "mine.yml"))
     assert noted.suite == str(tmp_path / "mine.yaml")
