@@ -73,6 +73,19 @@ def test_a_job_asks_for_what_its_site_says_and_has_the_devices_that_slurm_gives_
     assert every["SLURM_CONF"] == "/etc/slurm.conf"
 
 
+def test_a_job_that_judges_takes_no_more_time_than_the_site_and_is_not_ended_as_it_begins(programs):
+    for number, (limit_min, before_s, time, signal) in enumerate(
+        ((10, 120, 10, 120), (10, 599, 10, 300), (240, 120, 60, 120), (240, 7200, 60, 1800))
+    ):
+        (folder := programs / str(number)).mkdir()
+        site = SiteConfig(title="lab", scheduler="slurm", time_limit_min=limit_min, end_before_s=before_s)
+        scheduler_of(site).submit_after(["6"], Task("a:b", folder), folder, "x")
+        (script,) = folder.glob("*_submission.sh")
+        lines = script.read_text().splitlines()
+        assert f"#SBATCH --time={time}" in lines
+        assert f"#SBATCH --signal=B:TERM@{signal}" in lines
+
+
 def test_a_job_that_another_job_submits_is_none_of_its_array(programs, monkeypatch):
     assert "SLURM_MEM_PER_CPU" not in handed_on(programs)
     monkeypatch.setenv("SLURM_MEM_PER_CPU", "of the shell")

@@ -23,7 +23,8 @@ LIMIT_S = 60.0
 """What Slurm's programs may take."""
 
 GATE_MIN = 60
-"""Wall time of a job that judges what others have measured."""
+"""Wall time of a job that judges what others have measured, where the site's own is not shorter: a partition with a
+limit below it would have such a job wait for ever."""
 
 WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED"})
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "RESIZING"})
@@ -47,8 +48,10 @@ class Slurm:
     def submit_after(self, jobs: Sequence[str], task: Task, folder: Path, name: str) -> str:
         """A job without accelerators that Slurm begins when the others have ended, and drops if that can never be."""
         after = "afterany:" + ":".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
+        minutes = min(GATE_MIN, self._site.time_limit_min or GATE_MIN)
         further: dict[str, Any] = {"dependency": after, "kill-on-invalid-dep": "yes"}
-        executor = self._executor(folder, name, devices=0, minutes=GATE_MIN, **further)
+        further["signal"] = _signal(min(self._site.end_before_s, 60 * minutes // 2))
+        executor = self._executor(folder, name, devices=0, minutes=minutes, **further)
         with _explained(), self._inheriting_nothing():
             found: str = executor.submit(run_as_job, task.function, str(task.folder)).job_id
             return found
@@ -89,7 +92,6 @@ class Slurm:
         if any(character in str(folder.absolute()) for character in "%\\"):
             raise UserError(f"{folder}: Slurm replaces % and \\ in a path: choose other RESULTS=")
         site = self._site
-        ends = f"B:TERM@{site.end_before_s}"
         asked: dict[str, Any] = {
             "job_name": name,
             "partition": site.partition,
@@ -110,9 +112,20 @@ class Slurm:
             stderr_to_stdout=True,
             use_srun=False,
             setup=preparation(site),
-            additional_parameters={"signal": ends, "requeue": True, "wckey": "", **further, **_flags(site)},
+            additional_parameters={
+                "signal": _signal(site.end_before_s),
+                "requeue": True,
+                "wckey": "",
+                **further,
+                **_flags(site),
+            },
         )
         return executor
+
+
+def _signal(before_s: int) -> str:
+    """The option that has the batch shell's process asked to end so long before its wall time is over."""
+    return f"B:TERM@{before_s}"
 
 
 def gres_of(site: SiteConfig, devices: int) -> str | None:
