@@ -74,6 +74,38 @@ def test_a_round_that_failed_is_made_by_the_job_that_goes_on(rounds, tmp_path):
     assert BlockState.read(folder).records == ("candidate/0", "baseline/0")
 
 
+@pytest.mark.parametrize("node", ["n1", "n2"])
+def test_a_round_that_was_made_half_is_made_whole_on_the_node_that_goes_on(rounds, tmp_path, monkeypatch, node):
+    """The gate pairs launches of one node: the halves of a round on two nodes are none."""
+    made = '{\\"cell\\": \\"c\\", \\"launch\\": %d, \\"status\\": \\"completed\\", '
+    made += '\\"environment\\": {\\"host\\": \\"%s\\"}}'
+    script = "place=${11}/smoke/c/0$(($9-1))-abcdef01\nif test -e broken -a $7$9 = baseline2; then exit 1; fi\n"
+    script += f'mkdir -p $place\nprintf "{made}" $(($9-1)) $SLURMD_NODENAME > $place/record.json'
+    folder = rounds(script, launches=2)
+    (tmp_path / "broken").touch()
+    monkeypatch.setenv("SLURMD_NODENAME", "n1")
+    assert run_night(folder) == 1
+    assert BlockState.read(folder).records == ("baseline/0", "candidate/0", "candidate/1")
+    (tmp_path / "broken").unlink()
+    (tmp_path / "asked").unlink()
+    monkeypatch.setenv("SLURMD_NODENAME", node)
+    assert run_night(folder) == 0
+    again = ["baseline"] if node == "n1" else ["candidate", "baseline"]
+    assert (tmp_path / "asked").read_text().split() == again
+    assert sorted(BlockState.read(folder).records) == ["baseline/0", "baseline/1", "candidate/0", "candidate/1"]
+    hosts = {
+        (path.parts[-5], path.parent.name[:2]): json.loads(path.read_text())["environment"]["host"]
+        for path in tmp_path.glob("*/smoke/c/*/record.json")
+    }
+    assert [hosts[side, launch] for launch in ("00", "01") for side in ("baseline", "candidate")] == [
+        *("n1", "n1"),
+        *(node, node),
+    ]
+    kept = [path.relative_to(folder).as_posix() for path in folder.rglob("without-partner.json")]
+    moved = ["without-partner/candidate/smoke/c/01-abcdef01/without-partner.json"]
+    assert kept == (moved if node == "n2" else [])
+
+
 def test_a_night_on_this_host_asks_no_scheduler_for_its_devices(rounds):
     folder = rounds("exit 0", devices=2, visible_devices="ASCEND_RT_VISIBLE_DEVICES")
     assert run_night(folder) == 0
