@@ -48,6 +48,13 @@ def commit_of(repository: Path, name: str) -> str:
     return told.strip()
 
 
+def has_uncommitted(repository: Path, commit: str) -> bool:
+    """Whether files of the repository differ from this commit, which is the one that it has checked out."""
+    if _git(repository, "rev-parse", "HEAD", check=False).strip() != commit:
+        return False
+    return bool(_git(repository, "status", "--porcelain", "--untracked-files=no", check=False).strip())
+
+
 def check_out(repository: Path, commit: str, folder: Path) -> None:
     """Have the sources of a commit in a folder, which is a worktree of the repository; what git ignores there stays.
 

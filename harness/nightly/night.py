@@ -23,7 +23,7 @@ from harness.launch.submission.blocks import (
 )
 from harness.launch.submission.state import BlockState
 from harness.nightly import copies, endings, listing
-from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of
+from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of, has_uncommitted
 from harness.nightly.commands import run
 from harness.nightly.kept import Night, nights_in, read_night
 from harness.nightly.pruning import prune
@@ -75,6 +75,8 @@ class Nights:
             "baseline": commit_of(self._repository, baseline),
             "candidate": commit_of(self._repository, candidate),
         }
+        if candidate != commits["candidate"] and has_uncommitted(self._repository, commits["candidate"]):
+            self._say(f"{self._repository} has changes that are not committed: {candidate} is measured without them")
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             with sole_lock(self._root / ".lock", BUSY):

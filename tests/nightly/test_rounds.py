@@ -242,6 +242,17 @@ def test_a_block_is_noted_before_anything_else_is_asked_of_the_scheduler(lab, tm
     assert (noted.jobs, noted.judge) == (("1",), "after 1")
 
 
+def test_what_is_not_committed_is_not_measured_and_that_is_said(lab, project, capsys):
+    said = "project has changes that are not committed: main is measured without them"
+    (project / "untracked").touch()
+    lab().run("one", "main", "own", (), wait=False)
+    assert said not in capsys.readouterr().out
+    (project / "name").write_text("an edit")
+    for candidate in ("main", git(project, "rev-parse", "main"), "two"):
+        lab().run("one", candidate, "own", (), wait=False)
+        assert (said in capsys.readouterr().out) == (candidate == "main")
+
+
 def test_a_night_outlives_a_controller_that_is_started_again_and_says_why_its_job_waits(
     lab, tmp_path, monkeypatch, capsys
 ):
