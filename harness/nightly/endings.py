@@ -7,6 +7,12 @@ from harness.launch.submission.state import BlockState
 NO_WORD = "ended without a last word"
 
 
+def is_over(folder: Path) -> bool:
+    """Whether every round of the block in this folder has been made, if with launches that failed."""
+    state = BlockState.read(folder)
+    return state is not None and state.stage in ("done", "incomplete")
+
+
 def last_words(folder: Path, job: str) -> str | None:
     """How a job ended, of the block in this folder; None where the block is done."""
     state = BlockState.read(folder)
@@ -22,7 +28,7 @@ def unfinished(folder: Path) -> str | None:
     state = BlockState.read(folder)
     if state is None:
         return f"nothing was made; the output of its jobs is in {folder}"
-    if state.stage in ("done", "incomplete"):
+    if is_over(folder):
         return None
     return f"{len(state.records)} of {state.planned} rounds of the two commits are made: its last job {_ending(state)}"
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness import stopping
 from harness.errors import UserError, nearest
 from harness.files import write_atomically
-from harness.history.statuses import DID_NOT_RUN, MEANING
+from harness.history.statuses import DID_NOT_RUN, MEANING, REGRESSED
 from harness.launch.folder_lock import sole_lock
 from harness.launch.schedulers import NoAnswer, Task, scheduler_of
 from harness.launch.submission.blocks import (
@@ -21,7 +21,6 @@ from harness.launch.submission.blocks import (
     with_pythons,
     yaml_of,
 )
-from harness.launch.submission.state import BlockState
 from harness.nightly import copies, endings, listing
 from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of, has_uncommitted
 from harness.nightly.commands import run
@@ -63,13 +62,15 @@ class Nights:
         self._root, self._site, self._site_name = root.absolute(), site, site_name
         self._repository, self._say = repository.absolute(), say
         self._said: set[str] = set()
+        self._alarms = False
 
     def run(self, baseline: str, candidate: str, suite: str, options: tuple[str, ...], *, wait: bool) -> int:
         """Measure and judge two commits, or go on where a night of the same was cut off; the gate's exit status.
 
         `options` are words for each bench; with others than those of the unfinished night a new one begins.
-        Without `wait` the block is only handed in; a later call goes on. Raises UserError for what does not exist,
-        while another process is at it, and where the scheduler refuses the block.
+        Without `wait` the block is only handed in; a later call goes on. An earlier night that has been measured and
+        not judged is judged first, and its alarm is this call's. Raises UserError for what does not exist, while
+        another process is at it, and where the scheduler refuses the block.
         """
         commits = {
             "baseline": commit_of(self._repository, baseline),
@@ -82,7 +83,8 @@ class Nights:
             with sole_lock(self._root / ".lock", BUSY):
                 folder = self._folder_of(commits, suite, options)
                 night = read_night(folder) or self._begin(folder, commits, suite, options)
-                return self._go_on(night, folder, wait=wait)
+                status = self._go_on(night, folder, wait=wait)
+                return REGRESSED if self._alarms else status
         except OSError as error:
             raise UserError(f"{self._root}: cannot be written: {error.strerror}; choose another --folder") from None
 
@@ -99,6 +101,10 @@ class Nights:
                 self._say(f"night {night.name} goes on")
                 return folder
             self._cancel(night)
+            if night.step == "measured" or endings.is_over(folder / JOB):
+                self._say(f"night {night.name} has been measured and is judged before a newer begins")
+                self._alarms |= self._judged(night, folder).verdict == REGRESSED
+                continue
             self._say(
                 f"night {night.name}, of {night.baseline[:8]} and {night.candidate[:8]}, is given up: a newer begins"
             )
@@ -232,9 +238,7 @@ class Nights:
             return night if wait else self._with_judge(night, folder)
         if night.jobs and (told := endings.last_words(folder / JOB, night.jobs[-1])):
             self._say(f"night {night.name}: {told}")
-        state = BlockState.read(folder / JOB)
-        is_done = state is not None and state.stage in ("done", "incomplete")
-        if is_done or len(night.jobs) >= self._site.night.jobs:
+        if endings.is_over(folder / JOB) or len(night.jobs) >= self._site.night.jobs:
             changed = night.model_copy(update={"step": "measured"})
             changed.write(folder)
             return changed

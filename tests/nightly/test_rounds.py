@@ -296,6 +296,22 @@ def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_p
     assert lab.scheduler.cancelled == ["after 1", "1"]
 
 
+@pytest.mark.parametrize(("stage", "verdict"), [("done", 1), ("incomplete", 0), ("running", None)])
+def test_a_night_that_is_measured_is_judged_before_a_newer_begins(lab, tmp_path, monkeypatch, stage, verdict):
+    """The job that would have judged it was still waiting: what was measured, and an alarm of it, are not lost."""
+    for name in ("GATE_COMMAND", "REPORT_COMMAND", "HISTORY_COMMAND"):
+        code = f"{JUDGED}; sys.exit({verdict})" if name == "GATE_COMMAND" else ""
+        monkeypatch.setattr(night, name, (sys.executable, "-c", code))
+    lab().run("one", "two", "own", (), wait=False)
+    (folder,) = tmp_path.glob("nights/*/job")
+    BlockState(stage=stage, job="1", node="n", started_at="now", planned=4).write(folder)
+    lab.scheduler.active.clear()
+    assert lab().run("one", "three", "own", (), wait=False) == (verdict or 0)
+    earlier = read_night(folder.parent)
+    assert (earlier.step, earlier.verdict) == ("given up" if verdict is None else "judged", verdict)
+    assert lab.scheduler.cancelled == ["after 1", "1"]
+
+
 def test_a_night_of_other_data_does_not_go_on_with_the_unfinished_one(lab, tmp_path):
     for data in ("/old", "/old", "/new"):
         lab().run("one", "two", "own", ("--data", data), wait=False)
