@@ -132,6 +132,7 @@ class Nights:
 
         Nothing of the night is written before its suite is known to exist in both commits and to fit the site.
         """
+        scheduler_of(self._site).refuse_unusable(folder)
         accelerator, visible = self._chip_facts()
         places = {name: self._root / "checkouts" / name for name in SIDES}
         for name, place in places.items():

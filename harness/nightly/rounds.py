@@ -25,6 +25,7 @@ from harness.launch.submission.state import BlockState
 from harness.nightly import partners
 from harness.nightly.commands import run
 from harness.scenario.sites import Results
+from harness.text import counted
 
 FILE_NAME = "rounds.json"
 MOST_BYTES = 2**20
@@ -154,7 +155,10 @@ def _on_one_node(rounds: Rounds, folder: Path) -> BlockState:
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; free space there") from None
     if moved:
-        print(f"{moved} launches of {before.node} without a partner there are made again, on {state.node}", flush=True)
+        print(
+            f"{counted(moved, 'launch')} of {before.node} alone, without a partner: made again on {state.node}",
+            flush=True,
+        )
     kept = tuple(name for launch in sorted(whole) for name in sorted(named[launch]))
     return state.model_copy(update={"records": kept})
 

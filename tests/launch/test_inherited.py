@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from harness.errors import UserError
 from harness.launch.schedulers import Task, scheduler_of
 from harness.scenario.sites import SiteConfig
 
@@ -84,6 +85,17 @@ def test_a_job_that_judges_takes_no_more_time_than_the_site_and_is_not_ended_as_
         lines = script.read_text().splitlines()
         assert f"#SBATCH --time={time}" in lines
         assert f"#SBATCH --signal=B:TERM@{signal}" in lines
+
+
+def test_a_place_that_slurm_would_not_keep_is_refused(programs, monkeypatch):
+    scheduler = scheduler_of(SiteConfig(title="lab", scheduler="slurm", time_limit_min=10))
+    scheduler.refuse_unusable(programs / "#1 it's")
+    for name in ("50 %", "a\\b"):
+        with pytest.raises(UserError, match="Slurm replaces % and"):
+            scheduler.refuse_unusable(programs / name)
+    monkeypatch.setenv("PATH", str(programs))
+    with pytest.raises(UserError, match="no sbatch here"):
+        scheduler.refuse_unusable(programs)
 
 
 def test_a_job_that_another_job_submits_is_none_of_its_array(programs, monkeypatch):

@@ -165,8 +165,12 @@ class Slurm:
     def __init__(self) -> None:
         self.active: set[str] = set()
         self.cancelled: list[str] = []
-        self.refuses = False
+        self.refuses = self.refuses_place = False
         self.patience = 2
+
+    def refuse_unusable(self, folder):
+        if self.refuses_place:
+            raise UserError("no sbatch here")
 
     def submit(self, tasks, folder, name, devices, nodes=1):
         self.active.add(f"{len(self.active) + 1}")
@@ -240,6 +244,14 @@ def test_a_block_is_noted_before_anything_else_is_asked_of_the_scheduler(lab, tm
         assert lab().run("one", "two", "own", (), wait=False) == 0
     (noted,) = kept(tmp_path)
     assert (noted.jobs, noted.judge) == (("1",), "after 1")
+
+
+def test_where_no_job_can_be_handed_in_nothing_is_made(lab, tmp_path):
+    """The path of cron has no programs of Slurm; environments would be made for half an hour before that is known."""
+    lab.scheduler.refuses_place = True
+    with pytest.raises(UserError, match="no sbatch here"):
+        lab(night={"environment": "made"}).run("one", "two", "own", (), wait=False)
+    assert [path.name for path in (tmp_path / "nights").iterdir()] == [".lock"]
 
 
 def test_what_is_not_committed_is_not_measured_and_that_is_said(lab, project, capsys):

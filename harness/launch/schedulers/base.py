@@ -50,6 +50,9 @@ class Scheduler(Protocol):
     That is NoAnswer where it is only silent.
     """
 
+    def refuse_unusable(self, folder: Path) -> None:
+        """Raise UserError where no job could be handed in from here whose files are in `folder`; it need not exist."""
+
     def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """Hand in a job for each task, with their files in `folder`; returns the jobs' identifiers at once.
 

@@ -36,6 +36,13 @@ class Slurm:
     def __init__(self, site: SiteConfig) -> None:
         self._site = site
 
+    def refuse_unusable(self, folder: Path) -> None:
+        """Raise UserError where Slurm's programs are not in the path, and where it would change that of the folder."""
+        if shutil.which("sbatch") is None or shutil.which("srun") is None:
+            raise UserError("no sbatch here: submit on a host of the cluster that has Slurm's programs in the path")
+        if any(character in str(folder.absolute()) for character in "%\\"):
+            raise UserError(f"{folder}: Slurm replaces % and \\ in a path: choose another folder")
+
     def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """A job, or an array where there are several."""
         executor = self._executor(folder, name, devices=devices, nodes=nodes, minutes=self._site.time_limit_min)
@@ -87,10 +94,7 @@ class Slurm:
     ) -> Any:
         import submitit
 
-        if shutil.which("sbatch") is None or shutil.which("srun") is None:
-            raise UserError("no sbatch here: submit on a host of the cluster that has Slurm's programs")
-        if any(character in str(folder.absolute()) for character in "%\\"):
-            raise UserError(f"{folder}: Slurm replaces % and \\ in a path: choose other RESULTS=")
+        self.refuse_unusable(folder)
         site = self._site
         asked: dict[str, Any] = {
             "job_name": name,
