@@ -155,10 +155,8 @@ def _on_one_node(rounds: Rounds, folder: Path) -> BlockState:
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror}; free space there") from None
     if moved:
-        print(
-            f"{counted(moved, 'launch')} of {before.node} alone, without a partner: made again on {state.node}",
-            flush=True,
-        )
+        launches = counted(moved, "launch", "launches")
+        print(f"{launches} of {before.node} without a partner there: made again on {state.node}", flush=True)
     kept = tuple(name for launch in sorted(whole) for name in sorted(named[launch]))
     return state.model_copy(update={"records": kept})
 
