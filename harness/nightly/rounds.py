@@ -111,6 +111,8 @@ def run_night(folder: Path) -> int:
                     if carrier is not None:
                         bring_unless_lost(claim, carrier)
                 claim.check()
+                if carrier is not None:
+                    carrier.bring_absent()
                 lacking.pop(side.name, None)
                 if problem is not None:
                     lacking[side.name] = problem

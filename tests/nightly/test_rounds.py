@@ -24,6 +24,7 @@ from harness.nightly.kept import read_night
 from harness.nightly.night import Nights, called_back
 from harness.nightly.rounds import Rounds, Side, run_night
 from harness.processes import started
+from harness.results.file_names import ABSENT
 from harness.scenario.sites import SiteConfig
 from tests.launch.processes import is_gone, pid_in, wait_until
 from tests.nightly.conftest import JUDGED, git
@@ -104,6 +105,16 @@ def test_a_round_that_was_made_half_is_made_whole_on_the_node_that_goes_on(round
     kept = [path.relative_to(folder).as_posix() for path in folder.rglob("without-partner.json")]
     moved = ["without-partner/candidate/smoke/c/01-abcdef01/without-partner.json"]
     assert kept == (moved if node == "n2" else [])
+
+
+def test_what_cannot_run_on_a_node_is_known_where_the_night_is_judged(rounds, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    writes = {"place": "node", "scratch": str(tmp_path / "scratch")}
+    folder = rounds(f"mkdir -p ${{11}}/smoke; echo $7 >> ${{11}}/smoke/{ABSENT}", launches=2, writes=writes)
+    assert run_night(folder) == 0
+    for side in ("baseline", "candidate"):
+        assert (tmp_path / side / "smoke" / ABSENT).read_text() == f"{side}\n" * 2
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_a_night_on_this_host_asks_no_scheduler_for_its_devices(rounds):
