@@ -10,6 +10,18 @@ from tempfile import TemporaryDirectory
 from collectors import children
 
 LIMIT_S = 20.0
+OF_A_CALLER = (
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE"),
+)
+"""Variables with which git calls its hooks, and what `git rebase --exec` runs: they name a repository, whatever folder
+git is asked in."""
+
+
+def environment() -> dict[str, str]:
+    """That of git when it is asked of a folder: of the repository there and no other, and nobody for a password."""
+    here = {name: value for name, value in os.environ.items() if name not in OF_A_CALLER}
+    return {**here, "GIT_TERMINAL_PROMPT": "0"}
 
 
 def ask(folder: Path, *words: str, given: str = "", settings: Mapping[str, str] = {}) -> str | None:
@@ -21,7 +33,7 @@ def ask(folder: Path, *words: str, given: str = "", settings: Mapping[str, str] 
     try:
         child = children.start(
             ["git", "-C", str(folder), *words],
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", **settings},
+            env={**environment(), "GIT_OPTIONAL_LOCKS": "0", **settings},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

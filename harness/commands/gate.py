@@ -7,6 +7,7 @@ import click
 
 from harness.commands.judging import JudgingCommand
 from harness.commands.options import PathName
+from harness.scenario.limits import MOST_LAUNCHES
 
 
 def margins(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
@@ -40,6 +41,12 @@ def margins(context: click.Context, parameter: click.Parameter, values: tuple[st
 @click.option("--output", type=PathName(file_okay=False), help="Folder for gate.md, gate.json, gate.xml, gate.html.")
 @click.option("--night", help="Name of the run; default: the date of its evening.")
 @click.option("--repository", type=PathName(file_okay=False), help="Checkout that knows the commits; default: here.")
+@click.option(
+    "--launches",
+    type=click.IntRange(1, MOST_LAUNCHES),
+    help="Launches of each cell that were planned; those that neither side has are told.",
+)
+@click.option("--unfinished", help="What of the run was not made, in words; it is told as what did not run.")
 @click.option("--margin", "margins", multiple=True, callback=margins, help="SORT=PERCENT, such as speed=2; repeatable.")
 def gate(
     baseline: Path,
@@ -48,6 +55,8 @@ def gate(
     output: Path | None,
     night: str | None,
     repository: Path | None,
+    launches: int | None,
+    unfinished: str | None,
     margins: dict[str, float],
 ) -> None:
     """Is the candidate slower, larger, hungrier or less right than the baseline?
@@ -62,7 +71,8 @@ def gate(
 
     if baseline.resolve() == candidate.resolve():
         raise UserError(f"{baseline}: is given for both sides: name the folder or file of each")
-    result = judge(baseline, candidate, state, Options(night, repository, margins))  # type: ignore[arg-type]
+    options = Options(night, repository, margins, launches, unfinished)  # type: ignore[arg-type]
+    result = judge(baseline, candidate, state, options)
     console = PlainConsole()
     print_result(result, console)
     if output is not None:

@@ -14,7 +14,15 @@ from harness.history.decide import Verdict, decide
 from harness.history.findings import CellReport, Change, Finding, GateResult
 from harness.history.gated import MARGINS, Gated, Sort
 from harness.history.parity import parity_findings
-from harness.history.running import not_run, of_comparison, ran_now, refusals, since_last
+from harness.history.running import (
+    did_not_run,
+    not_run,
+    of_comparison,
+    on_neither_side,
+    ran_now,
+    refusals,
+    since_last,
+)
 from harness.history.shown import percent_of
 from harness.history.sides import Side, SideCell, read_side
 from harness.history.state import Known, State, load_state, save_state
@@ -29,12 +37,15 @@ class Options:
     """How a run is judged. `night` names it, by default after the date on which the candidate's last launch began.
 
     `repository` is a checkout whose log names the commits between the sides, by default the current folder; `margins`
-    replace those of `gated.MARGINS`.
+    replace those of `gated.MARGINS`. `launches` is the number that each cell should have on both sides, where it is
+    known, and `unfinished` says in words what of the run was not made; both make findings.
     """
 
     night: str | None = None
     repository: Path | None = None
     margins: Mapping[Sort, float] = field(default_factory=lambda: MARGINS)
+    launches: int | None = None
+    unfinished: str | None = None
 
 
 def gate(baseline: Path, candidate: Path, state: Path | None = None, options: Options | None = None) -> GateResult:
@@ -64,7 +75,10 @@ def judge(baseline: Side, candidate: Side, before: State | None, options: Option
     run = hashlib.sha256("\n".join(sorted(baseline.attempts | candidate.attempts)).encode()).hexdigest()[:16]
     state = None if before is None else before.against(baseline.commits)
     quantities = {**baseline.quantities, **candidate.quantities}
-    findings = [*not_run(baseline, candidate), *parity_findings(baseline, candidate)]
+    findings = [*not_run(baseline, candidate), *on_neither_side(baseline, candidate, options.launches)]
+    findings += parity_findings(baseline, candidate)
+    if options.unfinished:
+        findings.append(did_not_run("the run", options.unfinished))
     if state is not None:
         findings += since_last(state.ran, baseline, candidate)
     comparisons = []

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.analysis.comparison.differences import differences, two_ways
 from harness.analysis.comparison.kinds import Kind
+from harness.analysis.content import launches_text
 from harness.data.fingerprints import is_of_today
 from harness.history.compared import CellComparison
 from harness.history.findings import Finding
@@ -35,20 +36,20 @@ def refusals(baseline: SideCell, candidate: SideCell) -> tuple[str, ...]:
 
 def not_run(baseline: Side, candidate: Side) -> list[Finding]:
     """Cells and launches that one side lacks, and files that could not be used."""
-    found = [_did_not(problem.partition(":")[0], problem) for problem in _unusable(baseline, candidate)]
+    found = [did_not_run(problem.partition(":")[0], problem) for problem in _unusable(baseline, candidate)]
     for side in (baseline, candidate):
         found += [Finding(kind="remark", status="known", cell=side.path.name, text=text) for text in side.remarks]
     apart = _fingerprinted_in_two_ways(baseline, candidate)
-    found += [_did_not(ours, f"not compared: {two_ways(where)}") for ours, where in apart.values()]
+    found += [did_not_run(ours, f"not compared: {two_ways(where)}") for ours, where in apart.values()]
     for name, theirs in baseline.cells.items():
         ours = candidate.cells.get(name)
         if name in apart:
             continue
         if theirs.launches and (ours is None or not ours.launches):
-            found.append(_did_not(name, f"no completed launch{_why(ours)}; the baseline has {len(theirs.launches)}"))
+            found.append(did_not_run(name, f"no completed launch{_why(ours)}; the baseline has {len(theirs.launches)}"))
             continue
         if ours and (missing := _missing(theirs, ours)):
-            found.append(_did_not(name, f"launches {missing} are missing{_why(ours)}"))
+            found.append(did_not_run(name, f"launches {missing} are missing{_why(ours)}"))
     for name, ours in candidate.cells.items():
         theirs_of = baseline.cells.get(name)
         if name in {ours for ours, _ in apart.values()}:
@@ -57,14 +58,32 @@ def not_run(baseline: Side, candidate: Side) -> list[Finding]:
             what = f"new: {len(ours.launches)} launches here, none in the baseline"
             found.append(Finding(kind="remark", status="known", cell=name, text=what))
         elif ours.launches and not theirs_of.launches:
-            found.append(_did_not(name, f"the baseline has no completed launch{_why(theirs_of)}"))
+            found.append(did_not_run(name, f"the baseline has no completed launch{_why(theirs_of)}"))
         elif ours.launches and _lost(theirs_of, ours):
-            found.append(_did_not(name, f"launches of the baseline are missing{_why(theirs_of)}"))
+            found.append(did_not_run(name, f"launches of the baseline are missing{_why(theirs_of)}"))
         elif ours.launches and _lost(ours, theirs_of) - {each.place for each in theirs_of.launches}:
-            found.append(_did_not(name, f"launches failed on this side{_why(ours)}"))
+            found.append(did_not_run(name, f"launches failed on this side{_why(ours)}"))
     for name, reason in candidate.absent.items():
         if name not in baseline.absent:
-            found.append(_did_not(name, f"it cannot run any more: {reason}"))
+            found.append(did_not_run(name, f"it cannot run any more: {reason}"))
+    return found
+
+
+def on_neither_side(baseline: Side, candidate: Side, planned: int | None) -> list[Finding]:
+    """Launches of cells of both sides that neither completed: of those `planned`, or of cells that failed altogether.
+
+    What one side has and the other lacks is told by `not_run`; that both lack the same shows in no comparison.
+    """
+    found = []
+    for name in (name for name in baseline.cells if name in candidate.cells):
+        sides = [side.cells[name] for side in (baseline, candidate)]
+        if not all(side.cells for side in sides):
+            continue
+        completed = {each.number for side in sides for each in side.launches}
+        failed = () if completed else [each.number for side in sides for each in side.failures]
+        if lost := sorted({*range(planned or 0), *failed} - completed):
+            why = "".join(dict.fromkeys(map(_why, sides)))
+            found.append(did_not_run(name, f"{launches_text(lost)} completed {ON_NEITHER}{why}"))
     return found
 
 
@@ -101,7 +120,7 @@ def of_comparison(found: CellComparison, quantities: Mapping[str, Gated]) -> lis
     for name, reason in found.vanished.items():
         by_reason.setdefault(reason, []).append(quantities[name].title)
     return [
-        _did_not(found.cell, f"measured in the baseline alone: {', '.join(titles)} ({reason})")
+        did_not_run(found.cell, f"measured in the baseline alone: {', '.join(titles)} ({reason})")
         for reason, titles in by_reason.items()
     ]
 
@@ -112,7 +131,7 @@ def since_last(ran: Mapping[str, Ran], baseline: Side, candidate: Side) -> list[
     for name, last in ran.items():
         ours, theirs = candidate.cells.get(name), baseline.cells.get(name)
         if not any(side and side.launches for side in (ours, theirs)):
-            found.append(_did_not(name, f"it ran in {last.night} and now {ON_NEITHER}"))
+            found.append(did_not_run(name, f"it ran in {last.night} and now {ON_NEITHER}"))
             continue
         if ours is None or not ours.launches:
             continue
@@ -120,7 +139,7 @@ def since_last(ran: Mapping[str, Ran], baseline: Side, candidate: Side) -> list[
         if gone := [each for each in last.quantities if each not in measured]:
             why = ours.missing.get("energy") if any(each.startswith("energy") for each in gone) else None
             reason = f" ({why})" if why else ""
-            found.append(_did_not(name, f"measured in {last.night} and now {ON_NEITHER}: {', '.join(gone)}{reason}"))
+            found.append(did_not_run(name, f"measured in {last.night} and now {ON_NEITHER}: {', '.join(gone)}{reason}"))
         if ours.hosts != last.hosts:
             text = f"on {', '.join(ours.hosts)}; in {last.night} on {', '.join(last.hosts)}"
             found.append(Finding(kind="remark", status="known", cell=name, text=f"another node: {text}"))
@@ -159,7 +178,8 @@ def _why(side: SideCell | None) -> str:
     return f" ({'; '.join(reasons)})" if reasons else ""
 
 
-def _did_not(cell: str, text: str) -> Finding:
+def did_not_run(cell: str, text: str) -> Finding:
+    """That something did not run as it should: of a cell, or of what else is named in its place."""
     return Finding(kind="did not run", status="found", cell=cell, text=text, worse=None)
 
 

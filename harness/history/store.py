@@ -5,6 +5,7 @@ removed at any time.
 """
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,11 @@ from harness.results import record as records
 from harness.scenario.labels import label
 
 FILE_NAME = "history.parquet"
-SCHEMA_VERSION = b"1"
+SCHEMA_VERSION = b"2"
 BASELINE = "baseline"
+OF_A_NIGHT = re.compile(r"(\d{4}-\d\d-\d\d)-[0-9a-f]{8}(-\d+)?")
+"""The folder of a night of `crosscast nightly`: the date of its evening and its candidate."""
+
 ABOVE = 4
 """Parts of a record's path that a bench gives it: suite, cell, launch and the file."""
 
@@ -98,7 +102,7 @@ def rows_of(record: StoredRecord, name: str, modified_ns: int, size: int) -> lis
         "size": size,
         "cell": f"{scenario.suite}/{scenario.cell}",
         "node": environment.host,
-        "night": night_of(age(record)[0].timestamp()),
+        "night": _night(record, name),
         "side": BASELINE if BASELINE in Path(name).parts[:-ABOVE] else "candidate",
         "commit": f"{environment.git_commit or 'unknown'}{'+' if environment.git_dirty else ''}",
         "execution": f"{scenario.framework} {label(scenario.execution)}",
@@ -116,6 +120,16 @@ def rows_of(record: StoredRecord, name: str, modified_ns: int, size: int) -> lis
         for each, value in values.items()
     ]
     return rows or [{**shared, "quantity": "", "title": "", "unit": "", "sort": "", "value": None}]
+
+
+def _night(record: StoredRecord, name: str) -> str:
+    """The night of a record that bears a name: all launches of one that is kept in a folder are of its date.
+
+    They may begin before noon UTC and end after it, as in a lab of the Pacific.
+    """
+    *above, _side = Path(name).parts[:-ABOVE] or ("",)
+    of_night = OF_A_NIGHT.fullmatch(above[-1]) if above else None
+    return of_night[1] if of_night else night_of(age(record)[0].timestamp())
 
 
 def records_below(results: Path) -> tuple[dict[str, tuple[int, int]], list[str]]:

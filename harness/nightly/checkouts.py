@@ -6,6 +6,7 @@ by git, so that a commit whose requirements are those of the night before costs 
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,12 +14,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from collectors import children
+from harness import git
 from harness.errors import UserError
 from harness.nightly.commands import run
 from harness.scenario.sites import SiteConfig
 
 GIT_LIMIT_S = 600.0
 SET_UP_LIMIT_S = 3600.0
+END_S = 10.0
+"""What git may take to remove its locks when it is asked to end."""
+
 ENVIRONMENT = {False: ".venv", True: ".venv-accelerator"}
 """Name of a checkout's environment, by whether the chip is an accelerator."""
 
@@ -35,28 +41,59 @@ class Checkout:
 
 def commit_of(repository: Path, name: str) -> str:
     """The commit that a name stands for. Raises UserError where there is none, or this is no repository."""
-    if not _git(repository, "rev-parse", "--git-dir", check=False).strip():
-        raise UserError(f"{repository}: is no repository of git: run this in a checkout, or name one with --repository")
+    _refuse_unreadable(repository)
     told = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False)
     if not COMMIT.fullmatch(told.strip()):
         raise UserError(f"{name!r} names no commit of the repository {repository}: name a branch, a tag or a commit")
     return told.strip()
 
 
+def has_uncommitted(repository: Path, commit: str) -> bool:
+    """Whether files of the repository differ from this commit, which is the one that it has checked out."""
+    if _git(repository, "rev-parse", "HEAD", check=False).strip() != commit:
+        return False
+    return bool(_git(repository, "status", "--porcelain", "--untracked-files=no", check=False).strip())
+
+
 def check_out(repository: Path, commit: str, folder: Path) -> None:
     """Have the sources of a commit in a folder, which is a worktree of the repository; what git ignores there stays.
 
-    Raises UserError where git refuses.
+    A worktree of another repository, as of a clone that has been made anew since, is replaced and its environments are
+    kept. Nobody else may be at work in the folder: what a killed git has left there is removed. Raises UserError where
+    git refuses.
     """
-    if (folder / ".git").exists():
+    kept = folder.with_name(f".{folder.name}-environments")
+    if _is_of(repository, folder):
+        own = folder / _git(folder, "rev-parse", "--git-dir").strip()
+        for name in ("index.lock", "HEAD.lock"):
+            (own / name).unlink(missing_ok=True)
         _git(folder, "checkout", "--quiet", "--detach", "--force", commit)
         _git(folder, "clean", "--quiet", "--force", "-d")
-        return
-    if folder.exists():
-        shutil.rmtree(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _git(repository, "worktree", "prune")
-    _git(repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder.absolute()), commit)
+    else:
+        _move_environments(folder, kept)
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _git(repository, "worktree", "prune")
+        _git(repository, "worktree", "add", "--quiet", "--detach", "--force", str(folder.absolute()), commit)
+    _move_environments(kept, folder)
+    shutil.rmtree(kept, ignore_errors=True)
+
+
+def _is_of(repository: Path, folder: Path) -> bool:
+    """Whether the folder is a worktree of the repository."""
+    if not (folder / ".git").exists():
+        return False
+    ours, theirs = (_git(each, "rev-parse", "--git-common-dir", check=False).strip() for each in (folder, repository))
+    return bool(ours) and (folder / ours).resolve() == (repository / theirs).resolve()
+
+
+def _move_environments(source: Path, target: Path) -> None:
+    """Take the environments along that the target has not: they hold the path of the checkout, which stays the same."""
+    for name in ENVIRONMENT.values():
+        if (source / name).exists() and not (target / name).exists():
+            target.mkdir(exist_ok=True)
+            (source / name).rename(target / name)
 
 
 def environment_of(folder: Path, site: SiteConfig, *, accelerator: bool, wheels: Path) -> Checkout:
@@ -90,23 +127,44 @@ def _wheels(site: SiteConfig, cache: Path) -> Mapping[str, str]:
     return found
 
 
+def _refuse_unreadable(repository: Path) -> None:
+    """Raise UserError where there is no repository, or one of another user, which git does not trust."""
+    status, _, complaint = _run(repository, "rev-parse", "--git-dir")
+    if "dubious ownership" in complaint:
+        raise UserError(
+            f"{repository}: git trusts no repository of another user: run "
+            f"`git config --global --add safe.directory {shlex.quote(str(repository.resolve()))}`"
+        )
+    if status:
+        raise UserError(f"{repository}: is no repository of git: run this in a checkout, or name one with --repository")
+
+
 def _git(folder: Path, *words: str, check: bool = True) -> str:
+    """What git prints. Raises UserError with what it complains of where it fails and that is to be checked."""
+    status, said, complaint = _run(folder, *words)
+    if check and status:
+        lines = complaint.strip().splitlines() or [f"ended with status {status}"]
+        fatal = [line for line in lines if line.startswith(("fatal: ", "error: "))]
+        raise UserError(f"git {words[0]} in {folder}: {(fatal or lines)[0]}")
+    return said
+
+
+def _run(folder: Path, *words: str) -> tuple[int, str, str]:
+    """The status of git, what it prints and what it complains of; it ends with this process."""
     try:
-        done = subprocess.run(
+        child = children.start(
             ["git", "-C", str(folder), *words],
-            env={**os.environ, "GIT_TERMINAL_PROMPT": "0"},
+            env=git.environment(),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=GIT_LIMIT_S,
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except OSError as error:
         raise UserError(f"git cannot be started: {error.strerror}") from None
+    try:
+        said, complaint = child.communicate(timeout=GIT_LIMIT_S)
     except subprocess.TimeoutExpired:
         raise UserError(f"git {words[0]} in {folder} does not end within {GIT_LIMIT_S:g} s") from None
-    if check and done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
-        raise UserError(f"git {words[0]} in {folder}: {lines[-1]}")
-    return done.stdout
+    finally:
+        child.end(grace_s=END_S)
+    return child.returncode, said.decode(errors="replace"), complaint.decode(errors="replace")

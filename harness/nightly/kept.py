@@ -25,6 +25,7 @@ class Night(Frozen):
     suite: str
     baseline: str = Field(description="commit")
     candidate: str = Field(description="commit")
+    options: tuple[str, ...] = Field(default=(), description="further words of `crosscast bench`, as they were given")
     repository: str
     begun_at: str = Field(description="UTC, ISO 8601")
     command: tuple[str, ...] = Field(description="words of `crosscast` that go on with it")

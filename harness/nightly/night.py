@@ -10,9 +10,9 @@ from typing import Any
 from harness import stopping
 from harness.errors import UserError, nearest
 from harness.files import write_atomically
-from harness.history.statuses import DID_NOT_RUN, MEANING
+from harness.history.statuses import DID_NOT_RUN, MEANING, REGRESSED
 from harness.launch.folder_lock import sole_lock
-from harness.launch.schedulers import Task, scheduler_of
+from harness.launch.schedulers import NoAnswer, Task, scheduler_of
 from harness.launch.submission.blocks import (
     Demand,
     demand_of,
@@ -21,9 +21,8 @@ from harness.launch.submission.blocks import (
     with_pythons,
     yaml_of,
 )
-from harness.launch.submission.state import BlockState
-from harness.nightly import listing
-from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of
+from harness.nightly import copies, endings, listing
+from harness.nightly.checkouts import Checkout, check_out, commit_of, environment_of, has_uncommitted
 from harness.nightly.commands import run
 from harness.nightly.kept import Night, nights_in, read_night
 from harness.nightly.pruning import prune
@@ -35,7 +34,7 @@ from harness.scenario.scenario import Selection
 from harness.scenario.sites import SiteConfig
 
 SIDES: tuple[SideName, SideName] = ("baseline", "candidate")
-JOB = "job"
+JOB, MAPPINGS = "job", "mappings"
 GATE = "gate"
 POLL_S = {"slurm": 15.0, "local": 1.0}
 FUNCTION = "harness.nightly.rounds:run_night"
@@ -49,6 +48,9 @@ VERDICT = "gate.json"
 BUSY = "another `crosscast nightly` is at work in this folder: wait for it"
 STATE, HISTORY = "gate-state.json", "history.html"
 CANCEL_S = 180.0
+ANSWER_S = 1800.0
+"""What a scheduler may take until it answers again, when it is started anew or is busy."""
+
 
 Say = Callable[[str], None]
 
@@ -59,24 +61,30 @@ class Nights:
     def __init__(self, root: Path, site: SiteConfig, site_name: str, repository: Path, say: Say) -> None:
         self._root, self._site, self._site_name = root.absolute(), site, site_name
         self._repository, self._say = repository.absolute(), say
+        self._said: set[str] = set()
+        self._alarms = False
 
     def run(self, baseline: str, candidate: str, suite: str, options: tuple[str, ...], *, wait: bool) -> int:
         """Measure and judge two commits, or go on where a night of the same was cut off; the gate's exit status.
 
         `options` are words for each bench; with others than those of the unfinished night a new one begins.
-        Without `wait` the block is only handed in; a later call goes on. Raises UserError for what does not exist,
-        while another process is at it, and where the scheduler refuses the block.
+        Without `wait` the block is only handed in; a later call goes on. An earlier night that has been measured and
+        not judged is judged first, and its alarm is this call's. Raises UserError for what does not exist, while
+        another process is at it, and where the scheduler refuses the block.
         """
         commits = {
             "baseline": commit_of(self._repository, baseline),
             "candidate": commit_of(self._repository, candidate),
         }
+        if candidate != commits["candidate"] and has_uncommitted(self._repository, commits["candidate"]):
+            self._say(f"{self._repository} has changes that are not committed: {candidate} is measured without them")
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             with sole_lock(self._root / ".lock", BUSY):
                 folder = self._folder_of(commits, suite, options)
                 night = read_night(folder) or self._begin(folder, commits, suite, options)
-                return self._go_on(night, folder, wait=wait)
+                status = self._go_on(night, folder, wait=wait)
+                return REGRESSED if self._alarms else status
         except OSError as error:
             raise UserError(f"{self._root}: cannot be written: {error.strerror}; choose another --folder") from None
 
@@ -88,11 +96,15 @@ class Nights:
             if (night := read_night(folder)) is not None and not night.is_over
         ]
         for folder, night in unfinished:
-            of_night = (night.baseline, night.candidate, night.suite, _options(folder))
+            of_night = (night.baseline, night.candidate, night.suite, night.options)
             if of_night == (*commits.values(), suite, options) and folder == unfinished[-1][0]:
                 self._say(f"night {night.name} goes on")
                 return folder
             self._cancel(night)
+            if night.step == "measured" or endings.is_over(folder / JOB):
+                self._say(f"night {night.name} has been measured and is judged before a newer begins")
+                self._alarms |= self._judged(night, folder).verdict == REGRESSED
+                continue
             self._say(
                 f"night {night.name}, of {night.baseline[:8]} and {night.candidate[:8]}, is given up: a newer begins"
             )
@@ -110,7 +122,7 @@ class Nights:
             scheduler.cancel([night.judge])
         scheduler.cancel(night.jobs)
         deadline_s = time.monotonic() + CANCEL_S
-        while any(state.is_active for state in scheduler.states(night.jobs).values()):
+        while self._is_active(night):
             if time.monotonic() > deadline_s:
                 raise UserError(f"night {night.name} does not end: see to its job {night.jobs[-1]}, then begin again")
             time.sleep(1)
@@ -120,25 +132,27 @@ class Nights:
 
         Nothing of the night is written before its suite is known to exist in both commits and to fit the site.
         """
+        scheduler_of(self._site).refuse_unusable(folder)
         accelerator, visible = self._chip_facts()
         places = {name: self._root / "checkouts" / name for name in SIDES}
         for name, place in places.items():
             check_out(self._repository, commits[name], place)
             self._say(f"{name}: {commits[name][:12]} in {place}")
         own, demand = self._suite(suite, places, accelerator=accelerator)
+        copies.refuse_unusable(own, options)
         wheels = self._root / "wheels"
         made = [environment_of(place, self._site, accelerator=accelerator, wheels=wheels) for place in places.values()]
         (folder / JOB).mkdir(parents=True, exist_ok=True)
         baseline, candidate = (self._side(name, each, folder) for name, each in zip(SIDES, made, strict=True))
         if own is not None:
             suite_file = folder / JOB / Path(suite).name
-            write_atomically(suite_file, yaml_of(own))
+            write_atomically(suite_file, yaml_of(copies.of_suite(own, folder / JOB / MAPPINGS)))
         rounds = Rounds(
             sides=(baseline, candidate),
             suite=suite if own is None else str(suite_file),
             launches=self._site.night.launches,
             scheduler=self._site.scheduler,
-            options=options,
+            options=copies.of_options(options, folder / JOB / MAPPINGS),
             devices=demand.devices,
             nodes=demand.nodes,
             container=self._site.container,
@@ -153,6 +167,7 @@ class Nights:
             suite=suite,
             baseline=commits["baseline"],
             candidate=commits["candidate"],
+            options=options,
             command=self._command(commits, suite, options),
             directory=str(Path.cwd()),
             repository=str(self._repository),
@@ -220,11 +235,11 @@ class Nights:
     def _submitted(self, night: Night, folder: Path, *, wait: bool) -> Night:
         """The night with its block handed in again where launches are missing, or measured where that is all."""
         scheduler = scheduler_of(self._site)
-        if night.jobs and scheduler.states(night.jobs[-1:])[night.jobs[-1]].is_active:
+        if night.jobs and self._is_active(night):
             return night if wait else self._with_judge(night, folder)
-        state = BlockState.read(folder / JOB)
-        is_done = state is not None and state.stage in ("done", "incomplete")
-        if is_done or len(night.jobs) >= self._site.night.jobs:
+        if night.jobs and (told := endings.last_words(folder / JOB, night.jobs[-1])):
+            self._say(f"night {night.name}: {told}")
+        if endings.is_over(folder / JOB) or len(night.jobs) >= self._site.night.jobs:
             changed = night.model_copy(update={"step": "measured"})
             changed.write(folder)
             return changed
@@ -240,6 +255,32 @@ class Nights:
                 raise
         self._say(f"night {night.name}: job {jobs[0]}")
         return changed if wait else self._with_judge(changed, folder)
+
+    def _is_active(self, night: Night) -> bool:
+        """Whether a job of a night waits or runs; why one waits is said once.
+
+        A scheduler that does not answer is asked again for ANSWER_S: a night must not end because a controller is
+        started again. Raises UserError where it cannot be asked.
+        """
+        deadline_s = time.monotonic() + ANSWER_S
+        while True:
+            try:
+                states = scheduler_of(self._site).states(night.jobs)
+                break
+            except NoAnswer as error:
+                if time.monotonic() > deadline_s:
+                    raise
+                self._say_once(f"night {night.name}: {error}; it is asked again")
+                time.sleep(POLL_S[self._site.scheduler])
+        for job, state in states.items():
+            if state.phase == "waiting" and state.why:
+                self._say_once(f"night {night.name}: job {job} waits: {state.why}")
+        return any(state.is_active for state in states.values())
+
+    def _say_once(self, line: str) -> None:
+        if line not in self._said:
+            self._said.add(line)
+            self._say(line)
 
     def _with_judge(self, night: Night, folder: Path) -> Night:
         """The night with a job that goes on with it when its block has ended, where the scheduler has such jobs."""
@@ -266,6 +307,9 @@ class Nights:
         """Have the gate judge, and report and history written, list the night and prune older ones."""
         words = [*GATE_COMMAND, "--baseline", str(folder / "baseline"), "--candidate", str(folder / "candidate")]
         words += ["--state", str(self._root / STATE), "--output", str(folder / GATE), "--night", night.name]
+        words += ["--launches", str(Rounds.read(folder / JOB).launches)]
+        if lacking := endings.unfinished(folder / JOB):
+            words += ["--unfinished", lacking]
         told = folder / GATE / VERDICT
         told.unlink(missing_ok=True)
         said = run([*words, "--repository", night.repository]).status
@@ -286,14 +330,6 @@ class Nights:
         if pruned := prune(every, self._site.night.keep_raw):
             self._say(f"the raw series of {pruned} launches of older nights are removed")
         return changed
-
-
-def _options(folder: Path) -> tuple[str, ...] | None:
-    """Those of a night; None where they cannot be read, so that it cannot go on."""
-    try:
-        return Rounds.read(folder / JOB).options
-    except UserError:
-        return None
 
 
 def called_back(folder: Path) -> int:

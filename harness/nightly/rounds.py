@@ -22,8 +22,10 @@ from harness.launch.submission.claim import ClaimFile
 from harness.launch.submission.devices import select_devices
 from harness.launch.submission.job import bring_unless_lost, set_missing, this_job, this_node, utc_now
 from harness.launch.submission.state import BlockState
+from harness.nightly import partners
 from harness.nightly.commands import run
 from harness.scenario.sites import Results
+from harness.text import counted
 
 FILE_NAME = "rounds.json"
 MOST_BYTES = 2**20
@@ -93,7 +95,7 @@ def run_night(folder: Path) -> int:
     state = _begun(rounds, folder)
     try:
         claim.take(this_job(), this_node(), is_running(rounds.scheduler), print)
-        state = _begun(rounds, folder)
+        state = _on_one_node(rounds, folder)
         state.write(folder)
         select_devices(rounds.scheduler, rounds.visible_devices, rounds.devices, os.environ)
         with _places(rounds, folder) as places:
@@ -109,6 +111,8 @@ def run_night(folder: Path) -> int:
                     if carrier is not None:
                         bring_unless_lost(claim, carrier)
                 claim.check()
+                if carrier is not None:
+                    carrier.bring_absent()
                 lacking.pop(side.name, None)
                 if problem is not None:
                     lacking[side.name] = problem
@@ -139,6 +143,24 @@ def _begun(rounds: Rounds, folder: Path) -> BlockState:
         planned=2 * rounds.launches,
         records=before.records if before is not None else (),
     )
+
+
+def _on_one_node(rounds: Rounds, folder: Path) -> BlockState:
+    """The same, without the rounds that another node has made half: both sides of those are made here."""
+    before, state = BlockState.read(folder), _begun(rounds, folder)
+    if before is None or before.node == state.node:
+        return state
+    named = {launch: {f"{side.name}/{launch}" for side in rounds.sides} for launch in range(rounds.launches)}
+    whole = {launch for launch, names in named.items() if names <= set(state.records)}
+    try:
+        moved = partners.set_aside([Path(side.results) for side in rounds.sides], whole, folder / partners.PLACE)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be written: {error.strerror}; free space there") from None
+    if moved:
+        launches = counted(moved, "launch", "launches")
+        print(f"{launches} of {before.node} without a partner there: made again on {state.node}", flush=True)
+    kept = tuple(name for launch in sorted(whole) for name in sorted(named[launch]))
+    return state.model_copy(update={"records": kept})
 
 
 def _end(state: BlockState, folder: Path, claim: ClaimFile, stage: str, reason: str | None) -> None:

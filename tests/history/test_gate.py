@@ -145,6 +145,28 @@ def test_a_missing_launch_is_found(tmp_path):
     assert result.exit_status == DID_NOT_RUN
 
 
+def test_what_neither_side_has_is_found_where_it_was_planned(tmp_path):
+    """A block that was cut lacks the same launches on both sides, so that neither misses any of the other's."""
+    sides = make_night(tmp_path, launches=4)
+    assert gate(*sides).findings == ()
+    result = gate(*sides, options=Options(launches=6, unfinished="8 of 12 rounds of the two commits are made"))
+    lost = "launches 4, 5 completed on neither side"
+    assert texts(result, "did not run") == [lost, "8 of 12 rounds of the two commits are made"]
+    assert result.exit_status == DID_NOT_RUN
+
+
+def test_a_cell_that_fails_on_both_sides_is_found(tmp_path):
+    sides = make_night(tmp_path)
+    for side, reason in zip(sides, ("out of memory", "no such file"), strict=True):
+        holder = ResultsFolder(side.parent / "failures")
+        holder.add(make_failure("mindspore", 0, reason=reason))
+        holder.path.rename(side / "failures")
+    result = gate(*sides)
+    (told,) = texts(result, "did not run")
+    assert told == "launch 0 completed on neither side (out_of_memory: out of memory) (out_of_memory: no such file)"
+    assert result.exit_status == DID_NOT_RUN
+
+
 def with_host(folder, host, **changes):
     """A night on a host of its own, of the same kind as all others."""
     there = {"environment": {"host": host}}

@@ -202,6 +202,20 @@ def _sorted(frame):
     return plain.sort_values(["record", "quantity"], ignore_index=True)
 
 
+def test_a_night_of_nightly_is_one_though_it_goes_on_after_noon(tmp_path):
+    """01:30 in San Francisco is 09:30 UTC: the last of these launches begins at 15:30 UTC."""
+    folder = tmp_path / "2026-03-09-0123abcd-2"
+    folder.mkdir()
+    for side in ("baseline", "candidate"):
+        results = ResultsFolder(folder / side)
+        for launch in range(4):
+            started = f"2026-03-10T{9 + 2 * launch:02d}:30:00+00:00"
+            results.add(make_record("pytorch", launch, attempt=f"{side}{launch}", started_at=started))
+    assert the_group(tmp_path).nights == ("2026-03-09",)
+    folder.rename(tmp_path / "another name")
+    assert the_group(tmp_path).nights == ("2026-03-09", "2026-03-10")
+
+
 def test_a_night_lasts_from_noon_to_noon():
     def seconds(text):
         return pd.Timestamp(text, tz="UTC").timestamp()

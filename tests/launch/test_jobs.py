@@ -10,7 +10,7 @@ import yaml
 from harness import stopping
 from harness.errors import UserError
 from harness.launch.bench import Outcome
-from harness.launch.schedulers import running, scheduler_of, slurm
+from harness.launch.schedulers import NoAnswer, running, scheduler_of, slurm
 from harness.launch.schedulers.local import Local
 from harness.launch.submission import job, ledger
 from harness.launch.submission.blocks import Block, demand_of
@@ -145,6 +145,21 @@ def test_a_chip_that_is_asked_for_is_asked_of_slurm_by_its_own_resource(tmp_path
     assert names[3:] == [None]
 
 
+def test_a_submission_that_is_stopped_as_slurm_answers_leaves_no_job(tmp_path, monkeypatch):
+    cancelled = []
+
+    def hand_in(self, tasks, folder, name, devices, nodes):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return ["7"] * len(tasks)
+
+    monkeypatch.setattr(slurm.Slurm, "submit", hand_in)
+    monkeypatch.setattr(slurm.Slurm, "cancel", lambda self, jobs: cancelled.extend(jobs))
+    with pytest.raises(stopping.Stopped), stopping.catching():
+        submit(Selection("cpu", "smoke", repeats=1), SiteConfig(**LAB), "lab", tmp_path, print)
+    assert set(cancelled) == {"7"}
+    assert not list(tmp_path.glob("submissions/*/"))
+
+
 def test_a_job_of_another_user_is_not_cancelled_and_ones_own_is(monkeypatch):
     local = Local(SiteConfig(title="t", scheduler="local"))
     with subprocess.Popen(["sleep", "600"]) as own, subprocess.Popen(["sleep", "600"]) as other:
@@ -175,7 +190,7 @@ def test_a_user_without_a_name_is_told_what_slurm_says(tmp_path, monkeypatch):
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])
-    with pytest.raises(UserError, match="squeue, asked by unknown: slurm_load_jobs error: no controller"):
+    with pytest.raises(NoAnswer, match="squeue, asked by unknown: slurm_load_jobs error: no controller"):
         scheduler_of(SiteConfig(**LAB)).states(["1"])
 
 

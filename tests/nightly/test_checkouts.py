@@ -1,9 +1,11 @@
 """Checkouts and environments of a night: moved and kept, never made twice."""
 
+import shutil
 import sys
 
 import pytest
 
+from harness import git as git_of_harness
 from harness.errors import UserError
 from harness.nightly.checkouts import check_out, commit_of, environment_of
 from harness.nightly.rounds import turns
@@ -74,6 +76,47 @@ def test_a_checkout_whose_folder_was_half_made_is_made_again(repository, tmp_pat
     assert (place / "name").read_text() == "two"
 
 
+@pytest.mark.parametrize("first_is_gone", [False, True])
+def test_a_checkout_of_a_clone_that_was_made_anew_is_replaced_and_its_environment_stays(
+    repository, tmp_path, first_is_gone
+):
+    """Runners clone into one folder today and into another tomorrow; the folder of nights is the same."""
+    first, second, place = tmp_path / "first", tmp_path / "second", tmp_path / "nights/checkouts/candidate"
+    for clone in (first, second):
+        git(tmp_path, "clone", "--quiet", str(repository), str(clone))
+    check_out(first, commit_of(first, "one"), place)
+    environment_of(place, local(), accelerator=False, wheels=tmp_path)
+    made = (place / ".venv/bin/python").read_bytes()
+    git(second, "commit", "--quiet", "--allow-empty", "--message", "new")
+    if first_is_gone:
+        shutil.rmtree(first)
+    check_out(second, commit_of(second, "HEAD"), place)
+    assert git(place, "rev-parse", "HEAD") == git(second, "rev-parse", "HEAD")
+    assert (place / ".venv/bin/python").read_bytes() == made
+    assert [path.name for path in place.parent.iterdir()] == ["candidate"]
+
+
+def test_what_a_killed_git_has_left_keeps_no_later_night(repository, tmp_path):
+    check_out(repository, commit_of(repository, "one"), tmp_path / "x")
+    for name in ("index.lock", "HEAD.lock"):
+        (tmp_path / "x" / git(tmp_path / "x", "rev-parse", "--git-dir") / name).touch()
+    check_out(repository, commit_of(repository, "two"), tmp_path / "x")
+    assert (tmp_path / "x/name").read_text() == "two"
+
+
+def test_a_night_that_a_hook_or_a_rebase_calls_leaves_the_repository_as_it_is(repository, tmp_path, monkeypatch):
+    check_out(repository, commit_of(repository, "one"), tmp_path / "x")
+    monkeypatch.setenv("GIT_DIR", str(repository / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(repository / ".git/index"))
+    check_out(repository, commit_of(repository, "two"), tmp_path / "x")
+    assert git_of_harness.ask(tmp_path / "x", "rev-parse", "HEAD") == f"{commit_of(repository, 'two')}\n"
+    for name in ("GIT_DIR", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name)
+    assert git(repository, "symbolic-ref", "HEAD") == "refs/heads/main"
+    assert git(repository, "status", "--porcelain") == ""
+    assert git(tmp_path / "x", "status", "--porcelain") == ""
+
+
 def test_what_cannot_be_is_one_line(repository, tmp_path):
     with pytest.raises(UserError, match="'three' names no commit of the repository"):
         commit_of(repository, "three")
@@ -82,8 +125,16 @@ def test_what_cannot_be_is_one_line(repository, tmp_path):
     with pytest.raises(UserError, match="is no repository of git"):
         commit_of(tmp_path, "one")
     check_out(repository, commit_of(repository, "broken"), tmp_path / "x")
+    with pytest.raises(UserError, match=r"git checkout in .*/x: fatal: "):
+        check_out(repository, "0" * 40, tmp_path / "x")
     with pytest.raises(UserError, match="cannot be made: crosscast: no wheels here"):
         environment_of(tmp_path / "x", local(), accelerator=False, wheels=tmp_path)
+
+
+def test_a_repository_of_another_user_is_no_missing_one(repository, monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(UserError, match=r"of another user: run `git config --global --add safe.directory '/.*repos"):
+        commit_of(repository, "one")
 
 
 def test_an_environment_that_is_given_is_taken_as_it_is(repository, tmp_path):

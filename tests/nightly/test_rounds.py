@@ -9,11 +9,12 @@ import threading
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness import stopping
 from harness.commands import cli
 from harness.errors import UserError
-from harness.launch.schedulers import JobState
+from harness.launch.schedulers import JobState, NoAnswer
 from harness.launch.submission.claim import ClaimFile
 from harness.launch.submission.job import this_machine
 from harness.launch.submission.state import BlockState
@@ -23,11 +24,14 @@ from harness.nightly.kept import read_night
 from harness.nightly.night import Nights, called_back
 from harness.nightly.rounds import Rounds, Side, run_night
 from harness.processes import started
+from harness.results.file_names import ABSENT
 from harness.scenario.sites import SiteConfig
 from tests.launch.processes import is_gone, pid_in, wait_until
 from tests.nightly.conftest import JUDGED, git
+from tests.shared import REPOSITORY
 
 SUITE = "models: [{model: fourcastnet, preset: tiny}]\nframeworks: [{framework: pytorch}]\nlaunches: 1\n"
+WAVE = (REPOSITORY / "scenarios/data/rossby.yaml").read_text()
 FAR = "execution: {world: {devices: 2}}\naxes: {world.nodes: [1, 2]}\n"
 BENCH = """
 import json, pathlib, sys
@@ -69,6 +73,48 @@ def test_a_round_that_failed_is_made_by_the_job_that_goes_on(rounds, tmp_path):
     assert run_night(folder) == 0
     assert (tmp_path / "asked").read_text().split() == ["baseline", "candidate", "baseline"]
     assert BlockState.read(folder).records == ("candidate/0", "baseline/0")
+
+
+@pytest.mark.parametrize("node", ["n1", "n2"])
+def test_a_round_that_was_made_half_is_made_whole_on_the_node_that_goes_on(rounds, tmp_path, monkeypatch, node):
+    """The gate pairs launches of one node: the halves of a round on two nodes are none."""
+    made = '{\\"cell\\": \\"c\\", \\"launch\\": %d, \\"status\\": \\"completed\\", '
+    made += '\\"environment\\": {\\"host\\": \\"%s\\"}}'
+    script = "place=${11}/smoke/c/0$(($9-1))-abcdef01\nif test -e broken -a $7$9 = baseline2; then exit 1; fi\n"
+    script += f'mkdir -p $place\nprintf "{made}" $(($9-1)) $SLURMD_NODENAME > $place/record.json'
+    folder = rounds(script, launches=2)
+    (tmp_path / "broken").touch()
+    monkeypatch.setenv("SLURMD_NODENAME", "n1")
+    assert run_night(folder) == 1
+    assert BlockState.read(folder).records == ("baseline/0", "candidate/0", "candidate/1")
+    (tmp_path / "broken").unlink()
+    (tmp_path / "asked").unlink()
+    monkeypatch.setenv("SLURMD_NODENAME", node)
+    assert run_night(folder) == 0
+    again = ["baseline"] if node == "n1" else ["candidate", "baseline"]
+    assert (tmp_path / "asked").read_text().split() == again
+    assert sorted(BlockState.read(folder).records) == ["baseline/0", "baseline/1", "candidate/0", "candidate/1"]
+    hosts = {
+        (path.parts[-5], path.parent.name[:2]): json.loads(path.read_text())["environment"]["host"]
+        for path in tmp_path.glob("*/smoke/c/*/record.json")
+    }
+    assert [hosts[side, launch] for launch in ("00", "01") for side in ("baseline", "candidate")] == [
+        *("n1", "n1"),
+        *(node, node),
+    ]
+    kept = [path.relative_to(folder).as_posix() for path in folder.rglob("without-partner.json")]
+    moved = ["without-partner/candidate/smoke/c/01-abcdef01/without-partner.json"]
+    assert kept == (moved if node == "n2" else [])
+
+
+def test_what_cannot_run_on_a_node_is_known_where_the_night_is_judged(rounds, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    writes = {"place": "node", "scratch": str(tmp_path / "scratch")}
+    folder = rounds(f"mkdir -p ${{11}}/smoke; echo $7 >> ${{11}}/smoke/{ABSENT}", launches=2, writes=writes)
+    assert run_night(folder) == 0
+    for side in ("baseline", "candidate"):
+        assert (tmp_path / side / "smoke" / ABSENT).read_text() == f"{side}\n" * 2
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 def test_a_night_on_this_host_asks_no_scheduler_for_its_devices(rounds):
@@ -130,8 +176,12 @@ class Slurm:
     def __init__(self) -> None:
         self.active: set[str] = set()
         self.cancelled: list[str] = []
-        self.refuses = False
+        self.refuses = self.refuses_place = False
         self.patience = 2
+
+    def refuse_unusable(self, folder):
+        if self.refuses_place:
+            raise UserError("no sbatch here")
 
     def submit(self, tasks, folder, name, devices, nodes=1):
         self.active.add(f"{len(self.active) + 1}")
@@ -207,6 +257,54 @@ def test_a_block_is_noted_before_anything_else_is_asked_of_the_scheduler(lab, tm
     assert (noted.jobs, noted.judge) == (("1",), "after 1")
 
 
+def test_where_no_job_can_be_handed_in_nothing_is_made(lab, tmp_path):
+    """The path of cron has no programs of Slurm; environments would be made for half an hour before that is known."""
+    lab.scheduler.refuses_place = True
+    with pytest.raises(UserError, match="no sbatch here"):
+        lab(night={"environment": "made"}).run("one", "two", "own", (), wait=False)
+    assert [path.name for path in (tmp_path / "nights").iterdir()] == [".lock"]
+
+
+def test_what_is_not_committed_is_not_measured_and_that_is_said(lab, project, capsys):
+    said = "project has changes that are not committed: main is measured without them"
+    (project / "untracked").touch()
+    lab().run("one", "main", "own", (), wait=False)
+    assert said not in capsys.readouterr().out
+    (project / "name").write_text("an edit")
+    for candidate in ("main", git(project, "rev-parse", "main"), "two"):
+        lab().run("one", candidate, "own", (), wait=False)
+        assert (said in capsys.readouterr().out) == (candidate == "main")
+
+
+def test_a_night_outlives_a_controller_that_is_started_again_and_says_why_its_job_waits(
+    lab, tmp_path, monkeypatch, capsys
+):
+    for name in ("GATE_COMMAND", "REPORT_COMMAND", "HISTORY_COMMAND"):
+        monkeypatch.setattr(night, name, (sys.executable, "-c", JUDGED if name == "GATE_COMMAND" else ""))
+    silent, waits = NoAnswer("squeue: Socket timed out"), JobState("waiting", "PENDING", "PartitionTimeLimit")
+    answers = [silent, silent, waits, waits, silent, JobState("ended", "COMPLETED")]
+
+    def states(jobs):
+        answer = answers.pop(0)
+        if isinstance(answer, NoAnswer):
+            raise answer
+        if answer.phase == "ended":
+            (folder,) = tmp_path.glob("nights/*/job")
+            BlockState(stage="done", job="1", node="n", started_at="now").write(folder)
+        return dict.fromkeys(jobs, answer)
+
+    monkeypatch.setattr(lab.scheduler, "states", states)
+    assert lab().run("one", "two", "own", (), wait=True) == 0
+    told = capsys.readouterr().out
+    assert told.count("squeue: Socket timed out; it is asked again\n") == 1
+    assert told.count(": job 1 waits: PartitionTimeLimit\n") == 1
+    assert not answers
+    monkeypatch.setattr(night, "ANSWER_S", -1.0)
+    answers.append(silent)
+    with pytest.raises(NoAnswer):
+        lab().run("one", "three", "own", (), wait=True)
+
+
 def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_path, monkeypatch):
     lab().run("one", "two", "own", (), wait=False)
     moved = night.check_out
@@ -221,10 +319,26 @@ def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_p
     assert lab.scheduler.cancelled == ["after 1", "1"]
 
 
+@pytest.mark.parametrize(("stage", "verdict"), [("done", 1), ("incomplete", 0), ("running", None)])
+def test_a_night_that_is_measured_is_judged_before_a_newer_begins(lab, tmp_path, monkeypatch, stage, verdict):
+    """The job that would have judged it was still waiting: what was measured, and an alarm of it, are not lost."""
+    for name in ("GATE_COMMAND", "REPORT_COMMAND", "HISTORY_COMMAND"):
+        code = f"{JUDGED}; sys.exit({verdict})" if name == "GATE_COMMAND" else ""
+        monkeypatch.setattr(night, name, (sys.executable, "-c", code))
+    lab().run("one", "two", "own", (), wait=False)
+    (folder,) = tmp_path.glob("nights/*/job")
+    BlockState(stage=stage, job="1", node="n", started_at="now", planned=4).write(folder)
+    lab.scheduler.active.clear()
+    assert lab().run("one", "three", "own", (), wait=False) == (verdict or 0)
+    earlier = read_night(folder.parent)
+    assert (earlier.step, earlier.verdict) == ("given up" if verdict is None else "judged", verdict)
+    assert lab.scheduler.cancelled == ["after 1", "1"]
+
+
 def test_a_night_of_other_data_does_not_go_on_with_the_unfinished_one(lab, tmp_path):
     for data in ("/old", "/old", "/new"):
         lab().run("one", "two", "own", ("--data", data), wait=False)
-    steps = {Rounds.read(path).options[1]: read_night(path.parent).step for path in tmp_path.glob("nights/*/job")}
+    steps = {each.options[1]: each.step for each in kept(tmp_path)}
     assert steps == {"/old": "given up", "/new": "submitted"}
 
 
@@ -245,6 +359,7 @@ def test_the_job_that_would_go_on_with_a_night_that_was_given_up_leaves_the_newe
         ("far.yaml", SUITE + FAR, {"scheduler": "local", "time_limit_min": None}, "takes 2 nodes, and a local site"),
         ("far.yaml", SUITE + FAR, {"results": {"place": "node", "scratch": "/scratch"}}, "must see one folder"),
         ("gone.yaml", None, {}, "gone.yaml: no such file"),
+        ("own.yaml", f"{SUITE}data: gone.yaml\n", {}, "gone.yaml: no such file"),
         ("own", None, {"chip": "a100", "gres": {"h100": "gpu"}}, "gres of the site 'lab' has no entry for chip 'a100'"),
     ],
 )
@@ -285,11 +400,50 @@ def test_an_ending_that_is_no_verdict_did_not_run(lab, tmp_path, monkeypatch, ju
     assert kept(tmp_path)[0].verdict == verdict
 
 
+@pytest.mark.parametrize(
+    ("stage", "said", "handed_on"),
+    [
+        (None, "job 1 has left no word; its output is in ", "nothing was made; the output of its jobs is in "),
+        ("running", "job 1 ended without a last word", "1 of 4 rounds of the two commits are made: its last job ended"),
+        ("failed", "job 1 failed: no scratch; its output", "1 of 4 rounds of the two commits are made: its last job"),
+        ("incomplete", "job 1 lacks launches: no scratch", None),
+        ("done", None, None),
+    ],
+)
+def test_a_night_says_how_its_jobs_ended_and_the_gate_what_they_did_not_make(
+    lab, tmp_path, monkeypatch, capsys, stage, said, handed_on
+):
+    note = f"import json, sys; json.dump(sys.argv[1:], open({str(tmp_path / 'asked.json')!r}, 'w')); {JUDGED}"
+    monkeypatch.setattr(night, "GATE_COMMAND", (sys.executable, "-c", note))
+    for name in ("REPORT_COMMAND", "HISTORY_COMMAND"):
+        monkeypatch.setattr(night, name, (sys.executable, "-c", ""))
+    nights = lab(night={"launches": 2, "jobs": 1})
+    nights.run("one", "two", "own", (), wait=False)
+    lab.scheduler.active.clear()
+    (folder,) = tmp_path.glob("nights/*/job")
+    if stage is not None:
+        reason = "no scratch" if stage in ("failed", "incomplete") else None
+        fields = {"job": "1", "node": "n", "started_at": "now", "planned": 4, "records": ("baseline/0",)}
+        BlockState(stage=stage, reason=reason, **fields).write(folder)
+    capsys.readouterr()
+    nights.run("one", "two", "own", (), wait=True)
+    told = capsys.readouterr().out
+    assert (f": {said}" in told) if said else ("job 1" not in told)
+    asked = json.loads((tmp_path / "asked.json").read_text())
+    assert asked[asked.index("--launches") + 1] == "2"
+    if handed_on is None:
+        assert "--unfinished" not in asked
+    else:
+        assert asked[asked.index("--unfinished") + 1].startswith(handed_on)
+
+
 def test_paths_are_those_of_the_folder_in_which_the_command_is_given(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "own-model.yaml").write_text("")
     text = SUITE.replace("fourcastnet", "own-model.yaml")
     (tmp_path / "mine.yaml").write_text(f"{text}data: own-data.yaml\n")
+    (tmp_path / "own-data.yaml").write_text(WAVE)
+    (tmp_path / "mine.yml").write_text(WAVE.replace("waves: 12", "waves: 11"))
     site = {"title": "t", "scheduler": "local", "python": sys.executable}
     (tmp_path / "site.yaml").write_text(json.dumps({**site, "night": {"environment": "given", "launches": 1}}))
     words = ["--site", "site.yaml", "--repository", "project", "--baseline", "one", "--candidate", "two", "--no-wait"]
@@ -302,10 +456,14 @@ def test_paths_are_those_of_the_folder_in_which_the_command_is_given(project, tm
     for path in asked:
         (said,) = map(json.loads, path.read_text().splitlines())
         options = dict(zip(said[1::2], said[2::2], strict=True))
-        assert (options["--data"], options["--mapping"]) == (str(tmp_path / "era5"), str(tmp_path / "mine.yml"))
+        assert options["--data"] == str(tmp_path / "era5")
         suite = Path(options["--suite"]).read_text()
         assert Path(options["--suite"]).stem == "mine"
         assert f"model: {tmp_path / 'own-model.yaml'}" in suite
-        assert f"data: {tmp_path / 'own-data.yaml'}" in suite
+        for path, name in ((options["--mapping"], "mine.yml"), (yaml.safe_load(suite)["data"], "own-data.yaml")):
+            assert Path(path).read_text() == (tmp_path / name).read_text()
+            assert Path(path).name == name
+            assert Path(path).is_relative_to(tmp_path / "nights")
     (noted,) = kept(tmp_path)
+    assert noted.options == ("--data", str(tmp_path / "era5"), "--mapping", str(tmp_path / "mine.yml"))
     assert noted.suite == str(tmp_path / "mine.yaml")

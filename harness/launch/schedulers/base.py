@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from harness.errors import UserError
 from harness.scenario.sites import SiteConfig
 
 Phase = Literal["waiting", "running", "ended", "unknown"]
@@ -39,8 +40,18 @@ class JobState:
 UNKNOWN = JobState("unknown", "not known to the scheduler")
 
 
+class NoAnswer(UserError):
+    """The scheduler has not answered a question: it is busy, or is being started again, and may answer later."""
+
+
 class Scheduler(Protocol):
-    """Where jobs are handed in; each method raises UserError, in one line, where the scheduler cannot be asked."""
+    """Where jobs are handed in; each method raises UserError, in one line, where the scheduler cannot be asked.
+
+    That is NoAnswer where it is only silent.
+    """
+
+    def refuse_unusable(self, folder: Path) -> None:
+        """Raise UserError where no job could be handed in from here whose files are in `folder`; it need not exist."""
 
     def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """Hand in a job for each task, with their files in `folder`; returns the jobs' identifiers at once.

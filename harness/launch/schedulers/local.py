@@ -28,6 +28,9 @@ class Local:
     def __init__(self, site: SiteConfig) -> None:
         self._site = site
 
+    def refuse_unusable(self, folder: Path) -> None:
+        """Nothing: a process can be started anywhere."""
+
     def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """Start one process for all tasks; they share its identifier."""
         words = [word for task in tasks for word in (task.function, str(task.folder))]

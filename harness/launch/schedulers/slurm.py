@@ -7,21 +7,24 @@ its result, which a job that was killed never writes. Here the word of Slurm cou
 import contextlib
 import shutil
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import UserError
-from harness.launch.schedulers.base import UNKNOWN, JobState, Task, command, preparation
+from harness.launch.schedulers.base import UNKNOWN, JobState, NoAnswer, Task, command, preparation
+from harness.launch.schedulers.inherited import for_questions, without_inherited
 from harness.launch.schedulers.running import run_as_job
 from harness.launch.user import user_name
-from harness.scenario.sites import SiteConfig
+from harness.scenario import catalogue
+from harness.scenario.sites import OURS, SiteConfig
 
 LIMIT_S = 60.0
 """What Slurm's programs may take."""
 
 GATE_MIN = 60
-"""Wall time of a job that judges what others have measured."""
+"""Wall time of a job that judges what others have measured, where the site's own is not shorter: a partition with a
+limit below it would have such a job wait for ever."""
 
 WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED"})
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "RESIZING"})
@@ -33,10 +36,17 @@ class Slurm:
     def __init__(self, site: SiteConfig) -> None:
         self._site = site
 
+    def refuse_unusable(self, folder: Path) -> None:
+        """Raise UserError where Slurm's programs are not in the path, and where it would change that of the folder."""
+        if shutil.which("sbatch") is None or shutil.which("srun") is None:
+            raise UserError("no sbatch here: submit on a host of the cluster that has Slurm's programs in the path")
+        if any(character in str(folder.absolute()) for character in "%\\"):
+            raise UserError(f"{folder}: Slurm replaces % and \\ in a path: choose another folder")
+
     def submit(self, tasks: Sequence[Task], folder: Path, name: str, devices: int, nodes: int = 1) -> list[str]:
         """A job, or an array where there are several."""
         executor = self._executor(folder, name, devices=devices, nodes=nodes, minutes=self._site.time_limit_min)
-        with _explained():
+        with _explained(), self._inheriting_nothing():
             if len(tasks) == 1:
                 return [executor.submit(run_as_job, tasks[0].function, str(tasks[0].folder)).job_id]
             functions, folders = zip(*((task.function, str(task.folder)) for task in tasks), strict=True)
@@ -45,9 +55,11 @@ class Slurm:
     def submit_after(self, jobs: Sequence[str], task: Task, folder: Path, name: str) -> str:
         """A job without accelerators that Slurm begins when the others have ended, and drops if that can never be."""
         after = "afterany:" + ":".join(dict.fromkeys(job.partition("_")[0] for job in jobs))
+        minutes = min(GATE_MIN, self._site.time_limit_min or GATE_MIN)
         further: dict[str, Any] = {"dependency": after, "kill-on-invalid-dep": "yes"}
-        executor = self._executor(folder, name, devices=0, minutes=GATE_MIN, **further)
-        with _explained():
+        further["signal"] = _signal(min(self._site.end_before_s, 60 * minutes // 2))
+        executor = self._executor(folder, name, devices=0, minutes=minutes, **further)
+        with _explained(), self._inheriting_nothing():
             found: str = executor.submit(run_as_job, task.function, str(task.folder)).job_id
             return found
 
@@ -59,8 +71,8 @@ class Slurm:
         told = _run("squeue", "-h", "-r", "-t", "all", "-j", numbers, "-o", "%i|%T|%r|%N", forgiven="Invalid job id")
         found = {}
         for line in told.splitlines():
-            job, word, why, node = (part.strip() for part in line.split("|", 3))
-            found[job] = _state(word, why, node)
+            if len(parts := [part.strip() for part in line.split("|", 3)]) == 4:
+                found[parts[0]] = _state(*parts[1:])
         return {job: found.get(job, UNKNOWN) for job in jobs}
 
     def cancel(self, jobs: Collection[str]) -> None:
@@ -68,17 +80,22 @@ class Slurm:
         if active := [job for job, state in self.states(jobs).items() if state.is_active]:
             _run("scancel", *active, forgiven="Invalid job id")
 
+    @contextlib.contextmanager
+    def _inheriting_nothing(self) -> Iterator[None]:
+        """Have sbatch follow the script alone, in what the site or this class asks for."""
+        site = self._site
+        fields = {"mem": "memory_gib", **{name: name for name in ("partition", "account", "qos", "constraint", "gres")}}
+        options = {*OURS, *site.sbatch, "time", *(name for name, field in fields.items() if getattr(site, field))}
+        with without_inherited(options, catalogue.chip(site.chip).visible_devices):
+            yield
+
     def _executor(
         self, folder: Path, name: str, *, devices: int, minutes: int | None, nodes: int = 1, **further: Any
     ) -> Any:
         import submitit
 
-        if shutil.which("sbatch") is None or shutil.which("srun") is None:
-            raise UserError("no sbatch here: submit on a host of the cluster that has Slurm's programs")
-        if any(character in str(folder.absolute()) for character in "%\\"):
-            raise UserError(f"{folder}: Slurm replaces % and \\ in a path: choose other RESULTS=")
+        self.refuse_unusable(folder)
         site = self._site
-        ends = f"B:TERM@{site.end_before_s}"
         asked: dict[str, Any] = {
             "job_name": name,
             "partition": site.partition,
@@ -99,9 +116,20 @@ class Slurm:
             stderr_to_stdout=True,
             use_srun=False,
             setup=preparation(site),
-            additional_parameters={"signal": ends, "requeue": True, "wckey": "", **further, **_flags(site)},
+            additional_parameters={
+                "signal": _signal(site.end_before_s),
+                "requeue": True,
+                "wckey": "",
+                **further,
+                **_flags(site),
+            },
         )
         return executor
+
+
+def _signal(before_s: int) -> str:
+    """The option that has the batch shell's process asked to end so long before its wall time is over."""
+    return f"B:TERM@{before_s}"
 
 
 def gres_of(site: SiteConfig, devices: int) -> str | None:
@@ -154,14 +182,22 @@ def _reason(told: str) -> str:
 def _run(*words: str, forgiven: str) -> str:
     """What a program of Slurm prints; nothing where its complaint is one that is forgiven."""
     try:
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=LIMIT_S, check=False)
+        done = subprocess.run(
+            words,
+            env=for_questions(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT_S,
+            check=False,
+        )
     except FileNotFoundError:
         raise UserError(f"no {words[0]} here: ask on a host of the cluster that has Slurm's programs") from None
     except OSError as error:
         raise UserError(f"{words[0]} cannot be started: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise UserError(f"{words[0]} does not answer within {LIMIT_S:g} s: is the controller of Slurm up?") from None
+        raise NoAnswer(f"{words[0]} does not answer within {LIMIT_S:g} s: is the controller of Slurm up?") from None
     if done.returncode and forgiven not in done.stderr:
         said = done.stderr.strip().splitlines() or [f"ended with status {done.returncode}"]
-        raise UserError(f"{words[0]}, asked by {user_name()}: {said[-1]}")
+        raise NoAnswer(f"{words[0]}, asked by {user_name()}: {said[-1]}")
     return done.stdout

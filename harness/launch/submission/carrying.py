@@ -49,6 +49,11 @@ class Carrier:
         self._results, self._here, self._suite, self._staging = results, here, suite, staging
         self._known: set[Path] = set()
 
+    @property
+    def _absent(self) -> Path:
+        """The file that says which cells cannot run, within either folder."""
+        return Path(self._suite) / rehearsal.named(ABSENT)
+
     def fetch(self) -> None:
         """Copy what a bench must know: the records of the suite, certificates and calibrations."""
         shutil.rmtree(self._staging, ignore_errors=True)
@@ -58,9 +63,9 @@ class Carrier:
                 target.parent.mkdir(parents=True)
                 shutil.copyfile(path, target)
                 self._known.add(target.parent)
-            if (absent := self._results / self._suite / rehearsal.named(ABSENT)).exists():
+            if (self._results / self._absent).exists():
                 (self._here / self._suite).mkdir(exist_ok=True)
-                shutil.copyfile(absent, self._here / self._suite / absent.name)
+                shutil.copyfile(self._results / self._absent, self._here / self._absent)
             for name in KEPT_BESIDE:
                 if (self._results / name).is_dir():
                     shutil.copytree(self._results / name, self._here / name)
@@ -85,6 +90,16 @@ class Carrier:
                     shutil.rmtree(self._staging, ignore_errors=True)
                 write_atomically(target / FILE_NAME, path.read_bytes())
                 self._known.add(folder)
+
+    def bring_absent(self) -> None:
+        """Copy what a bench here has noted of cells that cannot run; nobody else may note that in these results.
+
+        Raises UserError where the folder of results cannot be written.
+        """
+        if (self._here / self._absent).exists():
+            with _told(self._results):
+                (self._results / self._suite).mkdir(parents=True, exist_ok=True)
+                write_atomically(self._results / self._absent, (self._here / self._absent).read_bytes())
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 
+from harness import stopping
 from harness.errors import UserError
 from harness.launch.folder_lock import folder_lock
 from harness.launch.schedulers import JobState, Scheduler, Task, scheduler_named, scheduler_of
@@ -81,7 +82,8 @@ def _hand_in(
             new.write(folder / below)
         tasks = [Task(FUNCTION, folder / below) for below in folders]
         devices, nodes = (max(getattr(new.block, name) for new in missing) for name in ("devices", "nodes"))
-        jobs = scheduler.submit(tasks, folder, f"crosscast {submission.suite}", devices, nodes)
+        with stopping.held():
+            jobs = scheduler.submit(tasks, folder, f"crosscast {submission.suite}", devices, nodes)
         blocks = tuple(
             SubmittedBlock(name=new.block.name, key=new.block.key, job=job, folder=below)
             for new, job, below in zip(missing, jobs, folders, strict=True)
