@@ -6,6 +6,7 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
+from harness.contract import under_contract
 from harness.errors import UserError, nearest, one_line
 
 GROUP = "crosscast.models"
@@ -28,7 +29,7 @@ def architecture_names() -> list[str]:
 
 
 def architecture(name: str) -> ModuleType:
-    """The package of an architecture.
+    """The package of an architecture; functions of one that is not the harness's own raise UserError where they fail.
 
     Raises UserError if no entry point has that name, and where its package cannot be imported or lacks what every one
     offers.
@@ -41,14 +42,14 @@ def architecture(name: str) -> ModuleType:
         )
     try:
         module: ModuleType = found[name].load()
-    except (ImportError, AttributeError, SyntaxError) as error:
+    except Exception as error:
         raise UserError(f"architecture {name!r}: {found[name].value} cannot be imported: {one_line(error)}") from None
     if missing := [each for each in REQUIRED if not hasattr(module, each)]:
         raise UserError(
             f"architecture {name!r}: {found[name].value} lacks {', '.join(missing)}; harness/models/__init__.py says "
             "what a model's package offers"
         )
-    return module
+    return module if found[name].module.startswith("harness.") else under_contract(name, module)
 
 
 @lru_cache

@@ -21,7 +21,7 @@ FLOORS = (
         *("harness", "errors", "text", "frozen", "mistakes", "privacy", "overrides"),
         *("stopping", "terminal", "console", "faults", "suggesting"),
     ),
-    ("files", "git", "npz", "cache", "processes", "architectures", "own_code"),
+    ("files", "git", "npz", "cache", "processes", "architectures", "contract", "own_code"),
     ("scenario types",),
     ("models",),
     ("data",),

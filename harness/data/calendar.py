@@ -185,6 +185,13 @@ def seconds_of_day(times: Times) -> NDArray[np.float64]:
     )
 
 
+def days(times: Times) -> NDArray[np.str_]:
+    """The day of each of `times` (T,) in its calendar, as 1979-12-31."""
+    if times.dtype.kind == "M":
+        return np.datetime_as_string(times, unit="D")
+    return np.array([f"{time.year:04d}-{time.month:02d}-{time.day:02d}" for time in times])
+
+
 def day_of_the_year(times: Times) -> NDArray[np.int64]:
     """Month and day as month * 100 + day, (T,); 29 February counts as 28 where not every year has one."""
     if times.dtype.kind == "M":

@@ -1,11 +1,13 @@
 """What a file in scenarios/data/ may say: which data there are and how they are split by time."""
 
 import math
+import re
 from datetime import datetime
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from harness.frozen import Frozen
 
@@ -31,19 +33,86 @@ OceanVariable = Literal["T", "S", "U", "V", "SSH"]
 OceanForcing = Literal["u10", "v10", "t2m", "msl", "sp"]
 
 
-class Splits(Frozen):
-    """Fractions of the time axis, in this order; they add up to 1."""
+_MOMENT = r"^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$"
 
-    train: float = Field(default=0.7, gt=0, lt=1)
-    validation: float = Field(default=0.15, ge=0, lt=1)
-    test: float = Field(default=0.15, gt=0, lt=1)
+
+def _moment(value: Any) -> str:
+    """1979 and 1979-01-01 are a number and a date in YAML."""
+    text = str(value)
+    if isinstance(value, bool | datetime) or not re.fullmatch(_MOMENT, text):
+        raise ValueError(f"needs a year, a month or a day such as 1979, 1979-12 or 1979-12-31, not {text[:40]}")
+    return text
+
+
+def _share_or_period(value: Any) -> Any:
+    if isinstance(value, str | dict) or (isinstance(value, list) and len(value) != 2):
+        raise ValueError("needs a share such as 0.7, or the first and the last year, month or day: [1979, 2015]")
+    return value
+
+
+Moment = Annotated[
+    str,
+    BeforeValidator(_moment),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _MOMENT}, {"type": "integer"}]}),
+]
+Period = tuple[Moment, Moment]
+"""The first and the last year, month or day, both included."""
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+_ShareOrNone = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Splits(Frozen):
+    """Shares of the time axis, in this order, that add up to 1; or periods, of which none has a step of another.
+
+    What lies in no period is left out. A validation of 0 trains without one.
+    """
+
+    train: Annotated[_Share | Period, BeforeValidator(_share_or_period)] = 0.7
+    validation: Annotated[_ShareOrNone | Period, BeforeValidator(_share_or_period)] = 0.15
+    test: Annotated[_Share | Period, BeforeValidator(_share_or_period)] = 0.15
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """What each split has of the time axis, in order; of periods what is no period."""
+        return tuple(each for each in (self.train, self.validation, self.test) if not isinstance(each, tuple))
+
+    @property
+    def periods(self) -> dict[SplitName, Period]:
+        """The splits that are periods, by name; empty where they are shares."""
+        named: tuple[tuple[SplitName, float | Period], ...] = (
+            ("train", self.train),
+            ("validation", self.validation),
+            ("test", self.test),
+        )
+        return {name: value for name, value in named if isinstance(value, tuple)}
 
     @model_validator(mode="after")
-    def _add_up(self) -> "Splits":
-        total = self.train + self.validation + self.test
-        if not math.isclose(total, 1.0, abs_tol=1e-6):
-            raise ValueError(f"train, validation and test must add up to 1, not {total:g}")
+    def _fit_together(self) -> "Splits":
+        periods = self.periods
+        if not periods:
+            total = sum(self.shares)
+            if not math.isclose(total, 1.0, abs_tol=1e-6):
+                raise ValueError(f"train, validation and test must add up to 1, not {total:g}")
+            return self
+        if len(periods) < 3 and self.shares != (0,):
+            raise ValueError("give train, validation and test as shares, or all as periods such as [1979, 2015]")
+        for name, (first, last) in periods.items():
+            if not first < after(last):
+                raise ValueError(f"{name} ends with {last}, before its beginning, {first}")
+        ordered = sorted(periods, key=lambda name: periods[name])
+        for one, next_one in pairwise(ordered):
+            if not after(periods[one][1]) < periods[next_one][0]:
+                raise ValueError(
+                    f"{one} ends with {periods[one][1]} and {next_one} begins with {periods[next_one][0]}: no step may "
+                    "be in both"
+                )
         return self
+
+
+def after(moment: str) -> str:
+    """What stands in the order of texts behind all days of a year, month or day, and before what follows it."""
+    return f"{moment}~"
 
 
 class RossbyConfig(Frozen):

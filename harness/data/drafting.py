@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from harness.data.calendar import counts_since, time_text
 from harness.data.checks import check_latitude, regular_step
-from harness.data.config import ArchiveConfig
+from harness.data.config import ArchiveConfig, TimeAxis
 from harness.data.files import DataFile, find_files, open_lazily
 from harness.data.layout import EXPVER
 from harness.data.locations import Location
 from harness.data.selection import selectable
-from harness.data.time_axis import own_times, time_coordinate, time_dimension
+from harness.data.time_axis import NO_TIMES, mapped_times, own_times, time_coordinate, time_dimension
+from harness.data.units import stated_units
 from harness.data.variables import Opener
 from harness.data.vertical import read_levels
 from harness.errors import UserError
@@ -27,6 +28,9 @@ from harness.mistakes import in_words
 from harness.text import listed
 
 PATTERNS = ("*.nc", "*.nc4", "*.cdf", "*.zarr", "*.grib", "*.grb", "*.grib2", "*.grb2", "*.h5")
+
+TO_CHANGE = "CHANGE_ME"
+"""What a draft has where only the user knows the value; no mapping with it is accepted."""
 
 _MOST_FILES = 50
 _TIMES = ("time", "valid_time", "t")
@@ -68,7 +72,7 @@ def draft(path: Location) -> str:
     statics = {name: each for name, each in fields.items() if each.time is None} if timed else {}
     config, notes = _mapping(path, files, timed or fields, statics)
     try:
-        checked = ArchiveConfig.model_validate(yaml.safe_load(_text(config, {})))
+        checked = ArchiveConfig.model_validate(yaml.safe_load(_text(config | _any_clock(config), {})))
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(map(str, problem["loc"]))
@@ -116,8 +120,7 @@ def _mapping(
     if len(dates):
         notes["dimensions"] = f"The first step is {time_text(dates[0])}, by {told!r}."
     else:
-        config["time"] = {"start": "2000-01-01 00:00:00", "step_hours": 6}
-        notes["time"] = "The files hold no dates: say when the first step is and how long a step lasts, or the units."
+        config["time"], notes["time"] = _clock(first, told)
     offered = {name: selectable(each.array, name) for each in channels.values() for name in each.others}
     if offered:
         config["select"] = {name: values[0] for name, values in offered.items()}
@@ -134,6 +137,30 @@ def _mapping(
         notes["missing"] = "The first step has points without values."
     config["splits"] = {"train": 0.7, "validation": 0.15, "test": 0.15}
     return config, notes
+
+
+def _any_clock(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A `time:` in the place of one that is left to be filled in, to see what else a bench would refuse."""
+    open_to_user = TO_CHANGE in config.get("time", {}).values()
+    return {"time": {"start": "2000-01-01", "step_hours": 6}} if open_to_user else {}
+
+
+def _clock(field: _Field, coordinate: str | None) -> tuple[dict[str, str], str]:
+    """The mapping's `time:` of files that hold no dates as others look for them, and a note on it.
+
+    What the files do not tell is left to be filled in, so that a bench refuses the mapping until it is.
+    """
+    units = None if coordinate is None else stated_units(field.array[coordinate].attrs)
+    try:
+        clock = TimeAxis(units=units)
+    except ValidationError:
+        note = (
+            f"The files hold no dates: put when the first step is (2000-12-31 18:00) and the hours of a step for "
+            f"{TO_CHANGE}, or units in their place."
+        )
+        return {"start": TO_CHANGE, "step_hours": TO_CHANGE}, note
+    times = mapped_times(field.file.path, field.array, coordinate, 1, clock, NO_TIMES)
+    return {"units": str(units)}, f"The first step is {time_text(times[0])}, if {coordinate!r} counts these."
 
 
 def _refusal(config: ArchiveConfig, path: Location) -> str | None:
@@ -225,7 +252,7 @@ def _channel(name: str, field: _Field) -> dict[str, Any]:
     channel: dict[str, Any] = {"name": name, "variable": name}
     if field.level is not None:
         channel["levels"] = [float(f"{value:.6g}") for value in _levels(field, field.level)]
-    channel["units"] = str(field.array.attrs.get("units", "")).strip() or "unknown"
+    channel["units"] = stated_units(field.array.attrs) or "unknown"
     return channel
 
 

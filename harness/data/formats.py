@@ -31,6 +31,7 @@ _BEGINNINGS: Sequence[tuple[bytes, str]] = (
 )
 _PAGE = re.compile(rb"^\s*(<!doctype html|<html|<head|<!--.*?-->\s*<html)", re.IGNORECASE | re.DOTALL)
 _XML = re.compile(rb"^\s*<(\?xml|error|\w+)", re.IGNORECASE)
+_CDL = re.compile(rb"(\s*//[^\n]*\n)*\s*netcdf\s+[^\n{]+\{")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _CLASSIC = (b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
@@ -65,7 +66,7 @@ def foreign_format(head: bytes) -> str | None:
         return "XML, such as the error message of a server, not the data: get it again"
     if head.lstrip()[:1] in (b"{", b"[") and _is_text(head):
         return "JSON, such as the answer of a server, not the data: get it again"
-    if head.startswith(b"netcdf ") or b"\ndimensions:" in head[:512]:
+    if _CDL.match(head):
         return "netCDF as text (CDL): make the file of it with ncgen"
     if not any(head):
         return "nothing but zeros: get it again"

@@ -1,6 +1,6 @@
 """Windows (input, target) over a source: split by time, normalised, in the same order for every framework."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.cache import Arrays
+from harness.data.calendar import Times, days
 from harness.data.climatology import Climatology
-from harness.data.config import SplitName, Splits
+from harness.data.config import Period, SplitName, Splits, after
 from harness.data.dealing import ALL, Share
 from harness.data.inputs import ForcingReader, forcing_normalisation, static_fields
 from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
@@ -97,11 +98,12 @@ class Windows:
     def __init__(
         self, source: Source, splits: Splits, spec: InputSpec = STATE_ALONE, kept: KeptPasses = KEEP_NOTHING
     ) -> None:
+        """Raises UserError where the data have no steps of a period of `splits`."""
         self.source = source
         self.spec = spec
         self._kept = kept
-        self.ranges = split_ranges(len(source.times), splits)
-        self.validates = splits.validation > 0
+        self.ranges = split_ranges(source.times, splits)
+        self.validates = splits.validation != 0
 
     @cached_property
     def domain(self) -> Domain:
@@ -350,12 +352,30 @@ class Windows:
         in_threads(copies, len(copies) * places[0].nbytes if copies else 0)
 
 
-def split_ranges(steps: int, splits: Splits) -> dict[SplitName, range]:
-    """Consecutive ranges of time indices: training first, then validation, then test; together all `steps`."""
-    train_end = round(steps * splits.train)
-    validation_end = round(steps * (splits.train + splits.validation))
+def split_ranges(times: Times, splits: Splits) -> dict[SplitName, range]:
+    """Ranges of time indices: of shares training first, then validation, then test, together all of `times` (T,).
+
+    Raises UserError where a period reaches beyond the times or holds none of them.
+    """
+    if splits.periods:
+        return {"validation": range(0), **_ranges_of_periods(days(times), splits.periods)}
+    steps, (train, validation, _) = len(times), splits.shares
+    train_end, validation_end = round(steps * train), round(steps * (train + validation))
     return {
         "train": range(train_end),
         "validation": range(train_end, validation_end),
         "test": range(validation_end, steps),
     }
+
+
+def _ranges_of_periods(present: NDArray[np.str_], periods: Mapping[SplitName, Period]) -> dict[SplitName, range]:
+    """The steps of each period, of increasing days (T,)."""
+    found: dict[SplitName, range] = {}
+    for name, (first, last) in periods.items():
+        steps = range(*(int(place) for place in np.searchsorted(present, [first, after(last)])))
+        if after(first) < present[0] or after(present[-1]) < last or not steps:
+            raise UserError(
+                f"splits: {name} is from {first} to {last}, and the data are from {present[0]} to {present[-1]}"
+            )
+        found[name] = steps
+    return found

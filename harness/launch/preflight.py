@@ -58,10 +58,10 @@ def problems_of(
         source = archives.get(scenario.data_name) or open_source(scenario.data, grid=scenario.grid)
         try:
             check_execution(package, scenario.grid, scenario.execution, scenario.training.batch_size)
+            windows = Windows(source, scenario.data.splits, package.input_spec(network))
         except UserError as error:
             problems.append(f"{where}: {error}")
             continue
-        windows = Windows(source, scenario.data.splits, package.input_spec(network))
         of_splits = split_problems(scenario, windows)
         here = environment.of_devices(scenario.execution.world.devices_of_node)
         of_memory = _Limits(machine_bytes, _device_bytes(chip, here)).problems_of(scenario, source, package, network)

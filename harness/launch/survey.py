@@ -222,7 +222,8 @@ def _data(selection: Selection, of_suite: str) -> tuple[str, Any, str | None]:
         raise UserError(f"DATA={root}: no such file or folder")
     if str(root).endswith((".yaml", ".yml")):
         raise UserError(
-            f"DATA={root}: a mapping and no archive: give it as MAPPING=, and the folder of its data as DATA="
+            f"DATA={root}: a mapping and no archive: give it as MAPPING=, alone where it generates its data, else with "
+            "the folder of its data as DATA="
         )
     mappings = {name: catalogue.data(name) for name in catalogue.names("data")}
     archives = {each: config for each, config in mappings.items() if isinstance(config, ArchiveConfig)}

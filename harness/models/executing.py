@@ -3,16 +3,22 @@
 import math
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
-from harness.errors import UserError
+from harness.errors import UserError, nearest
 from harness.models.operators.choices import CHOICES, Operator, all_serving
 from harness.scenario.execution import Execution
 
 
 def operators_of(package: ModuleType) -> Sequence[Operator]:
-    """The operators of the table of choices that the networks of an architecture use, beside those that all use."""
+    """The operators of the table of choices that the networks of an architecture use, beside those that all use.
+
+    Raises UserError where the table has no such operator.
+    """
     used: Sequence[Operator] = getattr(package, "OPERATORS", ())
+    known = get_args(Operator)
+    if unknown := next((each for each in used if each not in known), None):
+        raise UserError(f"{package.__name__}: OPERATORS names {unknown!r}; {nearest(str(unknown), known)}")
     return used
 
 

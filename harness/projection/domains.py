@@ -3,6 +3,8 @@
 import numpy as np
 
 from harness.data.config import ArchiveConfig, GeneratedConfig
+from harness.data.source import step_of_hours
+from harness.data.waves import START
 from harness.data.windows import split_ranges
 from harness.models.domain import Domain, InputSpec, plain_channels
 
@@ -34,8 +36,9 @@ def training_samples(config: GeneratedConfig | ArchiveConfig, spec: InputSpec, r
     """Windows of the training split of generated data; None of an archive, whose files say how many there are."""
     if isinstance(config, ArchiveConfig):
         return None
-    steps = split_ranges(config.time_steps, config.splits)["train"]
+    times = START + step_of_hours(config.step_hours) * np.arange(config.time_steps)
+    steps = split_ranges(times, config.splits)["train"]
     offsets = spec.forcing_offsets if config.forcings else ()
-    first = max(spec.history - 1, -min(offsets, default=0))
-    last = min(len(steps) - 1 - rollout_steps, config.time_steps - rollout_steps - max(offsets, default=0))
+    first = max(steps.start + spec.history - 1, -min(offsets, default=0))
+    last = min(steps.stop - 1 - rollout_steps, config.time_steps - rollout_steps - max(offsets, default=0))
     return max(0, last + 1 - first)

@@ -20,6 +20,7 @@ from reports import STEPS_S, add_pair
 from rich.console import Console
 
 from harness.analysis.number_format import MISSING
+from harness.analysis.tables.screen import LONGEST
 from harness.analysis.tables.writing import write_tables
 from harness.results.record import Energy, Phase, PhaseEnergy
 from harness.scenario.execution import EAGER, GRAPH
@@ -162,6 +163,18 @@ def test_a_warning_names_all_that_it_is_true_of_and_of_many_the_rest_are_counted
     ]
     assert len(warnings) == 3
     assert f"1 more warning: crosscast tables --results {results.path}" in lines
+
+
+def test_the_command_of_a_warning_is_whole_and_on_one_line(results):
+    for framework, execution in (("pytorch", "eager"), ("mindspore", "graph")):
+        for launch in range(3):
+            results.add(make_record(framework, launch, scenario=make_scenario(framework, execution)))
+    (said,) = [line for line in screen(results) if "has no parity certificate" in line]
+    assert len(said) > LONGEST
+    assert said.endswith(
+        "; make one: crosscast parity fourcastnet --preset tiny --framework mindspore --execution graph --chip cpu "
+        f"--results {results.path}"
+    )
 
 
 def test_cells_that_do_not_fit_are_counted(results):

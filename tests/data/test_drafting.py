@@ -17,10 +17,15 @@ from harness.errors import UserError
 from harness.scenario import catalogue
 
 
-def opened(folder, path=None):
-    """The source that the draft of a folder, or of a file in it, describes, saved and loaded as a user does."""
+def opened(folder, path=None, time=None):
+    """The source that the draft of a folder, or of a file in it, describes, saved and loaded as a user does.
+
+    `time` is what the user puts in the place of the line that is left open.
+    """
     text = draft(path or folder)
-    (folder / "drafted.yaml").write_text(text)
+    to_fill = f"time: {{start: {drafting.TO_CHANGE}, step_hours: {drafting.TO_CHANGE}}}"
+    assert (to_fill in text) == (time is not None)
+    (folder / "drafted.yaml").write_text(text.replace(to_fill, f"time: {time}"))
     config = catalogue.data(str(folder / "drafted.yaml"))
     assert isinstance(config, ArchiveConfig)
     return ArchiveSource(config, path or folder), text
@@ -81,15 +86,33 @@ def test_layouts(tmp_path, layout):
 
 def test_times_that_no_one_can_read_are_left_to_the_user(tmp_path):
     archive().assign_coords(time=np.arange(12)).to_netcdf(tmp_path / "a.nc")
+    source, text = opened(tmp_path, time="{start: 2001-02-03, step_hours: 12}")
+    assert "# The files hold no dates: put when the first step is" in text
+    np.testing.assert_array_equal(source.times[[0, 2]], np.array(["2001-02-03", "2001-02-04"], "datetime64[ns]"))
+
+
+def test_a_bench_refuses_times_that_were_not_filled_in(tmp_path):
+    archive().assign_coords(time=np.arange(12)).to_netcdf(tmp_path / "a.nc")
+    (tmp_path / "drafted.yaml").write_text(draft(tmp_path))
+    with pytest.raises(UserError, match=r"drafted.yaml: 2 mistakes: .*line \d+: time.start: .*step_hours"):
+        catalogue.data(str(tmp_path / "drafted.yaml"))
+
+
+def test_units_by_another_name_are_those_of_the_files(tmp_path):
+    """GlobCurrent says `Unit` of its times and currents."""
+    data = archive().assign_coords(time=("time", np.arange(12) * 1.0, {"Unit": "days since 1900-1-2"}))
+    data["t"].attrs = {"Unit": "degC"}
+    data[["t"]].to_netcdf(tmp_path / "a.nc")
     source, text = opened(tmp_path)
-    assert "# The files hold no dates: say when the first step is" in text
-    assert len(source.times) == 12
+    assert "# The first step is 1900-01-02T00:00, if 'time' counts these.\ntime: {units: days since 1900-1-2}" in text
+    np.testing.assert_array_equal(source.times[[0, 11]], np.array(["1900-01-02", "1900-01-13"], "datetime64[ns]"))
+    assert source.units[0] == "degC"
 
 
 def test_files_of_one_step_without_time(tmp_path):
     for step in range(6):
         archive().isel(time=step, drop=True).to_netcdf(tmp_path / f"{step}.nc")
-    source, _ = opened(tmp_path)
+    source, _ = opened(tmp_path, time="{start: 2001-02-03, step_hours: 6}")
     assert len(source.times) == 6
 
 

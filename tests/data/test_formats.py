@@ -59,7 +59,9 @@ CASES = {
     "nothing": (lambda _: b"", "empty: get it again"),
     "zeros": (lambda content: bytes(len(content)), "nothing but zeros"),
     "text": (lambda _: b"time,t,q\n1,2,3\n", "text, not netCDF, GRIB or Zarr"),
+    "mapping": (lambda _: b"kind: archive\ndimensions:\n  time: t\n", "text, not netCDF, GRIB or Zarr"),
     "cdl": (lambda _: b"netcdf a {\ndimensions:\n\ttime = 2 ;\n}\n", "netCDF as text (CDL)"),
+    "commented cdl": (lambda _: b"// by ncdump\n\nnetcdf a\\ b {\ndimensions:\n}\n", "netCDF as text (CDL)"),
     "noise": (lambda _: bytes(range(128, 256)) * 4, "none of netCDF, GRIB and Zarr"),
 }
 

@@ -27,7 +27,8 @@ class TestSplits:
     @given(steps=st.integers(8, 5000), train=st.floats(0.1, 0.8), rest=st.floats(0.1, 0.9))
     def test_ranges_follow_each_other_and_leave_no_step_out(self, steps, train, rest):
         validation = (1 - train) * rest
-        ranges = split_ranges(steps, Splits(train=train, validation=validation, test=1 - train - validation))
+        times = np.datetime64("2000-01-01", "ns") + np.timedelta64(6, "h") * np.arange(steps)
+        ranges = split_ranges(times, Splits(train=train, validation=validation, test=1 - train - validation))
         assert [step for part in ranges.values() for step in part] == list(range(steps))
         assert abs(len(ranges["train"]) - train * steps) <= 0.5 + 1e-6
 

@@ -78,7 +78,8 @@ def _print_warnings(parts: Sequence[Part], console: Console) -> None:
     results = next((cell.results for part in parts for cell in part.group.cells), None)
     all_of_them = command("tables", results=results)
     for line in lines[:MOST_WARNINGS]:
-        console.print(Text(f"warning: {_cut(line)}", style="yellow"))
+        shown = _cut(line)
+        console.print(Text(f"warning: {shown}", style="yellow"), soft_wrap=PROGRAM in shown)
     if len(lines) > MOST_WARNINGS:
         left = f"{counted(len(lines) - MOST_WARNINGS, 'more warning')}: {all_of_them}"
         console.print(Text(left, style="yellow"), soft_wrap=True)
@@ -92,5 +93,8 @@ def _of_models(named: Sequence[str], parts: int) -> str:
 
 
 def _cut(line: str) -> str:
+    """The beginning of a line, with a command to copy whole where it begins there."""
     text = one_line(line)
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."
+    begins = text.find(PROGRAM, 0, LONGEST)
+    ends = text.find(";", begins) if begins >= 0 else LONGEST
+    return text if ends < 0 or len(text) <= LONGEST else f"{text[: max(ends, LONGEST)]} ..."
