@@ -18,7 +18,8 @@ from harness.projection import figures, tables
 from harness.projection.ceilings import Ceilings, link_of_host, of_host, of_measured_chip, with_given
 from harness.projection.evidence import Evidence, MeasuredChip, Place, evidence_of
 from harness.projection.exchange import Link
-from harness.projection.projecting import Projection, Projector, Subject, Target, measured_points
+from harness.projection.projecting import Projection, Projector, measured_points
+from harness.projection.subject import Subject, Target
 from harness.scenario import axes, catalogue
 from harness.scenario.changes import execution_of, laid_over
 from harness.scenario.chips import ChipConfig

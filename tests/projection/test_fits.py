@@ -10,8 +10,9 @@ import yaml
 from harness.models import fourcastnet
 from harness.models.memory import GIB, step_memory
 from harness.projection.evidence import Evidence, MemorySample
-from harness.projection.projecting import Answer, Projector, Subject, Target
+from harness.projection.projecting import Answer, Projector
 from harness.projection.roofline import Sample
+from harness.projection.subject import Subject, Target
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import EAGER, Execution, World
@@ -57,7 +58,7 @@ def answer(projector, memory_gib, execution=EAGER):
     chip = projector.target.chip.model_copy(update={"memory_gib": figure})
     projector.target = replace(projector.target, chip=chip)
     rows = projector.project(subject(execution)).rows
-    (fits,) = [row.words for row in rows if isinstance(row, Answer)]
+    (fits,) = [row.words for row in rows if isinstance(row, Answer) and row.what == "fits"]
     (peak,) = [row for row in rows if row.what == "memory, training"]
     return fits, peak
 

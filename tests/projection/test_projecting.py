@@ -156,6 +156,20 @@ def test_several_devices_need_a_link_and_take_longer_by_what_they_send(results, 
     assert float(scaling["projected_low"]) < alone / together < float(scaling["projected_high"]) < 1
 
 
+def test_the_link_of_a_node_is_not_taken_for_that_between_nodes(results, own_chip):
+    """A file gives what devices of one node send; of several nodes nothing is projected, whatever the chip."""
+    plant(results)
+    own_chip.write_text(f"{OWN_CHIP}link_gb_s: {{value: 10, source: ours}}\n")
+    options = ("--model", "fourcastnet", "--preset", "tiny", "--devices", "16")
+    output, _ = run(results, "--chip", str(own_chip), *options)
+    (said,) = re.findall(r"link: (.+)", output)
+    assert said.startswith("16 devices of one node are taken for granted, of which each sends 10 GB/s; ")
+    for chip in (str(own_chip), "cpu"):
+        output, refusal = run(results, "--chip", chip, *options, "--execution", "world.nodes=2")
+        assert output is None
+        assert "cannot be projected onto 16 devices of 2 nodes: what nodes send to one another stands in no" in refusal
+
+
 def test_ranks_of_one_cpu_divide_its_cores_and_its_bandwidth_and_take_its_power_once(results, tmp_path):
     """Two ranks of a CPU compute as one does on a CPU of half its rates, and then send."""
     plant(results)
