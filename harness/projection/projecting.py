@@ -16,6 +16,7 @@ from harness.projection.evidence import INFERENCE, TRAINING, Evidence
 from harness.projection.exchange import Link
 from harness.projection.measured_steps import epochs_by_hidden_part
 from harness.projection.projected import Projected, within
+from harness.projection.reach import beyond
 from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
 from harness.projection.subject import Subject, Target
 from harness.projection.validation import LEAST, validated
@@ -103,7 +104,7 @@ class Projector:
 
     def project(self, subject: Subject) -> Projection:
         """All quantities of a subject. Raises UserError where figures that a time needs are null."""
-        prediction = subject.prediction()
+        prediction, world = subject.prediction(), subject.execution.world
         stages = subject.preset.training.trained_stages
         first = 1
         rows: list[Row] = []
@@ -111,19 +112,32 @@ class Projector:
         for stage in stages:
             what = TRAINING if len(stages) == 1 else f"{TRAINING} ({stage.name})"
             work = subject.step(stage, first)
-            step = self._time(what, work, TRAINING, subject)
-            rows += [step, self._epoch(subject, stage, first), self._energy(work, step, subject)]
-            if subject.execution.world.devices > 1:
-                rows.append(self._scaling(subject, stage, first, step))
-            points.append(_point(subject, what, work, step))
+            step, *told = self._step(what, work, TRAINING, subject)
+            rows.append(step)
+            if isinstance(step, Projected):
+                rows += [self._epoch(subject, stage, first), *told]
+                rows += [self._scaling(subject, stage, first, step)] if world.devices > 1 else []
+                points.append(_point(subject, what, work, step))
             first += stage.epochs
-        step = self._time(INFERENCE, prediction, INFERENCE, subject)
-        rows += [step, self._energy(prediction, step, subject)]
-        points.append(_point(subject, INFERENCE, prediction, step))
+        step, *told = self._step(INFERENCE, prediction, INFERENCE, subject)
+        rows += [step, *told]
+        if isinstance(step, Projected):
+            points.append(_point(subject, INFERENCE, prediction, step))
         rows += self._memory(subject)
-        if subject.execution.world.devices > 1:
-            rows.append(Answer("link", self._joined(subject.execution.world, self.ceilings(subject, prediction))))
+        if world.devices > 1:
+            rows.append(Answer("link", self._joined(world, self.ceilings(subject, prediction))))
         return Projection(subject, tuple(rows), tuple(points))
+
+    def _step(self, what: str, work: Work, activity: str, subject: Subject) -> Iterator[Row]:
+        """The time of a step, its energy and how far it lies beyond the records; or why it is not validated."""
+        if reason := self.validation.lacks(activity):
+            yield Refused(what, reason)
+            return
+        step = self._time(what, work, activity, subject)
+        yield step
+        yield self._energy(work, step, subject)
+        if words := beyond(work, activity, self.evidence.steps):
+            yield Answer(f"beyond the records, {what}", words)
 
     def ceilings(self, subject: Subject, *works: Work) -> Ceilings:
         """Those of a device in the formats of some work: of a CPU, what each rank on its node has of it.
@@ -231,7 +245,9 @@ class Projector:
 
         point = mean([self._seconds(work, ceilings) for work in works])
         roof = None if self.target.place else mean([IDEAL.step_s(work, ceilings, 0.0) for work in works])
-        return within(what, "s", point, trials.factor, f"{steps} steps; {trials.said}", no_higher=roof)
+        return within(
+            what, "s", point, trials.factor, f"{steps} steps, without what loading adds; {trials.said}", no_higher=roof
+        )
 
     def _energy(self, work: Work, step: Projected, subject: Subject) -> Row:
         what = f"energy, {step.what}"

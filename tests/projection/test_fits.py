@@ -9,7 +9,7 @@ import yaml
 
 from harness.models import fourcastnet
 from harness.models.memory import GIB, step_memory
-from harness.projection.evidence import Evidence, MemorySample
+from harness.projection.evidence import INFERENCE, TRAINING, Evidence, MemorySample
 from harness.projection.projecting import Answer, Projector
 from harness.projection.roofline import Sample
 from harness.projection.subject import Subject, Target
@@ -33,10 +33,10 @@ def memory_samples(process):
 
 @pytest.fixture(scope="module")
 def steps():
-    works = [works_of(scenario_of(number))[1] for number in range(4)]
     return tuple(
-        Sample(f"m{number}", "inference step", f"cpu {HOST}", work, CEILINGS, PLANTED.step_s(work, CEILINGS, LAUNCH_S))
-        for number, work in enumerate(works)
+        Sample(f"m{number}", activity, f"cpu {HOST}", work, CEILINGS, PLANTED.step_s(work, CEILINGS, LAUNCH_S))
+        for number in range(4)
+        for activity, work in zip((TRAINING, INFERENCE), works_of(scenario_of(number)), strict=True)
     )
 
 
