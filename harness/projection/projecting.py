@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from harness.errors import UserError
 from harness.frameworks.support import cannot_execute
-from harness.launch.fitting import with_memory
 from harness.models.executing import runs_in_tiles
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
 from harness.models.operations import NumberFormat
@@ -296,12 +295,12 @@ class Projector:
         return not entry or not entry.device or not cannot_execute(subject.framework, entry.device, execution)
 
     def _fits(self, subject: Subject, peak: Projected, *, tiled: bool) -> str:
-        chip, preset, devices = with_memory(self.target.chip), subject.preset, subject.execution.world.devices
+        chip, preset, ranks = self.target.chip, subject.preset, subject.execution.world.devices_of_node
         if chip.memory_gib.value is None:
             return f"not known: {self.target.place_of('memory_gib', chip.memory_gib)}"
         assert peak.low is not None
         assert peak.high is not None
-        has = chip.memory_gib.value * GIB / (devices if chip.is_host else 1)
+        has = chip.memory_gib.value * GIB / (ranks if chip.is_host else 1)
         room = self.memory.room(has)
         said = f"{peak.low / GIB:.3g} to {peak.high / GIB:.3g} GiB of {has / GIB:.3g}"
         if peak.high <= room:
