@@ -206,11 +206,12 @@ class _Told:
                 continue
             for use in launch.summary.energy_uses:
                 sample = _sample_of(use.activity, samples)
-                if sample is None or use.mean_power_w is None:
+                if sample is None or not use.mean_power_w or not use.step_energy_j:
                     continue
+                seconds = use.step_energy_j / use.mean_power_w
                 if not sample.is_whole_stage:
                     self.unused.append(f"power of stage {sample.stage}: some of its epochs hide more of the tokens")
-                elif (found := PowerSample.of(sample, use.mean_power_w, idle.power_w)) is not None:
+                elif (found := PowerSample.of(sample, use.mean_power_w, idle.power_w, seconds)) is not None:
                     yield found
                 else:
                     self.unused.append(

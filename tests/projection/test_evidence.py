@@ -192,7 +192,7 @@ def test_power_that_nothing_bounds_from_above_is_said(results):
 
 
 def test_every_stage_is_a_step_of_its_own(results):
-    """Each has the work and the power of its own."""
+    """Each has work and power of its own, and the rates of the ten seconds for three steps that this is the mean of."""
     results.add(record_with_power())
     found = evidence(results)
     by_stage = {sample.stage: sample for sample in found.steps}
@@ -203,7 +203,7 @@ def test_every_stage_is_a_step_of_its_own(results):
     assert sorted(sample.power_w for sample in found.power) == [60.0, 100.0, 150.0]
     of_power = {sample.power_w: (sample.computing, sample.moving) for sample in found.power}
     for stage, sample in by_stage.items():
-        assert of_power[WATTS[stage or "inference"]] == in_use(sample.work, sample.ceilings, sample.seconds)
+        assert of_power[WATTS[stage or "inference"]] == pytest.approx(in_use(sample.work, sample.ceilings, 10 / 3))
 
 
 def test_a_place_is_a_chip_a_variant_and_a_host(results):
