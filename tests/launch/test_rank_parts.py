@@ -259,6 +259,20 @@ def test_the_reason_is_that_of_the_rank_that_failed_and_not_of_those_that_lost_i
     assert ranks_of(True, True).ending("") is None
 
 
+def test_a_rank_that_hangs_is_named_beside_the_one_that_waited_for_it(ranks_of, monkeypatch):
+    """The text is Gloo's own; whether the launcher or the watch has ended the other by then is chance."""
+    text = "RuntimeError: [unbound_buffer.cc:78] Timed out waiting 3000ms for recv operation to complete"
+    waited = ("crashed", text, 1)
+    for hung in (True, None):
+        assert ranks_of(waited, hung).ending("").reason == f"rank 1 gave no answer; rank 0: {text}"
+        assert ranks_of(waited, LOST, hung).ending("").reason == f"rank 2 gave no answer; rank 0: {text}"
+    assert ranks_of(waited, BROKEN).ending("").reason == f"rank 0: {text}"
+    monkeypatch.setattr(rank_watch, "GRACE_S", float("inf"))
+    watch = ranks_of(waited, True)
+    assert not watch.is_over()
+    assert watch.ending("").reason == f"rank 1 gave no answer; rank 0: {text}"
+
+
 def test_a_rank_that_does_not_end_is_killed_and_never_named(tmp_path, monkeypatch):
     """Rank 1 is killed; rank 0 ignores what its launcher asks of it, and rank 2 may be anybody by now."""
     ignore = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); signal.pause()"
