@@ -1,6 +1,6 @@
 """From what a user names to projections in files: `crosscast project`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,8 @@ from harness.analysis.cells import Results
 from harness.analysis.selection import load_chosen
 from harness.analysis.tables.table import print_warnings
 from harness.architectures import architecture
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, refuse
+from harness.frameworks.support import cannot_execute
 from harness.launch.fitting import with_memory
 from harness.machine import identity
 from harness.models.executing import check_execution
@@ -88,6 +89,7 @@ def made(results: Path, wanted: Wanted, console: Console) -> Made:
     subjects = tuple(_subjects(wanted))
     path = catalogue.path_of("chips", wanted.chip)
     chip, variant = _variant(catalogue.chip(wanted.chip), path, wanted.variant)
+    refuse(_not_running(chip, subjects))
     found = load_chosen(results, None)
     print_warnings(found.problems, console)
     mode = subjects[0].execution.compilation.mode
@@ -191,6 +193,18 @@ def _place(evidence: Evidence, path: Path, wanted: str | None, variant: str | No
         raise UserError(f"{path.stem} has records of several variants ({listed}): name one with --variant")
     here = {each.digest for each in identity.identities()}
     return min(places, key=lambda each: here.isdisjoint(each.host.split(", ")), default=None)
+
+
+def _not_running(chip: ChipConfig, subjects: Sequence[Subject]) -> Iterator[str]:
+    """A line for each subject that cannot run on the chip at all, as far as is known, and so has no time there."""
+    for each in subjects:
+        entry = chip.frameworks.get(each.framework)
+        if entry is None or entry.device is None:
+            reason = entry.unavailable if entry else f"its file says nothing of {each.framework}"
+        else:
+            reason = cannot_execute(each.framework, entry.device, each.execution)
+        if reason:
+            yield f"{each.framework} on {chip.title} cannot be projected: {reason}"
 
 
 def _of_host(chip: ChipConfig, name: str, place: Place, found: Results) -> ChipConfig:

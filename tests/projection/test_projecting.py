@@ -128,6 +128,33 @@ def test_null_figures_refuse_by_name_with_the_place_to_fill_in(results):
     assert not (results.path / "projection" / "ascend910b").exists()
 
 
+@pytest.mark.parametrize(
+    ("chip", "options", "said"),
+    [
+        (
+            "a100",
+            ("--framework", "mindspore"),
+            "mindspore on NVIDIA A100 cannot be projected: MindSpore 2.10 has no CUDA back end",
+        ),
+        (
+            "a100",
+            ("--devices", "2", "--execution", "world.parallel=sharded", "--execution", "compilation=graph"),
+            "pytorch on NVIDIA A100 cannot be projected: world.parallel: sharded",
+        ),
+        (
+            "cpu",
+            ("--execution", "precision.matmul=tf32"),
+            "pytorch on CPU of this machine cannot be projected: precision.matmul: tf32 is for pytorch on cuda",
+        ),
+    ],
+)
+def test_what_cannot_run_on_a_chip_has_no_time_there(results, chip, options, said):
+    plant(results)
+    output, refusal = run(results, "--chip", chip, "--model", "fourcastnet", *options)
+    assert output is None
+    assert refusal.startswith(said)
+
+
 def test_a_chip_whose_variants_differ_asks_for_one(results):
     plant(results)
     _, refusal = run(results, "--chip", "h100", "--model", "fourcastnet", "--preset", "tiny")
