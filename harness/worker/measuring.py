@@ -306,9 +306,12 @@ def no_training(scenario: Scenario) -> str | None:
 
 
 def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) -> None:
-    """A phase in which the device is open and does nothing; none where no power is measured."""
+    """A phase in which the devices of all ranks are open and do nothing; none where no power is measured."""
     if plan.power.idle_s > 0:
+        from harness.runners.agreement import slowest
+
         framework.synchronise()
+        slowest(framework.ranks, 0.0)
         reporter.tell(name)
         with reporter.phase(name):
             time.sleep(plan.power.idle_s)
