@@ -12,7 +12,7 @@ from harness.data.checks import Scan, ValueScanner, check_latitude, regular_step
 from harness.data.config import ArchiveConfig, Channel
 from harness.data.fingerprints import Fingerprint, field_digest
 from harness.data.forcings import forcing_field, static_field
-from harness.data.kept_scan import kept_scan
+from harness.data.kept_scan import kept_scan, read_stamp
 from harness.data.layout import on_grid
 from harness.data.locations import Location
 from harness.data.reading import reading_of
@@ -61,7 +61,8 @@ class ArchiveSource:
         read = (*self._variables, *self._forcings, *self._statics)
         self.reading = reading_of(finding for variable in read for finding in variable.findings)
         self.channel_info = self._channel_info()
-        scan = kept_scan(config, read, opened_ns, lambda: self._scan(progress))
+        self._stamp = read_stamp(read)
+        scan = kept_scan(config, read, self._stamp, opened_ns, lambda: self._scan(progress))
         self.mask, self.valid_steps, self.fingerprint = scan.mask, scan.valid_steps, scan.fingerprint
         self._static_fields = self._read_statics(scan.mask)
         doubts = (*self.reading.cautions, *self._lost_chunks(), *self._implausible(scan.extremes))
@@ -90,6 +91,10 @@ class ArchiveSource:
     def read_into(self, indices: Indices, outs: Sequence[Fields], finish: Finish = unfinished) -> None:
         """As `ReadsInto` says; raises UserError where a file cannot be read."""
         self._read_into(self._variables, np.asarray(indices, dtype=np.int64), outs, finish)
+
+    def is_touched(self) -> bool:
+        """As `OfFiles` says; files that are new since the opening are none of its."""
+        return read_stamp((*self._variables, *self._forcings, *self._statics)) != self._stamp
 
     def _read(self, variables: Sequence[Variable], count: int, indices: Indices) -> Fields:
         asked = np.asarray(indices, dtype=np.int64)

@@ -40,12 +40,13 @@ class Stamp:
     newest_ns: int
 
 
-def kept_scan(config: ArchiveConfig, variables: Sequence[Variable], opened_ns: int, scan: Callable[[], Scan]) -> Scan:
-    """What `scan` finds, from the cache if the files of `variables` are those that it was kept for.
+def kept_scan(
+    config: ArchiveConfig, variables: Sequence[Variable], stamp: Stamp, opened_ns: int, scan: Callable[[], Scan]
+) -> Scan:
+    """What `scan` finds, from the cache if the files of `variables`, of this stamp, are those that it was kept for.
 
     It is kept if no file changed meanwhile, nor shortly before the archive was opened at `opened_ns` of the clock.
     """
-    stamp = read_stamp(variables)
     name = _name(config, stamp)
     columns = len(variables[0].pieces[0].longitude)
     extremes = [field.name for field in fields(Extremes)]

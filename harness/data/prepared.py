@@ -175,6 +175,10 @@ class PreparedSource:
         """Static fields (S, H, W)."""
         return self._static_fields
 
+    def is_touched(self) -> bool:
+        """As `OfFiles` says, by what the store says of itself: it is written anew or not at all."""
+        return description_of(self._path) != self._said
+
     def _read(
         self,
         array: WholeFields,

@@ -115,6 +115,17 @@ class ReadsInto(Protocol):
         """
 
 
+@runtime_checkable
+class OfFiles(Protocol):
+    """A source whose files may change while it is open."""
+
+    def is_touched(self) -> bool:
+        """Whether any of its files was written, whatever is in it now, since the source was opened.
+
+        Raises UserError where one is no longer there.
+        """
+
+
 def read_into(
     source: Source, indices: Sequence[int] | NDArray[np.int64], outs: Sequence[NDArray[np.float32]], finish: Finish
 ) -> None:

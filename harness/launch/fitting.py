@@ -122,8 +122,8 @@ def warnings_of(matrix: Matrix, archives: Mapping[str, Source], chip: ChipConfig
 
 
 def of_rank(chip: ChipConfig, scenario: Scenario) -> ChipConfig:
-    """The chip with the memory that each rank has: on a CPU they share it, elsewhere each has a device."""
-    memory, ranks = chip.memory_gib, scenario.execution.world.devices
+    """The chip with the memory that each rank has: on a CPU those of a node share it, elsewhere each has a device."""
+    memory, ranks = chip.memory_gib, scenario.execution.world.devices_of_node
     if scenario.device.lower() != "cpu" or memory.value is None or ranks == 1:
         return chip
     return chip.model_copy(update={"memory_gib": memory.model_copy(update={"value": memory.value / ranks})})

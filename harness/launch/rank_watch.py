@@ -31,6 +31,9 @@ PEER_LOST = re.compile(
 )
 """What a rank says that has lost another one: not why the launch failed, where there is another reason."""
 
+WAITED = re.compile(r"\btimed?[ -]?out\b", re.IGNORECASE)
+"""What a rank says that has waited for another in vain, which may be there and hang."""
+
 ADDRESS_IN_USE = re.compile(
     r"EADDRINUSE|address already in use|errno: 98|\bport\b.*\b(?:in use|occupied)", re.IGNORECASE
 )
@@ -115,7 +118,7 @@ class RankWatch:
         has to be judged. The cause is looked for among the ranks that were the first to end, and among others only
         where those have merely lost one.
         """
-        states = self._states()
+        every = states = self._states()
         if all(each and each.status == "completed" for each in states.values()):
             return Ending("completed", None)
         first = {rank: each if rank in self._first else None for rank, each in states.items()}
@@ -131,7 +134,9 @@ class RankWatch:
             return elsewhere
         if own or (failed and not gone):
             _, rank, said = (own or failed)[0]
-            return Ending(said.status or "crashed", f"rank {rank}: {said.reason}")
+            silent = [number for number, each in every.items() if each and each.status is None]
+            hung = f"{_named(silent)} gave no answer; " if silent and WAITED.search(said.reason or "") else ""
+            return Ending(said.status or "crashed", f"{hung}rank {rank}: {said.reason}")
         if gone:
             return Ending("crashed", self._said_of_gone(gone, states, log))
         return None
@@ -143,11 +148,14 @@ class RankWatch:
                 found = re.search(pattern.format(pid=getattr(states[rank], "pid", 0)), log)
                 if found and int(found[1]) not in (0, -signal.SIGTERM):
                     return f"rank {rank}: {end_of(int(found[1]))}"
-        numbers = " and ".join(map(str, gone))
-        return f"{'rank' if len(gone) == 1 else 'ranks'} {numbers}: gone without a word"
+        return f"{_named(gone)}: gone without a word"
 
     def _states(self) -> dict[int, RankState | None]:
         return {rank: state.read(self._folder, rank) for rank in self.ranks}
+
+
+def _named(ranks: list[int]) -> str:
+    return f"{'rank' if len(ranks) == 1 else 'ranks'} {' and '.join(map(str, ranks))}"
 
 
 def _has_failed(each: RankState) -> bool:

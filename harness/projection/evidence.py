@@ -116,6 +116,8 @@ class _Told:
             raise UserError(
                 f"ran on {devices} devices: projections rest on records of one device, whose steps send nothing"
             )
+        if self.scenario.port is not None:
+            raise UserError(f"ran the port {self.scenario.port.name}: what its operators do is not counted")
         device = cell.launches[0].summary.framework
         chip = chip_of(self.scenario.chip, device.device_name if device else "", cell.launches[0].environment.host)
         self.ceilings = chip.ceilings
@@ -136,6 +138,9 @@ class _Told:
             yield from self._sample(INFERENCE, self._prediction_work(), seconds)
 
     def _training_steps(self) -> tuple[MeasuredSteps, ...]:
+        if self.scenario.execution.loading.sink:
+            self.unused.append("training step: with loading.sink its time holds that of the data")
+            return ()
         try:
             return tuple(training_steps(self.cell.launches, self.network, self.scenario.training.trained_stages))
         except UserError as error:
@@ -206,11 +211,12 @@ class _Told:
                 continue
             for use in launch.summary.energy_uses:
                 sample = _sample_of(use.activity, samples)
-                if sample is None or use.mean_power_w is None:
+                if sample is None or not use.mean_power_w or not use.step_energy_j:
                     continue
+                seconds = use.step_energy_j / use.mean_power_w
                 if not sample.is_whole_stage:
                     self.unused.append(f"power of stage {sample.stage}: some of its epochs hide more of the tokens")
-                elif (found := PowerSample.of(sample, use.mean_power_w, idle.power_w)) is not None:
+                elif (found := PowerSample.of(sample, use.mean_power_w, idle.power_w, seconds)) is not None:
                     yield found
                 else:
                     self.unused.append(

@@ -17,26 +17,34 @@ from harness.projection.roofline import COMPUTING, Sample
 from harness.projection.work import Work
 
 LEAST = 4
-"""Samples with energy that two numbers are fitted to."""
+"""Different steps with energy that two numbers are fitted to: launches of one step tell of one pair of rates."""
 
 
 @dataclass(frozen=True)
 class PowerSample:
-    """The mean power of an activity in watts, that at rest, the cap, and what parts of the chip were in use."""
+    """The mean power of an activity in watts, that at rest, the cap, and what parts of the chip were in use meanwhile.
+
+    `step` names what was measured, the same in all its launches.
+    """
 
     power_w: float
     idle_w: float
     cap_w: float
     computing: float
     moving: float
+    step: str
 
     @staticmethod
-    def of(sample: Sample, power_w: float, idle_w: float) -> "PowerSample | None":
-        """The power that was measured of a step; None where the chip's file gives no cap above that at rest."""
+    def of(sample: Sample, power_w: float, idle_w: float, seconds: float) -> "PowerSample | None":
+        """The power that was measured of a step; None where the chip's file gives no cap above that at rest.
+
+        `seconds` are those for each step of the time that the power is the mean of, in which data were loaded, too.
+        """
         cap_w = sample.ceilings.cap_w
         if cap_w is None or cap_w <= idle_w:
             return None
-        return PowerSample(power_w, idle_w, cap_w, *in_use(sample.work, sample.ceilings, sample.seconds))
+        step = f"{sample.chip} {sample.name} {sample.activity} {sample.stage}"
+        return PowerSample(power_w, idle_w, cap_w, *in_use(sample.work, sample.ceilings, seconds), step)
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,7 @@ def in_use(work: Work, ceilings: Ceilings, seconds: float) -> tuple[float, float
 
 def fitted(samples: Sequence[PowerSample]) -> Use | None:
     """What records tell; None where they are too few."""
-    if len(samples) < LEAST:
+    if len({sample.step for sample in samples}) < LEAST:
         return None
     rates = np.array([[sample.computing, sample.moving] for sample in samples])
     above = np.array([(each.power_w - each.idle_w) / (each.cap_w - each.idle_w) for each in samples])

@@ -1,36 +1,29 @@
 """Projections of a model on a chip: time, memory, joules, and whether it fits, each with its interval or the reason."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-from harness.data.config import ArchiveConfig, GeneratedConfig
 from harness.errors import UserError
 from harness.frameworks.support import cannot_execute
-from harness.launch.fitting import with_memory
-from harness.models.domain import Domain
 from harness.models.executing import runs_in_tiles
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
 from harness.models.operations import NumberFormat
 from harness.projection import memory as memories
 from harness.projection import power as powers
-from harness.projection.ceilings import GIGA, Ceilings, missing, of_chip
-from harness.projection.domains import domain_of, training_samples
+from harness.projection.ceilings import GIGA, MICRO, Ceilings, missing, of_chip
 from harness.projection.evidence import INFERENCE, TRAINING, Evidence
 from harness.projection.exchange import Link
 from harness.projection.measured_steps import epochs_by_hidden_part
 from harness.projection.projected import Projected, within
+from harness.projection.reach import beyond
 from harness.projection.roofline import IDEAL, Efficiencies, fit, formats_of
+from harness.projection.subject import Subject, Target
 from harness.projection.validation import LEAST, validated
-from harness.projection.work import Work, prediction_work, step_work
-from harness.scenario.chips import ChipConfig, Figure
+from harness.projection.work import Work
+from harness.scenario.chips import Figure
 from harness.scenario.execution import Execution, World
-from harness.scenario.folders import ROOT
 from harness.scenario.labels import label
-from harness.scenario.schema import FrameworkName, Preset, Stage
+from harness.scenario.schema import Stage
 
 
 @dataclass(frozen=True)
@@ -55,78 +48,6 @@ LOWER_END = (
     "the lower end of a time is the roofline: every product runs at the full peak that the chip's file gives, and "
     "every array passes through memory at the full bandwidth; a boosted clock and caches can be faster"
 )
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What is projected: a preset of a model on data, in a framework and an execution."""
-
-    model: str
-    preset_name: str
-    package: ModuleType
-    preset: Preset[Any]
-    data_name: str
-    data: GeneratedConfig | ArchiveConfig
-    framework: FrameworkName
-    execution: Execution
-    samples: int | None = None
-
-    @cached_property
-    def domain(self) -> Domain:
-        """Channels and grid."""
-        return domain_of(self.data, self.preset.grid)
-
-    @property
-    def title(self) -> str:
-        """In words."""
-        return f"{self.model} {self.preset_name}, data {self.data_name}, {self.framework} {label(self.execution)}"
-
-    def step(self, stage: Stage, epoch: int) -> Work:
-        """The work of a training step of a stage in an epoch, counted from 1 over the training."""
-        return step_work(
-            self.package,
-            self.preset.network,
-            self.domain,
-            self.preset.training,
-            self.execution,
-            self.framework,
-            rollout_steps=stage.rollout_steps,
-            epoch=epoch,
-        )
-
-    def training_samples(self, stage: Stage) -> int | None:
-        """How many samples an epoch has: as given, or as the data make them; None where their files say it."""
-        if self.samples is not None:
-            return self.samples
-        return training_samples(self.data, self.package.input_spec(self.preset.network), stage.rollout_steps)
-
-    def prediction(self) -> Work:
-        """The work of an inference step."""
-        size = self.preset.inference.batch_size
-        return prediction_work(self.package, self.preset.network, self.domain, size, self.execution, self.framework)
-
-
-@dataclass(frozen=True)
-class Target:
-    """The chip that is projected onto: `path` is its file, `place` its name among those that have records, or None.
-
-    `link_of_ranks` measures the link of so many ranks on one node, where that is possible.
-    """
-
-    name: str
-    path: Path
-    chip: ChipConfig
-    place: str | None
-    link_of_ranks: Callable[[int], Link] | None = None
-
-    @property
-    def file(self) -> str:
-        """The file in words, without folders that are of this machine."""
-        return f"scenarios/chips/{self.path.name}" if self.path.parent == ROOT / "chips" else str(self.path)
-
-    def place_of(self, name: str, figure: Figure | None) -> str:
-        """That a figure is null, and where to fill it in."""
-        return f"{self.file} gives no {next(missing({name: figure}))}: fill it in there"
 
 
 @dataclass(frozen=True)
@@ -182,7 +103,7 @@ class Projector:
 
     def project(self, subject: Subject) -> Projection:
         """All quantities of a subject. Raises UserError where figures that a time needs are null."""
-        prediction = subject.prediction()
+        prediction, world = subject.prediction(), subject.execution.world
         stages = subject.preset.training.trained_stages
         first = 1
         rows: list[Row] = []
@@ -190,17 +111,32 @@ class Projector:
         for stage in stages:
             what = TRAINING if len(stages) == 1 else f"{TRAINING} ({stage.name})"
             work = subject.step(stage, first)
-            step = self._time(what, work, TRAINING, subject)
-            rows += [step, self._epoch(subject, stage, first), self._energy(work, step, subject)]
-            if subject.execution.world.devices > 1:
-                rows.append(self._scaling(subject, stage, first, step))
-            points.append(_point(subject, what, work, step))
+            step, *told = self._step(what, work, TRAINING, subject)
+            rows.append(step)
+            if isinstance(step, Projected):
+                rows += [self._epoch(subject, stage, first), *told]
+                rows += [self._scaling(subject, stage, first, step)] if world.devices > 1 else []
+                points.append(_point(subject, what, work, step))
             first += stage.epochs
-        step = self._time(INFERENCE, prediction, INFERENCE, subject)
-        rows += [step, self._energy(prediction, step, subject)]
-        points.append(_point(subject, INFERENCE, prediction, step))
+        step, *told = self._step(INFERENCE, prediction, INFERENCE, subject)
+        rows += [step, *told]
+        if isinstance(step, Projected):
+            points.append(_point(subject, INFERENCE, prediction, step))
         rows += self._memory(subject)
+        if world.devices > 1:
+            rows.append(Answer("link", self._joined(world, self.ceilings(subject, prediction))))
         return Projection(subject, tuple(rows), tuple(points))
+
+    def _step(self, what: str, work: Work, activity: str, subject: Subject) -> Iterator[Row]:
+        """The time of a step, its energy and how far it lies beyond the records; or why it is not validated."""
+        if reason := self.validation.lacks(activity):
+            yield Refused(what, reason)
+            return
+        step = self._time(what, work, activity, subject)
+        yield step
+        yield self._energy(work, step, subject)
+        if words := beyond(work, activity, self.evidence.steps):
+            yield Answer(f"beyond the records, {what}", words)
 
     def ceilings(self, subject: Subject, *works: Work) -> Ceilings:
         """Those of a device in the formats of some work: of a CPU, what each rank on its node has of it.
@@ -208,6 +144,11 @@ class Projector:
         Raises UserError where one is not known.
         """
         world = subject.execution.world
+        if world.nodes > 1:
+            raise UserError(
+                f"{self.target.chip.title} cannot be projected onto {world.devices} devices of {world.nodes} nodes: "
+                "what nodes send to one another stands in no file of a chip; leave world.nodes out for those of one"
+            )
         found = self._of_chip({name for work in works for name in formats_of(work)}, world)
         return found.of_rank(world.devices_of_node) if self.target.chip.is_host else found
 
@@ -232,11 +173,20 @@ class Projector:
         figure = self.target.chip.link_gb_s
         if figure is not None and figure.value is not None:
             return Link(figure.value * GIGA)
-        if self.target.link_of_ranks and world.nodes == 1:
+        if self.target.link_of_ranks:
             return self.target.link_of_ranks(world.devices)
         raise UserError(
             f"{self.target.chip.title} cannot be projected onto {world.devices} devices: "
             f"{self.target.place_of('link_gb_s', figure)}"
+        )
+
+    def _joined(self, world: World, ceilings: Ceilings) -> str:
+        assert ceilings.link is not None
+        what = "ranks" if self.target.chip.is_host else "devices"
+        latency = f" and waits {ceilings.link_s / MICRO:.3g} us for each message" if ceilings.link_s else ""
+        return (
+            f"{world.devices} {what} of one node are taken for granted, of which each sends {ceilings.link / GIGA:.4g} "
+            f"GB/s{latency}; what goes from node to node is slower and in no file"
         )
 
     def _scaling(self, subject: Subject, stage: Stage, epoch: int, together: Projected) -> Row:
@@ -294,7 +244,9 @@ class Projector:
 
         point = mean([self._seconds(work, ceilings) for work in works])
         roof = None if self.target.place else mean([IDEAL.step_s(work, ceilings, 0.0) for work in works])
-        return within(what, "s", point, trials.factor, f"{steps} steps; {trials.said}", no_higher=roof)
+        return within(
+            what, "s", point, trials.factor, f"{steps} steps, without what loading adds; {trials.said}", no_higher=roof
+        )
 
     def _energy(self, work: Work, step: Projected, subject: Subject) -> Row:
         what = f"energy, {step.what}"
@@ -343,12 +295,12 @@ class Projector:
         return not entry or not entry.device or not cannot_execute(subject.framework, entry.device, execution)
 
     def _fits(self, subject: Subject, peak: Projected, *, tiled: bool) -> str:
-        chip, preset, devices = with_memory(self.target.chip), subject.preset, subject.execution.world.devices
+        chip, preset, ranks = self.target.chip, subject.preset, subject.execution.world.devices_of_node
         if chip.memory_gib.value is None:
             return f"not known: {self.target.place_of('memory_gib', chip.memory_gib)}"
         assert peak.low is not None
         assert peak.high is not None
-        has = chip.memory_gib.value * GIB / (devices if chip.is_host else 1)
+        has = chip.memory_gib.value * GIB / (ranks if chip.is_host else 1)
         room = self.memory.room(has)
         said = f"{peak.low / GIB:.3g} to {peak.high / GIB:.3g} GiB of {has / GIB:.3g}"
         if peak.high <= room:

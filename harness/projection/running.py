@@ -1,6 +1,6 @@
 """From what a user names to projections in files: `crosscast project`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -8,20 +8,25 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
+from harness.analysis.cells import Results
 from harness.analysis.selection import load_chosen
 from harness.analysis.tables.table import print_warnings
 from harness.architectures import architecture
-from harness.errors import UserError, nearest
+from harness.errors import UserError, nearest, refuse
+from harness.frameworks.support import cannot_execute
+from harness.launch.fitting import with_memory
 from harness.machine import identity
 from harness.models.executing import check_execution
+from harness.models.memory import GIB
 from harness.projection import figures, tables
 from harness.projection.ceilings import Ceilings, link_of_host, of_host, of_measured_chip, with_given
 from harness.projection.evidence import Evidence, MeasuredChip, Place, evidence_of
 from harness.projection.exchange import Link
-from harness.projection.projecting import Projection, Projector, Subject, Target, measured_points
+from harness.projection.projecting import Projection, Projector, measured_points
+from harness.projection.subject import Subject, Target
 from harness.scenario import axes, catalogue
 from harness.scenario.changes import execution_of, laid_over
-from harness.scenario.chips import ChipConfig
+from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import Execution
 from harness.scenario.folders import files_of
 from harness.scenario.schema import FrameworkName
@@ -84,6 +89,7 @@ def made(results: Path, wanted: Wanted, console: Console) -> Made:
     subjects = tuple(_subjects(wanted))
     path = catalogue.path_of("chips", wanted.chip)
     chip, variant = _variant(catalogue.chip(wanted.chip), path, wanted.variant)
+    refuse(_not_running(chip, subjects))
     found = load_chosen(results, None)
     print_warnings(found.problems, console)
     mode = subjects[0].execution.compilation.mode
@@ -92,6 +98,8 @@ def made(results: Path, wanted: Wanted, console: Console) -> Made:
     place = _place(evidence, path, wanted.variant, variant)
     if place and place.variant:
         chip = as_variant_called(chip, place.variant)
+    if place and chip.is_host:
+        chip = _of_host(chip, path.stem, place, found)
     link = partial(_measured_link, results / FOLDER, place) if place and chip.is_host else None
     projector = Projector(evidence, Target(path.stem, path, chip, place.name if place else None, link))
     return Made(projector, tuple(map(projector.project, subjects)), found.problems)
@@ -185,6 +193,36 @@ def _place(evidence: Evidence, path: Path, wanted: str | None, variant: str | No
         raise UserError(f"{path.stem} has records of several variants ({listed}): name one with --variant")
     here = {each.digest for each in identity.identities()}
     return min(places, key=lambda each: here.isdisjoint(each.host.split(", ")), default=None)
+
+
+def _not_running(chip: ChipConfig, subjects: Sequence[Subject]) -> Iterator[str]:
+    """A line for each subject that cannot run on the chip at all, as far as is known, and so has no time there."""
+    for each in subjects:
+        entry = chip.frameworks.get(each.framework)
+        if entry is None or entry.device is None:
+            reason = entry.unavailable if entry else f"its file says nothing of {each.framework}"
+        else:
+            reason = cannot_execute(each.framework, entry.device, each.execution)
+        if reason:
+            yield f"{each.framework} on {chip.title} cannot be projected: {reason}"
+
+
+def _of_host(chip: ChipConfig, name: str, place: Place, found: Results) -> ChipConfig:
+    """The CPU of a place: where that is another host than this one it is called so, and has the memory of that one."""
+    if _is_here(place):
+        return with_memory(chip)
+    chip = chip.model_copy(update={"title": f"{name} of host {place.host}"})
+    if chip.memory_gib.value is not None:
+        return chip
+    launches = (launch for cell in found.cells if cell.host == place.host for launch in cell.launches)
+    told = [launch.environment.memory_bytes for launch in launches if launch.environment.memory_bytes]
+    if not told:
+        return chip
+    return chip.model_copy(update={"memory_gib": Figure(value=min(told) / GIB, source="records of that host")})
+
+
+def _is_here(place: Place) -> bool:
+    return not {each.digest for each in identity.identities()}.isdisjoint(place.host.split(", "))
 
 
 def _measured_link(folder: Path, place: Place, ranks: int) -> Link:

@@ -12,6 +12,7 @@ from scipy.special import stdtrit
 from harness.analysis.statistics import CONFIDENCE
 from harness.errors import UserError
 from harness.projection.roofline import Efficiencies, Sample, fit, log_error
+from harness.text import counted
 
 LEAST = 4
 """Of presets, or of chips, that must be left out in turn: with fewer an error says nothing."""
@@ -49,9 +50,23 @@ class Validation:
     untried: tuple[str, ...] = ()
 
     def of(self, activity: str) -> "Validation":
-        """The trials of one activity; all where it has none."""
-        found = tuple(trial for trial in self.trials if trial.activity == activity)
-        return replace(self, trials=found or self.trials)
+        """The trials of one activity."""
+        return replace(self, trials=tuple(trial for trial in self.trials if trial.activity == activity))
+
+    def lacks(self, activity: str) -> str | None:
+        """Why an activity is not validated; None where it is. Errors of one say nothing of another."""
+        number = self.of(activity).number
+        if number >= LEAST:
+            return None
+        return (
+            f"no validation, no projection: {counted(number, self.left_out[:-1])} with {activity}s could be predicted "
+            f"from others, and {LEAST} must be"
+        )
+
+    @property
+    def number(self) -> int:
+        """Of presets, or of chips, that were left out in turn."""
+        return len({trial.chip if self.left_out == "chips" else trial.name for trial in self.trials})
 
     @property
     def factor(self) -> float:
@@ -73,9 +88,8 @@ class Validation:
     def said(self) -> str:
         """In words."""
         middle = median(abs(trial.error) for trial in self.trials)
-        number = len({trial.chip if self.left_out == "chips" else trial.name for trial in self.trials})
         return (
-            f"{number} {self.left_out}, each predicted from the others: median error {middle:.0%}, "
+            f"{self.number} {self.left_out}, each predicted from the others: median error {middle:.0%}, "
             f"largest {self.worst:.0%}"
         )
 

@@ -16,7 +16,7 @@ from harness.models.activations import FLOAT32_BYTES
 from harness.models.domain import Domain
 from harness.models.operations import NumberFormat, Operation, OperatorClass, Part, elementwise, moved
 from harness.models.parameters import count
-from harness.scenario.execution import Execution
+from harness.scenario.execution import Execution, World
 from harness.scenario.schema import FrameworkName, TrainingConfig
 
 ADAM_FLOPS, ADAM_VALUES = 14, 7
@@ -82,7 +82,7 @@ def prediction_work(
     execution: Execution,
     framework: FrameworkName = "pytorch",
 ) -> Work:
-    """A prediction of a batch on one device.
+    """A prediction of a batch on one device, which gathers sharded weights once.
 
     Raises UserError where the architecture does not say what its operators do.
     """
@@ -90,6 +90,9 @@ def prediction_work(
     found = _Collected(fuses=_fuses(framework, execution), keeps=False)
     for part in parts:
         found.take(part.forward, part.times)
+    if execution.world.parallel == "sharded":
+        parameter_bytes = FLOAT32_BYTES * count(package.parameters(network, domain))
+        found.take([_passed(parameter_bytes, execution.world, passes=1)], 1)
     return found.work()
 
 
@@ -198,18 +201,20 @@ def _of_parameters(kind: OperatorClass, name: str, number: int, values: int, ten
 def _update(
     number: int, tensors: int, training: TrainingConfig, execution: Execution, framework: FrameworkName
 ) -> Iterator[Operation]:
-    """Gradients scaled back and clipped, and Adam on the parameters that a device updates.
+    """Gradients that a device holds scaled back and clipped, and Adam on the parameters that it updates.
 
     PyTorch's fused kernels take all tensors at once, to scale back and to update; the norm and the clipping, and
     MindSpore's kernels, take them one by one.
     """
     together = 1 if framework == "pytorch" else tensors
+    part = -(-number // execution.world.devices)
+    held = part if execution.world.parallel == "sharded" else number
+    updated = number if execution.world.parallel == "data" else part
     if execution.precision.autocast.endswith("fp16"):
-        yield _of_parameters("optimiser", "unscale", number, UNSCALE_VALUES, together)
+        yield _of_parameters("optimiser", "unscale", held, UNSCALE_VALUES, together)
     if training.optimiser.clip_norm is not None:
-        yield _of_parameters("optimiser", "clip", number, CLIP_VALUES, CLIP_KERNELS * tensors, flops=3)
-    shares = 1 if execution.world.parallel == "data" else execution.world.devices
-    yield _of_parameters("optimiser", "adam", -(-number // shares), ADAM_VALUES, together, ADAM_FLOPS)
+        yield _of_parameters("optimiser", "clip", held, CLIP_VALUES, CLIP_KERNELS * tensors, flops=3)
+    yield _of_parameters("optimiser", "adam", updated, ADAM_VALUES, together, ADAM_FLOPS)
 
 
 def _collectives(
@@ -230,9 +235,14 @@ def _collectives(
     gathers = 2 * rollout_steps * execution.accumulation
     reductions = 2 if rollout_steps > 1 and execution.accumulation > 1 else 1
     passes = {"data": 2, "sharded_optimiser": 3, "sharded": gathers + reductions}[world.parallel]
-    ring = world.devices - 1
-    sent = passes * ring * gradient_bytes // world.devices
     arrays = 1
     if world.parallel == "data" and framework == "pytorch":
         arrays += 1 + -(-max(0, gradient_bytes - FIRST_BUCKET_BYTES) // BUCKET_BYTES)
-    yield Operation("collective", world.parallel, 0, sent, passes * ring * arrays)
+    yield _passed(gradient_bytes, world, passes, arrays)
+
+
+def _passed(array_bytes: int, world: World, passes: int, arrays: int = 1) -> Operation:
+    """What each device sends where some arrays, of so many bytes together, are passed round a ring."""
+    ring = world.devices - 1
+    sent = passes * ring * array_bytes // world.devices
+    return Operation("collective", world.parallel, 0, sent, passes * ring * arrays)

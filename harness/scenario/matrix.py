@@ -231,11 +231,19 @@ def _world(world: World, devices: int, nodes: int | None) -> World:
 
 
 def _undivided(subject: ModelOnData, way: Way) -> str | None:
-    """Why the batch of a subject cannot be divided among the devices of a way."""
-    size, number = subject.training.batch_size, way.execution.world.devices
-    if not way.divided or size % number == 0:
+    """Why the batch of a subject cannot be divided among the devices of a way, or a device's part among micro-batches.
+
+    Where nothing is divided among devices, micro-batches are the suite's own and no number of devices changes that.
+    """
+    size, number, parts = subject.training.batch_size, way.execution.world.devices, way.execution.accumulation
+    if not way.divided:
         return None
-    return f"scaling: strong: training.batch_size {size} cannot be divided among {number} devices"
+    whole = f"scaling: strong: training.batch_size {size}"
+    if size % number:
+        return f"{whole} cannot be divided among {number} devices"
+    if (each := size // number) % parts:
+        return f"{whole} leaves {each} to each of {number} devices, which accumulation {parts} does not divide"
+    return None
 
 
 def _steps(suite: SuiteConfig, model: SuiteModel) -> Iterator[Way]:

@@ -40,7 +40,7 @@ from harness.worker import process_memory
 from harness.worker.peak import Peak
 from harness.worker.place import Place
 from harness.worker.state import RankFile
-from harness.worker.subject import Subject, prepare
+from harness.worker.subject import Subject, prepare, require_same_data
 
 if TYPE_CHECKING:
     import numpy as np
@@ -160,6 +160,7 @@ def measure(plan: LaunchPlan, folder: Path, reporter: Reporter, begun_s: float, 
     if scenario.inference.skill != "none":
         beside = None if rank.number else folder
         skill = inference.rollout(framework, windows, scenario.inference, reporter, beside)
+    require_same_data(scenario, subject)
     framework.synchronise()
     rest(framework, plan, "idle after", reporter)
     kept.add(skill=skill, memory=memory_of(framework, counts=ready.counts_memory), compiles=calls.compiles)
@@ -305,9 +306,12 @@ def no_training(scenario: Scenario) -> str | None:
 
 
 def rest(framework: Framework, plan: LaunchPlan, name: str, reporter: Reporter) -> None:
-    """A phase in which the device is open and does nothing; none where no power is measured."""
+    """A phase in which the devices of all ranks are open and do nothing; none where no power is measured."""
     if plan.power.idle_s > 0:
+        from harness.runners.agreement import slowest
+
         framework.synchronise()
+        slowest(framework.ranks, 0.0)
         reporter.tell(name)
         with reporter.phase(name):
             time.sleep(plan.power.idle_s)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from harness.data.source import Source
     from harness.data.windows import Windows
 
 
@@ -94,16 +95,13 @@ def prepare(scenario: Scenario) -> Subject:
     """
     from harness.data.config import ArchiveConfig
     from harness.data.kept_passes import KEEP_NOTHING, KeptPasses
-    from harness.data.locations import location
-    from harness.data.opening import open_source
     from harness.data.windows import Windows
 
-    path = None if scenario.data_root is None else location(scenario.data_root)
-    source = open_source(scenario.data, path=path, grid=scenario.grid)
+    source = _opened(scenario)
     if scenario.data_digest not in (None, source.fingerprint):
         raise UserError(
-            f"{path}: the data are not those that were read when this began: they were changed since, or the xarray of "
-            f"{sys.executable} reads them otherwise; run it again"
+            f"{scenario.data_root}: the data are not those that were read when this began: they were changed since, or "
+            f"the xarray of {sys.executable} reads them otherwise; run it again"
         )
     package = architecture(scenario.architecture)
     network = package.Network.model_validate(scenario.network)
@@ -111,3 +109,33 @@ def prepare(scenario: Scenario) -> Subject:
     windows = Windows(source, scenario.data.splits, package.input_spec(network), kept)
     windows.normalise(source.read([0]))
     return Subject(package, network, windows, source.fingerprint)
+
+
+def require_same_data(scenario: Scenario, subject: Subject) -> None:
+    """Raise UserError where the data of a subject were changed since it was prepared.
+
+    Some of its batches may have been of the data before, and some of those after. Files that were written again with
+    the values that they had are read whole to find that out.
+    """
+    from harness.data.source import OfFiles
+
+    source, found = subject.windows.source, ""
+    if not isinstance(source, OfFiles):
+        return
+    try:
+        if not source.is_touched() or _opened(scenario).fingerprint == source.fingerprint:
+            return
+    except UserError as error:
+        found = f" ({error})"
+    raise UserError(
+        f"{scenario.data_root}: the data were changed while this launch read them, so that it is of no one set of "
+        f"data{found}: run it again once nothing writes there"
+    )
+
+
+def _opened(scenario: Scenario) -> "Source":
+    from harness.data.locations import location
+    from harness.data.opening import open_source
+
+    path = None if scenario.data_root is None else location(scenario.data_root)
+    return open_source(scenario.data, path=path, grid=scenario.grid)

@@ -168,6 +168,15 @@ class TestPacked:
             expected = ArchiveSource(CONFIG, data).read([2])[0, 0]
             np.testing.assert_allclose(by_hand[2], expected, atol=1e-4)
 
+    def test_another_store_in_the_place_of_an_open_one_is_noticed(self, tmp_path, stores):
+        store = tmp_path / "store"
+        shutil.copytree(stores / "float32", store)
+        source = open_source(CONFIG, path=store)
+        assert not source.is_touched()
+        shutil.rmtree(store)
+        shutil.copytree(stores / "int16", store)
+        assert source.is_touched()
+
     def test_each_way_of_packing_is_other_data(self, stores):
         found = {open_source(CONFIG, path=stores / name).fingerprint for name in PACKINGS}
         assert len(found) == 4

@@ -13,7 +13,7 @@ from harness.data.layout import Piece
 from harness.errors import UserError
 from harness.launch.survey import matrix_of
 from harness.scenario.scenario import Selection
-from harness.worker.subject import prepare
+from harness.worker.subject import prepare, require_same_data
 from tests.launch.conftest import records
 
 pytestmark = pytest.mark.slow
@@ -98,6 +98,52 @@ def test_a_launch_on_data_that_were_changed_since_the_bench_read_them_is_refused
     fields[STEPS - 1, 0, 0] += 1.0
     with pytest.raises(UserError, match="they were changed since"):
         prepare(cell)
+
+
+CHANGED_AFTER_TRAINING = """
+import sys
+
+if "harness.worker" in sys.orig_argv:
+    import zarr
+
+    from harness.runners import training
+
+    plain = training.train
+
+    def train(*arguments):
+        trained = plain(*arguments)
+        zarr.open_group({store!r}, mode="r+")["2m_temperature"][0, 0, 0] += 1.0
+        return trained
+
+    training.train = train
+"""
+
+
+def test_data_that_change_while_the_only_launch_trains_fail_it(write_suite, store, crosscast, tmp_path):
+    """No launch comes after it whose opening would find that out."""
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside/sitecustomize.py").write_text(CHANGED_AFTER_TRAINING.format(store=str(store)))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "beside")}
+    crosscast("bench", "--suite", write_suite(idle_s=0), "--data", store.parent, env=environment)
+    (record,) = records(tmp_path / "results")
+    assert record["status"] == "failed"
+    assert "weatherbench: the data were changed while this launch read them" in record["reason"]
+
+
+def test_files_that_are_written_again_as_they_were_are_the_same_data(write_suite, store):
+    (cell,) = matrix_of(Selection(suite=str(write_suite()), data=store)).cells
+    subject = prepare(cell)
+    chunk = next(path for path in (store / "2m_temperature").iterdir() if path.name.startswith("0"))
+    content = chunk.read_bytes()
+    require_same_data(cell, subject)
+    os.utime(chunk)
+    assert subject.windows.source.is_touched()
+    require_same_data(cell, subject)
+    chunk.unlink()
+    with pytest.raises(UserError, match=r"were changed while this launch read them.*of 16 chunks are not in the store"):
+        require_same_data(cell, subject)
+    chunk.write_bytes(content)
+    require_same_data(cell, subject)
 
 
 def test_bench_from_the_command_line(write_suite, store, crosscast, tmp_path):

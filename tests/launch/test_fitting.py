@@ -118,6 +118,16 @@ def test_the_cpu_has_the_memory_that_this_process_may_use():
     assert with_memory(catalogue.chip("dcu-z100l")).memory_gib.value is None
 
 
+def test_ranks_share_the_memory_of_their_own_node_alone(found):
+    """Of two ranks, each on a node, each has all of one; both on one node have half of it each."""
+    (cell,) = found.matrix.cells
+    enough = chip_of(1.5 * needed_gib(found, cell))
+    for nodes, warned in ((2, 0), (1, 1)):
+        world = Execution(world=World(devices=2, nodes=nodes))
+        two = replace(found.matrix, cells=(cell.model_copy(update={"execution": world}),))
+        assert len(warnings_of(two, found.archives, enough)) == warned
+
+
 def test_what_the_user_set_stays_and_cells_that_become_the_same_are_one(found):
     (cell,) = found.matrix.cells
     blocks = cell.model_copy(update={"execution": Execution(recompute=Recompute(unit="blocks"))})

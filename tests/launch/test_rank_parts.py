@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -17,7 +19,7 @@ from harness.errors import UserError
 from harness.launch import rank_watch
 from harness.launch.energy import account, energy_of_device
 from harness.launch.launchers import Meeting, launcher_of
-from harness.launch.plan import LaunchPlan
+from harness.launch.plan import LaunchPlan, PowerPlan
 from harness.launch.rank_watch import RankWatch
 from harness.launch.room import cores, problem_of_ranks
 from harness.launch.worker_process import with_share_of_threads
@@ -26,9 +28,11 @@ from harness.results.devices import Accelerator, Device
 from harness.results.ranks import as_one
 from harness.results.record import Energy, Epoch, Memory, Phase, PhaseEnergy, TrainingStage, WorkerMeasurements
 from harness.runners.agreement import require_agreement, slowest
+from harness.runners.reporter import Reporter
 from harness.scenario import catalogue
 from harness.scenario.execution import Execution, World
 from harness.worker import place, state
+from harness.worker.measuring import rest
 from harness.worker.place import Place
 from tests.analysis.made_records import make_environment, make_measurements, make_scenario, make_window
 from tests.runners.made_ranks import at_once
@@ -192,6 +196,21 @@ def window(*devices: tuple[int, ...], reasons=()) -> Energy:
     return Energy(collector="nvml", reason=None, phases=(phase,))
 
 
+def test_no_rank_rests_before_all_have_come_to_rest():
+    """The power of all devices is taken over the rest of the first rank, in which no other may still work."""
+    plan = plan_of("pytorch", 2).model_copy(update={"power": PowerPlan(idle_s=0.01)})
+
+    def of_rank(ranks):
+        time.sleep(0.2 * ranks.rank.number)
+        framework, reporter = SimpleNamespace(ranks=ranks, synchronise=lambda: None), Reporter()
+        came_ns = time.monotonic_ns()
+        rest(framework, plan, "idle before", reporter)
+        return came_ns, reporter.phases[0].t0_ns
+
+    came_ns, began_ns = zip(*at_once(2, of_rank), strict=True)
+    assert min(began_ns) >= max(came_ns)
+
+
 def test_a_rank_has_the_energy_of_its_own_device_where_a_sensor_tells_it_apart():
     assert [energy_of_device(window((0,), (1,)), "training", rank) for rank in (0, 1, 2)] == [100.0, 101.0, None]
     assert energy_of_device(window((0, 1)), "training", 0) is None
@@ -257,6 +276,20 @@ def test_the_reason_is_that_of_the_rank_that_failed_and_not_of_those_that_lost_i
     assert ranks_of(LOST, None).ending(log).reason == "rank 1: ended with status 7"
     assert ranks_of(None, BROKEN).ending("").reason == "rank 1: the disk is broken"
     assert ranks_of(True, True).ending("") is None
+
+
+def test_a_rank_that_hangs_is_named_beside_the_one_that_waited_for_it(ranks_of, monkeypatch):
+    """The text is Gloo's own; whether the launcher or the watch has ended the other by then is chance."""
+    text = "RuntimeError: [unbound_buffer.cc:78] Timed out waiting 3000ms for recv operation to complete"
+    waited = ("crashed", text, 1)
+    for hung in (True, None):
+        assert ranks_of(waited, hung).ending("").reason == f"rank 1 gave no answer; rank 0: {text}"
+        assert ranks_of(waited, LOST, hung).ending("").reason == f"rank 2 gave no answer; rank 0: {text}"
+    assert ranks_of(waited, BROKEN).ending("").reason == f"rank 0: {text}"
+    monkeypatch.setattr(rank_watch, "GRACE_S", float("inf"))
+    watch = ranks_of(waited, True)
+    assert not watch.is_over()
+    assert watch.ending("").reason == f"rank 1 gave no answer; rank 0: {text}"
 
 
 def test_a_rank_that_does_not_end_is_killed_and_never_named(tmp_path, monkeypatch):

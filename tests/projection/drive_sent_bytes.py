@@ -19,7 +19,7 @@ from harness.frameworks.pytorch.trainer import open_device
 from harness.models.parameters import draw
 from harness.scenario.execution import Execution
 from tests.projection.cases import CASES, training
-from tests.projection.sent_bytes import KINDS, STEPS, WARM, WAYS, name_of
+from tests.projection.sent_bytes import KINDS, STEPS, WARM, WAYS, name_of, predicted_by
 
 BYTES_ACKED = 120
 """Place of tcpi_bytes_acked in the kernel's struct tcp_info."""
@@ -41,7 +41,7 @@ def acknowledged():
 
 
 def steps(kind, rollout_steps, micro_batches):
-    """Bytes that a training step of this rank sends, the mean of some after those that set up buckets."""
+    """Bytes that a training step of this rank sends, after those that set up buckets, and a prediction."""
     package, network, domain = CASES["fourcastnet"]
     world = {"devices": 2, "parallel": kind}
     framework = open_device("cpu", Execution.model_validate({"world": world, "accumulation": micro_batches}))
@@ -58,11 +58,18 @@ def steps(kind, rollout_steps, micro_batches):
             before = acknowledged()
         framework.train_step(x, targets, None, ())
     dist.barrier()
-    return (acknowledged() - before) / STEPS
+    trained = acknowledged()
+    for _ in range(STEPS):
+        framework.predict(x)
+    dist.barrier()
+    return (trained - before) / STEPS, (acknowledged() - trained) / STEPS
 
 
 def main(folder):
-    found = {name_of(kind, way): steps(kind, *way) for kind in KINDS for way in WAYS}
+    found = {}
+    for kind in KINDS:
+        for way in WAYS:
+            found[name_of(kind, way)], found[predicted_by(kind)] = steps(kind, *way)
     (folder / f"{os.environ['RANK']}.json").write_text(json.dumps(found))
 
 

@@ -7,3 +7,7 @@ WARM, STEPS = 2, 2
 
 def name_of(kind, way):
     return f"{kind} {way[0]} {way[1]}"
+
+
+def predicted_by(kind):
+    return f"{kind} predicted"

@@ -84,7 +84,7 @@ def test_a_compiler_fuses_operators_that_follow_one_another():
 
 def test_the_update_by_hand():
     """Seven values a parameter, in one kernel, or in one for each tensor; clipping reads gradients twice and writes
-    them once, in two kernels for each tensor; shards divide the update.
+    them once, in two kernels for each tensor; shards divide the update, and gradients too where these are divided.
     """
     package, network, domain = CASES["fourcastnet"]
     parameters = package.parameters(network, domain)
@@ -96,9 +96,11 @@ def test_the_update_by_hand():
     clipped = training(optimiser=OptimiserConfig(clip_norm=1.0))
     found = step_work(package, network, domain, clipped, EAGER).by_class()["optimiser", "fp32"]
     assert (found.bytes, found.launches) == (plain.bytes + 4 * 3 * number, 1 + 2 * len(parameters))
-    sharded = Execution(world=World(devices=4, parallel="sharded_optimiser"))
-    found = step_work(package, network, domain, training(), sharded).by_class()["optimiser", "fp32"]
-    assert found.bytes == 4 * 7 * -(-number // 4)
+    part = -(-number // 4)
+    for parallel, held in (("sharded_optimiser", number), ("sharded", part)):
+        sharded = Execution(world=World(devices=4, parallel=parallel))
+        found = step_work(package, network, domain, clipped, sharded).by_class()["optimiser", "fp32"]
+        assert found.bytes == 4 * (3 * held + 7 * part)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +129,8 @@ def test_what_devices_send_by_hand(parallel, rollout_steps, micro_batches, passe
     work = step_work(package, network, domain, training(), world, rollout_steps=rollout_steps)
     found = work.by_class()["collective", "fp32"]
     assert found == Sum(0, passes * 3 * 4 * number // 4, passes * 3 * (2 if parallel == "data" else 1))
+    predicted = prediction_work(package, network, domain, 1, world).by_class().get(("collective", "fp32"))
+    assert predicted == (Sum(0, 3 * number, 3) if parallel == "sharded" else None)
     assert ("collective", "fp32") not in step_work(package, network, domain, training(), EAGER).by_class()
 
 

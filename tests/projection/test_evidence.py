@@ -13,7 +13,8 @@ from harness.projection.power import in_use
 from harness.projection.work import step_work
 from harness.results import steps
 from harness.results.record import Energy, Idle, Memory, Phase, PhaseEnergy
-from harness.scenario.execution import Execution, Precision, World
+from harness.scenario.execution import Execution, Loading, Precision, World
+from harness.scenario.scenario import OwnPort
 from harness.scenario.schema import Stage, TrainingConfig
 from tests.analysis.made_records import (
     make_epoch,
@@ -192,7 +193,7 @@ def test_power_that_nothing_bounds_from_above_is_said(results):
 
 
 def test_every_stage_is_a_step_of_its_own(results):
-    """Each has the work and the power of its own."""
+    """Each has work and power of its own, and the rates of the ten seconds for three steps that this is the mean of."""
     results.add(record_with_power())
     found = evidence(results)
     by_stage = {sample.stage: sample for sample in found.steps}
@@ -203,7 +204,27 @@ def test_every_stage_is_a_step_of_its_own(results):
     assert sorted(sample.power_w for sample in found.power) == [60.0, 100.0, 150.0]
     of_power = {sample.power_w: (sample.computing, sample.moving) for sample in found.power}
     for stage, sample in by_stage.items():
-        assert of_power[WATTS[stage or "inference"]] == in_use(sample.work, sample.ceilings, sample.seconds)
+        assert of_power[WATTS[stage or "inference"]] == pytest.approx(in_use(sample.work, sample.ceilings, 10 / 3))
+
+
+def test_steps_of_other_networks_and_steps_that_hold_their_data_tell_nothing(results):
+    """A port's operators are its own; a sink's steps wait for what they are given."""
+    sink = Execution(loading=Loading(sink=True))
+    results.add(
+        planted_record(0, port=OwnPort(name="lab.ours", source="0" * 64), preset="ported"),
+        planted_record(1, execution=sink, preset="sunk"),
+        planted_record(2),
+    )
+    found = evidence(results)
+    assert {(each.name, each.activity) for each in found.steps} == {
+        ("fourcastnet sunk", INFERENCE),
+        ("fourcastnet size2", TRAINING),
+        ("fourcastnet size2", INFERENCE),
+    }
+    assert {each.name for each in found.memory} == {"fourcastnet sunk", "fourcastnet size2"}
+    ported, sunk = sorted(found.unused)
+    assert ported.endswith("ran the port lab.ours: what its operators do is not counted")
+    assert sunk.endswith("training step: with loading.sink its time holds that of the data")
 
 
 def test_a_place_is_a_chip_a_variant_and_a_host(results):

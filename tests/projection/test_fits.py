@@ -9,9 +9,10 @@ import yaml
 
 from harness.models import fourcastnet
 from harness.models.memory import GIB, step_memory
-from harness.projection.evidence import Evidence, MemorySample
-from harness.projection.projecting import Answer, Projector, Subject, Target
+from harness.projection.evidence import INFERENCE, TRAINING, Evidence, MemorySample
+from harness.projection.projecting import Answer, Projector
 from harness.projection.roofline import Sample
+from harness.projection.subject import Subject, Target
 from harness.scenario import catalogue
 from harness.scenario.chips import ChipConfig, Figure
 from harness.scenario.execution import EAGER, Execution, World
@@ -32,10 +33,10 @@ def memory_samples(process):
 
 @pytest.fixture(scope="module")
 def steps():
-    works = [works_of(scenario_of(number))[1] for number in range(4)]
     return tuple(
-        Sample(f"m{number}", "inference step", f"cpu {HOST}", work, CEILINGS, PLANTED.step_s(work, CEILINGS, LAUNCH_S))
-        for number, work in enumerate(works)
+        Sample(f"m{number}", activity, f"cpu {HOST}", work, CEILINGS, PLANTED.step_s(work, CEILINGS, LAUNCH_S))
+        for number in range(4)
+        for activity, work in zip((TRAINING, INFERENCE), works_of(scenario_of(number)), strict=True)
     )
 
 
@@ -57,7 +58,7 @@ def answer(projector, memory_gib, execution=EAGER):
     chip = projector.target.chip.model_copy(update={"memory_gib": figure})
     projector.target = replace(projector.target, chip=chip)
     rows = projector.project(subject(execution)).rows
-    (fits,) = [row.words for row in rows if isinstance(row, Answer)]
+    (fits,) = [row.words for row in rows if isinstance(row, Answer) and row.what == "fits"]
     (peak,) = [row for row in rows if row.what == "memory, training"]
     return fits, peak
 

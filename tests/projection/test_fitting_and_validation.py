@@ -220,9 +220,12 @@ def test_the_planted_power_is_found_and_capped():
     random = np.random.default_rng(0)
     rates = random.uniform(0.05, 0.4, (8, 2))
     planted = power.Use(0.9, 0.6)
-    made = [PowerSample(planted.power_w(50, 400, *rate), 50, 400, *rate) for rate in rates]
+    made = [
+        PowerSample(planted.power_w(50, 400, *rate), 50, 400, *rate, f"m{number}") for number, rate in enumerate(rates)
+    ]
     found = fitted(made)
     assert (found.computing, found.moving) == pytest.approx((0.9, 0.6))
     assert found.power_w(50, 400, 1.0, 1.0) == 400
     assert found.power_w(50, 400, 0.0, 0.0) == 50
     assert fitted(made[:3]) is None
+    assert fitted([made[0]] * 8) is None

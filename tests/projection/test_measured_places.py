@@ -46,13 +46,12 @@ def test_records_of_several_devices_are_left_out_and_said(results):
 
 def test_a_format_that_was_not_measured_is_refused_with_the_figure_to_fill_in(results):
     plant(results)
-    for setting, figure in (("precision.autocast=bf16", "bf16"), ("precision.matmul=tf32", "tf32")):
-        with pytest.raises(UserError) as caught:
-            projected(results, "cpu", settings=(setting,))
-        assert str(caught.value) == (
-            f"CPU of this machine cannot be projected: scenarios/chips/cpu.yaml gives no peak_tflops.{figure}: "
-            "fill that in there, with its source"
-        )
+    with pytest.raises(UserError) as caught:
+        projected(results, "cpu", settings=("precision.autocast=bf16",))
+    assert str(caught.value) == (
+        f"cpu of host {HOST} cannot be projected: scenarios/chips/cpu.yaml gives no peak_tflops.bf16: "
+        "fill that in there, with its source"
+    )
 
 
 def test_a_figure_that_is_filled_in_for_a_measured_cpu_is_used(results, tmp_path, monkeypatch):
@@ -116,6 +115,19 @@ def test_of_several_hosts_it_is_this_one(results, monkeypatch):
     here = [type("Here", (), {"digest": "ddddeeeeffff"})]
     monkeypatch.setattr("harness.projection.running.identity.identities", lambda: here)
     assert projected(results, "a100")[0].target.place == f"{SXM} ddddeeeeffff"
+
+
+def test_the_cpu_of_another_host_has_its_memory_and_is_called_so(results, monkeypatch):
+    """What this machine may use is that of the CPU of this machine alone."""
+    plant(results)
+    monkeypatch.setattr("harness.machine.memory.limit_bytes", lambda: 3 * 2**30)
+    there = projected(results, "cpu")[0]
+    assert there.target.chip.title == f"cpu of host {HOST}"
+    assert there.target.chip.memory_gib.value == make_environment().memory_bytes / 2**30 == 8
+    here = [type("Here", (), {"digest": HOST})]
+    monkeypatch.setattr("harness.projection.running.identity.identities", lambda: here)
+    found = projected(results, "cpu")[0].target.chip
+    assert (found.title, found.memory_gib.value) == ("CPU of this machine", 3)
 
 
 def test_records_of_a_chip_whose_file_is_not_here_are_said(results):

@@ -17,8 +17,10 @@ from harness.projection import figures
 from harness.projection.ceilings import Ceilings, HostCeilings, HostLink, link_of_host, of_host
 from harness.projection.domains import domain_of, training_samples
 from harness.projection.projecting import Point
+from harness.projection.work import prediction_work
 from harness.scenario import catalogue
-from tests.projection.planted import CEILINGS, HOST, LAUNCH_S, PLANTED, plant, scenario_of, works_of
+from harness.scenario.execution import EAGER
+from tests.projection.planted import CEILINGS, HOST, LAUNCH_S, PLANTED, plant, planted_record, scenario_of, works_of
 
 OWN_CHIP = """
 title: Our card
@@ -126,6 +128,33 @@ def test_null_figures_refuse_by_name_with_the_place_to_fill_in(results):
     assert not (results.path / "projection" / "ascend910b").exists()
 
 
+@pytest.mark.parametrize(
+    ("chip", "options", "said"),
+    [
+        (
+            "a100",
+            ("--framework", "mindspore"),
+            "mindspore on NVIDIA A100 cannot be projected: MindSpore 2.10 has no CUDA back end",
+        ),
+        (
+            "a100",
+            ("--devices", "2", "--execution", "world.parallel=sharded", "--execution", "compilation=graph"),
+            "pytorch on NVIDIA A100 cannot be projected: world.parallel: sharded",
+        ),
+        (
+            "cpu",
+            ("--execution", "precision.matmul=tf32"),
+            "pytorch on CPU of this machine cannot be projected: precision.matmul: tf32 is for pytorch on cuda",
+        ),
+    ],
+)
+def test_what_cannot_run_on_a_chip_has_no_time_there(results, chip, options, said):
+    plant(results)
+    output, refusal = run(results, "--chip", chip, "--model", "fourcastnet", *options)
+    assert output is None
+    assert refusal.startswith(said)
+
+
 def test_a_chip_whose_variants_differ_asks_for_one(results):
     plant(results)
     _, refusal = run(results, "--chip", "h100", "--model", "fourcastnet", "--preset", "tiny")
@@ -154,6 +183,20 @@ def test_several_devices_need_a_link_and_take_longer_by_what_they_send(results, 
     scaling = found["scaling, training step (pretrain)"]
     assert float(scaling["projected"]) == pytest.approx(alone / together)
     assert float(scaling["projected_low"]) < alone / together < float(scaling["projected_high"]) < 1
+
+
+def test_the_link_of_a_node_is_not_taken_for_that_between_nodes(results, own_chip):
+    """A file gives what devices of one node send; of several nodes nothing is projected, whatever the chip."""
+    plant(results)
+    own_chip.write_text(f"{OWN_CHIP}link_gb_s: {{value: 10, source: ours}}\n")
+    options = ("--model", "fourcastnet", "--preset", "tiny", "--devices", "16")
+    output, _ = run(results, "--chip", str(own_chip), *options)
+    (said,) = re.findall(r"link: (.+)", output)
+    assert said.startswith("16 devices of one node are taken for granted, of which each sends 10 GB/s; ")
+    for chip in (str(own_chip), "cpu"):
+        output, refusal = run(results, "--chip", chip, *options, "--execution", "world.nodes=2")
+        assert output is None
+        assert "cannot be projected onto 16 devices of 2 nodes: what nodes send to one another stands in no" in refusal
 
 
 def test_ranks_of_one_cpu_divide_its_cores_and_its_bandwidth_and_take_its_power_once(results, tmp_path):
@@ -229,6 +272,44 @@ def test_without_enough_records_nothing_is_projected(results):
     _, refusal = run(results, "--chip", "a100", "--model", "fourcastnet")
     assert refusal.startswith("no validation, no projection: 4 presets at least")
     assert not (results.path / "projection" / "a100").exists()
+
+
+def test_what_inference_was_off_by_says_nothing_of_training(results, own_chip):
+    """Of five records one has trained: its step alone is no validation of training, however well it fits."""
+    plant(results, numbers=(0,))
+    for number in range(1, 5):
+        record = planted_record(number)
+        results.add(record.model_copy(update={"measurements": record.measurements.model_copy(update={"training": ()})}))
+    run(results, "--chip", str(own_chip), "--model", "fourcastnet", "--preset", "tiny")
+    found = rows(results, "ours")
+    assert found["training step"]["words"] == (
+        "no validation, no projection: 1 preset with training steps could be predicted from others, and 4 must be"
+    )
+    assert found["training step"]["projected"] == ""
+    assert not {"epoch", "energy, training step"} & found.keys()
+    assert float(found["inference step"]["projected"]) > 0
+    assert float(found["memory, training"]["projected"]) > 0
+
+
+def test_a_step_that_is_larger_than_any_measured_one_says_by_how_much(results, own_chip):
+    """Tiny, of the sizes that were measured, does not; the published network on 720 x 1440 points does."""
+    plant(results)
+    options = ("--chip", str(own_chip), "--model", "fourcastnet")
+    run(results, *options, "--preset", "tiny")
+    assert not any(name.startswith("beyond") for name in rows(results, "ours"))
+    run(results, *options, "--preset", "paper")
+    found = rows(results, "ours")["beyond the records, inference step"]["words"]
+    preset = catalogue.preset("fourcastnet", "paper").preset
+    domain = domain_of(catalogue.data("rossby"), preset.grid)
+    work = prediction_work(fourcastnet, preset.network, domain, preset.inference.batch_size, EAGER)
+    of_measured = [works_of(scenario_of(number))[1] for number in range(6)]
+    flops = work.total.flops / max(each.total.flops for each in of_measured)
+    most = [max(each.operation.bytes for each in every.operations) for every in (work, *of_measured)]
+    assert found.startswith(
+        f"{flops:,.0f} times the operations and {most[0] / max(most[1:]):,.0f} times the bytes of the largest operator "
+        "of any measured inference step: "
+    )
+    assert "beyond the records, training step (finetune)" in rows(results, "ours")
 
 
 def test_records_of_another_mode_validate_nothing(results):

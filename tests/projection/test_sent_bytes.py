@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from harness.models.parameters import count
-from harness.projection.work import step_work
+from harness.projection.work import prediction_work, step_work
 from harness.scenario.execution import Execution
 from tests.parallel.pytorch_ranks import run_ranks
 from tests.projection.cases import CASES, training
-from tests.projection.sent_bytes import KINDS, WAYS, name_of
+from tests.projection.sent_bytes import KINDS, WAYS, name_of, predicted_by
 
 pytestmark = pytest.mark.slow
 
@@ -40,3 +40,11 @@ def test_what_devices_send_is_what_two_ranks_send(sent, kind, way):
         reductions = 2 if rollout_steps > 1 and micro_batches > 1 else 1
         counted += reductions * 4 * count(package.parameters(network, domain)) // 2
     assert sent[name_of(kind, way)] == pytest.approx(counted, rel=0.02)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_prediction_gathers_sharded_weights_and_sends_nothing_else(sent, kind):
+    execution = Execution.model_validate({"world": {"devices": 2, "parallel": kind}})
+    work = prediction_work(*CASES["fourcastnet"], 2, execution).by_class()
+    counted = work["collective", "fp32"].bytes if kind == "sharded" else 0
+    assert sent[predicted_by(kind)] == pytest.approx(counted, rel=0.02, abs=4096)

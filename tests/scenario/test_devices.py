@@ -33,6 +33,15 @@ def test_a_suite_scales_weakly_and_strongly(tmp_path):
     assert len({cell.cell for cell in matrix.cells}) == 4
 
 
+def test_micro_batches_that_a_device_cannot_make_of_its_part_leave_out_that_cell_alone(tmp_path):
+    """Of 8 samples each of 4 devices has 2, which are no 4 micro-batches; in weak scaling each has all 8."""
+    cells, absent, _ = found(tmp_path, scaling=["weak", "strong"], devices=[1, 2, 4], execution={"accumulation": 4})
+    assert cells == [(1, 8, 8), (2, 8, 16), (2, 4, 8), (4, 8, 32)]
+    assert absent == [
+        "scaling: strong: training.batch_size 8 leaves 2 to each of 4 devices, which accumulation 4 does not divide"
+    ]
+
+
 def test_one_device_has_the_name_that_it_always_had(tmp_path):
     _, _, before = found(tmp_path)
     _, _, now = found(tmp_path, (1, 2))
