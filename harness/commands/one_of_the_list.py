@@ -18,6 +18,7 @@ from harness.scenario.set_values import (
     EXECUTION,
     OF_A_PRESET,
     Setting,
+    content_of,
     execution_change,
     read_settings,
     said,
@@ -84,9 +85,7 @@ def _chip_title(name: str, chip: ChipConfig) -> str:
 def _values(found: NamedPreset, settings: Sequence[Setting]) -> dict[str, Any]:
     preset = check_settings(found, settings).preset
     values = {
-        path: value
-        for group in OF_A_PRESET
-        for path, value in values_of(group, getattr(preset, group).model_dump(mode="json"))
+        path: value for group in OF_A_PRESET for path, value in values_of(group, content_of(getattr(preset, group)))
     }
     return values | {
         f"{EXECUTION}.{path}": value for path, value in every_setting(execution_of(execution_change(settings)))

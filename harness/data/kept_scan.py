@@ -7,6 +7,7 @@ the time of the folder tells. The status of a file costs microseconds, reading i
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -76,7 +77,7 @@ def read_stamp(variables: Sequence[Variable]) -> Stamp:
         try:
             for file in _files(path, read[path]):
                 now = status(file)
-                digest.update(f"{file}\0{now.size}\0{now.identity}\0{now.changed_ns}\0".encode())
+                digest.update(os.fsencode(f"{file}\0{now.size}\0{now.identity}\0{now.changed_ns}\0"))
                 unknown = now.changed_ns < 0 and not now.identity
                 newest_ns = max(newest_ns, time.time_ns() if unknown else now.changed_ns)
         except OSError as error:

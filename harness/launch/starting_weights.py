@@ -101,18 +101,14 @@ def _prepare(path: Path, scenario: Scenario, prepared: Path, console: Console) -
 def _in_float32(path: Path, tensors: "Sequence[Tensor]") -> "Mapping[str, NDArray[np.float32]]":
     import numpy as np
 
-    formats = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+    from harness.porting.convert.tensors import in_float32
+
     found: dict[str, NDArray[np.float32]] = {}
     for tensor in tensors:
-        bits = np.ascontiguousarray(tensor.bits())
-        if tensor.dtype == "BF16":
-            values = (bits.astype("<u4") << 16).view("<f4")
-        elif tensor.dtype in formats:
-            values = bits.view(formats[tensor.dtype])
-        else:
+        values = in_float32(tensor)
+        if values is None:
             raise UserError(f"{path}: {tensor.name} holds numbers of format {tensor.dtype}, which no weights are")
-        with np.errstate(over="ignore"):
-            found[tensor.name] = values.astype(np.float32).reshape(tensor.shape)
-        if not np.isfinite(found[tensor.name]).all():
+        if not np.isfinite(values).all():
             raise UserError(f"{path}: {tensor.name} holds values that are not finite numbers in float32")
+        found[tensor.name] = values
     return found

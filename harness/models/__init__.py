@@ -27,6 +27,7 @@ and may offer
                                     `operations`: see harness.models.work
     sizes(shapes)                   what the shapes of its parameters, by name, say of it in words: {"patch size": 4};
                                     what they do not tell is left out
+    computed(network, grid)         arrays by name that published files keep beside their parameters and ours computes
 
 and has modules `pytorch` and `mindspore`, imported only in a child process, each with
 

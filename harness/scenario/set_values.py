@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_jsonable_python
 
 from harness import mistakes
 from harness.errors import UserError, nearest
@@ -73,6 +74,11 @@ def read_settings(texts: Iterable[str]) -> tuple[Setting, ...]:
     return tuple(found.values())
 
 
+def content_of(value: BaseModel) -> dict[str, Any]:
+    """A training, an inference or a network as JSON has it, with what is written to no file where it is the default."""
+    return {name: to_jsonable_python(getattr(value, name)) for name in type(value).model_fields}
+
+
 def values_of(group: str, content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every path that can be set in the content of a group, and the value that stands there."""
     for place, value in _leaves(content):
@@ -88,7 +94,7 @@ def changed(group: str, value: ConfigT, settings: Sequence[Setting], owner: str)
     own = [each for each in settings if each.group == group]
     if not own:
         return value
-    content = value.model_dump(mode="json")
+    content = content_of(value)
     for each in own:
         _check_path(each, group, content, owner)
         stands = value_at(content, each)
@@ -99,7 +105,7 @@ def changed(group: str, value: ConfigT, settings: Sequence[Setting], owner: str)
         found = type(value).model_validate(content)
     except ValidationError as error:
         raise UserError(_refusal(own, error)) from None
-    read = found.model_dump(mode="json")
+    read = content_of(found)
     for each in own:
         if list(mistakes.truths_as_numbers(each.value, value_at(read, each))):
             raise UserError(f"{each}={said(each.value)}: must be a number")

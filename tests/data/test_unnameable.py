@@ -1,6 +1,7 @@
 """Paths that are not UTF-8, such as names in GB 2312: records are, so that what one would name is refused at once."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 from click.testing import CliRunner
@@ -12,6 +13,7 @@ from harness.data.preparing import Packing, prepare
 from harness.errors import UserError
 from harness.scenario import catalogue
 
+ZARR = find_spec("zarr")
 NAMELESS = os.fsdecode("气".encode("gb2312"))
 
 
@@ -45,6 +47,20 @@ def test_an_archive_is_refused_before_anything_is_read(tmp_path, places, which):
         assert isinstance(found.exception, UserError)
         assert "name is not UTF-8" in str(found.exception)
     assert below(tmp_path) == before
+
+
+@pytest.mark.skipif(ZARR is None, reason="zarr is not installed")
+@pytest.mark.parametrize("beside", ["", "a"], ids=["at its top", "beside the chunks"])
+def test_a_file_of_such_a_name_inside_a_store_changes_nothing(tmp_path, monkeypatch, beside):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = tmp_path / "all.zarr"
+    data = archive()
+    data.to_zarr(store, consolidated=False)
+    folder = store / next(iter(data)) if beside else store
+    (folder / f"{NAMELESS}.txt").write_text("notes")
+    found = open_source(mapping(files=["*.zarr"]), path=tmp_path)
+    assert found.read([0]).shape[0] == 1
+    assert CliRunner().invoke(cli, ["mapping", str(tmp_path)]).exit_code == 0
 
 
 def test_a_prepared_store_is_neither_written_nor_read_there(tmp_path, places):

@@ -283,7 +283,13 @@ GRAPHCAST = {
     ),
     "graphcast-refined": replace(
         graphcast(
-            {"mesh_refinement": 2, "latent_size": 16, "message_steps": 3, "radius_fraction": 0.7},
+            {
+                "mesh_refinement": 2,
+                "latent_size": 16,
+                "message_steps": 3,
+                "radius_fraction": 0.7,
+                "mesh_to_grid_length": 0.6180338738074472,
+            },
             np.linspace(-80, 80, 12),
             np.arange(20) * 18.0,
             Stage(CLIPPED, steps=2),

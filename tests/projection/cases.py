@@ -32,6 +32,6 @@ def training(rollout_steps=1, batch_size=2, **changes):
 
 def with_edges_of_the_graph(monkeypatch, network, domain):
     """Let the work of GraphCast count the edges of the graph itself in the place of their mean number."""
-    whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+    whole = geometry(domain.latitude, domain.longitude, *network.graphs)
     counts = tuple(len(graph.senders) for graph in (whole.grid_to_mesh, whole.mesh, whole.mesh_to_grid))
     monkeypatch.setattr(graphcast_work, "edge_counts", lambda *_: counts)

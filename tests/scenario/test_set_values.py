@@ -50,6 +50,19 @@ def test_it_goes_before_what_the_mapping_of_the_data_changes():
     assert (patch_size(), patch_size("network.patch_size=8")) == (2, 8)
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"), [("level_weights", "uniform"), ("mesh_to_grid_length", 0.6180338738074472)]
+)
+def test_what_files_leave_out_at_its_default_can_be_set(setting, value):
+    (usual,), (changed,) = (
+        matrix_of(Selection(model="graphcast", framework="pytorch", settings=texts)).cells
+        for texts in ((), (f"network.{setting}={value}",))
+    )
+    assert setting not in usual.network
+    assert changed.network == usual.network | {setting: value}
+    assert changed.cell != usual.cell
+
+
 def test_an_execution_is_set_for_all_frameworks():
     cells = matrix_of(Selection(model="fourcastnet", settings=("execution.accumulation=2",))).cells
     assert {each.framework: each.execution.accumulation for each in cells} == {"pytorch": 2, "mindspore": 2}

@@ -156,6 +156,12 @@ def positions(width: int, token_grid: tuple[int, int]) -> "NDArray[np.float32]":
     return np.concatenate([np.sin(column), np.cos(column), np.sin(row), np.cos(row)], axis=1).astype(np.float32)
 
 
+def computed(network: Network, grid: tuple[int, int]) -> "dict[str, NDArray[np.float32]]":
+    """What the reference keeps among its parameters without training it, by its names there: (1, N, width) each."""
+    widths = {"pos_embed": network.embed_dim, "decoder_pos_embed": network.decoder_embed_dim}
+    return {name: positions(width, network.token_grid(grid))[None] for name, width in widths.items()}
+
+
 def parameters(network: Network, domain: Domain) -> list[Parameter]:
     """All trainable parameters.
 

@@ -47,8 +47,16 @@ class Network(Frozen):
     hidden_layers: PositiveInt = 1
     radius_fraction: float = Field(
         default=0.6,
-        ge=0.6,
+        ge=0.59,
         description="a grid point sends to the mesh nodes within this times the longest edge of the finest mesh",
+    )
+    mesh_to_grid_length: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="length on the unit sphere over which the features of the edges from mesh to grid are, the "
+        "mesh2grid_edge_normalization_factor of published weights (0.6180338738074472); null: that of the longest edge",
+        exclude_if=lambda length: length is None,
     )
     variable_weights: dict[str, float] = Field(
         default=VARIABLE_WEIGHTS,
@@ -60,6 +68,11 @@ class Network(Frozen):
         "thickness of the layer, or the same for all; auto: thickness for depths and heights, else the level",
         exclude_if=lambda rule: rule == "auto",
     )
+
+    @property
+    def graphs(self) -> tuple[int, float, float | None]:
+        """What `geometry` must know beside the grid."""
+        return self.mesh_refinement, self.radius_fraction, self.mesh_to_grid_length
 
     @property
     def mesh_nodes(self) -> int:

@@ -42,13 +42,17 @@ def local_frames(latitude: Angles, longitude: Angles) -> NDArray[np.float64]:
 
 
 def edge_features(
-    edges: Indices, senders: tuple[Angles, Angles], receivers: tuple[Angles, Angles]
+    edges: Indices,
+    senders: tuple[Angles, Angles],
+    receivers: tuple[Angles, Angles],
+    unit_length: float | None = None,
 ) -> NDArray[np.float32]:
-    """Length and the sender's position relative to the receiver in the receiver's frame, over the longest edge: (E, 4).
+    """Length and the sender's position relative to the receiver in the receiver's frame: (E, 4).
 
-    `senders` and `receivers` are the latitudes and longitudes of the nodes that the rows of `edges` (2, E) index.
+    All are over `unit_length` on the unit sphere, without it over the longest edge. `senders` and `receivers` are the
+    latitudes and longitudes of the nodes that the rows of `edges` (2, E) index.
     """
     relative = positions(*senders)[edges[0]] - positions(*receivers)[edges[1]]
     relative = np.einsum("eij,ej->ei", local_frames(*receivers)[edges[1]], relative)
     length = np.linalg.norm(relative, axis=1, keepdims=True)
-    return (np.concatenate([length, relative], axis=1) / length.max()).astype(np.float32)
+    return (np.concatenate([length, relative], axis=1) / (unit_length or length.max())).astype(np.float32)

@@ -62,39 +62,58 @@ _GRAPHS = ("grid_to_mesh", "mesh", "mesh_to_grid")
 _FIELDS = ("grid_nodes", "mesh_nodes", *(f"{graph}.{field}" for graph in _GRAPHS for field in Graph._fields))
 
 
-def geometry(latitude: Angles, longitude: Angles, refinement: int, radius_fraction: float) -> Geometry:
+def geometry(
+    latitude: Angles,
+    longitude: Angles,
+    refinement: int,
+    radius_fraction: float,
+    mesh_to_grid_length: float | None = None,
+) -> Geometry:
     """The graphs of a grid given by the latitude of its rows and the longitude of its columns, in degrees.
 
+    Features of the edges from mesh to grid are lengths over `mesh_to_grid_length`, without it over the longest of them.
     A cached file that is damaged is built anew; where none can be written, the graphs are built every time.
     """
-    key = hashlib.sha256(f"{VERSION} {refinement} {radius_fraction!r} {len(latitude)}".encode())
+    scale = "" if mesh_to_grid_length is None else f" {mesh_to_grid_length!r}"
+    key = hashlib.sha256(f"{VERSION} {refinement} {radius_fraction!r} {len(latitude)}{scale}".encode())
     key.update(np.concatenate([latitude, longitude]).astype("<f8").tobytes())
     name = f"graphcast-{key.hexdigest()[:32]}"
     kept = recall(name, _FIELDS)
     if kept is not None:
         return _from_arrays(kept)
-    built = build(latitude, longitude, refinement, radius_fraction)
+    built = build(latitude, longitude, refinement, radius_fraction, mesh_to_grid_length)
     keep(name, _arrays(built))
     return built
 
 
-def build(latitude: Angles, longitude: Angles, refinement: int, radius_fraction: float) -> Geometry:
+def build(
+    latitude: Angles,
+    longitude: Angles,
+    refinement: int,
+    radius_fraction: float,
+    mesh_to_grid_length: float | None = None,
+) -> Geometry:
     """The graphs, computed."""
     meshes = hierarchy(refinement)
     vertices = meshes[-1].vertices
     grid, mesh = (np.repeat(latitude, len(longitude)), np.tile(longitude, len(latitude))), angles(vertices)
     points = positions(*grid)
 
-    def graph(edges: Indices, senders: tuple[Angles, Angles], receivers: tuple[Angles, Angles]) -> Graph:
+    def graph(
+        edges: Indices,
+        senders: tuple[Angles, Angles],
+        receivers: tuple[Angles, Angles],
+        unit_length: float | None = None,
+    ) -> Graph:
         ends = edges.astype(np.int32)
-        return Graph(ends[0], ends[1], edge_features(edges, senders, receivers))
+        return Graph(ends[0], ends[1], edge_features(edges, senders, receivers, unit_length))
 
     return Geometry(
         node_features(*grid),
         node_features(*mesh),
         graph(grid_to_mesh(points, vertices, radius_fraction * longest_edge(meshes[-1])), grid, mesh),
         graph(multi_mesh(meshes), mesh, mesh),
-        graph(mesh_to_grid(meshes, points), mesh, grid),
+        graph(mesh_to_grid(meshes, points), mesh, grid, mesh_to_grid_length),
     )
 
 

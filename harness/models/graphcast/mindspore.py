@@ -187,7 +187,7 @@ class GraphCast(nn.Cell):
 
     def __init__(self, network: Network, domain: Domain, execution: Execution) -> None:
         super().__init__()
-        whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+        whole = geometry(domain.latitude, domain.longitude, *network.graphs)
         operators, recompute = execution.operators, execution.recompute
         pieces, nodes = whole.pieces(recompute.ranges), len(whole.mesh_nodes)
         fields, self.outputs, width = domain.inputs(input_spec(network)), domain.outputs, network.latent_size

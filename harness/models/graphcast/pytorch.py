@@ -225,7 +225,7 @@ class GraphCast(nn.Module):
 
     def __init__(self, network: Network, domain: Domain, recompute: Recompute) -> None:
         super().__init__()
-        whole = geometry(domain.latitude, domain.longitude, network.mesh_refinement, network.radius_fraction)
+        whole = geometry(domain.latitude, domain.longitude, *network.graphs)
         pieces = whole.pieces(recompute.ranges)
         self.fields, self.outputs = domain.inputs(input_spec(network)), domain.outputs
         self.sizes = [len(piece.grid_nodes) for piece in pieces]

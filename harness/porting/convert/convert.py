@@ -1,5 +1,6 @@
 """One checkpoint into another: read, name as we do, check against the network, name as the target does, write."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.porting.convert.dialects import (
 from harness.porting.convert.expected import Expected, expected_network, shapes_of
 from harness.porting.convert.names import refuse_one_way, rename, with_fills
 from harness.porting.convert.safetensors_file import read_safetensors, write_safetensors
+from harness.porting.convert.same_network import check_computed
 from harness.porting.convert.sizes import other_sizes
 from harness.porting.convert.tensors import MOMENTS, Role, Shape, State, Tensor
 from harness.scenario import catalogue
@@ -102,6 +104,13 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     mapped, rows = _to_ours(state, names, shapes, checked=request.source_names is not None)
     if state.published is not None:
         mapped["parameter"] = deepmind.in_our_order(mapped["parameter"], state.published, expected, request.source)
+    elif names is not None and names == catalogue.weights(OF_DEEPMIND):
+        raise UserError(
+            f"{request.source}: its names are DeepMind's, whose channels are in an order of their own, and it does not "
+            f"say which ({deepmind.TASK.rstrip(':')}); give the .npz file that was published"
+        )
+    if expected is not None:
+        check_computed(mapped["unused"], expected, request.source)
     target_names = None if request.target_names is None else _names(request.target_names, request.model)
     if target_names is not None and target_names.rules and all(rule.one_way for rule in target_names.rules):
         raise UserError(f"{target_names.title}: these names lead from the file to ours only")
@@ -110,6 +119,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     final = ours if target_names is None else _to_file(ours, target_names)
     rows = [_row(tensor) for tensor in final.of("parameter")] + rows
     remarks = [f"not carried: {', '.join(map(shown, state.left_out))}"] if state.left_out else []
+    remarks += _other_formats(final.of("parameter"))
     remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
     refusal = None if request.partial else _refusal(rows)
     if refusal is not None and expected is not None and shapes is not None:
@@ -302,6 +312,13 @@ def _about(state: State, request: Request) -> dict[str, Any]:
     if request.model is not None:
         said |= {"model": Path(request.model).stem, "preset": str(request.preset)}
     return said
+
+
+def _other_formats(parameters: Sequence[Tensor]) -> list[str]:
+    """A remark where weights are not in float32, as those of a checkpoint that was halved to be shared are not."""
+    found = Counter(tensor.dtype for tensor in parameters if tensor.dtype != "F32")
+    named = ", ".join(f"{dtype} ({count} of {len(parameters)})" for dtype, count in sorted(found.items()))
+    return [f"parameters in other formats than float32: {named}"] if found else []
 
 
 def _row(tensor: Tensor) -> TensorRow:

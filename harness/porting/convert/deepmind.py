@@ -30,8 +30,12 @@ HYPERPARAMETERS = {
     "gnn_msg_steps": ("message steps", "message_steps"),
     "hidden_layers": ("hidden layers", "hidden_layers"),
     "radius_query_fraction_edge_length": ("radius fraction", "radius_fraction"),
+    "mesh2grid_edge_normalization_factor": ("unit of length of edges from mesh to grid", "mesh_to_grid_length"),
 }
-"""What our network calls the settings of theirs, in words and by name."""
+"""What our network calls the settings of theirs, in words and by name; the last may be missing on either side."""
+LENGTH = "mesh_to_grid_length"
+ADJUSTED = ("radius_fraction", LENGTH)
+"""Those that a user may have to take from the file: presets have what the publication says."""
 FROM_CHANNELS = ("grid_embedding.layers.0.weight", "mesh_embedding.layers.0.weight")
 
 
@@ -137,14 +141,23 @@ def _variables(published: Mapping[str, str | float], path: Path) -> _Variables:
 
 
 def _refuse_another(published: Mapping[str, str | float], expected: Expected, path: Path) -> None:
-    values = {}
+    values: dict[str, tuple[float | None, float | None]] = {}
+    settings = []
     for key, (words, ours) in HYPERPARAMETERS.items():
         value, needed = published.get(f"{MODEL}{key}"), expected.network.get(ours)
-        if not isinstance(value, int | float) or not isinstance(needed, int | float):
+        known = isinstance(value, int | float) and isinstance(needed, int | float)
+        if isinstance(value, str) or not (known or ours == LENGTH):
             raise UserError(f"{path}: says nothing of its {words} ({MODEL}{key}), or is not for {expected.title}")
-        values[words] = (round(float(value), 6), round(float(needed), 6))
+        values[words] = _rounded(value), _rounded(needed)
+        if ours in ADJUSTED and len(set(values[words])) > 1:
+            settings.append(f"{ours}: {'null' if value is None else value}")
     if found := differing(values, expected):
-        raise UserError(f"{path}: {found}")
+        where = f"; give the network {', '.join(settings)}, in the preset or in model_overrides of the data"
+        raise UserError(f"{path}: {found}{where if settings else ''}")
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(float(value), 6)
 
 
 def _our_outputs(expected: Expected, variables: _Variables) -> list[Field]:

@@ -18,11 +18,15 @@ def other_sizes(shapes: Mapping[str, Shape], wanted: Mapping[str, Shape], expect
     return differing({what: (found[what], size) for what, size in needed.items()}, expected)
 
 
-def differing(values: Mapping[str, tuple[float, float]], expected: Expected) -> str | None:
-    """The same for what the file has and what is needed, by what it is."""
-    unequal = [(what, ours, theirs) for what, (ours, theirs) in values.items() if ours != theirs]
+def differing(values: Mapping[str, tuple[float | None, float | None]], expected: Expected) -> str | None:
+    """The same for what the file has and what is needed, by what it is; None of either is none."""
+    unequal = [(what, _said(ours), _said(theirs)) for what, (ours, theirs) in values.items() if ours != theirs]
     if not unequal:
         return None
     what, ours, theirs = unequal[0]
-    more = "".join(f"; {what} {ours:g}, not {theirs:g}" for what, ours, theirs in unequal[1:])
-    return f"another network: the file has {what} {ours:g}, {expected.title} has {theirs:g}{more}"
+    more = "".join(f"; {what} {ours}, not {theirs}" for what, ours, theirs in unequal[1:])
+    return f"another network: the file has {what} {ours}, {expected.title} has {theirs}{more}"
+
+
+def _said(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}"

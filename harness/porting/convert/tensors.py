@@ -79,11 +79,30 @@ def from_array(name: str, dtype: str, array: "NDArray[Any]") -> Tensor:
     return Tensor(name, dtype, bits.shape, lambda: bits, ())
 
 
+FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2"}
+"""Of NumPy, by the names of safetensors."""
+
+
+def in_float32(tensor: Tensor) -> "NDArray[np.float32] | None":
+    """Its values rounded to float32, infinite where they are beyond it; None where they are no floating numbers."""
+    import numpy as np
+
+    bits = np.ascontiguousarray(tensor.bits())
+    if tensor.dtype == "BF16":
+        values = (bits.astype("<u4") << 16).view("<f4")
+    elif tensor.dtype in FLOATS:
+        values = bits.view(FLOATS[tensor.dtype])
+    else:
+        return None
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32).reshape(tensor.shape)
+
+
 def number(tensor: Tensor) -> int | None:
     """The value of a tensor that holds one whole number; None where it does not."""
     import numpy as np
 
-    formats = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "U64": "<u8", "U32": "<u4"}
+    formats = {**FLOATS, "I64": "<i8", "I32": "<i4", "U64": "<u8", "U32": "<u4"}
     if tensor.dtype not in formats or any(size != 1 for size in tensor.shape):
         return None
     value = float(np.ascontiguousarray(tensor.bits()).reshape(-1).view(formats[tensor.dtype])[0])

@@ -12,11 +12,17 @@ class CellFacts(Frozen):
 
 
 class CallFacts(Frozen):
-    """A function that the user's own code calls: its name from mindspore on, and its keywords that are plain values."""
+    """A function that the user's own code calls: its name from mindspore on, and its keywords that are plain values.
+
+    `given` are the names of all keywords, `positional` is the number of arguments without one, or None where a list of
+    unknown length is unpacked among the arguments.
+    """
 
     place: str
     name: str
     keywords: dict[str, bool | int | float | str | None]
+    given: tuple[str, ...] = ()
+    positional: int | None = 0
 
 
 class OptimiserFacts(Frozen):

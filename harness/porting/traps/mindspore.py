@@ -17,7 +17,10 @@ from harness.errors import UserError
 from harness.own_code import made_by
 from harness.porting.traps.facts import CallFacts, CellFacts, NetworkFacts, OptimiserFacts
 
-ATTRIBUTES = ("approximate", "epsilon", "momentum", "p", "keep_prob", "training", "pad_mode", "kernel_size", "has_bias")
+ATTRIBUTES = (
+    *("approximate", "epsilon", "momentum", "p", "keep_prob", "training", "pad_mode", "kernel_size", "stride"),
+    *("has_bias", "alpha", "reduction"),
+)
 
 
 def facts(factory: str) -> NetworkFacts:
@@ -78,7 +81,15 @@ def _calls(kind: type, path: str) -> Iterator[CallFacts]:
             given = {each.arg: each.value for each in node.keywords if each.arg}
             plain = {arg: v.value for arg, v in given.items() if isinstance(v, ast.Constant) and _is_plain(v.value)}
             place = f"{path or 'the network'} ({Path(str(file)).name}:{line + node.lineno - 1})"
-            yield CallFacts(place=place, name=name, keywords=plain)  # type: ignore[arg-type]
+            unpacked = any(each.arg is None for each in node.keywords)
+            unpacked |= any(isinstance(each, ast.Starred) for each in node.args)
+            yield CallFacts(
+                place=place,
+                name=name,
+                keywords=plain,  # type: ignore[arg-type]
+                given=tuple(given),
+                positional=None if unpacked else len(node.args),
+            )
 
 
 def _name(function: ast.expr, names: dict[str, Any]) -> str | None:

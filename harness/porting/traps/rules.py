@@ -4,12 +4,13 @@ Defaults and behaviour are those of MindSpore 2.10, read in its sources and run 
 needed for the initial weights of Dense and Conv2d: since 2.3 they are PyTorch's.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from harness.porting.traps.facts import CallFacts, CellFacts, NetworkFacts, OptimiserFacts
 
-LAYER_NORM_DEFAULT, EMBEDDING_STD = 1e-7, 0.1
+LAYER_NORM_DEFAULT, EMBEDDING_STD, LEAKY_DEFAULT = 1e-7, 0.1, 0.2
 
 
 class Trap(NamedTuple):
@@ -92,13 +93,17 @@ def _dropout(cell: CellFacts) -> Iterator[Trap]:
 
 
 def _convolution(cell: CellFacts) -> Iterator[Trap]:
-    if "Conv2d" not in cell.kinds:
+    if "_Conv" not in cell.kinds:
         return
-    if cell.attributes.get("pad_mode") == "same" and cell.attributes.get("kernel_size") != "(1, 1)":
+    name, kernel = f"nn.{cell.kinds[0]}", str(cell.attributes.get("kernel_size"))
+    transposed = any(kind.endswith("Transpose") for kind in cell.kinds)
+    pads = kernel != str(cell.attributes.get("stride")) if transposed else not _are_ones(kernel)
+    if cell.attributes.get("pad_mode") == "same" and pads:
+        to = "the size of the input times the stride" if transposed else "the size of the input"
         yield Trap(
             "conv-padding",
             cell.path,
-            'pad_mode "same", the default of nn.Conv2d, pads to the size of the input',
+            f'pad_mode "same", the default of {name}, pads to {to}',
             "padding 0",
             'pad_mode="pad", padding=n with the n of your PyTorch network',
         )
@@ -106,9 +111,48 @@ def _convolution(cell: CellFacts) -> Iterator[Trap]:
         yield Trap(
             "conv-bias",
             cell.path,
-            "no bias, the default of nn.Conv2d",
+            f"no bias, the default of {name}",
             "bias=True",
             "has_bias=True, unless yours has none",
+        )
+
+
+def _are_ones(sizes: str) -> bool:
+    """Whether a size, or each of several as a tuple prints them, is 1."""
+    return set(re.findall(r"\d+", sizes)) == {"1"}
+
+
+def _pool(cell: CellFacts) -> Iterator[Trap]:
+    kernel, stride = (str(cell.attributes.get(name)) for name in ("kernel_size", "stride"))
+    if "_PoolNd" in cell.kinds and kernel != stride and _are_ones(stride):
+        yield Trap(
+            "pool-stride",
+            cell.path,
+            f"stride 1, the default of nn.{cell.kinds[0]}",
+            "the stride is the size of the window unless one is given",
+            "stride=kernel_size, unless yours has stride=1",
+        )
+
+
+def _leaky(cell: CellFacts) -> Iterator[Trap]:
+    if "LeakyReLU" in cell.kinds and cell.attributes.get("alpha") == LEAKY_DEFAULT:
+        yield Trap(
+            "leaky-slope",
+            cell.path,
+            f"alpha {LEAKY_DEFAULT:g}, the default of nn.LeakyReLU",
+            "negative_slope 0.01",
+            "nn.LeakyReLU(alpha=0.01), or the slope of your PyTorch network",
+        )
+
+
+def _smooth_loss(cell: CellFacts) -> Iterator[Trap]:
+    if "SmoothL1Loss" in cell.kinds and cell.attributes.get("reduction") == "none":
+        yield Trap(
+            "loss-reduction",
+            cell.path,
+            'reduction "none", the default of nn.SmoothL1Loss: a field, no number',
+            "the mean",
+            'nn.SmoothL1Loss(reduction="mean")',
         )
 
 
@@ -124,7 +168,9 @@ def _embedding(cell: CellFacts) -> Iterator[Trap]:
         )
 
 
-CELL_RULES: tuple[CellRule, ...] = (_gelu, _layer_norm, _batch_norm, _dropout, _convolution, _embedding)
+CELL_RULES: tuple[CellRule, ...] = (
+    *(_gelu, _layer_norm, _batch_norm, _dropout, _convolution, _pool, _embedding, _leaky, _smooth_loss),
+)
 
 WRONG_ON_CPU = "wrong or missing on CPU in MindSpore 2.10"
 CALLS: Mapping[str, tuple[str, str]] = {
@@ -142,9 +188,44 @@ CALLS: Mapping[str, tuple[str, str]] = {
     "mint.nn.functional.conv2d": (WRONG_ON_CPU, "nn.Conv2d or ops.conv2d"),
     "mint.index_select": (WRONG_ON_CPU, "ops.gather"),
     "mint.scatter_add": (WRONG_ON_CPU, "ops.unsorted_segment_sum or ops.tensor_scatter_add"),
+    "mint.std": (WRONG_ON_CPU, "ops.std(..., ddof=1)"),
+    "mint.var": (WRONG_ON_CPU, "ops.var(..., ddof=1)"),
     "mint.index_add": ("changes its input", "ops.unsorted_segment_sum"),
     "mint.optim.AdamW": (WRONG_ON_CPU, "mindspore.experimental.optim.AdamW"),
 }
+
+
+class Default(NamedTuple):
+    """An argument of a function that is not what it is in PyTorch unless it is given, by name or at its position.
+
+    `argument` is None where nothing can be given. `here` and `pytorch` say what it is in either.
+    """
+
+    argument: str | None
+    position: int
+    here: str
+    pytorch: str
+    fix: str
+
+
+_DDOF = Default("ddof", 2, "ddof=0: the sum of squares over n", "over n - 1 (correction=1)", "ddof=1")
+_STRIDE = Default("stride", 2, "stride=1", "the stride is the size of the window", "stride=kernel_size")
+DEFAULTS: Mapping[str, Default] = {
+    **dict.fromkeys(("ops.std", "ops.var", "ops.std_mean", "ops.var_mean"), _DDOF),
+    **dict.fromkeys(("ops.avg_pool1d", "ops.avg_pool2d", "ops.avg_pool3d"), _STRIDE),
+    "ops.leaky_relu": Default("alpha", 1, "alpha=0.2", "negative_slope=0.01", "alpha=0.01"),
+    "ops.smooth_l1_loss": Default("reduction", 3, 'reduction="none": a field', "the mean", 'reduction="mean"'),
+    "ops.meshgrid": Default("indexing", 99, 'indexing="xy"', 'indexing="ij"', 'indexing="ij"'),
+    "ops.LayerNorm": Default("epsilon", 2, "epsilon=1e-07", "eps=1e-05", "epsilon=1e-5, or yours"),
+    "ops.GeLU": Default(
+        None,
+        0,
+        "GELU by tanh, off by up to 4.7e-4",
+        "gelu() is the exact one, by erf",
+        'ops.gelu(x, approximate="none")',
+    ),
+}
+"""Read in the signatures of MindSpore 2.10 and PyTorch 2.13, and run beside each other."""
 FOURIER = ("ops.rfft2", "ops.irfft2", "ops.rfft", "ops.irfft", "ops.fft2", "ops.ifft2", "ops.fftn", "ops.ifftn")
 
 
@@ -152,6 +233,8 @@ def _of_call(call: CallFacts) -> Iterator[Trap]:
     if call.name in CALLS:
         here, fix = CALLS[call.name]
         yield Trap("operator", call.place, f"{call.name}: {here}", "runs everywhere", fix)
+    if (default := DEFAULTS.get(call.name)) is not None and _is_left_out(default, call):
+        yield Trap("default", call.place, f"{call.name}: {default.here}", default.pytorch, default.fix)
     if call.name in FOURIER:
         yield Trap(
             "fourier-on-gpu",
@@ -168,6 +251,10 @@ def _of_call(call: CallFacts) -> Iterator[Trap]:
             "nn.Dropout drops them in training alone",
             "training=self.training",
         )
+
+
+def _is_left_out(default: Default, call: CallFacts) -> bool:
+    return call.positional is not None and call.positional <= default.position and default.argument not in call.given
 
 
 def _of_optimiser(optimiser: OptimiserFacts) -> Iterator[Trap]:

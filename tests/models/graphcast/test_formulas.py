@@ -22,8 +22,8 @@ WEIGHTS = {"t2m": 1.0, "msl": 0.1}
 @cache
 def graphs(name):
     arrays, network = GRAPHCAST[name].arrays, GRAPHCAST[name].network
-    fraction = network.get("radius_fraction", 0.6)
-    return build(arrays["latitude"], arrays["longitude"], network["mesh_refinement"], fraction)
+    fraction, length = network.get("radius_fraction", 0.6), network.get("mesh_to_grid_length")
+    return build(arrays["latitude"], arrays["longitude"], network["mesh_refinement"], fraction, length)
 
 
 def predict(name, weights):

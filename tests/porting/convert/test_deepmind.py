@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import xarray as xr
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save_file
 
 from harness.errors import UserError
 from harness.porting.convert.convert import Request, convert_here
@@ -38,7 +38,9 @@ NETWORK = {
     "radius_query_fraction_edge_length": 0.6,
     "mesh2grid_edge_normalization_factor": 0.6180338738074472,
 }
+PLAIN = {name: value for name, value in NETWORK.items() if name != "mesh2grid_edge_normalization_factor"}
 OF_PRESET = {"model": "graphcast", "preset": "tiny", "data": "era5_graphcast13"}
+LENGTH = "model_overrides: {graphcast: {mesh_to_grid_length: 0.6180338738074472}}"
 
 
 def stacked(times, names):
@@ -124,7 +126,11 @@ def checkpoint(path, *, network=NETWORK, inputs=(*SURFACE, *ATMOSPHERE, *FORCING
     return path, content
 
 
-def convert(path, place, **options):
+def convert(path, place, *, overrides=LENGTH, **options):
+    if options.get("data", OF_PRESET["data"]) == OF_PRESET["data"]:
+        mapping = place.with_name("mapping.yaml")
+        mapping.write_text(catalogue.path_of("data", OF_PRESET["data"]).read_text() + overrides)
+        options["data"] = str(mapping)
     return convert_here(
         Request(
             source=path,
@@ -175,8 +181,23 @@ def test_every_parameter_is_ours_with_the_channels_in_the_order_of_the_data(tmp_
         ({}, {"model": None, "preset": None, "data": None}, "give --model, --preset and --data"),
         ({"network": {**NETWORK, "mesh_size": 5}}, {}, "refinements of the mesh 5, graphcast tiny has 2"),
         ({"network": {**NETWORK, "gnn_msg_steps": 16}}, {}, "message steps 16, graphcast tiny has 2"),
-        ({}, {"data": "rossby_forced"}, "other variables than the data"),
-        ({}, {"data": "era5_graphcast37"}, "at 1 hPa and"),
+        (
+            {},
+            {"overrides": ""},
+            "mesh to grid 0.618034, .* none; give the network mesh_to_grid_length: 0.6180338738074472",
+        ),
+        (
+            {"network": PLAIN},
+            {},
+            "mesh to grid none, graphcast tiny has 0.618034; give the network mesh_to_grid_length: null",
+        ),
+        (
+            {"network": {**NETWORK, "radius_query_fraction_edge_length": 0.5999912857713345}},
+            {},
+            "radius fraction 0.599991, .* has 0.6; give the network radius_fraction: 0.5999912857713345",
+        ),
+        ({"network": PLAIN}, {"data": "rossby_forced"}, "other variables than the data"),
+        ({"network": PLAIN}, {"data": "era5_graphcast37"}, "at 1 hPa and"),
         ({}, {"model": "fourcastnet", "data": "rossby"}, "not for fourcastnet tiny"),
         (
             {"inputs": tuple(name for name in (*SURFACE, *ATMOSPHERE, *FORCINGS, *STATICS) if "precip" not in name)},
@@ -189,6 +210,16 @@ def test_another_network_or_task_is_named(tmp_path, made, options, said):
     path, _ = checkpoint(tmp_path / "params.npz", **made)
     with pytest.raises(UserError, match=said):
         convert(path, tmp_path / "out.safetensors", **options)
+    assert not (tmp_path / "out.safetensors").exists()
+
+
+@pytest.mark.parametrize("named", [{"source_names": "graphcast-deepmind"}, {"find_names": True}])
+@pytest.mark.parametrize("save", [np.savez, lambda path, **arrays: save_file(arrays, path)], ids=["npz", "safetensors"])
+def test_its_names_without_its_task_are_refused_for_nothing_tells_the_order_of_the_channels(tmp_path, save, named):
+    path = tmp_path / ("bare.npz" if save is np.savez else "bare.safetensors")
+    save(path, **{name.removeprefix("params:"): values for name, values in parameters().items()})
+    with pytest.raises(UserError, match="channels are in an order of their own"):
+        convert(path, tmp_path / "out.safetensors", **named)
     assert not (tmp_path / "out.safetensors").exists()
 
 

@@ -18,6 +18,7 @@ class Mixed(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)
         x = x + self.attention(tokens, tokens, tokens, need_weights=False)[0].transpose(1, 2).reshape(x.shape)
         x = F.interpolate(self.up(x), scale_factor=2, mode="bilinear", align_corners=False)
+        x = F.avg_pool2d(F.avg_pool2d(x, 2), (3, 2), (2, 1), (1, 0), ceil_mode=True, count_include_pad=False)
         return torch.einsum("bchw,bdhw->bcd", x, torch.roll(x, 1, -1)).softmax(-1).var(-1)
 
 

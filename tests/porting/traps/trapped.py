@@ -28,6 +28,22 @@ def convolution():
     return nn.SequentialCell(nn.Conv2d(3, 4, 3))
 
 
+def convolutions():
+    return nn.SequentialCell(nn.Conv1d(3, 4, 11, has_bias=True), nn.Conv2dTranspose(4, 4, 3, 2), nn.Conv3d(3, 4, 1))
+
+
+def pools():
+    return nn.SequentialCell(nn.MaxPool2d(2), nn.AvgPool1d(3), nn.AvgPool3d(2, 2))
+
+
+def leaky():
+    return nn.SequentialCell(nn.LeakyReLU())
+
+
+def smooth_loss():
+    return nn.SequentialCell(nn.SmoothL1Loss())
+
+
 def embedding():
     return nn.SequentialCell(nn.Embedding(50, 20))
 
@@ -52,6 +68,34 @@ class Functions(nn.Cell):
         return ops.dropout(ops.real(ops.rfft2(x)), p=0.5)
 
 
+class Defaults(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.gelu = ops.LayerNorm(), ops.GeLU()
+
+    def construct(self, x, y):
+        x = ops.leaky_relu(x) / ops.std(x, 0) + ops.var(x, axis=1) + ops.avg_pool2d(x, 2)
+        return ops.smooth_l1_loss(x, ops.meshgrid(x, y)[0])
+
+
+def defaults():
+    return Defaults()
+
+
+class Given(nn.Cell):
+    def __init__(self):
+        super().__init__()
+        self.norm = ops.LayerNorm(1, 1, 1e-5)
+
+    def construct(self, x, y, slope, sizes):
+        x = ops.leaky_relu(x, slope) / ops.std(x, 0, 1) + ops.var(x, ddof=1) + ops.avg_pool2d(x, *sizes)
+        return ops.smooth_l1_loss(x, ops.meshgrid(x, y, indexing="ij")[0], reduction="mean")
+
+
+def given():
+    return Given()
+
+
 def functions():
     return Functions()
 
@@ -64,6 +108,8 @@ class Clean(nn.Cell):
         self.batch_norm = nn.BatchNorm2d(4)
         self.convolution = nn.Conv2d(3, 4, 3, pad_mode="pad", padding=1, has_bias=True)
         self.pointwise = nn.Conv2d(3, 4, 1, has_bias=True)
+        self.to_patches = nn.Conv2dTranspose(4, 4, 2, 2, has_bias=True)
+        self.pool, self.leaky = nn.MaxPool2d(2, 2), nn.LeakyReLU(0.01)
         self.gelu, self.dropout = nn.GELU(approximate=False), nn.Dropout(p=0.1)
 
     def construct(self, x):

@@ -150,8 +150,9 @@ def max_pool(arguments: Arguments) -> Function:
 
 
 def average_pool(arguments: Arguments) -> Function:
-    """The mean of every window."""
-    kernel, padding = arguments["kernel_size"], arguments["padding"]
+    """The mean of every window; MindSpore takes the padding of each of the four sides."""
+    kernel, given = arguments["kernel_size"], arguments["padding"] or (0,)
+    padding = (given[0], given[0], given[-1], given[-1])
     stride, ceil = arguments["stride"] or kernel, bool(arguments["ceil_mode"])
     around, divisor = bool(arguments["count_include_pad"]), arguments["divisor_override"] or 0
     return lambda x: ops.avg_pool2d(x, kernel, stride, padding, ceil, around, divisor)
