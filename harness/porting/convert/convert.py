@@ -119,7 +119,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     final = ours if target_names is None else _to_file(ours, target_names)
     rows = [_row(tensor) for tensor in final.of("parameter")] + rows
     remarks = [f"not carried: {', '.join(map(shown, state.left_out))}"] if state.left_out else []
-    remarks += _other_formats(final.of("parameter"))
+    remarks += [*state.remarks, *_other_formats(final.of("parameter"))]
     remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
     refusal = None if request.partial else _refusal(rows)
     if refusal is not None and expected is not None and shapes is not None:
