@@ -84,6 +84,15 @@ def test_a_mask_that_is_no_fraction_is_refused_in_one_line():
         land_of(source_of(lsm=np.where(LAND, 100.0, 0.0)))
 
 
+def test_a_mask_of_an_ocean_that_is_1_on_the_sea_is_refused_and_one_on_land_is_taken():
+    ocean = source_of(np.stack([~LAND, ~LAND & (np.arange(8) > 3)]), lsm=LAND)
+    ocean.channel_info = (ChannelInfo(name="T0", variable="T", level=0.0, level_units="m"),)
+    assert np.array_equal(land_of(ocean), LAND)
+    ocean.read_statics = lambda: np.array([~LAND], dtype=np.float32)
+    with pytest.raises(UserError, match=f"land at {(~LAND).sum()} of the {(~LAND).sum()} points where .* 1 on the sea"):
+        land_of(ocean)
+
+
 @pytest.mark.parametrize("name", ["land", "sea"])
 def test_scores_are_weighted_means_over_the_points_of_the_surface(name):
     forecast, truth = RANDOM.normal(280.0, 5.0, (2, 3, 1, 5, 8))

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from harness.errors import UserError
 from harness.models.cell_area import latitude_weights
-from harness.runners.skill import Scorer
+from harness.runners.skill import Scorer, columns_of, rows_of
 from harness.scenario import catalogue
 from harness.scenario.regions import Region
 from harness.scenario.schema import InferenceConfig
@@ -36,6 +36,18 @@ def fields():
     random = np.random.default_rng(5)
     shape = (1, len(LATITUDE), len(LONGITUDE))
     return (*random.normal(280.0, 10.0, (3, 5, *shape)), random.random(shape) > 0.25)
+
+
+@pytest.mark.parametrize("first", [-1800, 0], ids=["from the date line", "from Greenwich"])
+@pytest.mark.parametrize(("west", "east"), [(-126, 424), (3503, 107), (1701, -1701), (0, 3600)])
+def test_bounds_belong_to_a_region_though_degrees_are_rounded_to_float32(first, west, east):
+    """Tenths of a degree, counted in whole numbers."""
+    longitude, latitude = first + np.arange(3600), np.arange(-900, 901)
+    region = Region(name="made", west=west / 10, east=east / 10, latitude=[{"south": -20.3, "north": 77.7}])
+    rounded = [(tenths / 10).astype(np.float32).astype(np.float64) for tenths in (longitude, latitude)]
+    inside = (longitude - west) % 3600 <= (east - west if east - west == 3600 else (east - west) % 3600)
+    assert np.array_equal(columns_of(region, rounded[0], 3600), np.flatnonzero(inside))
+    assert np.array_equal(rows_of(region, rounded[1]), np.flatnonzero((latitude >= -203) & (latitude <= 777)))
 
 
 @pytest.mark.parametrize("name", BY_HAND)

@@ -85,6 +85,9 @@ class Statistics:
             return np.sqrt(self.forecast_variance / self.truth_variance)
 
 
+ROUNDED_DEG = 1e-4
+"""Within this of the bounds of a region a point lies on them: files give degrees in float32, to 1.5e-5 near 360."""
+
 ROUNDING = 1e-12
 """Of a mean square: more than float64 loses in a mean over a grid."""
 
@@ -299,9 +302,10 @@ def surface_of(region: Region, land: NDArray[np.bool_] | None) -> NDArray[np.boo
 
 def rows_of(region: Region, latitude: NDArray[np.float64]) -> NDArray[np.intp]:
     """Numbers of the rows whose latitude (H,), in degrees north, lies in a band of the region."""
-    return np.flatnonzero(
-        np.any([(band.south <= latitude) & (latitude <= band.north) for band in region.latitude], axis=0)
-    )
+    inside = [
+        (band.south - ROUNDED_DEG <= latitude) & (latitude <= band.north + ROUNDED_DEG) for band in region.latitude
+    ]
+    return np.flatnonzero(np.any(inside, axis=0))
 
 
 def columns_of(region: Region, longitude: NDArray[np.float64] | None, count: int) -> NDArray[np.intp]:
@@ -313,7 +317,8 @@ def columns_of(region: Region, longitude: NDArray[np.float64] | None, count: int
         return np.arange(count)
     if longitude is None:
         raise UserError(f"region {region.name!r} has meridians, and the longitude of the data is not known")
-    return np.flatnonzero(np.mod(longitude - region.west, 360.0) <= np.mod(region.east - region.west, 360.0))
+    eastwards = np.mod(longitude - region.west + ROUNDED_DEG, 360.0)
+    return np.flatnonzero(eastwards <= np.mod(region.east - region.west, 360.0) + 2 * ROUNDED_DEG)
 
 
 def _variance(mean_square: Array, mean: Array) -> Array:

@@ -109,7 +109,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
             f"{request.source}: its names are DeepMind's, whose channels are in an order of their own, and it does not "
             f"say which ({deepmind.TASK.rstrip(':')}); give the .npz file that was published"
         )
-    if expected is not None:
+    if expected is not None and not request.partial:
         check_computed(mapped["unused"], expected, request.source)
     target_names = None if request.target_names is None else _names(request.target_names, request.model)
     if target_names is not None and target_names.rules and all(rule.one_way for rule in target_names.rules):
@@ -119,7 +119,7 @@ def convert_here(request: Request, read_pytorch: Read | None = None, write_pytor
     final = ours if target_names is None else _to_file(ours, target_names)
     rows = [_row(tensor) for tensor in final.of("parameter")] + rows
     remarks = [f"not carried: {', '.join(map(shown, state.left_out))}"] if state.left_out else []
-    remarks += _other_formats(final.of("parameter"))
+    remarks += [*state.remarks, *_other_formats(final.of("parameter"))]
     remarks += [f"{each.title}: {' '.join(each.note.split())}" for each in (names, target_names) if each and each.note]
     refusal = None if request.partial else _refusal(rows)
     if refusal is not None and expected is not None and shapes is not None:

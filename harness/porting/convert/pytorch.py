@@ -6,7 +6,7 @@ python -m harness.porting.convert.pytorch REQUEST
 import json
 import sys
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,11 @@ def read(path: Path, weights_only: bool = False) -> State:
     optimiser_key = None if key is None else next((key for key in OPTIMISERS if key in loaded), None)
     others = [] if key is None else [str(other) for other in loaded if other not in (key, optimiser_key, ABOUT)]
     left_out = [*others, *(name for name in named if name not in parameters)]
+    averages = key in AVERAGES
     if AVERAGED_COUNT in parameters and len(parameters) > 1:
         del parameters[AVERAGED_COUNT]
         left_out.append(AVERAGED_COUNT)
+        averages = True
     unwrapped = _unwrapped({name: _tensor(path, name, value) for name, value in parameters.items()})
     tensors: dict[Role, tuple[Tensor, ...]] = {"parameter": tuple(unwrapped)}
     hyperparameters: dict[str, Any] = {}
@@ -97,7 +99,16 @@ def read(path: Path, weights_only: bool = False) -> State:
         tensors[role] = (*tensors.get(role, ()), _tensor(path, name, value))
     if said is None:
         said = {"optimiser": {"hyperparameters": hyperparameters}} if hyperparameters else {}
-    return State(tensors, checked_about(said, path), tuple(left_out))
+    remarks = tuple(_of_averages(averages, key, [each for each in AVERAGES if each != key and each in loaded]))
+    return State(tensors, checked_about(said, path), tuple(left_out), remarks=remarks)
+
+
+def _of_averages(averages: bool, key: str | None, others: Sequence[str]) -> Iterator[str]:
+    """Which weights were taken where a file has averages of them over the training, whose forecasts differ."""
+    if averages:
+        yield f"the weights are averages over the training{f' (under {key!r})' if key else ''}"
+    elif others:
+        yield f"the weights under {key!r} were taken, not their averages over the training (under {others[0]!r})"
 
 
 def _about(path: Path, about: Any) -> tuple[dict[str, Any] | None, dict[str, torch.Tensor]]:

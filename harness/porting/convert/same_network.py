@@ -27,7 +27,8 @@ def check_computed(passed_over: Sequence[Tensor], expected: Expected, path: Path
         if tensor.shape != needed.shape:
             raise UserError(
                 f"{path}: {tensor.name} has shape {tensor.shape}, {expected.title} on {expected.grid[0]}x"
-                f"{expected.grid[1]} points has {needed.shape}: the weights are those of another grid or patch size"
+                f"{expected.grid[1]} points has {needed.shape}: the weights are those of another grid or patch size; "
+                "convert --partial takes them all the same"
             )
         values = in_float32(tensor)
         if values is None or not np.abs(values - needed).max() < OTHER_POSITIONS:

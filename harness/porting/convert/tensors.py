@@ -53,13 +53,15 @@ class State:
     """Tensors by role, in the order of the file, and what else a checkpoint says of itself.
 
     `about` is what can be written as JSON: model, preset, optimiser. `left_out` names what no other form can hold.
-    `published` is what DeepMind's files say of their network: texts and numbers by name.
+    `published` is what DeepMind's files say of their network: texts and numbers by name. `remarks` say, in words, what
+    of several things that a file holds was taken.
     """
 
     tensors: Mapping[Role, tuple[Tensor, ...]]
     about: Mapping[str, Any] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
     published: Mapping[str, str | float] | None = None
+    remarks: tuple[str, ...] = ()
 
     def of(self, role: Role) -> tuple[Tensor, ...]:
         """The tensors of a role."""

@@ -222,7 +222,8 @@ class Reference:
             **{a.name: given[a.name] for a in schema if a.kwarg_only},
         )
         outputs = _tensors(result)[: self.outputs]
-        return [part for out in outputs for part in ((out.real, out.imag) if out.is_complex() else (out,))]
+        found = [part for out in outputs for part in ((out.real, out.imag) if out.is_complex() else (out,))]
+        return [part.resolve_neg() for part in found]
 
     def gradients(self, dtype: torch.dtype, cotangents: Sequence[NDArray[np.float32]]) -> list[NDArray[Any]]:
         """The vector-Jacobian product by every real part of the inputs."""
@@ -231,7 +232,7 @@ class Reference:
         leaves = [part for part in parts if part.requires_grad]
         given = [torch.from_numpy(cotangent).to(dtype) for cotangent in cotangents]
         found = torch.autograd.grad(outputs, leaves, given, allow_unused=True, materialize_grads=True)
-        return [gradient.numpy() for gradient in found]
+        return [gradient.resolve_neg().numpy() for gradient in found]
 
 
 def _operator(name: str) -> Any:

@@ -21,6 +21,8 @@ ATTRIBUTES = (
     *("approximate", "epsilon", "momentum", "p", "keep_prob", "training", "pad_mode", "kernel_size", "stride"),
     *("has_bias", "alpha", "reduction"),
 )
+METHODS = ("std", "var")
+"""What is looked for among the methods of what the user's code has in its hands, which is taken for a tensor."""
 
 
 def facts(factory: str) -> NetworkFacts:
@@ -93,7 +95,7 @@ def _calls(kind: type, path: str) -> Iterator[CallFacts]:
 
 
 def _name(function: ast.expr, names: dict[str, Any]) -> str | None:
-    """The name of a function from mindspore on, such as ops.einsum; None where it is none of mindspore's."""
+    """The name of a function from mindspore on, such as ops.einsum or Tensor.std; None where it is none of its own."""
     parts: list[str] = []
     while isinstance(function, ast.Attribute):
         parts.insert(0, function.attr)
@@ -101,6 +103,8 @@ def _name(function: ast.expr, names: dict[str, Any]) -> str | None:
     if not isinstance(function, ast.Name):
         return None
     root = names.get(function.id)
+    if root is None and parts and parts[-1] in METHODS:
+        return f"Tensor.{parts[-1]}"
     if inspect.ismodule(root) and root.__name__.split(".")[0] == "mindspore":
         return ".".join([*root.__name__.split(".")[1:], *parts])
     module = getattr(root, "__module__", None) or ""

@@ -194,31 +194,35 @@ CALLS: Mapping[str, tuple[str, str]] = {
     "mint.optim.AdamW": (WRONG_ON_CPU, "mindspore.experimental.optim.AdamW"),
 }
 
+BY_NAME_ALONE = 10**6
+"""Stands for the position of an argument that has none."""
+
 
 class Default(NamedTuple):
     """An argument of a function that is not what it is in PyTorch unless it is given, by name or at its position.
 
-    `argument` is None where nothing can be given. `here` and `pytorch` say what it is in either.
+    `names` are those that it goes by, none where nothing can be given. `here` and `pytorch` say what it is in either.
     """
 
-    argument: str | None
+    names: tuple[str, ...]
     position: int
     here: str
     pytorch: str
     fix: str
 
 
-_DDOF = Default("ddof", 2, "ddof=0: the sum of squares over n", "over n - 1 (correction=1)", "ddof=1")
-_STRIDE = Default("stride", 2, "stride=1", "the stride is the size of the window", "stride=kernel_size")
+_DDOF = Default(("ddof", "correction"), 2, "ddof=0: the sum of squares over n", "over n - 1 (correction=1)", "ddof=1")
+_STRIDE = Default(("stride",), 2, "stride=1", "the stride is the size of the window", "stride=kernel_size")
 DEFAULTS: Mapping[str, Default] = {
     **dict.fromkeys(("ops.std", "ops.var", "ops.std_mean", "ops.var_mean"), _DDOF),
+    **dict.fromkeys(("Tensor.std", "Tensor.var"), _DDOF._replace(position=1)),
     **dict.fromkeys(("ops.avg_pool1d", "ops.avg_pool2d", "ops.avg_pool3d"), _STRIDE),
-    "ops.leaky_relu": Default("alpha", 1, "alpha=0.2", "negative_slope=0.01", "alpha=0.01"),
-    "ops.smooth_l1_loss": Default("reduction", 3, 'reduction="none": a field', "the mean", 'reduction="mean"'),
-    "ops.meshgrid": Default("indexing", 99, 'indexing="xy"', 'indexing="ij"', 'indexing="ij"'),
-    "ops.LayerNorm": Default("epsilon", 2, "epsilon=1e-07", "eps=1e-05", "epsilon=1e-5, or yours"),
+    "ops.leaky_relu": Default(("alpha",), 1, "alpha=0.2", "negative_slope=0.01", "alpha=0.01"),
+    "ops.smooth_l1_loss": Default(("reduction",), 3, 'reduction="none": a field', "the mean", 'reduction="mean"'),
+    "ops.meshgrid": Default(("indexing",), BY_NAME_ALONE, 'indexing="xy"', 'indexing="ij"', 'indexing="ij"'),
+    "ops.LayerNorm": Default(("epsilon",), 2, "epsilon=1e-07", "eps=1e-05", "epsilon=1e-5, or yours"),
     "ops.GeLU": Default(
-        None,
+        (),
         0,
         "GELU by tanh, off by up to 4.7e-4",
         "gelu() is the exact one, by erf",
@@ -254,7 +258,8 @@ def _of_call(call: CallFacts) -> Iterator[Trap]:
 
 
 def _is_left_out(default: Default, call: CallFacts) -> bool:
-    return call.positional is not None and call.positional <= default.position and default.argument not in call.given
+    by_name = set(default.names) & set(call.given)
+    return call.positional is not None and call.positional <= default.position and not by_name
 
 
 def _of_optimiser(optimiser: OptimiserFacts) -> Iterator[Trap]:

@@ -135,6 +135,7 @@ def make(folder):
         },
         "averaged.pt": averaged.state_dict(),
         "ema.pt": {"ema": {"module.weight": weight}, "epoch": 3},
+        "both.pt": {"model": {"weight": weight}, "model_ema": {"weight": 2 * weight}},
         "adamw.pt": {"model": {"weight": weight}, "optimizer": optimiser(torch, torch.optim.AdamW)},
         "fused.pt": {"model": {"weight": weight}, "optimizer": fused},
         "lightning.ckpt": {"state_dict": {"weight": weight}, "optimizer_states": [adam], "hyper_parameters": config},
@@ -182,6 +183,7 @@ def read(folder):
             "moments": len(state.of("first_moment")),
             "steps": [int(np.asarray(step.bits())) for step in state.of("step")],
             "left out": list(state.left_out),
+            "remarks": list(state.remarks),
         }
     print(json.dumps(found))
 

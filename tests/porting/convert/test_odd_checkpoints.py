@@ -48,6 +48,7 @@ def lie(source, target):
         ("odd.pt", ["args", "when", "where", "scheduler", "random"]),
         ("averaged.pt", ["n_averaged"]),
         ("ema.pt", ["epoch"]),
+        ("both.pt", ["model_ema"]),
         ("adamw.pt", []),
         ("fused.pt", []),
         ("lightning.ckpt", ["hyper_parameters"]),
@@ -60,6 +61,19 @@ def test_the_weights_of_real_trainings_are_carried(found, name, left_out):
     assert found[name].get("names") == ["weight"], found[name]
     assert found[name]["values"] == [WEIGHT.tolist()]
     assert found[name]["left out"] == left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("averaged.pt", ["the weights are averages over the training"]),
+        ("ema.pt", ["the weights are averages over the training (under 'ema')"]),
+        ("both.pt", ["the weights under 'model' were taken, not their averages over the training (under 'model_ema')"]),
+        ("adamw.pt", []),
+    ],
+)
+def test_averaged_weights_are_named(found, name, said):
+    assert found[name]["remarks"] == said
 
 
 @pytest.mark.parametrize("name", ["ruamel.tar", "adamw.pt", "fused.pt", "lightning.ckpt", "legacy.pt"])

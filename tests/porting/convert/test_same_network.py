@@ -28,7 +28,7 @@ def sines_and_cosines(rows, columns, width):
     return found
 
 
-def converted(folder, positions, dtype=np.float32):
+def converted(folder, positions, dtype=np.float32, **options):
     random = np.random.default_rng(1)
     weights = {
         name: random.standard_normal(shape)
@@ -46,6 +46,7 @@ def converted(folder, positions, dtype=np.float32):
             target_kind="safetensors",
             target_layout="neutral",
             source_names="aigoms-ocean-ai-model",
+            **options,
         )
     )
 
@@ -73,3 +74,8 @@ def test_positions_of_another_grid_or_that_were_learned_are_refused(tmp_path, at
     whole = {name: sines_and_cosines(ROWS, COLUMNS, width) for name, width in WIDTHS.items()}
     with pytest.raises(UserError, match=said):
         converted(tmp_path, whole | {at: positions(WIDTHS[at])})
+
+
+def test_who_asks_for_what_fits_gets_weights_of_another_grid(tmp_path):
+    wider = {name: sines_and_cosines(ROWS, 2 * COLUMNS, width) for name, width in WIDTHS.items()}
+    assert converted(tmp_path, wider, partial=True).refusal is None

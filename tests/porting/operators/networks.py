@@ -18,6 +18,7 @@ class Mixed(nn.Module):
         tokens = x.flatten(2).transpose(1, 2)
         x = x + self.attention(tokens, tokens, tokens, need_weights=False)[0].transpose(1, 2).reshape(x.shape)
         x = F.interpolate(self.up(x), scale_factor=2, mode="bilinear", align_corners=False)
+        x = torch.clamp(F.layer_norm(x, x.shape[1:]), min=-x.square(), max=x.amax(1, keepdim=True))
         x = F.avg_pool2d(F.avg_pool2d(x, 2), (3, 2), (2, 1), (1, 0), ceil_mode=True, count_include_pad=False)
         return torch.einsum("bchw,bdhw->bcd", x, torch.roll(x, 1, -1)).softmax(-1).var(-1)
 
@@ -27,12 +28,16 @@ def mixed():
 
 
 class Unheard(nn.Module):
+    """An operator without a counterpart, and some whose counterparts are handed functions, which graphs want named."""
+
     def forward(self, x):
-        return torch.special.i0e(x) * 2
+        x = torch.special.i0e(x) * 2
+        x = torch.div(1 - x.max(-1, keepdim=True)[0] + x.min() - x * x.var(), 0.7, rounding_mode="trunc") + x
+        return torch.complex(x, 2 * x).conj().imag
 
 
 def unheard():
-    return Unheard(), (torch.randn(4, requires_grad=True),)
+    return Unheard(), (torch.randn(3, 4, requires_grad=True),)
 
 
 def no_network():

@@ -26,7 +26,7 @@ EXPECTED = {
     "pools": ["pool-stride", "pool-stride"],
     "leaky": ["leaky-slope"],
     "smooth_loss": ["loss-reduction"],
-    "defaults": ["default"] * 8,
+    "defaults": ["default"] * 9,
     "given": [],
     "embedding": ["embedding-init"],
     "uncorrected": ["adam-without-correction"],

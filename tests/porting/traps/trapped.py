@@ -74,7 +74,7 @@ class Defaults(nn.Cell):
         self.norm, self.gelu = ops.LayerNorm(), ops.GeLU()
 
     def construct(self, x, y):
-        x = ops.leaky_relu(x) / ops.std(x, 0) + ops.var(x, axis=1) + ops.avg_pool2d(x, 2)
+        x = ops.leaky_relu(x) / ops.std(x, 0) + ops.var(x, axis=1) + ops.avg_pool2d(x, 2) - x.std()
         return ops.smooth_l1_loss(x, ops.meshgrid(x, y)[0])
 
 
@@ -88,7 +88,12 @@ class Given(nn.Cell):
         self.norm = ops.LayerNorm(1, 1, 1e-5)
 
     def construct(self, x, y, slope, sizes):
-        x = ops.leaky_relu(x, slope) / ops.std(x, 0, 1) + ops.var(x, ddof=1) + ops.avg_pool2d(x, *sizes)
+        x = (
+            ops.leaky_relu(x, slope) / ops.std(x, 0, 1)
+            + ops.var(x, ddof=1)
+            + ops.avg_pool2d(x, *sizes)
+            - x.var(0, 1) * x.std(correction=1)
+        )
         return ops.smooth_l1_loss(x, ops.meshgrid(x, y, indexing="ij")[0], reduction="mean")
 
 

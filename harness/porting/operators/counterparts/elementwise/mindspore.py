@@ -1,4 +1,7 @@
-"""Arithmetic, comparisons, activations and reductions by operators of MindSpore."""
+"""Arithmetic, comparisons, activations and reductions by operators of MindSpore.
+
+A function that is handed on has a name: MindSpore compiles a lambda only where it is returned on a line of its own.
+"""
 
 import math
 from typing import Any
@@ -48,7 +51,19 @@ def divide(arguments: Arguments) -> Function:
         return two_sided(ops.div)(arguments)
     if mode == "floor":
         return two_sided(ops.floor_divide)(arguments)
-    return two_sided(lambda x, y: ops.trunc(ops.div(x, y)))(arguments)
+    return two_sided(_truncated_quotient)(arguments)
+
+
+def _truncated_quotient(x: Tensor, y: Tensor) -> Tensor:
+    return ops.trunc(ops.div(x, y))
+
+
+def _subtracted_from(x: Tensor, y: Tensor) -> Tensor:
+    return y - x
+
+
+def _complex(real: Tensor, imaginary: Tensor) -> Tensor:
+    return ops.Complex()(real, imaginary)
 
 
 def power(arguments: Arguments) -> Function:
@@ -64,8 +79,14 @@ def power(arguments: Arguments) -> Function:
 
 
 def clamp(arguments: Arguments) -> Function:
-    """Values within bounds that are numbers."""
+    """Values within bounds, each a number or a tensor."""
     low, high = arguments["min"], arguments["max"]
+    if arguments.given("min") and arguments.given("max"):
+        return ops.clamp
+    if arguments.given("min"):
+        return lambda x, least: ops.clamp(x, least, high)
+    if arguments.given("max"):
+        return lambda x, most: ops.clamp(x, low, most)
     return lambda x: ops.clamp(x, low, high)
 
 
@@ -150,12 +171,13 @@ def mean(arguments: Arguments) -> Function:
 
 def variance(arguments: Arguments) -> Function:
     """The variance over axes; the divisor is the number of values less the correction."""
-    return _spread(arguments, lambda x: x)
+    return _mean_square(arguments)
 
 
 def deviation(arguments: Arguments) -> Function:
     """The standard deviation over axes."""
-    return _spread(arguments, ops.sqrt)
+    squared = _mean_square(arguments)
+    return lambda x: ops.sqrt(squared(x))
 
 
 def variance_and_mean(arguments: Arguments) -> Function:
@@ -164,11 +186,11 @@ def variance_and_mean(arguments: Arguments) -> Function:
     return lambda x: (spread(x), average(x))
 
 
-def _spread(arguments: Arguments, finish: Function) -> Function:
+def _mean_square(arguments: Arguments) -> Function:
     axes, keep = arguments.axes(), bool(arguments["keepdim"])
     correction = arguments["correction"]
     divisor = math.prod(arguments.shape("self")[axis] for axis in axes) - (1 if correction is None else correction)
-    return lambda x: finish(ops.sum(ops.square(x - ops.mean(x, axes, True)), axes, keep) / divisor)
+    return lambda x: ops.sum(ops.square(x - ops.mean(x, axes, True)), axes, keep) / divisor
 
 
 def norm(arguments: Arguments) -> Function:
@@ -202,15 +224,23 @@ def extreme_with_place(function: Function, whole: Function) -> Make:
 
     def make(arguments: Arguments) -> Function:
         if arguments["dim"] is None:
-            return (
-                two_sided(ops.maximum if whole is ops.amax else ops.minimum)(arguments)
-                if arguments.given("other")
-                else lambda x: whole(x)
-            )
+            if arguments.given("other"):
+                return two_sided(ops.maximum if whole is ops.amax else ops.minimum)(arguments)
+            return whole
         axis, keep = arguments.axes()[0], bool(arguments["keepdim"])
         return lambda x: function(x, axis, keep)
 
     return make
+
+
+def _largest(x: Tensor, axis: int, keep: bool) -> tuple[Tensor, Tensor]:
+    place, value = ops.ArgMaxWithValue(axis, keep)(x)
+    return value, place
+
+
+def _smallest(x: Tensor, axis: int, keep: bool) -> tuple[Tensor, Tensor]:
+    place, value = ops.ArgMinWithValue(axis, keep)(x)
+    return value, place
 
 
 def place_of_extreme(function: Function) -> Make:
@@ -292,7 +322,7 @@ COUNTERPARTS: dict[str, Make] = {
     },
     "add": two_sided(ops.add),
     "sub": two_sided(ops.sub),
-    "rsub": two_sided(lambda x, y: y - x),
+    "rsub": two_sided(_subtracted_from),
     "mul": multiply,
     "div": divide,
     "floor_divide": two_sided(ops.floor_divide),
@@ -327,14 +357,15 @@ COUNTERPARTS: dict[str, Make] = {
     "linalg_vector_norm": norm,
     "amax": extreme(ops.amax),
     "amin": extreme(ops.amin),
-    "max": extreme_with_place(lambda x, axis, keep: ops.ArgMaxWithValue(axis, keep)(x)[::-1], ops.amax),
-    "min": extreme_with_place(lambda x, axis, keep: ops.ArgMinWithValue(axis, keep)(x)[::-1], ops.amin),
+    "max": extreme_with_place(_largest, ops.amax),
+    "min": extreme_with_place(_smallest, ops.amin),
     "argmax": place_of_extreme(ops.argmax),
     "argmin": place_of_extreme(ops.argmin),
     "cumsum": accumulate(ops.cumsum),
     "cumprod": accumulate(ops.cumprod),
     "view_as_real": as_real,
     "view_as_complex": as_complex,
-    "complex": plain(lambda real, imaginary: ops.Complex()(real, imaginary)),
+    "complex": plain(_complex),
     "_conj": plain(ops.conj),
+    "_neg_view": plain(ops.neg),
 }

@@ -32,7 +32,8 @@ def as_is(function: Function) -> Make:
 def layer_norm(arguments: Arguments) -> Function:
     """The primitive for LayerNorm; the mean and the deviation that PyTorch keeps for the gradient are left out."""
     shape, epsilon = arguments["normalized_shape"], arguments["eps"]
-    norm = ops.LayerNorm(-len(shape), -len(shape), epsilon)
+    first = len(arguments.shape("input")) - len(shape)
+    norm = ops.LayerNorm(first, first, epsilon)
     ones, zeros = ops.ones(shape, ms.float32), ops.zeros(shape, ms.float32)
     if arguments.given("weight") and arguments.given("bias"):
         return lambda x, weight, bias: norm(x, weight, bias)[0]
