@@ -141,6 +141,8 @@ def test_a_straggler_makes_the_steps_of_the_launch_as_long_as_its_own(on_one_and
     exchange = record.measurements.communication
     assert exchange.reason is None
     assert len(exchange.step_s) == len(exchange.without_exchange_s) > 0
+    assert len(exchange.of_each_s) == 2
+    assert max(exchange.of_each_s) <= max(exchange.without_exchange_s)
     assert sorted(path.name for path in folder.iterdir()) == [
         "error-maps.npz",
         "forecast.npz",
