@@ -91,6 +91,15 @@ class RankWatch:
         failed = any(each and (each.is_gone or _has_failed(each)) for each in states)
         return failed or all(each and each.status == "completed" for each in states)
 
+    def says_why(self) -> bool:
+        """Whether a rank ended before its launcher, or says more than that it lost another, or all are done.
+
+        Where none does, ranks may have ended with a launcher that somebody has killed.
+        """
+        states = self._states().values()
+        failed = any(each and _has_failed(each) and not _has_lost_another(each) for each in states)
+        return bool(self._first) or failed or all(each and each.status == "completed" for each in states)
+
     def _kill_those_left(self) -> frozenset[int]:
         """Kill the ranks that run; their numbers."""
         killed = set()

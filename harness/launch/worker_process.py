@@ -158,7 +158,9 @@ def _run(start: _Start) -> Ending:
     else:
         printed = _end_of_log(start.log, TOLD_BY_RANKS)
         elsewhere = None if others is None else others.ending(printed)
-        by_ranks = None if followed.ends_others and elsewhere is None else watch.ending(printed, elsewhere)
+        died = not hung and (worker.returncode or 0) < 0 and not watch.says_why()
+        untold = elsewhere is None and (followed.ends_others or died)
+        by_ranks = None if untold else watch.ending(printed, elsewhere)
         judged = _judge_ranks(followed, by_ranks, worker.returncode, hung, killed)
     ending = _explained(judged, start.log)
     if gone:

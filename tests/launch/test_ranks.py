@@ -180,6 +180,20 @@ def test_who_was_killed_is_known_though_torchrun_looks_when_all_are_gone(run):
     assert (record.status, record.reason) == ("crashed", "rank 1: killed by SIGKILL")
 
 
+def test_a_launcher_that_is_killed_is_the_cause_and_not_the_ranks_that_end_with_it(run):
+    kill = """
+import signal
+
+def after(step):
+    if (rank, step) == (1, 2):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+"""
+    record, _, _ = run(kill + IN_A_STEP)
+    assert record.status == "crashed"
+    assert record.reason == "before all ranks were done, their launcher killed by SIGKILL; see log.txt"
+
+
 def test_a_rank_that_fails_says_why_though_the_other_waits_for_it(run):
     fail = """
 from harness.errors import UserError
