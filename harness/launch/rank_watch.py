@@ -85,6 +85,21 @@ class RankWatch:
         """Whether the launch has failed elsewhere alone, as far as anybody has looked."""
         return self._failed_s is not None and not self._first
 
+    def knows_why(self) -> bool:
+        """Whether a rank has failed, or is gone, or all are done, so that the launch ends by itself."""
+        states = self._states().values()
+        failed = any(each and (each.is_gone or _has_failed(each)) for each in states)
+        return failed or all(each and each.status == "completed" for each in states)
+
+    def says_why(self) -> bool:
+        """Whether a rank ended before its launcher, or says more than that it lost another, or all are done.
+
+        Where none does, ranks may have ended with a launcher that somebody has killed.
+        """
+        states = self._states().values()
+        failed = any(each and _has_failed(each) and not _has_lost_another(each) for each in states)
+        return bool(self._first) or failed or all(each and each.status == "completed" for each in states)
+
     def _kill_those_left(self) -> frozenset[int]:
         """Kill the ranks that run; their numbers."""
         killed = set()

@@ -157,7 +157,10 @@ def _run(start: _Start) -> Ending:
         judged = _judge(followed, worker.returncode, hung, killed)
     else:
         printed = _end_of_log(start.log, TOLD_BY_RANKS)
-        by_ranks = watch.ending(printed, None if others is None else others.ending(printed))
+        elsewhere = None if others is None else others.ending(printed)
+        died = not hung and (worker.returncode or 0) < 0 and not watch.says_why()
+        untold = elsewhere is None and (followed.ends_others or died)
+        by_ranks = None if untold else watch.ending(printed, elsewhere)
         judged = _judge_ranks(followed, by_ranks, worker.returncode, hung, killed)
     ending = _explained(judged, start.log)
     if gone:
@@ -194,11 +197,15 @@ def _append(logs: Sequence[Path], log: Path) -> None:
 
 
 class _Following:
-    """Reads what a worker says of itself until it has ended or has no more time."""
+    """Reads what a worker says of itself until it has ended or has no more time.
+
+    `ends_others` says that ranks are ended for that alone, so that how they end tells nothing.
+    """
 
     def __init__(self, pipe: io.FileIO, worker: children.Child, start: _Start) -> None:
         self.told: Ending | None = None
         self.cut: str | None = None
+        self.ends_others = False
         self._pipe, self._worker, self._folder = pipe, worker, start.folder
         self._limit_s, self._progress, self._watch = start.plan.scenario.time_limit_s, start.progress, start.watch
         self._begun_s = self._heard_s = self._beaten_s = time.monotonic()
@@ -218,6 +225,7 @@ class _Following:
                 elif selector.select(POLL_S):
                     listening = self._read()
         self.drain()
+        self.ends_others = self.cut is not None and self._watch is not None and not self._watch.knows_why()
 
     def drain(self) -> None:
         """Take what is left in the pipe, without waiting for more."""

@@ -153,11 +153,16 @@ class Memory(Frozen):
 class Communication(Frozen):
     """Seconds of training steps with and without the exchange of gradients, each that of the slowest rank.
 
-    Both are empty where `reason` says why there are none.
+    All are empty where `reason` says why there are none.
     """
 
     step_s: tuple[float, ...] = ()
     without_exchange_s: tuple[float, ...] = ()
+    of_each_s: tuple[float, ...] = Field(
+        default=(),
+        description="median without the exchange of each rank, by its number: with it all wait for the slowest, so "
+        "that no step tells which one that is; empty in older records",
+    )
     reason: str | None = None
 
     @property
@@ -166,6 +171,11 @@ class Communication(Frozen):
         if not self.step_s or not self.without_exchange_s:
             return None
         return 1 - median(self.without_exchange_s) / median(self.step_s)
+
+    @property
+    def over_quickest(self) -> tuple[float, ...]:
+        """What each rank takes without the exchange over the quickest; empty where that is not measured."""
+        return tuple(each / min(self.of_each_s) for each in self.of_each_s)
 
 
 class MeasuredParts(Frozen):

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -104,7 +105,8 @@ def _measured(
     finally:
         framework.load(weights)
     step_s, without_s = (tuple(slowest(ranks, time_s) for time_s in each) for each in (exchanging_s, silent_s))
-    return Communication(step_s=step_s, without_exchange_s=without_s)
+    of_each_s = tuple(map(float, ranks.texts(repr(median(silent_s)))))
+    return Communication(step_s=step_s, without_exchange_s=without_s, of_each_s=of_each_s)
 
 
 def _without_exchange(framework: Framework) -> AbstractContextManager[Any]:

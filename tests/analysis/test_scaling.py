@@ -142,6 +142,22 @@ def test_steps_that_noise_makes_longer_without_the_exchange_are_kept(tmp_path):
     assert "| -6.0 [" in shown
 
 
+def test_the_rank_that_others_wait_for_is_named(tmp_path):
+    """Rank 1 of two takes 1.3 times as long in the middle of three launches; one a twentieth slower is not named."""
+    made = ResultsFolder(tmp_path / "results")
+    for launch, (of_two, of_four) in enumerate(zip((1.3, 1.2, 1.5), (1.05, 1.0, 1.05), strict=True)):
+        made.add(record(1, 8, 1.0, launch))
+        for number, slow in ((2, of_two), (4, of_four)):
+            plain = record(number, 8, 1.25, launch)
+            of_each_s = (0.5,) * (number - 1) + (0.5 * slow,)
+            timed = plain.measurements.communication.model_copy(update={"of_each_s": of_each_s})
+            measured = plain.measurements.model_copy(update={"communication": timed})
+            made.add(plain.model_copy(update={"measurements": measured}))
+    (section,) = scaling_table("smoke", load_results(made.path).groups(), {}).sections
+    (line,) = (note for note in section.notes if "quickest" in note)
+    assert line.startswith("2 devices: rank 1 takes 1.30 times as long as the quickest for a step without exchange")
+
+
 def test_what_differs_in_more_than_devices_is_no_scaling(tmp_path):
     made = ResultsFolder(tmp_path / "results")
     made.add(record(1, 8, 1.0, 0), record(2, 6, 1.0, 0))

@@ -347,6 +347,12 @@ def test_a_launch_is_complete_when_all_ranks_say_so(ranks_of):
     assert ranks_of(done, None).ending("").reason == "rank 1: gone without a word"
 
 
+def test_a_launch_that_ends_by_itself_is_told_from_one_that_has_to_be_ended(ranks_of):
+    done = ("completed", None, 3)
+    assert not any(ranks_of(*each).knows_why() for each in ((True, True), (done, True), (True, "early")))
+    assert all(ranks_of(*each).knows_why() for each in ((done, done), (LOST, True), (True, BROKEN), (True, None)))
+
+
 def test_ranks_are_started_again_only_where_they_never_met(ranks_of):
     taken = "DistNetworkError: The server socket has failed to listen: EADDRINUSE"
     assert ranks_of("early", "early").may_try_again(taken)

@@ -88,9 +88,9 @@ def run(tmp_path, monkeypatch):
     """run(behaviour): the record of a launch of two ranks, its plan and the folder of what its ranks left."""
     chip = catalogue.chip("cpu").model_copy(update={"power_collectors": ("null",)})
 
-    def run_one(behaviour: str = "", framework: str = "pytorch") -> tuple[Record, LaunchPlan, Path]:
-        frameworks = [{"framework": framework}]
-        suite = write_micro(tmp_path, preset=PRESET, bounds={"max_steps_per_epoch": 4}, idle_s=0, frameworks=frameworks)
+    def run_one(behaviour: str = "", framework: str = "pytorch", **changes) -> tuple[Record, LaunchPlan, Path]:
+        content = {"frameworks": [{"framework": framework}], "bounds": {"max_steps_per_epoch": 4}, "idle_s": 0}
+        suite = write_micro(tmp_path, preset=PRESET, **content, **changes)
         matrix = matrix_of(Selection(suite=str(suite), devices=(2,)))
         (plan,) = interleave(matrix.cells, chip, 1, "bench")
         (tmp_path / "sitecustomize.py").write_text(IN_RANKS)
@@ -141,6 +141,8 @@ def test_a_straggler_makes_the_steps_of_the_launch_as_long_as_its_own(on_one_and
     exchange = record.measurements.communication
     assert exchange.reason is None
     assert len(exchange.step_s) == len(exchange.without_exchange_s) > 0
+    assert len(exchange.of_each_s) == 2
+    assert max(exchange.of_each_s) <= max(exchange.without_exchange_s)
     assert sorted(path.name for path in folder.iterdir()) == [
         "error-maps.npz",
         "forecast.npz",
@@ -178,6 +180,20 @@ def test_who_was_killed_is_known_though_torchrun_looks_when_all_are_gone(run):
     assert (record.status, record.reason) == ("crashed", "rank 1: killed by SIGKILL")
 
 
+def test_a_launcher_that_is_killed_is_the_cause_and_not_the_ranks_that_end_with_it(run):
+    kill = """
+import signal
+
+def after(step):
+    if (rank, step) == (1, 2):
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+"""
+    record, _, _ = run(kill + IN_A_STEP)
+    assert record.status == "crashed"
+    assert record.reason == "before all ranks were done, their launcher killed by SIGKILL; see log.txt"
+
+
 def test_a_rank_that_fails_says_why_though_the_other_waits_for_it(run):
     fail = """
 from harness.errors import UserError
@@ -189,6 +205,13 @@ def after(step):
     record, _, folder = run(fail + IN_A_STEP)
     assert (record.status, record.reason) == ("failed", "rank 1: this disk is broken")
     assert is_gone(pid_in(folder / "pid-0"))
+
+
+def test_ranks_that_are_ended_at_the_time_limit_are_not_called_gone(run):
+    """One hangs and the other waits for it; whichever is ended first, neither is the cause."""
+    hang = "after = lambda step: time.sleep(600) if rank == 1 else None"
+    record, _, _ = run(hang + IN_A_STEP, time_limit_s=15)
+    assert (record.status, record.reason) == ("timed_out", "not done after the time limit of 15 s")
 
 
 def test_a_taken_port_is_left_for_a_free_one_and_ranks_with_different_samples_are_refused(run, monkeypatch):

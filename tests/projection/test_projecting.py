@@ -12,10 +12,10 @@ from harness.commands.cli import cli
 from harness.data.opening import open_source
 from harness.data.windows import Windows
 from harness.errors import UserError
-from harness.models import fourcastnet, graphcast
+from harness.models import fourcastnet
 from harness.projection import figures
 from harness.projection.ceilings import Ceilings, HostCeilings, HostLink, link_of_host, of_host
-from harness.projection.domains import domain_of, training_samples
+from harness.projection.domains import domain_of
 from harness.projection.projecting import Point
 from harness.projection.work import prediction_work
 from harness.scenario import catalogue
@@ -369,32 +369,6 @@ def test_measured_points_are_filled_and_projected_ones_hollow():
     assert max(roof.get_ydata()) == pytest.approx(1000)
     assert list(data["provenance"]) == ["measured", "projected"]
     assert data["projected_flops_per_s"].isna().tolist() == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("name", "model"), [("rossby", "fourcastnet"), ("rossby_forced", "graphcast"), ("ocean", "aigoms")]
-)
-@pytest.mark.parametrize("rollout_steps", [1, 2])
-def test_samples_and_domain_are_those_of_the_data(name, model, rollout_steps):
-    from harness.architectures import architecture
-
-    config, preset = catalogue.data(name), catalogue.preset(model, "tiny").preset
-    package = architecture(model)
-    spec = package.input_spec(preset.network)
-    source = open_source(config, grid=preset.grid)
-    windows = Windows(source, config.splits, spec)
-    assert training_samples(config, spec, rollout_steps) == len(windows.starts("train", rollout_steps))
-    domain = domain_of(config, preset.grid)
-    assert (domain.outputs, domain.forcings, domain.statics) == (len(source.channels), source.forcings, source.statics)
-
-
-def test_channels_of_an_archive_are_known_without_it():
-    config = catalogue.data("era5_graphcast13")
-    domain = domain_of(config, (181, 360))
-    assert domain.outputs == 83
-    assert (
-        training_samples(config, graphcast.input_spec(catalogue.preset("graphcast", "tiny").preset.network), 1) is None
-    )
 
 
 def test_ceilings_of_a_host_are_measured_there_alone(tmp_path):

@@ -1,5 +1,6 @@
 """The cost of exchanging gradients is asked for last, and costs nothing else where it cannot be had."""
 
+import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from harness.results.measurements import Communication
 from harness.runners import communication as module
 from harness.runners.communication import communication
 from tests.analysis.made_records import make_scenario
+from tests.runners.made_ranks import at_once
 
 
 @pytest.mark.parametrize(
@@ -84,3 +86,26 @@ def test_a_machine_that_becomes_slower_meanwhile_has_no_part_in_the_exchange(mon
     found = communication(framework, windows, make_scenario().training, lambda epoch, random: (), 1)
     assert found.share == pytest.approx(0.25)
     assert framework.steps == framework.rates
+
+
+def test_which_rank_is_slow_is_told_by_steps_without_the_exchange(monkeypatch):
+    """Two ranks, each by a clock of its own, of which the second takes three times as long for a step."""
+    clocks = threading.local()
+
+    class Paced(Slowing):
+        def train_step(self, *arguments):
+            clocks.now_s += (1 + 2 * self.ranks.rank.number) * (1.0 if self.sends else 0.75)
+
+    batch = (np.zeros((2, 1)), np.zeros((2, 1)), None)
+    windows = SimpleNamespace(batch_tasks=lambda *arguments, **options: [lambda: batch])
+    monkeypatch.setattr(module, "perf_counter", lambda: clocks.now_s)
+
+    def of_rank(ranks):
+        clocks.now_s, framework = 0.0, Paced()
+        framework.ranks = ranks
+        return communication(framework, windows, make_scenario().training, lambda epoch, random: (), 1)
+
+    for found in at_once(2, of_rank):
+        assert found.of_each_s == (0.75, 2.25)
+        assert found.over_quickest == (1.0, 3.0)
+        assert set(found.without_exchange_s) == {2.25}

@@ -7,6 +7,7 @@ each (weak) or together (strong) it is n T(1) / T(n) or T(1) / T(n); the efficie
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from harness.analysis.cells import Cell, Group
 from harness.analysis.comparison.differences import differences, likeness
@@ -20,6 +21,9 @@ from harness.scenario.labels import label
 from harness.scenario.schema import Scaling
 
 KINDS: dict[Scaling, Kind] = {"weak": SCALING, "strong": STRONG_SCALING}
+UNEQUAL = 1.1
+"""What the slowest rank may take of a step over the quickest before it is named."""
+
 RATE = "train rate"
 """How the titles of the training rates begin: one of each stage."""
 
@@ -104,6 +108,20 @@ def efficiency(comparison: Comparison, name: str) -> Quantity:
     found, devices = speed_up(comparison, name), devices_of(comparison.cell)
     value, low, high = (None if each is None else each / devices for each in (found.value, found.low, found.high))
     return found._replace(value=value, low=low, high=high, unit="fraction")
+
+
+def slow_rank(cell: Cell) -> tuple[int, float] | None:
+    """The rank for which the others wait most, and what it takes of a step without exchange over the quickest.
+
+    The median over launches; None where none takes more than `UNEQUAL`, or it was not measured.
+    """
+    parts = (launch.measurements.communication for launch in cell.launches)
+    found = [part.over_quickest for part in parts if part is not None and part.over_quickest]
+    if not found:
+        return None
+    by_rank = [median(each) for each in zip(*found, strict=True)]
+    most = max(by_rank)
+    return (by_rank.index(most), most) if most > UNEQUAL else None
 
 
 def scales(cell: Cell, base: Cell, scaling: Scaling) -> bool:

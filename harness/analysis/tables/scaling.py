@@ -12,6 +12,7 @@ from harness.analysis.comparison.scaling import (
     efficiency,
     nodes_of,
     rates,
+    slow_rank,
     speed_up,
     world_text,
 )
@@ -149,6 +150,12 @@ def _notes(group: Group, curve: Curve) -> Iterator[str]:
         yield from (f"Refused: {_called(each.cell)}: {line}" for line in each.refusal)
         if (exchange := speed_of(each.cell).get(EXCHANGE)) and exchange.reason:
             yield f"{_called(each.cell)}: exchange: {exchange.reason}"
+        if found := slow_rank(each.cell):
+            rank, ratio = found
+            yield (
+                f"{_called(each.cell)}: rank {rank} takes {ratio:.2f} times as long as the quickest for a step without "
+                "exchange, and the others wait for it in every step with it"
+            )
     for cell in dict.fromkeys(each.cell for each in _places(curve)):
         yield from (f"Energy: {line}" for line in energy_of(cell).reasons_for_none)
     if memory := _memory(curve.base):
