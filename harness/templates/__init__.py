@@ -1,4 +1,4 @@
-"""First files of a chip, a data set, a site, a suite, a model or a power sensor of one's own, for `crosscast new`.
+"""First files of a chip, claims, data, a site, a suite, a model or a power sensor of one's own, for `crosscast new`.
 
 Each is right as it is and says with each field what to put there. In `files/` NAME stands for the name that a user
 gives.
@@ -13,7 +13,7 @@ from harness.errors import UserError
 from harness.files import write_atomically
 from harness.scenario.names import MOST_CHARACTERS
 
-Kind = Literal["chip", "data", "model", "sensor", "site", "suite"]
+Kind = Literal["chip", "claims", "data", "model", "sensor", "site", "suite"]
 
 PACKAGES: frozenset[Kind] = frozenset({"model", "sensor"})
 """Kinds that are code, in a folder to be installed."""
