@@ -230,6 +230,12 @@ class TestData:
         assert f"{folder / 'a.nc'}: the coordinate values of 'longitude' " in message
         assert why in message
 
+    def test_a_bundle_is_to_be_unpacked(self, fail, tmp_path):
+        packed = tmp_path / "crosscast-bundle.tar.gz"
+        packed.write_bytes(b"")
+        said = fail("tables", "--results", str(packed))
+        assert f"{packed} is an archive: unpack it, and give the folder that was in it" in said
+
     def test_a_mapping_is_no_archive(self, fail, tmp_path):
         (tmp_path / "own.yaml").write_text("kind: archive\n")
         said = fail("bench", "--data", str(tmp_path / "own.yaml"))

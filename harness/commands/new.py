@@ -16,13 +16,19 @@ from harness.commands.options import PathName
     "--folder", type=PathName(file_okay=False), default=Path(), show_default="here", help="Folder to write into."
 )
 def new(kind: templates.Kind, name: str, folder: Path) -> None:
-    """Write the first file of a chip, data set, site or suite of your own, or the package of a model."""
+    """Write the first file of a chip, claims, data, site or suite of your own, or the package of a model or sensor."""
     from harness.terminal import say
 
     for path in templates.write(kind, name, folder):
         say(f"written: {path}")
     if kind == "model":
         say(f"pip install -e {folder / name}, then: crosscast bench --model {folder / name / name}.yaml --preset tiny")
+    elif kind == "sensor":
+        say(f"put your command into {folder / name / name}/__init__.py")
+        say(f"pip install -e {folder / name}, then: crosscast doctor --collectors {name}")
+        say("give its name as one of power_collectors in the file of a chip")
+    elif kind == "claims":
+        say(f"crosscast claims --ledger {folder / name}.yaml")
     elif kind == "data":
         say("give its path as --mapping, and the folder or file of its archive as --data")
     else:

@@ -20,6 +20,9 @@ MOST_SEED = 2**31 - 1
 
 MOST_DEVICES = 4096
 
+PACKED = (".tar.gz", ".tgz", ".tar", ".zip")
+"""How archives end, such as those of crosscast bundle."""
+
 SEED = click.IntRange(0, MOST_SEED)
 
 
@@ -67,6 +70,8 @@ class PathName(click.Path):
             self.fail("it must not be empty" if "\0" not in text else "it holds a NUL", param, ctx)
         if wrong := None if "://" in text else path_problem(text):
             self.fail(wrong, param, ctx)
+        if not self.file_okay and text.endswith(PACKED) and Path(text).is_file():
+            self.fail(f"{text} is an archive: unpack it, and give the folder that was in it", param, ctx)
         return super().convert(value, param, ctx)
 
 

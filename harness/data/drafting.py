@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from harness.data.calendar import counts_since, time_text
 from harness.data.checks import check_latitude, regular_step
 from harness.data.config import ArchiveConfig, TimeAxis
-from harness.data.files import DataFile, find_files, open_lazily
+from harness.data.files import DataFile, find_files, is_zarr, open_lazily
 from harness.data.layout import EXPVER
 from harness.data.locations import Location
 from harness.data.selection import selectable
@@ -177,7 +177,10 @@ def _refusal(config: ArchiveConfig, path: Location) -> str | None:
 
 
 def _candidates(file: DataFile) -> list[str]:
-    """Numbers that are no bounds, flags or descriptions of a grid."""
+    """Numbers that are no bounds, flags or descriptions of a grid, in the order of the file.
+
+    Those of a Zarr store by name: it is listed in another order each time, and the order of channels makes other data.
+    """
     used = {
         part
         for each in file.raw.variables.values()
@@ -186,7 +189,7 @@ def _candidates(file: DataFile) -> list[str]:
     }
     return [
         name
-        for name in file.names
+        for name in (sorted(file.names) if is_zarr(file.path) else file.names)
         if name not in used
         and file.raw[name].dtype.kind in "iuf"
         and "flag_values" not in file.raw[name].attrs

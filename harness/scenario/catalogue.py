@@ -75,7 +75,8 @@ def chip(name: str) -> ChipConfig:
     for collector in found.power_collectors:
         if collector not in registered:
             raise UserError(
-                f"{path}: power_collectors: {collector!r} is not registered; {nearest(collector, registered)}"
+                f"{path}: power_collectors: {collector!r} is not registered; {nearest(collector, registered)}; or "
+                "make one of your own: crosscast new sensor NAME"
             )
     return found
 

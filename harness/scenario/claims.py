@@ -28,7 +28,7 @@ ScalingQuantity = Literal["speed_up", "scaling_efficiency"]
 """Of a cell on several devices beside one on one, by training rates; efficiency is the speed-up over the devices."""
 
 ScoreQuantity = Literal["rmse", "acc"]
-"""Of every variable and lead time: the ratio of RMSE, and of ACC the difference, which may be negative."""
+"""Of each variable and lead time: the ratio of RMSE, and of ACC the difference, which may be negative."""
 
 Quantity = Literal[TimeOrMemory, EnergyQuantity, ScalingQuantity, ScoreQuantity]
 Reference = Literal["persistence", "climatology"]
@@ -90,6 +90,12 @@ class Claim(Frozen):
     scaling: Scaling | None = Field(
         default=None, description="of speed_up and scaling_efficiency: weak or strong; default: each that has records"
     )
+    variables: tuple[str, ...] = Field(
+        default=(), description="of rmse and acc: only these, named as in the tables of skill; default: all"
+    )
+    lead_hours: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(), description="of rmse and acc: only these lead times in hours; default: all"
+    )
     expect: Expectation
     largest_for: str | None = Field(
         default=None, description="the model whose ratio must also be above that of each other model"
@@ -125,6 +131,8 @@ class Claim(Frozen):
         scored = self.quantity in get_args(ScoreQuantity)
         if self.largest_for is not None and scored:
             raise ValueError(f"largest_for does not go with {self.quantity}, which is a number for each variable")
+        if (self.variables or self.lead_hours) and not scored:
+            raise ValueError("variables and lead_hours go only with rmse and acc")
         if self.reference and not scored:
             raise ValueError(f"{self.reference} is a baseline of rmse and acc only")
         if self.reference == "climatology" and self.quantity == "acc":

@@ -1,6 +1,7 @@
 """A preset's network on data: its hyperparameters, with what the mapping of the data changes of them."""
 
 from collections.abc import Sequence
+from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -33,9 +34,22 @@ def network_on(
     try:
         package.check_grid(network, grid)
     except UserError as error:
-        raise UserError(f"{found.model} {found.name} on data {data_name!r}: {error}") from None
+        even = _even_grid(package, network, data, grid)
+        raise UserError(f"{found.model} {found.name} on data {data_name!r}: {error}{even}") from None
     content: dict[str, Any] = network.model_dump(mode="json")
     return content
+
+
+def _even_grid(package: ModuleType, network: Any, data: Any, grid: tuple[int, int]) -> str:
+    """What a mapping may say of an archive with an odd number of rows or columns, where the network then fits."""
+    rows, columns = (size - size % 2 for size in grid)
+    if (rows, columns) == grid or not isinstance(data, ArchiveConfig) or data.even_grid:
+        return ""
+    try:
+        package.check_grid(network, (rows, columns))
+    except UserError:
+        return ""
+    return f"; or `even_grid: true` in the mapping, which leaves one out: {rows}x{columns}"
 
 
 def check_settings(found: NamedPreset, settings: Sequence[Setting]) -> NamedPreset:

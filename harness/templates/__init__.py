@@ -1,4 +1,4 @@
-"""First files of a chip, a data set, a site, a suite or a model of one's own, for `crosscast new`.
+"""First files of a chip, claims, data, a site, a suite, a model or a power sensor of one's own, for `crosscast new`.
 
 Each is right as it is and says with each field what to put there. In `files/` NAME stands for the name that a user
 gives.
@@ -13,7 +13,10 @@ from harness.errors import UserError
 from harness.files import write_atomically
 from harness.scenario.names import MOST_CHARACTERS
 
-Kind = Literal["chip", "data", "model", "site", "suite"]
+Kind = Literal["chip", "claims", "data", "model", "sensor", "site", "suite"]
+
+PACKAGES: frozenset[Kind] = frozenset({"model", "sensor"})
+"""Kinds that are code, in a folder to be installed."""
 
 FILES = Path(__file__).parent / "files"
 SUFFIX = ".txt"
@@ -21,10 +24,10 @@ PLACEHOLDER = "NAME"
 
 
 def write(kind: Kind, name: str, folder: Path) -> tuple[Path, ...]:
-    """Write the files of a kind into a folder, which is made; a model gets a folder of its own there.
+    """Write the files of a kind into a folder, which is made; what is code gets a folder of its own there.
 
     Raises UserError, and writes nothing, where the name is none of Python's names, is longer than names may be, or a
-    file is there already, and for a model where Python has a package of that name, in whose place the new one would
+    file is there already, and for code where Python has a package of that name, in whose place the new one would
     stand or which would stand in its.
     """
     if len(name) > MOST_CHARACTERS:
@@ -35,9 +38,9 @@ def write(kind: Kind, name: str, folder: Path) -> tuple[Path, ...]:
         raise UserError(f"{name!r} cannot be a name here: use lower-case letters, digits and underscores")
     if keyword.iskeyword(name):
         raise UserError(f"{name!r} cannot be a name here: it is a word of Python's own; choose another")
-    if kind == "model" and find_spec(name) is not None:
-        raise UserError(f"{name!r} is a package of this Python already: choose another name for the model")
-    if kind == "model":
+    if kind in PACKAGES and find_spec(name) is not None:
+        raise UserError(f"{name!r} is a package of this Python already: choose another name for the {kind}")
+    if kind in PACKAGES:
         sources = sorted((FILES / kind).rglob(f"*{SUFFIX}"))
         targets = [folder / name / _named(path.relative_to(FILES / kind), name) for path in sources]
     else:

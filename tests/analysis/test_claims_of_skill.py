@@ -135,3 +135,62 @@ def test_what_the_baseline_alone_was_scored_for_is_no_part_of_the_claim(results,
     add_two(results, "pytorch", (0.5, 1.0))
     rows, _ = judge(results, tmp_path, **OF_A_PORT | {"quantity": "rmse", "expect": {"at_least": 0.9}})
     assert list(rows["outcome"]) == ["confirmed"]
+
+
+def add_leads(results):
+    """RMSE over persistence: u 0.5 at 6 h and 1.5 at 24 h, v 0.8 and 1.2."""
+    for launch, noise in enumerate(NOISE):
+        scores = tuple(
+            score
+            for variable, lead_h, ratio in (("u", 6.0, 0.5), ("u", 24.0, 1.5), ("v", 6.0, 0.8), ("v", 24.0, 1.2))
+            for score in make_skill(2.0 * ratio * (1 + noise), lead_h=lead_h, variable=variable).scores
+        )
+        measured = make_measurements(launch=launch, skill=make_skill(1.0).model_copy(update={"scores": scores}))
+        scenario = make_scenario("mindspore", "eager")
+        results.add(make_record("mindspore", launch, scenario=scenario, measurements=measured))
+
+
+@pytest.mark.parametrize(
+    ("named", "ratios", "outcome"),
+    [
+        ({}, [0.5, 1.5, 0.8, 1.2], "refuted"),
+        ({"lead_hours": [6]}, [0.5, 0.8], "confirmed"),
+        ({"lead_hours": [24]}, [1.5, 1.2], "refuted"),
+        ({"variables": ["v"]}, [0.8, 1.2], "refuted"),
+        ({"variables": ["v"], "lead_hours": [6]}, [0.8], "confirmed"),
+    ],
+)
+def test_a_claim_may_speak_of_some_variables_and_lead_times(results, tmp_path, named, ratios, outcome):
+    add_leads(results)
+    rows, _ = judge(results, tmp_path, **ONE_CELL, **named, expect={"at_most": 0.9})
+    assert sorted(rows["ratio"]) == pytest.approx(sorted(ratios), rel=1e-2)
+    assert set(rows["outcome"]) == {outcome}
+
+
+@pytest.mark.parametrize(
+    ("named", "outcome", "said"),
+    [
+        ({"variables": ["u", "w"], "lead_hours": [6]}, "undecided", "no scores of 'w'; choose from: u, v"),
+        ({"lead_hours": [6, 72]}, "undecided", "no scores at 72 h, only at 6, 24 h"),
+        ({"variables": ["w"]}, "not measured", "no scores of 'w'; choose from: u, v"),
+    ],
+)
+def test_what_a_claim_names_and_nobody_scored_leaves_it_open(results, tmp_path, named, outcome, said):
+    add_leads(results)
+    rows, _ = judge(results, tmp_path, **ONE_CELL, **named, expect={"at_most": 0.9})
+    assert set(rows["outcome"]) == {outcome}
+    assert said in " ".join(rows["missing"].dropna())
+
+
+def test_variables_go_with_scores_alone(results, tmp_path):
+    add_leads(results)
+    with pytest.raises(UserError, match="variables and lead_hours go only with rmse and acc"):
+        judge(
+            results,
+            tmp_path,
+            cells=["cpu/mindspore"],
+            baseline="cpu/pytorch",
+            quantity="epoch_s",
+            expect={"at_most": 1},
+            variables=["u"],
+        )

@@ -28,6 +28,7 @@ from harness.analysis.paper.methods import methods
 from harness.analysis.selection import load_chosen
 from harness.analysis.tables.latex import to_latex
 from harness.analysis.tables.table import Data, Section, Table
+from harness.data.config import Splits
 from harness.errors import UserError
 from harness.results.record import Accelerator, Device, Energy, Phase, PhaseEnergy, ScopeEnergy
 from harness.scenario.schema import OptimiserConfig, Stage, TrainingConfig
@@ -154,6 +155,8 @@ def test_methods_say_what_the_records_say_and_no_more(results):
     said = " ".join(methods(load_chosen(results.path, None).cells))
     for sentence in (
         "FourCastNet tiny ran on data rossby of 32 x 64 points with 2 channels.",
+        "Data rossby: training on 70 % of the time steps, validation on 15 % of the time steps, scores on 15 % of the "
+        "time steps, in this order.",
         "trained with AdamW (beta 0.9 and 0.999, weight decay 0.05), 4 samples a step on each device, for 7 epochs "
         "with a cosine learning rate from 0.002.",
         "PyTorch 2.9 ran as eager in 2 threads on cpu.",
@@ -167,6 +170,30 @@ def test_methods_say_what_the_records_say_and_no_more(results):
         assert sentence in said
     assert "driver" not in said
     assert "MindSpore" not in said
+
+
+@pytest.mark.parametrize(
+    ("splits", "said"),
+    [
+        (
+            {"train": ("1979", "2015"), "validation": ("2016", "2017"), "test": ("2018", "2018")},
+            "Data rossby: training on 1979 to 2015, validation on 2016 to 2017, scores on 2018.",
+        ),
+        (
+            {"train": ("1979", "2015"), "validation": 0, "test": ("2018-02", "2018-03-31")},
+            "Data rossby: training on 1979 to 2015, scores on 2018-02 to 2018-03-31.",
+        ),
+        (
+            {"train": 0.875, "validation": 0, "test": 0.125},
+            "Data rossby: training on 87.5 % of the time steps, scores on 12.5 % of the time steps, in this order.",
+        ),
+    ],
+)
+def test_what_trained_and_what_was_scored_is_said(results, splits, said):
+    scenario = make_scenario("pytorch")
+    data = scenario.data.model_copy(update={"splits": Splits(**splits)})
+    results.add(make_record(scenario=scenario.model_copy(update={"data": data})))
+    assert said in methods(load_chosen(results.path, None).cells)
 
 
 def test_a_machine_has_the_devices_of_the_launch_that_used_most(results):

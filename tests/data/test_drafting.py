@@ -84,6 +84,17 @@ def test_layouts(tmp_path, layout):
     np.testing.assert_array_equal(source.read([5])[0, source.channels.index("q")], data["q"][5])
 
 
+@pytest.mark.parametrize("consolidated", [True, False])
+@pytest.mark.filterwarnings("ignore:Consolidated metadata")
+def test_channels_of_a_store_have_one_order(tmp_path, consolidated):
+    """A store is a folder, which has none of its own."""
+    names = ["t", "u10", "a", "z500", "msl", "q", "10v"]
+    data = xr.Dataset({name: archive()["t"] for name in names})
+    data.to_zarr(tmp_path / "a.zarr", consolidated=consolidated)
+    found = [channel["name"] for channel in yaml.safe_load(draft(tmp_path))["channels"]]
+    assert found == sorted(names)
+
+
 def test_times_that_no_one_can_read_are_left_to_the_user(tmp_path):
     archive().assign_coords(time=np.arange(12)).to_netcdf(tmp_path / "a.nc")
     source, text = opened(tmp_path, time="{start: 2001-02-03, step_hours: 12}")

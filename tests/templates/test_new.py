@@ -22,6 +22,7 @@ from tests.shared import REPOSITORY
 
 LOADED = {
     "chip": catalogue.chip,
+    "claims": catalogue.claims,
     "data": catalogue.data,
     "site": lambda name: load(Path(name), SiteConfig),
     "suite": catalogue.suite,

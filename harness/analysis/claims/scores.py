@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from math import isclose
 
 from harness.analysis.cells import Cell
 from harness.analysis.comparison.pair import Comparison
@@ -10,6 +11,7 @@ from harness.analysis.content import not_finite_text
 from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.quantities.skill import MODEL, scores_of
 from harness.analysis.summaries import ScoreKey
+from harness.errors import nearest
 from harness.scenario.claims import Claim
 
 SCORES: Mapping[str, tuple[Callable[[Cell, Cell, ScoreKey, str], Quantity | None], str]] = {
@@ -26,8 +28,8 @@ def compared_scores(claim: Claim, comparison: Comparison) -> dict[str, Quantity]
 
 
 def not_compared(claim: Claim, comparison: Comparison) -> list[str]:
-    """Of what the cell was scored for nothing is said, and why: the claim speaks of every variable and lead time."""
-    found: dict[str, None] = {}
+    """Of what the claim speaks and nothing is said, and why."""
+    found: dict[str, None] = dict.fromkeys(_not_scored(claim, comparison))
     others: dict[str, list[str]] = defaultdict(list)
     for key, number in _by_key(claim, comparison).items():
         blown_up = list(_blown_up(claim, comparison, key))
@@ -40,7 +42,26 @@ def not_compared(claim: Claim, comparison: Comparison) -> list[str]:
 def _by_key(claim: Claim, comparison: Comparison) -> dict[ScoreKey, Quantity | None]:
     compared, _ = SCORES[claim.quantity]
     (cell, _), (baseline, forecaster) = _forecasts(claim, comparison)
-    return {key: compared(cell, baseline, key, forecaster) for key in scores_of(cell).keys}
+    return {key: compared(cell, baseline, key, forecaster) for key in scores_of(cell).keys if _is_claimed(claim, key)}
+
+
+def _is_claimed(claim: Claim, key: ScoreKey) -> bool:
+    """Whether the claim speaks of a variable at a lead time: of every one where it names none."""
+    return (not claim.variables or key.variable in claim.variables) and (
+        not claim.lead_hours or any(isclose(key.lead_h, lead_h) for lead_h in claim.lead_hours)
+    )
+
+
+def _not_scored(claim: Claim, comparison: Comparison) -> Iterable[str]:
+    """The variables and lead times that the claim names and the cell was not scored for."""
+    keys = scores_of(comparison.cell).keys
+    variables, leads_h = sorted({key.variable for key in keys}), sorted({key.lead_h for key in keys})
+    for variable in claim.variables:
+        if keys and variable not in variables:
+            yield f"no scores of {variable!r}; {nearest(variable, variables)}"
+    for lead_h in claim.lead_hours:
+        if keys and not any(isclose(lead_h, each) for each in leads_h):
+            yield f"no scores at {lead_h:g} h, only at {', '.join(f'{each:g}' for each in leads_h)} h"
 
 
 def _forecasts(claim: Claim, comparison: Comparison) -> tuple[tuple[Cell, str], tuple[Cell, str]]:

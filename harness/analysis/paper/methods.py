@@ -1,17 +1,21 @@
 """What was done, in sentences that hold nothing but facts of the records."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import get_args
 
 from harness.analysis.cells import Cell
 from harness.analysis.figures.names import people
 from harness.analysis.quantities.energy import energy_of
 from harness.analysis.reading import StoredRecord
+from harness.data.config import SplitName
 from harness.scenario.labels import label, precision_label
 from harness.scenario.scenario import Scenario
 from harness.scenario.schema import OptimiserConfig
 
 GIB = 2**30
+
+SERVES: Mapping[str, str] = {"train": "training on", "validation": "validation on", "test": "scores on"}
 
 
 def methods(cells: Sequence[Cell]) -> list[str]:
@@ -22,6 +26,7 @@ def methods(cells: Sequence[Cell]) -> list[str]:
     ran = [cell for cell in cells if cell.launches]
     found = [
         *_each(ran, _network),
+        *_each(ran, _splits),
         *_each(ran, _training),
         *_each(ran, _inference),
         *_each(ran, _execution),
@@ -75,6 +80,20 @@ def _network(cell: Cell) -> str:
         f"{_subject(scenario)} ran on data {scenario.data_name} of {rows} x {columns} points with "
         f"{len(scenario.channels)} channels."
     )
+
+
+def _splits(cell: Cell) -> str:
+    """The parts of the time axis, by share or by period."""
+    splits = cell.scenario.data.splits
+    if splits.periods:
+        parts = {
+            name: first if first == last else f"{first} to {last}" for name, (first, last) in splits.periods.items()
+        }
+    else:
+        named = zip(get_args(SplitName), splits.shares, strict=True)
+        parts = {name: f"{share * 100:.4g} % of the time steps" for name, share in named if share}
+    listed = ", ".join(f"{SERVES[name]} {part}" for name, part in parts.items())
+    return f"Data {cell.scenario.data_name}: {listed}{'' if splits.periods else ', in this order'}."
 
 
 def _training(cell: Cell) -> str:

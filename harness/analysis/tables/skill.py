@@ -39,6 +39,7 @@ from harness.analysis.quantities.skill import (
 )
 from harness.analysis.sample_size import MOST, POWER
 from harness.analysis.summaries import ScoreKey
+from harness.analysis.tables.models import model_sections
 from harness.analysis.tables.parts import (
     INTERVALS,
     baseline_label,
@@ -102,6 +103,7 @@ def skill_table(
         sections += [_acc_section(group, part, keys) for part in _side_by_side(scores)]
         sections += [_further_section(group, found, keys) for found in scores if found.has_further_scores]
         sections += _deviation_sections(group, scores, keys, comparisons)
+    sections += model_sections(groups[:shown], comparisons)
     return Table("skill", f"Skill, suite {suite}", tuple(sections), partial(_data, groups, comparisons), DEFINITIONS)
 
 
