@@ -307,7 +307,8 @@ class Nights:
         """Have the gate judge, and report and history written, list the night and prune older ones."""
         words = [*GATE_COMMAND, "--baseline", str(folder / "baseline"), "--candidate", str(folder / "candidate")]
         words += ["--state", str(self._root / STATE), "--output", str(folder / GATE), "--night", night.name]
-        words += ["--launches", str(Rounds.read(folder / JOB).launches)]
+        rounds = Rounds.read(folder / JOB)
+        words += ["--launches", str(rounds.launches), "--suite", rounds.suite_name]
         if lacking := endings.unfinished(folder / JOB):
             words += ["--unfinished", lacking]
         told = folder / GATE / VERDICT

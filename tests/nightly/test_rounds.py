@@ -47,7 +47,7 @@ def rounds(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(stopping.IN_A_JOB, "")
 
-    def make(script: str, launches: int = 1, **changes) -> Path:
+    def make(script: str, launches: int = 1, suite: str = "smoke", **changes) -> Path:
         bench = tmp_path / "bench"
         bench.write_text(f"#!/bin/sh\necho $7 >> {tmp_path}/asked\ncd {tmp_path}\n{script}\n")
         bench.chmod(0o755)
@@ -57,7 +57,7 @@ def rounds(tmp_path, monkeypatch):
         ]
         folder = tmp_path / "job"
         folder.mkdir(exist_ok=True)
-        Rounds(sides=sides, suite="smoke", launches=launches, scheduler="local", **changes).write(folder)
+        Rounds(sides=sides, suite=suite, launches=launches, scheduler="local", **changes).write(folder)
         return folder
 
     return make
@@ -105,6 +105,16 @@ def test_a_round_that_was_made_half_is_made_whole_on_the_node_that_goes_on(round
     kept = [path.relative_to(folder).as_posix() for path in folder.rglob("without-partner.json")]
     moved = ["without-partner/candidate/smoke/c/01-abcdef01/without-partner.json"]
     assert kept == (moved if node == "n2" else [])
+
+
+@pytest.mark.parametrize("suite", ["/a/own v1.5.yaml", "own v1.5"])
+def test_launches_of_a_suite_with_a_dot_in_its_name_come_from_the_node(rounds, tmp_path, suite):
+    (tmp_path / "scratch").mkdir()
+    writes = {"place": "node", "scratch": str(tmp_path / "scratch")}
+    place = '"${11}/own v1.5/c/00-abcdef01"'
+    folder = rounds(f"mkdir -p {place}; touch {place}/record.json", writes=writes, suite=suite)
+    assert run_night(folder) == 0
+    assert len(list(tmp_path.glob("*/own v1.5/c/00-abcdef01/record.json"))) == 2
 
 
 def test_what_cannot_run_on_a_node_is_known_where_the_night_is_judged(rounds, tmp_path):
@@ -430,7 +440,7 @@ def test_a_night_says_how_its_jobs_ended_and_the_gate_what_they_did_not_make(
     told = capsys.readouterr().out
     assert (f": {said}" in told) if said else ("job 1" not in told)
     asked = json.loads((tmp_path / "asked.json").read_text())
-    assert asked[asked.index("--launches") + 1] == "2"
+    assert asked[asked.index("--launches") + 1 :][:3] == ["2", "--suite", "own"]
     if handed_on is None:
         assert "--unfinished" not in asked
     else:
