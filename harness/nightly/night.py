@@ -1,12 +1,12 @@
 """One night from its commits to its verdict; every step is noted, so that a night that was cut off goes on."""
 
-import sys
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from collectors import children
 from harness import stopping
 from harness.errors import UserError, nearest
 from harness.files import write_atomically
@@ -39,9 +39,9 @@ GATE = "gate"
 POLL_S = {"slurm": 15.0, "local": 1.0}
 FUNCTION = "harness.nightly.rounds:run_night"
 CALL_BACK = "harness.nightly.night:called_back"
-GATE_COMMAND = (sys.executable, "-m", "harness", "gate")
-REPORT_COMMAND = (sys.executable, "-m", "harness", "report")
-HISTORY_COMMAND = (sys.executable, "-m", "harness", "history")
+GATE_COMMAND = children.python_module("harness", "gate")
+REPORT_COMMAND = children.python_module("harness", "report")
+HISTORY_COMMAND = children.python_module("harness", "history")
 VERDICT = "gate.json"
 """What the gate writes when it has judged; without it, its exit status says that it could not."""
 
@@ -344,4 +344,4 @@ def called_back(folder: Path) -> int:
     if night.is_over:
         print(f"night {night.name} is over: {night.step}", flush=True)
         return 0
-    return run([sys.executable, "-m", "harness", *night.command], cwd=night.directory, ask_s=CANCEL_S).status
+    return run(children.python_module("harness", *night.command), cwd=night.directory, ask_s=CANCEL_S).status

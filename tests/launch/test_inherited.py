@@ -1,6 +1,8 @@
 """What jobs of Slurm inherit, and what its lists leave out: the site's file decides, not the shell of whoever calls."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.launch.schedulers import Task, scheduler_of
 from harness.scenario.sites import SiteConfig
+from tests.launch.processes import wait_until
 
 SBATCH = """#!{python}
 import json, os, sys
@@ -85,6 +88,27 @@ def test_a_job_that_judges_takes_no_more_time_than_the_site_and_is_not_ended_as_
         lines = script.read_text().splitlines()
         assert f"#SBATCH --time={time}" in lines
         assert f"#SBATCH --signal=B:TERM@{signal}" in lines
+
+
+def test_a_job_runs_the_harness_that_submits_it_and_none_of_the_folder_in_which_that_is_done(programs, monkeypatch):
+    """A runner of CI stands in a checkout of the commit that is judged: that must not be who measures and judges."""
+    there = programs / "workspace/harness"
+    there.mkdir(parents=True)
+    (there / "__init__.py").write_text("raise SystemExit('the harness of the workspace')")
+    monkeypatch.chdir(there.parent)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    site = SiteConfig(title="lab", scheduler="slurm", time_limit_min=10, python=sys.executable)
+    scheduler_of(site).submit([Task("os.path:isfile", programs)], programs, "x", 0)
+    (script,) = programs.glob("*_submission.sh")
+    done = subprocess.run(
+        ["bash", str(script)], env={**os.environ, "SLURM_JOB_ID": "7"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Exiting after successful completion" in done.stdout + done.stderr
+    here = SiteConfig(title="here", scheduler="local")
+    (job,) = scheduler_of(here).submit([Task("os.path:isfile", programs)], programs, "x", 0)
+    wait_until(lambda: not scheduler_of(here).states([job])[job].is_active)
+    assert (programs / "log.txt").read_text() == ""
 
 
 def test_a_place_that_slurm_would_not_keep_is_refused(programs, monkeypatch):

@@ -14,6 +14,7 @@ import yaml
 from harness import stopping
 from harness.commands import cli
 from harness.errors import UserError
+from harness.history.statuses import DID_NOT_RUN
 from harness.launch.schedulers import JobState, NoAnswer
 from harness.launch.submission.claim import ClaimFile
 from harness.launch.submission.job import this_machine
@@ -273,6 +274,20 @@ def test_where_no_job_can_be_handed_in_nothing_is_made(lab, tmp_path):
     with pytest.raises(UserError, match="no sbatch here"):
         lab(night={"environment": "made"}).run("one", "two", "own", (), wait=False)
     assert [path.name for path in (tmp_path / "nights").iterdir()] == [".lock"]
+
+
+def test_a_night_is_judged_by_the_harness_that_was_called_and_not_by_that_of_the_folder(
+    lab, tmp_path, project, monkeypatch, capfd
+):
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    for name in ("REPORT_COMMAND", "HISTORY_COMMAND"):
+        monkeypatch.setattr(night, name, (sys.executable, "-c", ""))
+    lab(night={"jobs": 1}).run("one", "two", "own", (), wait=False)
+    lab.scheduler.active.clear()
+    assert lab(night={"jobs": 1}).run("one", "two", "own", (), wait=True) == DID_NOT_RUN
+    assert "baseline: no record of a launch" in capfd.readouterr().err
+    assert not (project / "asked.json").exists()
 
 
 def test_what_is_not_committed_is_not_measured_and_that_is_said(lab, project, capsys):

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from collectors import children
 from harness.errors import UserError
 from harness.launch.schedulers.base import UNKNOWN, JobState, NoAnswer, Task, command, preparation
 from harness.launch.schedulers.inherited import for_questions, without_inherited
@@ -25,6 +26,10 @@ LIMIT_S = 60.0
 GATE_MIN = 60
 """Wall time of a job that judges what others have measured, where the site's own is not shorter: a partition with a
 limit below it would have such a job wait for ever."""
+
+PASSED_OVER = "import sys; del sys.argv[1:3]; "
+"""Before a program that runs the module that its arguments name: submitit names it after -u and -m, which would put the
+folder in which the job was submitted before all that is installed, and with it whatever is called `harness` there."""
 
 WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED"})
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "RESIZING"})
@@ -107,7 +112,8 @@ class Slurm:
             "mem": None if site.memory_gib is None else f"{site.memory_gib}G",
             "gres": gres_of(site, devices),
         }
-        executor = submitit.SlurmExecutor(folder=folder, python=command(site))
+        _, _, boot, _ = children.python_module("submitit.core._submit", python=site.python)
+        executor = submitit.SlurmExecutor(folder=folder, python=command(site, "-u", "-c", PASSED_OVER + boot))
         executor.update_parameters(
             **{option: value for option, value in asked.items() if value is not None},
             nodes=nodes,
