@@ -133,6 +133,21 @@ def test_a_job_that_another_job_submits_is_none_of_its_array(programs, monkeypat
     assert every["SLURM_CONF"] == "/etc/slurm.conf"
 
 
+def test_only_a_job_that_can_run_no_more_has_ended(programs):
+    """The words of squeue in its manual, and one of a version to come."""
+    phases = {
+        "running": "RUNNING COMPLETING SIGNALING STAGE_OUT STOPPED RESIZING",
+        "ended": "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT",
+        "waiting": "PENDING CONFIGURING REQUEUED REQUEUE_FED REQUEUE_HOLD RESV_DEL_HOLD SPECIAL_EXIT SUSPENDED "
+        "POWER_UP_NODE OF_A_VERSION_TO_COME",
+    }
+    wanted = {word: phase for phase, words in phases.items() for word in words.split()}
+    lines = "".join(f"echo '{word}|{word}|None|n1'\n" for word in wanted)
+    (programs / "bin/squeue").write_text(f"#!/bin/sh\n{lines}")
+    found = scheduler_of(SiteConfig(title="lab", scheduler="slurm", time_limit_min=10)).states(list(wanted))
+    assert {job: state.phase for job, state in found.items()} == wanted
+
+
 def test_a_job_is_seen_whatever_the_shell_has_squeue_leave_out(programs, monkeypatch):
     monkeypatch.setenv("SQUEUE_USERS", "somebody")
     monkeypatch.setenv("SQUEUE_PARTITION", "gpu")
