@@ -28,6 +28,9 @@ END_S = 10.0
 ENVIRONMENT = {False: ".venv", True: ".venv-accelerator"}
 """Name of a checkout's environment, by whether the chip is an accelerator."""
 
+NO_HOOKS = f"core.hooksPath={os.devnull}"
+"""Hooks of the repository are for those who work in it: they may change a checkout, or fail where cron has no tools."""
+
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
@@ -153,7 +156,7 @@ def _run(folder: Path, *words: str) -> tuple[int, str, str]:
     """The status of git, what it prints and what it complains of; it ends with this process."""
     try:
         child = children.start(
-            ["git", "-C", str(folder), *words],
+            ["git", "-C", str(folder), "-c", NO_HOOKS, *words],
             env=git.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
