@@ -5,7 +5,6 @@ by git, so that a commit whose requirements are those of the night before costs 
 """
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -31,8 +30,6 @@ ENVIRONMENT = {False: ".venv", True: ".venv-accelerator"}
 NO_HOOKS = f"core.hooksPath={os.devnull}"
 """Hooks of the repository are for those who work in it: they may change a checkout, or fail where cron has no tools."""
 
-COMMIT = re.compile(r"[0-9a-f]{40,64}")
-
 
 @dataclass(frozen=True)
 class Checkout:
@@ -46,7 +43,7 @@ def commit_of(repository: Path, name: str) -> str:
     """The commit that a name stands for. Raises UserError where there is none, or this is no repository."""
     _refuse_unreadable(repository)
     told = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False)
-    if not COMMIT.fullmatch(told.strip()):
+    if not git.COMMIT.fullmatch(told.strip()):
         raise UserError(f"{name!r} names no commit of the repository {repository}: name a branch, a tag or a commit")
     return told.strip()
 
