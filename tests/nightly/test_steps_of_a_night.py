@@ -37,7 +37,7 @@ class Slurm:
         self.active: set[str] = set()
         self.cancelled: list[str] = []
         self.refuses = self.refuses_place = False
-        self.patience = 2
+        self.patience, self.judges = 2, 0
 
     def refuse_unusable(self, folder):
         if self.refuses_place:
@@ -50,6 +50,7 @@ class Slurm:
     def submit_after(self, jobs, task, folder, name):
         if self.refuses:
             raise UserError("Slurm refuses the job")
+        self.judges += 1
         return f"after {' '.join(jobs)}"
 
     def states(self, jobs):
@@ -156,7 +157,7 @@ def test_a_night_outlives_a_controller_that_is_started_again_and_says_why_its_jo
     for name in ("GATE_COMMAND", "REPORT_COMMAND", "HISTORY_COMMAND"):
         monkeypatch.setattr(night, name, (sys.executable, "-c", JUDGED if name == "GATE_COMMAND" else ""))
     silent, waits = NoAnswer("squeue: Socket timed out"), JobState("waiting", "PENDING", "PartitionTimeLimit")
-    answers = [silent, silent, waits, waits, silent, JobState("ended", "COMPLETED")]
+    answers = [silent, silent, waits, waits, silent, *[JobState("ended", "COMPLETED")] * 2]
 
     def states(jobs):
         answer = answers.pop(0)
@@ -177,6 +178,36 @@ def test_a_night_outlives_a_controller_that_is_started_again_and_says_why_its_jo
     answers.append(silent)
     with pytest.raises(NoAnswer):
         lab().run("one", "three", "own", (), wait=True)
+
+
+def test_a_job_that_somebody_cancels_is_not_handed_in_again_at_once(lab, tmp_path, monkeypatch):
+    """Neither by the command that waits for it nor by the job that would judge; the command given again does it."""
+    cancelled = JobState("ended", "CANCELLED")
+    answers = [JobState("running", "RUNNING"), cancelled, cancelled]
+    with monkeypatch.context() as patch:
+        patch.setattr(lab.scheduler, "states", lambda jobs: dict.fromkeys(jobs, answers.pop(0)))
+        with pytest.raises(UserError, match="job 1 was cancelled, and is not handed in again"):
+            lab().run("one", "two", "own", (), wait=True)
+        patch.setattr(lab.scheduler, "states", lambda jobs: dict.fromkeys(jobs, cancelled))
+        (folder,) = tmp_path.glob("nights/*/job")
+        patch.setattr(night.catalogue, "site", lambda name: None)
+        with pytest.raises(UserError, match="job 1 was cancelled"):
+            called_back(folder)
+    (noted,) = kept(tmp_path)
+    assert (noted.step, noted.jobs) == ("submitted", ("1",))
+    lab.scheduler.active.clear()
+    lab().run("one", "two", "own", (), wait=False)
+    assert len(kept(tmp_path)[0].jobs) == 2
+
+
+def test_a_job_that_judges_and_was_cancelled_is_handed_in_again(lab, tmp_path):
+    lab().run("one", "two", "own", (), wait=False)
+    lab.scheduler.active.add("after 1")
+    lab().run("one", "two", "own", (), wait=False)
+    assert lab.scheduler.judges == 1
+    lab.scheduler.active.discard("after 1")
+    lab().run("one", "two", "own", (), wait=False)
+    assert (lab.scheduler.judges, kept(tmp_path)[0].jobs) == (2, ("1",))
 
 
 def test_a_night_that_is_given_up_has_ended_before_its_checkouts_move(lab, tmp_path, monkeypatch):

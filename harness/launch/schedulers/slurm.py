@@ -13,7 +13,7 @@ from typing import Any
 
 from collectors import children
 from harness.errors import UserError
-from harness.launch.schedulers.base import UNKNOWN, JobState, NoAnswer, Phase, Task, command, preparation
+from harness.launch.schedulers.base import CANCELLED, UNKNOWN, JobState, NoAnswer, Phase, Task, command, preparation
 from harness.launch.schedulers.inherited import for_questions, without_inherited
 from harness.launch.schedulers.running import run_as_job
 from harness.launch.user import user_name
@@ -32,7 +32,7 @@ PASSED_OVER = "import sys; del sys.argv[1:3]; "
 folder in which the job was submitted before all that is installed, and with it whatever is called `harness` there."""
 
 ENDED = frozenset(
-    {"BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"}
+    {"BOOT_FAIL", CANCELLED, "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"}
     | {"OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
 )
 """Every other word, such as POWER_UP_NODE and SPECIAL_EXIT, is of a job that may run yet, and must not be handed in
