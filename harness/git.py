@@ -1,6 +1,7 @@
 """Asking git about a repository; whatever keeps it from answering is no answer."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,6 +11,7 @@ from tempfile import TemporaryDirectory
 from collectors import children
 
 LIMIT_S = 20.0
+COMMIT = re.compile("[0-9a-f]{40,64}")
 OF_A_CALLER = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_NAMESPACE"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_SHALLOW_FILE"),
@@ -63,3 +65,33 @@ def ask_in_trust(folder: Path, *words: str) -> str | None:
         Path(settings, "git", "config").write_text("[safe]\n\tdirectory = *\n")
         return ask(folder, *words, settings={"XDG_CONFIG_HOME": settings})
     return None
+
+
+def checked_out(folder: Path) -> str | None:
+    """The commit that is checked out in a folder, as the files of git have it; None where they do not tell.
+
+    For where git cannot be asked, as in an image without it.
+    """
+    try:
+        place = common = folder / ".git"
+        if place.is_file():
+            place = common = folder / place.read_text().removeprefix("gitdir:").strip()
+        if (place / "commondir").is_file():
+            common = place / (place / "commondir").read_text().strip()
+        told = (place / "HEAD").read_text().strip()
+        if told.startswith("ref:"):
+            told = _commit_of_reference(common, told.removeprefix("ref:").strip())
+    except (OSError, ValueError):
+        return None
+    return told if COMMIT.fullmatch(told) else None
+
+
+def _commit_of_reference(common: Path, name: str) -> str:
+    """What a branch stands for: a file of its own, or a line of those that were packed; nothing where it is in neither.
+
+    Raises OSError and ValueError.
+    """
+    if (common / name).is_file():
+        return (common / name).read_text().strip()
+    lines = (line.split(" ", 1) for line in (common / "packed-refs").read_text().splitlines() if " " in line)
+    return next((commit for commit, packed in lines if packed == name), "")

@@ -46,6 +46,7 @@ def margins(context: click.Context, parameter: click.Parameter, values: tuple[st
     type=click.IntRange(1, MOST_LAUNCHES),
     help="Launches of each cell that were planned; those that neither side has are told.",
 )
+@click.option("--suite", help="The run's suite: of others that share the state nothing is missed; default: of all.")
 @click.option("--unfinished", help="What of the run was not made, in words; it is told as what did not run.")
 @click.option("--margin", "margins", multiple=True, callback=margins, help="SORT=PERCENT, such as speed=2; repeatable.")
 def gate(
@@ -56,6 +57,7 @@ def gate(
     night: str | None,
     repository: Path | None,
     launches: int | None,
+    suite: str | None,
     unfinished: str | None,
     margins: dict[str, float],
 ) -> None:
@@ -71,7 +73,7 @@ def gate(
 
     if baseline.resolve() == candidate.resolve():
         raise UserError(f"{baseline}: is given for both sides: name the folder or file of each")
-    options = Options(night, repository, margins, launches, unfinished)  # type: ignore[arg-type]
+    options = Options(night, repository, margins, launches, unfinished, suite)  # type: ignore[arg-type]
     result = judge(baseline, candidate, state, options)
     console = PlainConsole()
     print_result(result, console)

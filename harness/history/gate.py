@@ -38,7 +38,8 @@ class Options:
 
     `repository` is a checkout whose log names the commits between the sides, by default the current folder; `margins`
     replace those of `gated.MARGINS`. `launches` is the number that each cell should have on both sides, where it is
-    known, and `unfinished` says in words what of the run was not made; both make findings.
+    known, and `unfinished` says in words what of the run was not made; both make findings. `suite` is that of the run
+    where runs of several share a state: cells of others are not missed.
     """
 
     night: str | None = None
@@ -46,6 +47,7 @@ class Options:
     margins: Mapping[Sort, float] = field(default_factory=lambda: MARGINS)
     launches: int | None = None
     unfinished: str | None = None
+    suite: str | None = None
 
 
 def gate(baseline: Path, candidate: Path, state: Path | None = None, options: Options | None = None) -> GateResult:
@@ -80,7 +82,9 @@ def judge(baseline: Side, candidate: Side, before: State | None, options: Option
     if options.unfinished:
         findings.append(did_not_run("the run", options.unfinished))
     if state is not None:
-        findings += since_last(state.ran, baseline, candidate)
+        of_suite = options.suite and f"{options.suite}/"
+        ran = {name: last for name, last in state.ran.items() if not of_suite or name.startswith(of_suite)}
+        findings += since_last(ran, baseline, candidate)
     comparisons = []
     pairs: dict[str, tuple[SideCell, SideCell]] = {}
     for name, theirs in baseline.cells.items():

@@ -69,10 +69,10 @@ def host_digest() -> str:
 
 
 def _checkout() -> tuple[str | None, bool | None]:
-    """The commit of this harness, and whether files differ from it; None where git does not tell."""
+    """The commit of this harness, and whether files differ from it; None where nothing tells that."""
     status = _git("status", "--porcelain=v2", "--branch")
     if status is None:
-        return _git("rev-parse", "HEAD"), None
+        return git.checked_out(REPOSITORY), None
     found = re.search(r"^# branch\.oid ([0-9a-f]+)$", status, re.M)
     return found and found[1], any(not line.startswith("#") for line in status.splitlines())
 

@@ -5,7 +5,6 @@ by git, so that a commit whose requirements are those of the night before costs 
 """
 
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -28,7 +27,8 @@ END_S = 10.0
 ENVIRONMENT = {False: ".venv", True: ".venv-accelerator"}
 """Name of a checkout's environment, by whether the chip is an accelerator."""
 
-COMMIT = re.compile(r"[0-9a-f]{40,64}")
+NO_HOOKS = f"core.hooksPath={os.devnull}"
+"""Hooks of the repository are for those who work in it: they may change a checkout, or fail where cron has no tools."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def commit_of(repository: Path, name: str) -> str:
     """The commit that a name stands for. Raises UserError where there is none, or this is no repository."""
     _refuse_unreadable(repository)
     told = _git(repository, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False)
-    if not COMMIT.fullmatch(told.strip()):
+    if not git.COMMIT.fullmatch(told.strip()):
         raise UserError(f"{name!r} names no commit of the repository {repository}: name a branch, a tag or a commit")
     return told.strip()
 
@@ -153,7 +153,7 @@ def _run(folder: Path, *words: str) -> tuple[int, str, str]:
     """The status of git, what it prints and what it complains of; it ends with this process."""
     try:
         child = children.start(
-            ["git", "-C", str(folder), *words],
+            ["git", "-C", str(folder), "-c", NO_HOOKS, *words],
             env=git.environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -1,18 +1,19 @@
 """One night from its commits to its verdict; every step is noted, so that a night that was cut off goes on."""
 
-import sys
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from collectors import children
 from harness import stopping
 from harness.errors import UserError, nearest
 from harness.files import write_atomically
 from harness.history.statuses import DID_NOT_RUN, MEANING, REGRESSED
 from harness.launch.folder_lock import sole_lock
-from harness.launch.schedulers import NoAnswer, Task, scheduler_of
+from harness.launch.schedulers import CANCELLED, NoAnswer, Task, scheduler_of
 from harness.launch.submission.blocks import (
     Demand,
     demand_of,
@@ -39,9 +40,9 @@ GATE = "gate"
 POLL_S = {"slurm": 15.0, "local": 1.0}
 FUNCTION = "harness.nightly.rounds:run_night"
 CALL_BACK = "harness.nightly.night:called_back"
-GATE_COMMAND = (sys.executable, "-m", "harness", "gate")
-REPORT_COMMAND = (sys.executable, "-m", "harness", "report")
-HISTORY_COMMAND = (sys.executable, "-m", "harness", "history")
+GATE_COMMAND = children.python_module("harness", "gate")
+REPORT_COMMAND = children.python_module("harness", "report")
+HISTORY_COMMAND = children.python_module("harness", "history")
 VERDICT = "gate.json"
 """What the gate writes when it has judged; without it, its exit status says that it could not."""
 
@@ -62,6 +63,7 @@ class Nights:
         self._root, self._site, self._site_name = root.absolute(), site, site_name
         self._repository, self._say = repository.absolute(), say
         self._said: set[str] = set()
+        self._seen: set[str] = set()
         self._alarms = False
 
     def run(self, baseline: str, candidate: str, suite: str, options: tuple[str, ...], *, wait: bool) -> int:
@@ -236,7 +238,10 @@ class Nights:
         """The night with its block handed in again where launches are missing, or measured where that is all."""
         scheduler = scheduler_of(self._site)
         if night.jobs and self._is_active(night):
+            self._seen.add(night.jobs[-1])
             return night if wait else self._with_judge(night, folder)
+        if self._seen.intersection(night.jobs[-1:]) and (cancelled := _why_cancelled(self._site, night)):
+            raise UserError(cancelled)
         if night.jobs and (told := endings.last_words(folder / JOB, night.jobs[-1])):
             self._say(f"night {night.name}: {told}")
         if endings.is_over(folder / JOB) or len(night.jobs) >= self._site.night.jobs:
@@ -287,12 +292,13 @@ class Nights:
         if self._site.scheduler == "local":
             self._say("the same command goes on when it has ended")
             return night
-        if night.judge is not None:
+        scheduler = scheduler_of(self._site)
+        if night.judge is not None and scheduler.states([night.judge])[night.judge].is_active:
             return night
         task = Task(CALL_BACK, folder / JOB)
         with stopping.held():
             name = f"crosscast {night.name} gate"
-            job = scheduler_of(self._site).submit_after(night.jobs[-1:], task, folder / JOB, name)
+            job = scheduler.submit_after(night.jobs[-1:], task, folder / JOB, name)
             changed = night.model_copy(update={"judge": job})
             changed.write(folder)
         self._say(f"night {night.name}: job {job} judges when it has ended")
@@ -307,7 +313,8 @@ class Nights:
         """Have the gate judge, and report and history written, list the night and prune older ones."""
         words = [*GATE_COMMAND, "--baseline", str(folder / "baseline"), "--candidate", str(folder / "candidate")]
         words += ["--state", str(self._root / STATE), "--output", str(folder / GATE), "--night", night.name]
-        words += ["--launches", str(Rounds.read(folder / JOB).launches)]
+        rounds = Rounds.read(folder / JOB)
+        words += ["--launches", str(rounds.launches), "--suite", rounds.suite_name]
         if lacking := endings.unfinished(folder / JOB):
             words += ["--unfinished", lacking]
         told = folder / GATE / VERDICT
@@ -332,10 +339,20 @@ class Nights:
         return changed
 
 
+def _why_cancelled(site: SiteConfig, night: Night) -> str | None:
+    """That somebody has cancelled the last job of a night; None where it ended otherwise, or that is not known."""
+    job = night.jobs[-1]
+    with contextlib.suppress(NoAnswer):
+        if scheduler_of(site).states([job])[job].word == CANCELLED:
+            return f"night {night.name}: job {job} was cancelled, and is not handed in again; the same command goes on"
+    return None
+
+
 def called_back(folder: Path) -> int:
     """The job that goes on with the night whose block's folder this is.
 
-    Its exit status is that of the gate, or 0 where the night is over already.
+    Its exit status is that of the gate, or 0 where the night is over already. Raises UserError where the block's job
+    was cancelled.
     """
     night = read_night(folder.parent)
     if night is None:
@@ -343,4 +360,6 @@ def called_back(folder: Path) -> int:
     if night.is_over:
         print(f"night {night.name} is over: {night.step}", flush=True)
         return 0
-    return run([sys.executable, "-m", "harness", *night.command], cwd=night.directory, ask_s=CANCEL_S).status
+    if cancelled := _why_cancelled(catalogue.site(night.site), night):
+        raise UserError(cancelled)
+    return run(children.python_module("harness", *night.command), cwd=night.directory, ask_s=CANCEL_S).status

@@ -60,6 +60,11 @@ class Rounds(Frozen):
     variables: dict[str, str] = Field(default_factory=dict)
     writes: Results = Results()
 
+    @property
+    def suite_name(self) -> str:
+        """What results call it: a name may hold a dot, which ends none."""
+        return Path(self.suite).stem if self.suite.endswith((".yaml", ".yml")) else self.suite
+
     def write(self, folder: Path) -> None:
         """Write rounds.json."""
         write_atomically(folder / FILE_NAME, self.model_dump_json(indent=1) + "\n")
@@ -181,7 +186,7 @@ def _places(rounds: Rounds, folder: Path) -> Iterator[list[tuple[Path, Carrier |
                 found.append((results, None))
                 continue
             here = stack.enter_context(node_folder(rounds.writes.scratch, this_job()))
-            carrier = Carrier(results, here, Path(rounds.suite).stem, folder / f"arriving-{side.name}")
+            carrier = Carrier(results, here, rounds.suite_name, folder / f"arriving-{side.name}")
             carrier.fetch()
             found.append((here, carrier))
         yield found

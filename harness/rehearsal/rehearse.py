@@ -1,6 +1,5 @@
 """The commands of a chip's first hour, one after the other on its stage."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,7 +59,7 @@ def rehearse(chip: str, programme: Programme, folder: Path) -> list[Command]:
 
 
 def _run(command: Command, environment: Mapping[str, str]) -> int:
-    child = children.start([sys.executable, "-m", "harness", *command], env=environment)
+    child = children.start(children.python_module("harness", *command), env=environment)
     try:
         return int(child.wait())
     finally:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from harness.errors import UserError
 from harness.history.error_rates import Suite, false_alarms, power, series_of
 from harness.history.error_rates import main as error_rates
-from harness.history.gate import gate
+from harness.history.gate import Options, gate
 from harness.history.state import load_state
 from harness.history.statuses import DID_NOT_RUN, NOTHING, REGRESSED, UNDECIDED
 from tests.analysis.made_records import ResultsFolder, make_certificate, make_failure, make_scenario
@@ -55,6 +55,18 @@ def test_a_change_is_suspected_then_confirmed_then_known(nights):
         third = nights(slower=1.08)
         assert set(said(third).values()) == {"known"}
         assert third.exit_status == NOTHING
+
+
+def test_what_ran_of_another_suite_is_not_missed(tmp_path):
+    """Nights of two suites share a folder, and so their state."""
+    state = tmp_path / "state.json"
+    for number, suite in enumerate(("timing", "smoke", "timing")):
+        changes = {"scenario": make_scenario(suite=suite)}
+        sides = make_night(tmp_path / str(number), night=number, candidate=changes, baseline=changes)
+        result = gate(*sides, state, Options(suite=suite))
+        assert (result.findings, result.exit_status) == ((), NOTHING)
+    assert {name.partition("/")[0] for name in load_state(state).ran} == {"timing", "smoke"}
+    assert gate(*sides, state).exit_status == DID_NOT_RUN
 
 
 def test_a_single_night_is_cleared_and_stays_listed(nights):

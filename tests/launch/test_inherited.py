@@ -1,6 +1,8 @@
 """What jobs of Slurm inherit, and what its lists leave out: the site's file decides, not the shell of whoever calls."""
 
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from harness.errors import UserError
 from harness.launch.schedulers import Task, scheduler_of
 from harness.scenario.sites import SiteConfig
+from tests.launch.processes import wait_until
 
 SBATCH = """#!{python}
 import json, os, sys
@@ -87,6 +90,27 @@ def test_a_job_that_judges_takes_no_more_time_than_the_site_and_is_not_ended_as_
         assert f"#SBATCH --signal=B:TERM@{signal}" in lines
 
 
+def test_a_job_runs_the_harness_that_submits_it_and_none_of_the_folder_in_which_that_is_done(programs, monkeypatch):
+    """A runner of CI stands in a checkout of the commit that is judged: that must not be who measures and judges."""
+    there = programs / "workspace/harness"
+    there.mkdir(parents=True)
+    (there / "__init__.py").write_text("raise SystemExit('the harness of the workspace')")
+    monkeypatch.chdir(there.parent)
+    monkeypatch.delenv("PYTHONSAFEPATH", raising=False)
+    site = SiteConfig(title="lab", scheduler="slurm", time_limit_min=10, python=sys.executable)
+    scheduler_of(site).submit([Task("os.path:isfile", programs)], programs, "x", 0)
+    (script,) = programs.glob("*_submission.sh")
+    done = subprocess.run(
+        ["bash", str(script)], env={**os.environ, "SLURM_JOB_ID": "7"}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Exiting after successful completion" in done.stdout + done.stderr
+    here = SiteConfig(title="here", scheduler="local")
+    (job,) = scheduler_of(here).submit([Task("os.path:isfile", programs)], programs, "x", 0)
+    wait_until(lambda: not scheduler_of(here).states([job])[job].is_active)
+    assert (programs / "log.txt").read_text() == ""
+
+
 def test_a_place_that_slurm_would_not_keep_is_refused(programs, monkeypatch):
     scheduler = scheduler_of(SiteConfig(title="lab", scheduler="slurm", time_limit_min=10))
     scheduler.refuse_unusable(programs / "#1 it's")
@@ -107,6 +131,21 @@ def test_a_job_that_another_job_submits_is_none_of_its_array(programs, monkeypat
     every = handed_on(programs)
     assert not JOB.keys() & every.keys()
     assert every["SLURM_CONF"] == "/etc/slurm.conf"
+
+
+def test_only_a_job_that_can_run_no_more_has_ended(programs):
+    """The words of squeue in its manual, and one of a version to come."""
+    phases = {
+        "running": "RUNNING COMPLETING SIGNALING STAGE_OUT STOPPED RESIZING",
+        "ended": "BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT",
+        "waiting": "PENDING CONFIGURING REQUEUED REQUEUE_FED REQUEUE_HOLD RESV_DEL_HOLD SPECIAL_EXIT SUSPENDED "
+        "POWER_UP_NODE OF_A_VERSION_TO_COME",
+    }
+    wanted = {word: phase for phase, words in phases.items() for word in words.split()}
+    lines = "".join(f"echo '{word}|{word}|None|n1'\n" for word in wanted)
+    (programs / "bin/squeue").write_text(f"#!/bin/sh\n{lines}")
+    found = scheduler_of(SiteConfig(title="lab", scheduler="slurm", time_limit_min=10)).states(list(wanted))
+    assert {job: state.phase for job, state in found.items()} == wanted
 
 
 def test_a_job_is_seen_whatever_the_shell_has_squeue_leave_out(programs, monkeypatch):

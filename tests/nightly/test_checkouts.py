@@ -104,6 +104,16 @@ def test_what_a_killed_git_has_left_keeps_no_later_night(repository, tmp_path):
     assert (tmp_path / "x/name").read_text() == "two"
 
 
+def test_hooks_of_the_repository_are_not_for_nights(repository, tmp_path):
+    hook = repository / ".git/hooks/post-checkout"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'pre-commit: not found' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    for name in ("one", "two"):
+        check_out(repository, commit_of(repository, name), tmp_path / "x")
+        assert (tmp_path / "x/name").read_text() == name
+
+
 def test_a_night_that_a_hook_or_a_rebase_calls_leaves_the_repository_as_it_is(repository, tmp_path, monkeypatch):
     check_out(repository, commit_of(repository, "one"), tmp_path / "x")
     monkeypatch.setenv("GIT_DIR", str(repository / ".git"))

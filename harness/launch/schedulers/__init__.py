@@ -7,12 +7,12 @@ starts the ranks of each launch. `scheduler_of` gives the scheduler that a site 
 from collections.abc import Callable
 
 from harness.errors import UserError
-from harness.launch.schedulers.base import JobState, NoAnswer, Scheduler, Task
+from harness.launch.schedulers.base import CANCELLED, JobState, NoAnswer, Scheduler, Task
 from harness.launch.schedulers.local import Local
 from harness.launch.schedulers.slurm import Slurm
 from harness.scenario.sites import SiteConfig
 
-__all__ = ["JobState", "NoAnswer", "Scheduler", "Task", "is_running", "scheduler_named", "scheduler_of"]
+__all__ = ["CANCELLED", "JobState", "NoAnswer", "Scheduler", "Task", "is_running", "scheduler_named", "scheduler_of"]
 
 
 def scheduler_of(site: SiteConfig) -> Scheduler:

@@ -37,6 +37,9 @@ class JobState:
         return self.phase in ("waiting", "running")
 
 
+CANCELLED = "CANCELLED"
+"""The word for a job that somebody has ended on purpose."""
+
 UNKNOWN = JobState("unknown", "not known to the scheduler")
 
 

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
+from collectors import children
 from harness.errors import UserError
 from harness.files import write_atomically
 from harness.launch.leftovers import runs_here
@@ -35,7 +36,8 @@ class Local:
         """Start one process for all tasks; they share its identifier."""
         words = [word for task in tasks for word in (task.function, str(task.folder))]
         script = folder / "job.sh"
-        lines = ["#!/bin/bash", *preparation(self._site), command(self._site, "-u", "-m", MODULE, *words)]
+        _, *program = children.python_module(MODULE, *words, python=self._site.python)
+        lines = ["#!/bin/bash", *preparation(self._site), command(self._site, "-u", *program)]
         write_atomically(script, "\n".join(lines) + "\n")
         try:
             with (folder / LOG).open("ab") as log:

@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from collectors import children
 from harness.errors import UserError
-from harness.launch.schedulers.base import UNKNOWN, JobState, NoAnswer, Task, command, preparation
+from harness.launch.schedulers.base import CANCELLED, UNKNOWN, JobState, NoAnswer, Phase, Task, command, preparation
 from harness.launch.schedulers.inherited import for_questions, without_inherited
 from harness.launch.schedulers.running import run_as_job
 from harness.launch.user import user_name
@@ -26,7 +27,17 @@ GATE_MIN = 60
 """Wall time of a job that judges what others have measured, where the site's own is not shorter: a partition with a
 limit below it would have such a job wait for ever."""
 
-WAITING = frozenset({"PENDING", "CONFIGURING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "RESV_DEL_HOLD", "SUSPENDED"})
+PASSED_OVER = "import sys; del sys.argv[1:3]; "
+"""Before a program that runs the module that its arguments name: submitit names it after -u and -m, which would put the
+folder in which the job was submitted before all that is installed, and with it whatever is called `harness` there."""
+
+ENDED = frozenset(
+    {"BOOT_FAIL", CANCELLED, "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL"}
+    | {"OUT_OF_MEMORY", "PREEMPTED", "REVOKED", "TIMEOUT"}
+)
+"""Every other word, such as POWER_UP_NODE and SPECIAL_EXIT, is of a job that may run yet, and must not be handed in
+again: Slurm has more of them with every version."""
+
 RUNNING = frozenset({"RUNNING", "COMPLETING", "SIGNALING", "STAGE_OUT", "STOPPED", "RESIZING"})
 
 
@@ -107,7 +118,8 @@ class Slurm:
             "mem": None if site.memory_gib is None else f"{site.memory_gib}G",
             "gres": gres_of(site, devices),
         }
-        executor = submitit.SlurmExecutor(folder=folder, python=command(site))
+        _, _, boot, _ = children.python_module("submitit.core._submit", python=site.python)
+        executor = submitit.SlurmExecutor(folder=folder, python=command(site, "-u", "-c", PASSED_OVER + boot))
         executor.update_parameters(
             **{option: value for option, value in asked.items() if value is not None},
             nodes=nodes,
@@ -154,9 +166,8 @@ def _flags(site: SiteConfig) -> dict[str, str | int | bool]:
 
 
 def _state(word: str, why: str, node: str) -> JobState:
-    if word in WAITING:
-        return JobState("waiting", word, "" if why == "None" else why, node)
-    return JobState("running" if word in RUNNING else "ended", word, "" if why == "None" else why, node)
+    phase: Phase = "running" if word in RUNNING else "ended" if word in ENDED else "waiting"
+    return JobState(phase, word, "" if why == "None" else why, node)
 
 
 @contextlib.contextmanager
