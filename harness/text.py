@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 FORMULA = re.compile(r"\s*[=+\-@]")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-MARKDOWN = re.compile(r"`|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])")
+MARKDOWN = re.compile(
+    r"`|(?<=\])(?=\()|<(?=[A-Za-z/!?])|&(?=#?\w+;)|\\(?=[!-/:-@\[-`{-~])"
+    r"|\*(?=\S)|(?<=\S)\*|(?<![^\W_])_|_(?![^\W_])|~"
+)
+"""What Markdown would take for code, a link, HTML, an escape or emphasis; a star between spaces it leaves alone."""
 
 ENTITIES = {"<": "&lt;", "&": "&amp;", "": "\\"}
 
@@ -90,7 +94,7 @@ def _no_formula(text: str) -> str:
 
 
 def markdown(text: str) -> str:
-    """Text on one line as Markdown prints it: no HTML, links or code."""
+    """Text on one line as Markdown prints it: no HTML, links, code or emphasis."""
     return MARKDOWN.sub(lambda found: ENTITIES.get(found[0], f"\\{found[0]}"), one_line(text))
 
 

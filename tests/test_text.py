@@ -1,10 +1,12 @@
 import csv
+import html
 import io
 
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from harness.text import counted, csv_file, csv_text, escaped, listed, markdown, markdown_cell, one_line
 
@@ -86,6 +88,25 @@ def test_rows_are_written_as_pandas_writes_the_frame_of_them(float_format):
 )
 def test_markdown_shows_text_as_it_is(text, shown):
     assert markdown(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "z500, m**2 s**-2",
+        "a_b_c, t_ and _t_",
+        "1.2 * 3",
+        "0.51 *",
+        "*: no interval",
+        "5 ~ 6, ~~x~~",
+        "*_~_*",
+        "__init__",
+    ],
+)
+def test_markdown_takes_no_units_or_names_for_emphasis(text):
+    """As markdown-it reads it, with the strikethrough that forges add."""
+    reader = MarkdownIt("commonmark").enable("strikethrough")
+    assert html.unescape(reader.renderInline(markdown(text))) == text
 
 
 def test_a_bar_does_not_end_a_cell():

@@ -1,7 +1,8 @@
 """The times of a results folder in the JSON of pytest-benchmark 5, which its `compare` reads."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -43,15 +44,21 @@ def export_pytest_benchmark(results: Path, target: Path, *, suite: str | None, c
 def to_pytest_benchmark(found: Results) -> dict[str, Any]:
     """Times of all cells as pytest-benchmark's content; machine and commit are those of the newest launch.
 
-    The commits of all launches of a benchmark are in its `extra_info`.
+    The commits of all launches of a benchmark are in its `extra_info`. In a group, which `compare` shows as a table, no
+    two have the same name.
     """
     newest = max(
         chain.from_iterable(cell.launches for cell in found.cells), key=lambda record: age(record)[0], default=None
     )
+    benchmarks = [_benchmark(cell, time) for cell in found.cells for time in _times(cell)]
+    shown = Counter((each["group"], each["name"]) for each in benchmarks)
+    for each in benchmarks:
+        if shown[each["group"], each["name"]] > 1:
+            each["name"] = _longer_name(each)
     return {
         "machine_info": _machine(newest.environment) if newest else {},
         "commit_info": _commit(newest.environment) if newest else {},
-        "benchmarks": [_benchmark(cell, time) for cell in found.cells for time in _times(cell)],
+        "benchmarks": benchmarks,
         "datetime": newest.started_at if newest else None,
         "version": FORMAT_VERSION,
     }
@@ -93,6 +100,12 @@ def _benchmark(cell: Cell, time: Measured) -> dict[str, Any]:
         "options": {},
         "stats": stats(list(time.values.values())),
     }
+
+
+def _longer_name(benchmark: Mapping[str, Any]) -> str:
+    """The name of one of several that share a shorter one: with suite, digest of the cell and host."""
+    of = benchmark["extra_info"]
+    return f"{benchmark['name'].removesuffix(']')}-{of['suite']}-{of['cell'].rpartition('.')[2]}@{of['host']}]"
 
 
 def _machine(environment: Environment) -> dict[str, Any]:

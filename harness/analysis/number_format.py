@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 MISSING = "\N{EN DASH}"
 SIGNIFICANT_DIGITS = 4
-LARGEST_WITHOUT_POWER = 1e9
+SMALLEST_WITHOUT_POWER, LARGEST_WITHOUT_POWER = 1e-5, 1e9
 
 SCALES = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")),
@@ -52,12 +52,13 @@ def digits(
 
     They are those of the Particle Data Group: two digits of its half width if that begins with 100 to 354, else one.
     The value keeps 2 to 4 significant digits, and 4 without an interval or with one of no width.
-    `max_decimals` bounds what stands behind the point. With a number of 10^9 or more all have powers of ten and as many
-    digits as those of a value without an interval.
+    `max_decimals` bounds what stands behind the point. With a number of 10^9 or more, and with none of 10^-5 or more
+    where decimals are not bounded, all have powers of ten and as many digits as those of a value without an interval.
     """
     flag = "+" if sign else ""
     numbers = [number for number in (value, low, high) if number is not None]
-    if max(map(abs, numbers)) >= LARGEST_WITHOUT_POWER:
+    largest = max(map(abs, numbers))
+    if largest >= LARGEST_WITHOUT_POWER or (max_decimals is None and 0 < largest < SMALLEST_WITHOUT_POWER):
         return Digits(*(f"{number:{flag}.{SIGNIFICANT_DIGITS}g}" for number in numbers))
     decimals = _decimals(value, low, high)
     if max_decimals is not None:

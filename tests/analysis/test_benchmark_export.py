@@ -125,3 +125,20 @@ class TestMistakes:
         results.add(make_record())
         with pytest.raises(UserError, match="cannot be written"):
             export(results, tmp_path / "nowhere" / "out.json")
+
+
+def test_no_two_of_a_group_have_the_same_name(results, tmp_path):
+    """Cells that differ in their network, their host or their suite alone; one that has no such twin keeps its name."""
+    twins = [
+        {"scenario": make_scenario(network={"patch_size": 4, "depth": depth}, suite=suite), "host": host}
+        for depth, suite, host in ((2, "smoke", "a"), (3, "smoke", "a"), (2, "smoke", "b"), (2, "timing", "a"))
+    ]
+    for number, twin in enumerate(twins):
+        environment = make_environment(host=twin["host"], cpu_name=twin["host"])
+        results.add(make_record(scenario=twin["scenario"], attempt=f"{number}", environment=environment))
+    results.add(make_record("mindspore", environment=make_environment(host="a", cpu_name="a")))
+    export(results, tmp_path / "times.json")
+    names = [each["name"] for each in json.loads((tmp_path / "times.json").read_text())["benchmarks"]]
+    steps = [name for name in names if name.startswith("train_step_s[")]
+    assert len(set(steps)) == len(steps) == 5
+    assert "train_step_s[fourcastnet-tiny-cpu-mindspore-graph]" in steps

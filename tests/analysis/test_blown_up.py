@@ -1,13 +1,14 @@
 """Scores that are infinite or NaN: written, read alike by both decoders, and named wherever scores are shown."""
 
 import json
+import re
 from math import inf, isnan, nan
 
 import msgspec
 import numpy as np
 import pytest
 from drawing import one
-from made_records import make_epoch, make_measurements, make_record, make_skill, make_stage
+from made_records import make_epoch, make_measurements, make_record, make_scenario, make_skill, make_stage
 from reports import read, run
 
 from harness.analysis import decoding
@@ -141,6 +142,32 @@ class TestFigures:
         texts = [text.get_text() for axes in drawn.figure.axes for text in axes.texts]
         assert any("not finite at 6" in " ".join(text.split()) for text in texts)
         assert drawn.data.query("cell == 'pytorch eager' and variable == 'z'")["rmse"].tolist() == [1.2]
+
+    def test_skill_says_it_once_for_all_that_blew_up_alike(self, results):
+        """As a network in too few bits does: all variables from a lead time on, in the same launches."""
+        for launch in range(2):
+            parts = [
+                make_skill(inf if launch and lead_h > limit else 1.0, variable=variable, lead_h=lead_h)
+                for variable, limit in (("u", 6.0), ("v", 6.0), ("z", 12.0))
+                for lead_h in (6.0, 12.0, 24.0)
+            ]
+            scores = parts[0].model_copy(update={"scores": tuple(score for part in parts for score in part.scores)})
+            for width in range(6):
+                scenario = make_scenario(network={"patch_size": 4, "depth": 2 + width})
+                measured = make_measurements(launch=launch, skill=scores)
+                results.add(
+                    make_record(launch=launch, scenario=scenario, attempt=f"{width}.{launch}", measurements=measured)
+                )
+        drawn = one(results, skill)
+        said = drawn.caption.partition("not finite: ")[2].partition(".")[0].split("; ")
+        assert len(said) == 6
+        assert all(
+            re.fullmatch(r"u and v at 12, 24 h, z at 24 h of pytorch eager \w{8}, infinite in launch 1", each)
+            for each in said
+        )
+        (note,) = [text.get_text() for axes in drawn.figure.axes[:1] for text in axes.texts]
+        assert note.count("not finite") == 4
+        assert note.endswith("and 2 more cells")
 
     def test_loss(self, results):
         stage = make_stage(make_epoch(), make_epoch(validation_loss=inf))

@@ -350,3 +350,16 @@ class TestFolders:
         files = {href for href in read(results).links if not href.startswith("#")}
         assert all(href.startswith("from-elsewhere/") for href in files)
         assert files
+
+
+def test_records_below_a_figure_name_the_hosts_that_tell_them_apart(results):
+    for host in ("aaaa11112222", "bbbb33334444"):
+        measured = make_measurements(skill=None)
+        environment = make_environment(host=host, cpu_name=host)
+        results.add(make_record(attempt=host, environment=environment, measurements=measured))
+    source = write(results)[0].read_text()
+    captions = re.findall(r"<figcaption>.*? Records: (.*?)</figcaption>", source)
+    assert captions
+    for named in captions:
+        labels = re.findall(r">([^<]+)</a>", named)
+        assert labels == [f"pytorch eager on cpu, host {host}" for host in ("aaaa11112222", "bbbb33334444")]

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from drawing import one
+from drawn_text import drawn_texts, overlapping
 from made_records import make_measurements, make_record, make_scenario, make_window
 
 from harness.analysis.figures import batch_size as scaling
@@ -62,7 +63,7 @@ def test_windows_of_different_launches_in_cells_of_equal_ones(results):
     assert set(drawn.caption.partition("Medians")[2].split(": ")[1].rstrip(".").split("; ")) == set(
         expected.split(": ")[1].rstrip(".").split("; ")
     )
-    assert "MindSpore graph: launch 0" in texts(drawn)
+    assert {"MindSpore graph (launch 0)", "PyTorch eager (launches 0, 1)"} <= set(texts(drawn))
     assert "different launches" not in one(results, speed).caption
 
 
@@ -71,6 +72,21 @@ def test_batch_sizes(results):
     results.add(make_record("pytorch", 0, scenario=BIG, attempt="big"))
     drawn = one(results, scaling)
     assert {"launches 0-2", "launch 0"} <= set(texts(drawn))
+
+
+@pytest.mark.parametrize("module", [energy, scaling])
+def test_of_many_cells_the_legend_has_them_and_nothing_lies_on_the_points(results, module):
+    for size in range(1, 13):
+        stages = (Stage(name="pretrain", epochs=3, learning_rate=1e-3),)
+        scenario = make_scenario(training=TrainingConfig(batch_size=size, stages=stages))
+        for launch in range(1 + size % 2):
+            results.add(make_record(launch=launch, scenario=scenario, attempt=f"{size}-{launch}", **measured(launch)))
+    figure = one(results, module).figure
+    assert overlapping(drawn_texts(figure)) == []
+    assert not [text.get_text() for axes in figure.axes for text in axes.texts if "launch" in text.get_text()]
+    legend = " ".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert "launches 0, 1" in legend
+    assert "launch 0" in legend
 
 
 def test_of_many_cells_the_caption_points_at_the_figure():

@@ -17,10 +17,18 @@ from harness.analysis.number_format import digits, readable_unit
         ((0.26, 0.12, 10.4), "0.26 [0.12, 10.40]"),
         ((0.0, -0.5, 0.5), "0.0 [-0.5, 0.5]"),
         ((0.0, None, None), "0.000"),
+        ((1.2346e-8, 1.2e-8, 1.3e-8), "1.235e-08 [1.2e-08, 1.3e-08]"),
+        ((0.0, -3e-7, 3e-7), "0 [-3e-07, 3e-07]"),
+        ((1.2e-6, None, None), "1.2e-06"),
+        ((1.5e-5, 1.4e-5, 1.6e-5), "0.0000150 [0.0000140, 0.0000160]"),
     ],
 )
 def test_digits_follow_the_interval(numbers, expected):
     assert str(digits(*numbers)) == expected
+
+
+def test_bounded_decimals_have_no_power_of_ten():
+    assert str(digits(1e-7, -2e-7, 4e-7, sign=True, max_decimals=4)) == "+0.0000 [+0.0000, +0.0000]"
 
 
 def test_signs_but_no_negative_zero():

@@ -302,3 +302,14 @@ def test_a_cell_without_joules_is_not_taken_for_that_of_another_chip_or_host(res
 def test_joules_have_three_digits_and_no_power_of_ten(results, joules, text):
     results.add(make_record(**of_joules(joules)))
     assert f"512 MiB {text} J baseline" in " ".join(row(screen(results), "pytorch eager"))
+
+
+def test_a_warning_names_the_chip_and_the_host_that_it_is_of(results):
+    for chip, host, launches in (("a100", "a", 3), ("cpu", "b", 3), ("cpu", "c", 2)):
+        environment = make_environment(host=host, cpu_name=host)
+        for launch in range(launches):
+            scenario = make_scenario(chip=chip)
+            attempt = f"{chip}-{host}-{launch}"
+            results.add(make_record(launch=launch, scenario=scenario, attempt=attempt, environment=environment))
+    (warned,) = [line for line in screen(results) if line.startswith("warning: ")]
+    assert warned == "warning: fourcastnet on cpu, host c, pytorch eager: 2 of the 3 launches that an interval needs"

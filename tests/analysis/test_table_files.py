@@ -17,6 +17,7 @@ from harness.analysis.quantities.quantity import Quantity
 from harness.analysis.tables.files import to_html, to_markdown
 from harness.analysis.tables.latex import PREAMBLE, ROWS_PER_FLOAT, escape, to_latex
 from harness.analysis.tables.table import Data, Section, Table, print_table
+from harness.text import markdown_cell
 from tests.typesetting import overfull, typeset
 
 NASTY = '50 % of A&B_{x}^2 ~ #1 $5 \\ <b> "q" | µ é † 中'
@@ -45,6 +46,9 @@ class TestText:
             (Count(24.0), "24", r"\num{24}"),
             (Heading("train step", "ms"), "train step, ms", r"train step, \unit{\milli\second}"),
             (Heading("salinity_b", "psu"), "salinity_b, psu", r"salinity\_b, psu"),
+            (Heading("z500", "m**2 s**-2"), "z500, m**2 s**-2", r"z500, \unit{m^{2}.s^{-2}}"),
+            (Heading("q", "kg/kg"), "q, kg/kg", r"q, \unit{kg.kg^{-1}}"),
+            (Heading("T", "degC"), "T, degC", r"T, \unit{\degreeCelsius}"),
             (Verdict("slower", certified=False), "slower \N{DAGGER}", r"slower $\dagger$"),
             (number(1.5e10, 1.4e10, 1.6e10), "1.5e+10 [1.4e+10, 1.6e+10]", None),
         ],
@@ -52,7 +56,7 @@ class TestText:
     def test_of_each_kind_of_content(self, content, plain, latex):
         table = made_table([[content]], ["a"])
         assert table.sections[0].texts == [[plain]]
-        assert plain in " ".join(to_markdown(table, ()).split())
+        assert markdown_cell(plain) in " ".join(to_markdown(table, ()).split())
         page = Cells()
         page.feed(to_html(table, ()))
         assert page.texts == ["a", plain]
@@ -131,7 +135,8 @@ class TestLatex:
         assert max(overfull(compile_latex(path)), default=0.0) < 0.1
 
     def test_any_text_compiles(self, tmp_path, compile_latex):
-        table = made_table([[NASTY, number(1.2, 1.1, 1.3)], ["", NASTY]], [NASTY, "b"], notes=(NASTY,))
+        rows = [[NASTY, number(1.2, 1.1, 1.3)], [Heading(NASTY, "m**2 s**-2"), NASTY], [Heading("T", "degC"), NASTY]]
+        table = made_table(rows, [NASTY, Heading("q", "kg kg**-1")], notes=(NASTY,))
         path = tmp_path / "made.tex"
         path.write_text(to_latex(table, (NASTY,)))
         assert "Missing character" not in compile_latex(path)

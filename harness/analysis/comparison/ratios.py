@@ -41,8 +41,7 @@ AMOUNTS: Mapping[Verdict, str] = {
 
 BLEW_UP, OTHER_BLEW_UP = "blew up", "baseline blew up"
 OTHER_NOT_SCORED, OTHER_IS_ZERO, NO_PAIR = "baseline not scored", "baseline's RMSE is 0", "no launch number in both"
-NO_DEVIATION = (BLEW_UP, OTHER_BLEW_UP, NOT_SCORED, OTHER_NOT_SCORED, OTHER_IS_ZERO, NO_PAIR)
-"""Why a score has no deviation from the baseline's."""
+"""Why a score has no deviation from the baseline's, beside NOT_SCORED."""
 
 
 def ratio(ours: Measured, theirs: Measured | None, words: Mapping[Verdict, str] | None = None) -> Quantity:
@@ -86,7 +85,7 @@ def rmse_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = 
 
 
 def why_no_deviation(cell: Cell, baseline: Cell, key: ScoreKey, forecaster: str = MODEL) -> str | None:
-    """Why `rmse_deviation` has none: one of NO_DEVIATION; None where there is one."""
+    """Why `rmse_deviation` has none: what a baseline does is what `forecaster` did there; None where there is one."""
     if rmse_deviation(cell, baseline, key, forecaster) is not None:
         return None
     ours, theirs = scores_of(cell), scores_of(baseline)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from harness.analysis.cells import Cell
 from harness.analysis.content import columns_of
 from harness.analysis.figures.fitting import name_ticks
-from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
+from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     STYLE,
@@ -30,6 +30,9 @@ from harness.scenario.scenario import NOT_MEASURED
 
 AXES_INCHES, PANEL_INCHES = 2.3, 2.7
 """Height of the axes, and width of a panel."""
+
+MOST_MARKED = 5
+"""Points of a panel beside which their launches are written; those of more stand in the legend."""
 
 ACTIVITIES: tuple[Activity, ...] = ("training", "inference")
 
@@ -91,19 +94,25 @@ def scaling_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str)
     activities = list(dict.fromkeys(data["activity"]))
     series = set(data["series"])
     first = [shown for shown in cells if shown.label in series]
+    beside_points = data.groupby("activity").size().max() <= MOST_MARKED
+    of_series = data.assign(cell=data["series"])
+    names = [shown.label for shown in first]
+    marks = dict.fromkeys(names, "") if beside_points else marks_of_cells(of_series, names, ("activity",))
+    labels = [f"{shown.series}{marks[shown.label]}" for shown in first]
     with mpl.rc_context(STYLE):
-        handles = [handle(shown.series, shown.look) for shown in first]
+        handles = [handle(label, shown.look) for label, shown in zip(labels, first, strict=True)]
         width = ONE_COLUMN_INCHES if len(activities) == 1 else TWO_COLUMNS_INCHES
-        figure = new_figure(width, AXES_INCHES + legend_inches([shown.series for shown in first], width))
+        figure = new_figure(width, AXES_INCHES + legend_inches(labels, width))
         panels = figure.subplots(1, len(activities), squeeze=False)[0]
         for axes, activity in zip(panels, activities, strict=True):
-            _draw_panel(axes, data[data["activity"] == activity], first, activity)
+            rows = data[data["activity"] == activity]
+            _draw_panel(axes, rows, first, activity, marked=bool(beside_points) and differ(rows))
         add_title(figure, title)
         add_legend(figure, handles)
     return figure
 
 
-def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity: str) -> None:
+def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity: str, *, marked: bool) -> None:
     set_logarithmic(axes, "x", "y")
     for shown in first:
         line = rows[rows["series"] == shown.label]
@@ -114,7 +123,7 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, first: list[ShownCell], activity
         axes.vlines(sizes, line["samples_per_s_low95"], line["samples_per_s_high95"], color=shown.look.colour)
         ideal = sizes * (start["samples_per_s"] / start["batch_size"])
         axes.plot(sizes, ideal, color="0.8", linewidth=0.8, zorder=0)
-        if differ(rows):
+        if marked:
             for row in line.to_dict("records"):
                 place = (row["batch_size"], row["samples_per_s"])
                 axes.annotate(mark(row[COLUMN]), place, xytext=(3, -7), textcoords="offset points", fontsize=5)

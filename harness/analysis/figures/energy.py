@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.analysis.content import columns_of
-from harness.analysis.figures.launch_marks import COLUMN, column_text, differ, mark, note
+from harness.analysis.figures.launch_marks import COLUMN, column_text, marks_of_cells, note
 from harness.analysis.figures.style import (
     ONE_COLUMN_INCHES,
     STYLE,
@@ -102,9 +102,11 @@ def energy_figure(data: pd.DataFrame, cells: tuple[ShownCell, ...], title: str) 
     """Draw rows of `energy_data` above 0 s and 0 J, one panel for each activity."""
     activities = list(dict.fromkeys(data["activity"]))
     with mpl.rc_context(STYLE):
-        handles = [handle(shown.label, shown.look, "none") for shown in cells]
+        marks = marks_of_cells(data, [shown.label for shown in cells], ("activity",))
+        labels = [f"{shown.label}{marks[shown.label]}" for shown in cells]
+        handles = [handle(label, shown.look, "none") for label, shown in zip(labels, cells, strict=True)]
         width = ONE_COLUMN_INCHES if len(activities) == 1 else TWO_COLUMNS_INCHES
-        figure = new_figure(width, AXES_INCHES + legend_inches([shown.label for shown in cells], width))
+        figure = new_figure(width, AXES_INCHES + legend_inches(labels, width))
         panels = figure.subplots(1, len(activities), squeeze=False)[0]
         for axes, activity in zip(panels, activities, strict=True):
             _draw_panel(axes, data[data["activity"] == activity], cells, activity)
@@ -144,13 +146,8 @@ def _draw_panel(axes: Axes, rows: pd.DataFrame, cells: tuple[ShownCell, ...], ac
     divisor, unit = readable_unit("s", float((rows["time_s"].min() * rows["time_s"].max()) ** 0.5))
     set_logarithmic(axes, "x", "y")
     looks = {shown.label: shown.look for shown in cells}
-    marked = differ(rows)
-    for number, row in enumerate(rows.to_dict("records")):
+    for row in rows.to_dict("records"):
         look = looks[row["cell"]]
-        if marked:
-            text, below = printable(f"{row['cell']}: {mark(row[COLUMN])}"), (3, -3 - 6 * number)
-            place: Any = {"xycoords": "axes fraction", "textcoords": "offset points", "va": "top"}
-            axes.annotate(text, (0.0, 1.0), xytext=below, fontsize=5, color=look.colour, **place)
         axes.errorbar(
             row["time_s"] / divisor,
             row["energy_j"],

@@ -30,13 +30,23 @@ def differ(rows: pd.DataFrame) -> bool:
     return len({launches for launches in rows[COLUMN] if launches}) > 1
 
 
-def marks_of_cells(data: pd.DataFrame, cells: Sequence[str]) -> dict[str, str]:
-    """For each cell the launches of its rows, in brackets after its label; nothing where those of all cells agree."""
-    drawn = data[data["cell"].isin(list(cells)) & (data[COLUMN] != "")]
-    if not differ(drawn):
-        return dict.fromkeys(cells, "")
-    texts = {cell: dict.fromkeys(map(mark, drawn.loc[drawn["cell"] == cell, COLUMN])) for cell in cells}
+def marks_of_cells(data: pd.DataFrame, cells: Sequence[str], of: Sequence[str] = ()) -> dict[str, str]:
+    """For each cell the launches of its rows, in brackets after its label; nothing where those of all cells agree.
+
+    `of` are the columns that tell apart what does not stand side by side.
+    """
+    drawn = _unlike(data[data["cell"].isin(list(cells)) & (data[COLUMN] != "")], of)
+    texts = {
+        cell: dict.fromkeys(mark(launches) for rows in drawn for launches in rows.loc[rows["cell"] == cell, COLUMN])
+        for cell in cells
+    }
     return {cell: f" ({' or '.join(found)})" if found else "" for cell, found in texts.items()}
+
+
+def _unlike(rows: pd.DataFrame, of: Sequence[str]) -> list[pd.DataFrame]:
+    """Rows that stand side by side, where they are made of different launches."""
+    parts = [part for _, part in rows.groupby(list(of), sort=False)] if of else [rows]
+    return [part for part in parts if differ(part)]
 
 
 def note(data: pd.DataFrame, of: Sequence[str]) -> str:
@@ -44,12 +54,9 @@ def note(data: pd.DataFrame, of: Sequence[str]) -> str:
 
     `of` are the columns that tell apart what does not stand side by side.
     """
-    drawn = data[data[COLUMN] != ""]
-    parts = [rows for _, rows in drawn.groupby(list(of), sort=False)] if of else [drawn]
     found = {
         f"{cell} {mark(launches)}": None
-        for rows in parts
-        if differ(rows)
+        for rows in _unlike(data[data[COLUMN] != ""], of)
         for cell, launches in rows[["cell", COLUMN]].itertuples(index=False)
     }
     if len(found) > MOST_NAMED:

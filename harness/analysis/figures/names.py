@@ -3,6 +3,8 @@
 import re
 from math import log10
 
+from harness.analysis.units import factors
+
 NAMES = {
     "fourcastnet": "FourCastNet",
     "graphcast": "GraphCast",
@@ -14,7 +16,6 @@ WORD = re.compile(rf"(?<![\w./-])({'|'.join(NAMES)})(?![\w./-]*[\w/])")
 """A name that stands alone, and is no part of a path, a command or a longer name."""
 
 UNITS = {"degC": "°C", "deg_C": "°C"}
-FACTOR = re.compile(r"([A-Za-zµ°%]+)(?:\*\*|\^)?([+-]?\d+)?")
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -28,25 +29,14 @@ def unit(text: str) -> str:
     """A unit with superscripts: `m s-1`, `m/s` and `m s**-1` become m s⁻¹; what is no such unit stays as it is."""
     if text in UNITS:
         return UNITS[text]
-    numerator, *denominators = text.split("/")
-    parts = [_factors(part, sign) for part, sign in ((numerator, 1), *((each, -1) for each in denominators))]
-    if any(part is None for part in parts):
+    found = factors(text)
+    if found is None:
         return text
-    factors = [factor for part in parts for factor in part or ()]
-    if len(factors) == 1 and factors[0][1] == 1:
+    if len(found) == 1 and found[0][1] == 1:
         return text
-    return " ".join(name if power == 1 else f"{name}{str(power).translate(SUPERSCRIPTS)}" for name, power in factors)
+    return " ".join(name if power == 1 else f"{name}{str(power).translate(SUPERSCRIPTS)}" for name, power in found)
 
 
 def power_of_ten(value: float) -> str:
     """A power of ten with its exponent raised, as 10⁻³."""
     return f"10{str(round(log10(value))).translate(SUPERSCRIPTS)}"
-
-
-def _factors(text: str, sign: int) -> list[tuple[str, int]] | None:
-    """Names and powers of a product; None where it is no product of units."""
-    words = text.replace("*", " * ").replace(" *  * ", "**").replace(" * ", " ").split()
-    found = [FACTOR.fullmatch(word) for word in words]
-    if not words or any(match is None for match in found):
-        return None
-    return [(match[1], sign * int(match[2] or 1)) for match in found if match]

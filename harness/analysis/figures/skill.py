@@ -33,6 +33,7 @@ from harness.analysis.quantities.skill import (
     MODEL,
     REFERENCES,
     CellScores,
+    by_variable,
     definitions,
     reference_of,
     scores_of,
@@ -53,7 +54,7 @@ REFERENCE_LOOKS: dict[str, Any] = {
 }
 """Markers tell them apart where there is one lead time, and so no line."""
 SCORES = ("rmse", "acc")
-CHARACTERS_OF_A_NOTE = 36
+CHARACTERS_OF_A_NOTE, MOST_NOTES = 36, 4
 
 
 def illustrate(subject: FigureSubject) -> Drawn:
@@ -177,17 +178,27 @@ def _name_missing_points(axes: Axes, rows: pd.DataFrame, cells: Sequence[ShownCe
         if len(lost):
             leads = ", ".join(f"{lead_h:g}" for lead_h in lost["lead_h"])
             lines.append(f"{shown.label}: not finite at {leads} h")
+    if len(lines) > MOST_NOTES:
+        lines[MOST_NOTES:] = [f"and {len(lines) - MOST_NOTES} more cells"]
     text = "\n".join(wrapped for line in lines for wrapped in wrap(printable(line), CHARACTERS_OF_A_NOTE))
     axes.annotate(text, (0.03, 0.97), xycoords="axes fraction", va="top", fontsize=5, color="0.3")
 
 
 def _blown_up(scores: Mapping[ShownCell, CellScores], variables: Sequence[str]) -> list[str]:
-    return [
-        f"{key.variable} at {key.lead_h:g} h of {shown.label}, {not_finite_text(wrong)}"
-        for shown, entry in scores.items()
-        for key in entry.keys
-        if key.variable in variables and (wrong := entry.not_finite(MODEL, key))
-    ]
+    """What blew up in which launches of each cell; variables and lead times that did so alike stand together."""
+    found: dict[tuple[str, str], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for shown, entry in scores.items():
+        for key in by_variable(entry.keys):
+            if key.variable in variables and (wrong := entry.not_finite(MODEL, key)):
+                found[shown.label, not_finite_text(wrong._replace(others=None))][key.variable].append(f"{key.lead_h:g}")
+    lines = []
+    for (label, launches), leads in found.items():
+        alike: dict[str, list[str]] = defaultdict(list)
+        for variable, hours in leads.items():
+            alike[", ".join(hours)].append(variable)
+        parts = (f"{' and '.join(of)} at {hours} h" for hours, of in alike.items())
+        lines.append(f"{', '.join(parts)} of {label}, {launches}")
+    return lines
 
 
 def _row(columns: Mapping[str, object], scores: CellScores, forecaster: str, key: ScoreKey) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """The page: the answer of each suite, then all of each model, in one file."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from harness import __version__
-from harness.analysis.cells import Cell, Group, Results
+from harness.analysis.cells import Cell, Group, Results, by_subject
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.pair import Comparison
 from harness.analysis.comparison.parity import with_parity
@@ -109,7 +110,7 @@ def _named(some: Sequence[ModelView], models: Sequence[ModelView]) -> str:
 def _figures(
     groups: Sequence[Group], comparisons: Mapping[Cell, Comparison], anchors: Anchors, drawings: Drawings
 ) -> Iterator[FigureView | NotDrawn]:
-    labels = {cell: _label_with_chip(group, cell) for group in groups for cell in group.cells}
+    labels = {cell: label for subject in by_subject(groups) for cell, label in _labels(subject).items()}
     wanted = illustrations(groups, left_out=left_out(groups, ILLUSTRATORS), comparisons=comparisons)
     for number, item in enumerate(wanted):
         if isinstance(item, NotDrawn):
@@ -123,6 +124,13 @@ def _figures(
         sources = tuple((labels[cell], f"#{anchors.cells[cell]}") for cell in item.cells)
         anchor = f"{anchors.prefix}-figure{number}"
         yield FigureView(item.name, anchor, item.caption, svg, sources, item.cells[0])
+
+
+def _labels(groups: Sequence[Group]) -> dict[Cell, str]:
+    """The labels of the cells of a subject with their chips, and with their hosts where those alone tell them apart."""
+    labels = {cell: _label_with_chip(group, cell) for group in groups for cell in group.cells}
+    counts = Counter(labels.values())
+    return {cell: label if counts[label] == 1 else f"{label}, host {cell.host}" for cell, label in labels.items()}
 
 
 def _label_with_chip(group: Group, cell: Cell) -> str:

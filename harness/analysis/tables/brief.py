@@ -131,6 +131,13 @@ def notes(parts: Sequence[Part]) -> list[str]:
     return lines
 
 
+def name_of(part: Part, parts: Sequence[Part]) -> str:
+    """What tells a part from the others: its model, and chip and host where there are several."""
+    subjects = {each.title: each.group.model for each in parts}
+    model = part.group.model if len(set(subjects.values())) == len(subjects) else part.title
+    return f"{model}{_place(part, parts)}"
+
+
 def _once(said: Iterable[tuple[Part, str]], parts: Sequence[Part]) -> dict[str, str]:
     """Each line once, with the models that it is said of; with nothing where it is said of all."""
     found: dict[str, dict[str, str]] = defaultdict(dict)

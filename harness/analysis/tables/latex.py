@@ -12,6 +12,7 @@ from harness.analysis.content import NO_INTERVAL, UNCERTIFIED, Content, Count, H
 from harness.analysis.number_format import MISSING, Digits
 from harness.analysis.tables.parts import PARITY, STAR
 from harness.analysis.tables.table import Section, Table
+from harness.analysis.units import factors
 from harness.text import one_line
 
 PREAMBLE = r"\usepackage{array,booktabs,graphicx,siunitx}"
@@ -48,6 +49,8 @@ UNITS = {
     "m/s": r"\metre\per\second",
     "K": r"\kelvin",
     "Pa": r"\pascal",
+    "degC": r"\degreeCelsius",
+    "deg_C": r"\degreeCelsius",
 }
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -235,6 +238,16 @@ def _cell(content: Content, kind: str) -> str:
     return rf"{found.value} & [\num{{{found.low}}}, \num{{{found.high}}}]"
 
 
+def _unit(text: str) -> str | None:
+    """A unit as siunitx sets it; None of one that is no product of powers, or a name alone."""
+    if text in UNITS:
+        return UNITS[text]
+    found = factors(text)
+    if found is None or not text.isascii() or all(power == 1 for _, power in found):
+        return None
+    return ".".join(escape(name) + ("" if power == 1 else f"^{{{power}}}") for name, power in found)
+
+
 def _text(content: Content) -> str:
     """Content in running text: numbers and units as siunitx sets them."""
     if isinstance(content, Number) and (found := content.digits):
@@ -242,6 +255,6 @@ def _text(content: Content) -> str:
         return rf"\num{{{found.value}}}{bounds}{f' {content.mark}' if content.mark else ''}"
     if isinstance(content, Count):
         return rf"\num{{{content}}}"
-    if isinstance(content, Heading) and content.unit in UNITS:
-        return rf"{escape(content.name)}, \unit{{{UNITS[content.unit]}}}"
+    if isinstance(content, Heading) and (unit := _unit(content.unit)):
+        return rf"{escape(content.name)}, \unit{{{unit}}}"
     return escape(str(content))

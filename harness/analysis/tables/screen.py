@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from harness.analysis.tables.brief import COLUMNS, COSTS, ENERGY, Part, has_energy, line_of, notes
+from harness.analysis.tables.brief import COLUMNS, COSTS, ENERGY, Part, has_energy, line_of, name_of, notes
 from harness.analysis.tables.table import PROGRAM
 from harness.suggesting import command
 from harness.text import counted, one_line
@@ -73,7 +73,7 @@ def _print_warnings(parts: Sequence[Part], console: Console) -> None:
     models: dict[str, list[str]] = {}
     for rank in zip_longest(*([(part, line) for line in part.warnings] for part in parts)):
         for part, line in filter(None, rank):
-            models.setdefault(line, []).append(part.group.model)
+            models.setdefault(line, []).append(name_of(part, parts))
     lines = [_of_models(named, len(parts)) + line for line, named in models.items()]
     results = next((cell.results for part in parts for cell in part.group.cells), None)
     all_of_them = command("tables", results=results)
