@@ -1,6 +1,7 @@
 """The plain environment: made once, brought up to date, never half-made."""
 
 import ast
+import fcntl
 import os
 import signal
 import subprocess
@@ -86,7 +87,11 @@ def test_interrupted_set_up_is_made_anew_and_once_by_two_at_a_time(project):
     leftover = project.folder / ".venv" / "leftover"
     leftover.touch()
 
-    processes = [project.start("--accelerator", ".venv") for _ in range(2)]
+    waiting = "another set-up of .venv is running: waiting for its end\n"
+    with (project.folder / ".venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        processes = [project.start("--accelerator", ".venv") for _ in range(2)]
+        assert [process.stdout.readline() for process in processes] == [waiting, waiting]
     printed = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], printed
     assert only_line("".join(out for out, _ in printed)).startswith("making .venv: ")
