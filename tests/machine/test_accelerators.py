@@ -329,6 +329,13 @@ class TestHygon:
         (state,) = hygon_amd.states({"HIP_VISIBLE_DEVICES": "2"}, 1, "before")
         assert state.temperature_c == 29.0
 
+    def test_a_tool_that_does_not_answer_is_asked_once(self, tool, dtk):
+        """One that hangs is waited for ten seconds each time."""
+        tool("hy-smi", {})
+        found = hygon_amd.describe(dtk, 1)
+        assert found.toolkit == "DTK 25.04.2"
+        assert len([reason for reason in found.missing if reason.startswith("hy-smi")]) == 1
+
     def test_without_a_tool_all_is_a_reason(self, tool, monkeypatch, tmp_path):
         found = hygon_amd.describe({"DTKROOT": str(tmp_path)}, 1)
         assert (found.driver, found.devices) == (None, ())
