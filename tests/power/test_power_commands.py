@@ -103,7 +103,7 @@ def test_a_full_disk_is_said_before_a_recording_begins(tmp_path):
     unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
     try:
-        with pytest.raises(UserError, match="p.parquet: cannot be written: File too large"):
+        with pytest.raises(UserError, match="parquet: cannot be written: File too large"):
             check_writable(tmp_path / "p.parquet")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
