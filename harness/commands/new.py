@@ -1,5 +1,6 @@
 """`crosscast new`."""
 
+import shlex
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +23,8 @@ def new(kind: templates.Kind, name: str, folder: Path) -> None:
     for path in templates.write(kind, name, folder):
         say(f"written: {path}")
     if kind == "model":
-        say(f"pip install -e {folder / name}, then: crosscast bench --model {folder / name / name}.yaml --preset tiny")
+        package, file = shlex.quote(str(folder / name)), shlex.quote(f"{folder / name / name}.yaml")
+        say(f"pip install -e {package}, then: crosscast bench --model {file} --preset tiny")
     elif kind == "data":
         say("give its path as --mapping, and the folder or file of its archive as --data")
     else:
