@@ -202,11 +202,12 @@ def _leave_environment(folder: Path) -> None:
 
 def _wanted_stamp(folder: Path, accelerator: bool) -> dict[str, str]:
     """What the environment is made of: changed inputs are installed over it, any other change starts it anew."""
+    machine = os.uname().machine
     inputs = b"\0".join(path.read_bytes() for path in (PYPROJECT, CONSTRAINTS, Path(__file__)))
     return {
         "folder": str(folder),
         "python": str(PYTHON),
-        "version": sys.version,
+        "version": sys.version if machine == "x86_64" else f"{sys.version} on {machine}",
         "system": _system_digest() if accelerator else "not seen",
         "inputs": hashlib.sha256(inputs).hexdigest(),
     }
