@@ -8,7 +8,7 @@ at_once = $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$((cores < 4 ? co
 WHEELHOUSE = wheelhouse
 
 # Any chip but the CPU comes with a vendor's image; tables and lists need no framework and take what there is.
-bench_venv := $(if $(filter-out cpu,$(CHIP)),$(VENV_ACCELERATOR),$(VENV))
+bench_venv := $(if $(filter-out cpu %/cpu.yaml,$(CHIP)),$(VENV_ACCELERATOR),$(VENV))
 any_venv := $(firstword $(wildcard $(bench_venv) $(VENV) $(VENV_ACCELERATOR)) $(bench_venv))
 
 # The value of a variable as one word of the shell, whatever is in it: blanks, apostrophes, dollars.

@@ -3,9 +3,9 @@
 import contextlib
 import errno
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from harness.errors import UserError
@@ -27,6 +27,15 @@ def refuse_unnameable(path: object) -> None:
 def prefix_beside(name: str) -> str:
     """What the name of a hidden file begins with that lies beside another of this name; short enough for any ending."""
     return f".{os.fsencode(name)[:64].decode(sys.getfilesystemencoding(), 'ignore')}."
+
+
+def made_beside(path: Path) -> tuple[int, Path]:
+    """A descriptor of a new, empty file beside another, and its name; with the rights that the user's umask leaves."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+    while True:
+        name = path.with_name(prefix_beside(path.name) + secrets.token_hex(4))
+        with contextlib.suppress(FileExistsError):
+            return os.open(name, flags, 0o666), name
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -74,14 +83,12 @@ def _write_all(descriptor: int, content: bytes) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=prefix_beside(path.name))
-    temporary = Path(name)
+    descriptor, temporary = made_beside(path)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -8,15 +8,25 @@ from pathlib import Path
 KEEP = "CROSSCAST_KEEP_PATHS"
 """The environment variable that, set to 1, leaves absolute paths and whole command lines in what is written."""
 
-FOLDERS = re.compile(r"(?<![\w/.~:])/(?!dev/|proc/|sys/|usr/|opt/|etc/)(?:[^\s/:;,'\"()\[\]]+/)+(?=[^\s/:;,'\"()\[\]])")
+PART = r"[^\s/:;,'\"()\[\]]+"
+BEGINNING = r"(?:(?<![\w/.~])|(?<=file://))"
+HOME = re.compile(rf"{BEGINNING}(?:/{PART}){{0,3}}/(?:home|[Uu]sers)/{PART}/?(?=$|[\s:;,'\"()\[\]])")
+"""A home folder itself, whose last part is a person's name."""
+
+FOLDERS = re.compile(rf"{BEGINNING}/(?!dev/|proc/|sys/|usr/|opt/|etc/)(?:{PART}/)+(?={PART})")
+
+CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+SIGNATURE = re.compile(r"([?&](?:[\w-]{0,40}(?:signature|credential|token)|sig|key)=)[^&\s'\"]+", re.I)
+"""What opens a URL to whoever has it: user and password before the host, and a signature behind the path."""
 
 
 def without_folders(text: str) -> str:
     """Text in which paths are relative to the current folder, or shortened to …/ and their last part; not the system's.
 
-    Unchanged where the user asks for whole paths.
+    A home folder is ~. Paths are unchanged where the user asks for whole ones; secrets of URLs are left out always.
     """
-    return text if keeps_paths() else FOLDERS.sub("…/", text.replace(f"{Path.cwd()}{os.sep}", ""))
+    text = SIGNATURE.sub(r"\1…", CREDENTIALS.sub("", text))
+    return text if keeps_paths() else FOLDERS.sub("…/", HOME.sub("~", text.replace(f"{Path.cwd()}{os.sep}", "")))
 
 
 def command_title(command: Sequence[str]) -> str:

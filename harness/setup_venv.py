@@ -28,10 +28,9 @@ PROJECT = Path(__file__).resolve().parents[1]
 PYPROJECT = PROJECT / "pyproject.toml"
 CONSTRAINTS = PROJECT / "constraints.txt"
 PINS = {"PIP_CONSTRAINT": CONSTRAINTS.as_uri(), "PIP_BUILD_CONSTRAINT": CONSTRAINTS.as_uri()}
-NOT_INHERITED = dict.fromkeys(("PIP_CONSTRAINT", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN"), "")
-"""What would keep pip from the environment, as empty variables; NVIDIA's containers pin all packages by the first."""
-
-PIP = {**NOT_INHERITED, "PIP_USER": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_INPUT": "1"}
+PIP = dict.fromkeys(("PIP_CONSTRAINT", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_DRY_RUN"), "")
+PIP.update(PIP_USER="0", PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1")
+"""Nothing may keep pip from the environment: NVIDIA's containers pin all their packages by PIP_CONSTRAINT."""
 
 PYTHON_NAME = f"python3.{sys.version_info.minor}"
 PYTHON = Path(sys.prefix, "bin", PYTHON_NAME)
@@ -53,6 +52,7 @@ FITS_ALL_OLDER_USERS = {"typing-extensions"}
 
 VERSION = re.compile(r"\d+(\.\d+)*((a|b|rc)\d+)?(\.post\d+)?(\.dev\d+)?(\+[a-z0-9.]+)?")
 INTERRUPTED = 130
+REFUSAL = "crosscast: cannot make {}: {}"
 STAMP, LOG = "setup.json", "setup.log"
 
 LIST_DISTRIBUTIONS = """
@@ -95,21 +95,14 @@ def check_version() -> None:
     raise SetupError(f"{this}: name one, as in PYTHON=python{newest}")
 
 
-def refuse(place: str, error: object) -> None:
-    """End with the one line that says why there is no environment."""
-    sys.exit(f"crosscast: cannot make {place}: {error}")
-
-
 def take_the_python_that_made_it() -> None:
     """Go on with the Python that made the environment, where it still fits and --any-python says that none is named."""
     words = [word for word in sys.argv if word != "--any-python"]
-    if words == sys.argv:
-        return
-    sys.argv = words
+    is_named, sys.argv = words == sys.argv, words
     with suppress(OSError, ValueError, KeyError, TypeError):
         made = json.loads(Path(words[-1], STAMP).read_text())["python"]
         check = [made, words[0], "--check", *words[1:]]
-        if made != str(PYTHON) and subprocess.call(check, stderr=subprocess.DEVNULL) == 0:
+        if not is_named and made != str(PYTHON) and subprocess.call(check, stderr=subprocess.DEVNULL) == 0:
             os.execv(made, [made, *words])
 
 
@@ -118,7 +111,7 @@ if __name__ == "__main__":
     try:
         check_version()
     except SetupError as unfit:
-        refuse(sys.argv[-1], unfit)
+        sys.exit(REFUSAL.format(sys.argv[-1], unfit))
 
 
 class PinConflict(SetupError):
@@ -158,7 +151,7 @@ def main() -> None:
         _leave_environment(folder)
         set_up(folder, accelerator=arguments.accelerator)
     except (SetupError, OSError, subprocess.SubprocessError) as error:
-        refuse(str(arguments.folder), error)
+        sys.exit(REFUSAL.format(arguments.folder, error))
     except KeyboardInterrupt:
         print(f"crosscast: interrupted; {arguments.folder} is made anew next time", file=sys.stderr)
         sys.exit(INTERRUPTED)
@@ -209,11 +202,12 @@ def _leave_environment(folder: Path) -> None:
 
 def _wanted_stamp(folder: Path, accelerator: bool) -> dict[str, str]:
     """What the environment is made of: changed inputs are installed over it, any other change starts it anew."""
+    machine = os.uname().machine
     inputs = b"\0".join(path.read_bytes() for path in (PYPROJECT, CONSTRAINTS, Path(__file__)))
     return {
         "folder": str(folder),
         "python": str(PYTHON),
-        "version": sys.version,
+        "version": sys.version if machine == "x86_64" else f"{sys.version} on {machine}",
         "system": _system_digest() if accelerator else "not seen",
         "inputs": hashlib.sha256(inputs).hexdigest(),
     }
@@ -241,7 +235,11 @@ def _lock(folder: Path) -> Iterator[None]:
     """One set-up of a folder at a time, where the file system knows locks."""
     with folder.with_name(f"{folder.name}.lock").open("w") as file:
         with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print(f"another set-up of {folder.name} is running: waiting for its end", flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

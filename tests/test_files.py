@@ -80,6 +80,16 @@ def test_the_longest_names_can_be_written(tmp_path, name):
     assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "whole")]
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o600), (0o002, 0o664), (0o022, 0o644)])
+def test_a_file_has_the_rights_that_the_users_umask_leaves(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_atomically(tmp_path / "bundle.tar.gz", b"logs")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "bundle.tar.gz").stat().st_mode) == mode
+
+
 def test_names_that_the_locale_cannot_tell_can_be_written(tmp_path):
     code = "import sys; from pathlib import Path; from harness.files import write_atomically as write; "
     plain = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}

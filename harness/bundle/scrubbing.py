@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 
 from harness.bundle.cluster import named_in
 from harness.bundle.private import IN_HOME, Private, people_in, words_of_records
+from harness.privacy import CREDENTIALS, SIGNATURE
 
 What = Literal["users", "hosts", "folders"]
 WHAT: tuple[What, ...] = get_args(What)
@@ -24,7 +25,6 @@ FOLDERS = re.compile(rf"(?<![\w/.~…]){SYSTEM}/(?:[^\s/:;,'\"()\[\]<>|]+/)+(?=[
 PACKAGES = re.compile(r"(?:site|dist)-packages/")
 ANY_HOME = re.compile(rf"(?<![\w./~])/(?:[\w.-]+/){{0,3}}{IN_HOME.pattern[1:]}{END}")
 SOMEBODY = re.compile(r"(?<![\w.+-])[A-Za-z][\w.+-]*@[A-Za-z][\w-]*(?:\.[\w-]+)*\b")
-CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 SECRET = r"(?:token|passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|secret[_-]?key|credentials?)"
 VALUE = r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"]\S*)"
 SECRETS = (
@@ -32,7 +32,7 @@ SECRETS = (
     re.compile(rf"(?<![A-Za-z0-9])([\w-]{{0,40}}{SECRET}(?:['\"]\]?\s*[:=]|\s*=)\s*){VALUE}", re.I),
     re.compile(rf"^(\s*[\w-]{{0,40}}{SECRET}:\s+){VALUE}", re.I | re.M),
     re.compile(rf"(?<!\S)(--?[\w-]{{0,40}}{SECRET}\s+){VALUE}", re.I),
-    re.compile(r"([?&](?:[\w-]{0,40}(?:signature|credential|token)|sig|key)=)[^&\s'\"]+", re.I),
+    SIGNATURE,
     re.compile(r"\b(Authorization['\"]?\s*[:=]\s*['\"]?\w+\s+|Bearer\s+)[\w.~+/=-]{8,}", re.I),
     re.compile(r"\b(hf_|gh[pousr]_|glpat-|AKIA|sk-)[A-Za-z0-9_-]{16,}"),
 )

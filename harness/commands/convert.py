@@ -1,7 +1,6 @@
 """`crosscast convert`."""
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.errors import UserError, nearest
-from harness.files import prefix_beside
+from harness.files import made_beside
 
 if TYPE_CHECKING:
     from harness.porting.convert.convert import Conversion, FileKind, Layout, Request
@@ -111,17 +110,15 @@ def _written(asked: "Callable[[Path | None], Request]", target: Path) -> "Conver
 
     target = Path(os.path.realpath(target))
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=prefix_beside(target.name))
+        descriptor, place = made_beside(target)
     except OSError as error:
         raise UserError(f"{target}: cannot be written: {error.strerror}") from None
     os.close(descriptor)
-    place = Path(name)
     try:
         outcome = run_conversion(asked(place))
         if outcome.refusal is None:
             with place.open("rb") as file:
                 os.fsync(file.fileno())
-            place.chmod(0o644)
             place.replace(target)
     finally:
         place.unlink(missing_ok=True)

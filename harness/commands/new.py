@@ -1,5 +1,6 @@
 """`crosscast new`."""
 
+import shlex
 from pathlib import Path
 from typing import get_args
 
@@ -21,14 +22,15 @@ def new(kind: templates.Kind, name: str, folder: Path) -> None:
 
     for path in templates.write(kind, name, folder):
         say(f"written: {path}")
+    package, file = shlex.quote(str(folder / name)), shlex.quote(str(folder / name / f"{name}.yaml"))
     if kind == "model":
-        say(f"pip install -e {folder / name}, then: crosscast bench --model {folder / name / name}.yaml --preset tiny")
+        say(f"pip install -e {package}, then: crosscast bench --model {file} --preset tiny")
     elif kind == "sensor":
-        say(f"put your command into {folder / name / name}/__init__.py")
-        say(f"pip install -e {folder / name}, then: crosscast doctor --collectors {name}")
+        say(f"put your command into {folder / name / name / '__init__.py'}")
+        say(f"pip install -e {package}, then: crosscast doctor --collectors {name}")
         say("give its name as one of power_collectors in the file of a chip")
     elif kind == "claims":
-        say(f"crosscast claims --ledger {folder / name}.yaml")
+        say(f"crosscast claims --ledger {shlex.quote(str(folder / f'{name}.yaml'))}")
     elif kind == "data":
         say("give its path as --mapping, and the folder or file of its archive as --data")
     else:

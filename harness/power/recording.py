@@ -21,6 +21,7 @@ from harness.processes import environment_beside, worker_environment
 from harness.results.file_names import POWER, POWER_LOG
 
 COMMAND_GRACE_S = 5.0
+LEAST_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,12 @@ def has_sensor(jsonl: Path) -> bool:
 
 
 def check_writable(out: Path) -> None:
-    """Raise UserError where a file cannot be made."""
+    """Raise UserError where a file cannot be made, or not even its beginning has room."""
     if out.is_dir():
         raise UserError(f"{out}: is a folder; name a file")
     try:
-        with tempfile.TemporaryFile(dir=out.absolute().parent):
-            return
+        with tempfile.TemporaryFile(dir=out.absolute().parent) as file:
+            file.write(bytes(LEAST_BYTES))
     except OSError as error:
         raise UserError(f"{out}: cannot be written: {error.strerror}") from None
 

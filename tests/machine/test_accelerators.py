@@ -12,7 +12,6 @@ from harness.analysis.hosts import kind_of
 from harness.launch.room import problem_of_ranks
 from harness.machine import accelerators
 from harness.machine.accelerators import ascend, hygon_amd
-from harness.machine.accelerators.told import number, version_in
 from harness.machine.speed_variables import speed_variables
 from harness.processes import environment_beside, worker_environment
 from harness.results.devices import UNORDERED, Accelerator, Device
@@ -329,6 +328,13 @@ class TestHygon:
         (state,) = hygon_amd.states({"HIP_VISIBLE_DEVICES": "2"}, 1, "before")
         assert state.temperature_c == 29.0
 
+    def test_a_tool_that_does_not_answer_is_asked_once(self, tool, dtk):
+        """One that hangs is waited for ten seconds each time."""
+        tool("hy-smi", {})
+        found = hygon_amd.describe(dtk, 1)
+        assert found.toolkit == "DTK 25.04.2"
+        assert len([reason for reason in found.missing if reason.startswith("hy-smi")]) == 1
+
     def test_without_a_tool_all_is_a_reason(self, tool, monkeypatch, tmp_path):
         found = hygon_amd.describe({"DTKROOT": str(tmp_path)}, 1)
         assert (found.driver, found.devices) == (None, ())
@@ -362,28 +368,6 @@ def test_a_cpu_has_no_accelerator():
 def test_words():
     found = Accelerator(vendor="nvidia", driver="1.2", devices=(Device(index=0, name="A", ecc=False),), missing=("x",))
     assert str(found) == "vendor nvidia, driver 1.2; device 0: name A, ecc False"
-
-
-@pytest.mark.parametrize(
-    ("text", "version"),
-    [
-        ("version=8.0.RC1", "8.0.RC1"),
-        ("Version=23.0.3\nascendhal_version=7", "23.0.3"),
-        ("[x]\nversion = [7.6.0.1.220:8.3.RC1]", "7.6.0.1.220"),
-        ("5.7.1-98\n", "5.7.1-98"),
-        ("version_dir=8.0", None),
-        ("words", None),
-        ("", None),
-    ],
-)
-def test_versions_in_files(tmp_path, text, version):
-    (tmp_path / "file").write_text(text)
-    assert version_in([tmp_path / "absent", tmp_path, tmp_path / "file"]) == version
-
-
-def test_numbers_in_texts():
-    assert [number(text) for text in ("1400 MHz", " 65536", "46.5")] == [1400, 65536, 46.5]
-    assert [number(text) for text in ("N/A", "", None)] == [None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 import json
 import os
+import resource
 import signal
 import sys
 
+import pytest
+
+from harness.errors import UserError
 from harness.power.log import load
+from harness.power.recording import check_writable
 from tests import started
 from tests.analysis.made_records import make_record
 from tests.launch.processes import wait_until
@@ -92,3 +97,14 @@ def test_launch_without_samples_says_why(crosscast, tmp_path):
     record["energy"] = {"collector": None, "reason": "no sensor: rapl: none", "phases": []}
     (tmp_path / "record.json").write_text(json.dumps(record))
     assert "no sensor: rapl: none" in refused(crosscast("power", "show", "."))
+
+
+def test_a_full_disk_is_said_before_a_recording_begins(tmp_path):
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, unlimited[1]))
+    try:
+        with pytest.raises(UserError, match="parquet: cannot be written: File too large"):
+            check_writable(tmp_path / "p.parquet")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert list(tmp_path.iterdir()) == []

@@ -80,7 +80,15 @@ def test_whatever_is_in_a_variable_is_one_word_of_the_shell(target, variable, be
         assert lines[-1][lines[-1].index(before) + 1] == ODD
 
 
-@pytest.mark.parametrize(("chip", "folder"), [("cpu", ".venv"), ("a100", ".venv-accelerator")])
+@pytest.mark.parametrize(
+    ("chip", "folder"),
+    [
+        ("cpu", ".venv"),
+        ("lab/cpu.yaml", ".venv"),
+        ("a100", ".venv-accelerator"),
+        ("lab/a100.yaml", ".venv-accelerator"),
+    ],
+)
 def test_chip_chooses_the_environment(chip, folder):
     assert recipe("bench", f"CHIP={chip}")[-1] == f"{folder}/bin/crosscast bench --chip '{chip}'"
 

@@ -1,12 +1,15 @@
 """The plain environment: made once, brought up to date, never half-made."""
 
 import ast
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import REPOSITORY
@@ -86,12 +89,26 @@ def test_interrupted_set_up_is_made_anew_and_once_by_two_at_a_time(project):
     leftover = project.folder / ".venv" / "leftover"
     leftover.touch()
 
-    processes = [project.start("--accelerator", ".venv") for _ in range(2)]
+    waiting = "another set-up of .venv is running: waiting for its end\n"
+    with (project.folder / ".venv.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        processes = [project.start("--accelerator", ".venv") for _ in range(2)]
+        assert [process.stdout.readline() for process in processes] == [waiting, waiting]
     printed = [process.communicate() for process in processes]
     assert [process.returncode for process in processes] == [0, 0], printed
     assert only_line("".join(out for out, _ in printed)).startswith("making .venv: ")
     assert not leftover.exists()
     assert project.installed(".venv") == {"crosscast-0.1.0", "oceanlib-1.5", "wavelib-2.5"}
+
+
+def test_an_environment_is_of_one_kind_of_processor(tmp_path, monkeypatch):
+    """Login nodes and compute nodes may share a checkout and have the same build of Python for unlike processors."""
+    stamps = []
+    for machine in ("x86_64", "aarch64"):
+        monkeypatch.setattr(setup_venv.os, "uname", partial(SimpleNamespace, machine=machine))
+        stamps.append(setup_venv._wanted_stamp(tmp_path, False))
+    assert not setup_venv._differ_by_inputs(*stamps)
+    assert setup_venv._differ_by_inputs(stamps[0], {**stamps[0], "inputs": "others"})
 
 
 def test_ctrl_c_is_one_line(project):

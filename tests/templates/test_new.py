@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,14 @@ def test_names_longer_than_names_may_be_are_refused(tmp_path, kind, size):
 def test_a_data_set_says_where_its_path_belongs(tmp_path):
     done = CliRunner().invoke(new, ["data", "lab", "--folder", str(tmp_path)])
     assert "give its path as --mapping, and the folder or file of its archive as --data" in done.output
+
+
+def test_the_next_commands_for_a_model_are_words_of_a_shell(tmp_path):
+    done = CliRunner().invoke(new, ["model", "swell", "--folder", str(tmp_path / "my models")])
+    install, bench = done.output.splitlines()[-1].split(", then: ")
+    assert shlex.split(install) == ["pip", "install", "-e", str(tmp_path / "my models" / "swell")]
+    assert shlex.split(bench)[3] == str(tmp_path / "my models" / "swell" / "swell.yaml")
+    assert Path(shlex.split(bench)[3]).is_file()
 
 
 def test_a_site_whose_values_are_still_to_be_written_is_refused(tmp_path):

@@ -27,10 +27,10 @@ def describe(environ: Mapping[str, str], devices: int | None) -> Accelerator:
     missing: list[str] = []
     program = _program()
     numbers, table = _numbers(program, environ, devices, missing)
-    driver = DRIVER.search(output_of(program, "--showdriverversion", missing=missing))
-    names = _labelled(program, "--showproductname", missing=missing)
-    memory = _labelled(program, "--showmeminfo", "vram", missing=missing)
-    firmware = _labelled(program, "--showvbios", missing=missing)
+    driver = DRIVER.search(output_of(program, "--showdriverversion", missing=missing) if table else "")
+    names = _labelled(program, "--showproductname", missing=missing) if numbers else {}
+    memory = _labelled(program, "--showmeminfo", "vram", missing=missing) if numbers else {}
+    firmware = _labelled(program, "--showvbios", missing=missing) if numbers else {}
     rows = _rows(table)
     found = tuple(
         Device(
