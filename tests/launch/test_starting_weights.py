@@ -6,7 +6,6 @@ import re
 
 import numpy as np
 import pytest
-from conftest import records
 from rich.console import Console
 from safetensors.numpy import save_file
 
@@ -20,6 +19,7 @@ from harness.porting.convert.running import run_conversion
 from harness.scenario import catalogue
 from harness.scenario.scenario import Selection, StartingWeights
 from harness.worker.subject import prepare
+from tests.launch.conftest import records
 
 UNTRAINED = {
     "training": {"batch_size": 8, "stages": [{"name": "pretrain", "epochs": 0, "learning_rate": 1e-3}]},

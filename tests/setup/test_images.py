@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import REPOSITORY
 from fake_wheels import make_wheel
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -18,6 +17,7 @@ from test_vendor_image import VENV, furnish, set_up
 
 from harness.machine.versions import disagreements, unmet
 from harness.scenario import catalogue
+from tests.setup.conftest import REPOSITORY
 
 IMAGES = yaml.safe_load(Path(__file__).with_name("images.yaml").read_text())
 OLDER = {

@@ -12,9 +12,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import REPOSITORY
 
 from harness import setup_venv
+from tests.setup.conftest import REPOSITORY
 
 PINNED = {"crosscast-0.1.0", "devtool-1.0", "mindspore-2.10.0", "oceanlib-1.5", "torch-2.13.0", "wavelib-2.5"}
 

@@ -7,8 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import PYTHON_NAME, SYSTEM_PYTHON
 from fake_wheels import make_wheel, unpack
+
+from tests.setup.conftest import PYTHON_NAME, SYSTEM_PYTHON
 
 VENV = ".venv-accelerator"
 
