@@ -39,11 +39,14 @@ def test_an_idle_power_above_that_of_the_work_gives_no_net_energy():
     assert idle_power(before, after).net_energy_j(work) == pytest.approx(0, abs=1e-6)
 
 
-def test_an_idle_power_that_changed_gives_no_net_energy():
-    before, work, after = windows(account(after_w=90.0))
+@pytest.mark.parametrize(
+    ("after_w", "changed"), [(90.0, True), (68.0, True), (66.0, False), (54.5, False), (52.0, True)]
+)
+def test_an_idle_power_that_changed_by_more_than_a_tenth_gives_no_net_energy(after_w, changed):
+    before, work, after = windows(account(after_w=after_w))
     idle = idle_power(before, after)
-    assert idle.net_energy_j(work) is None
-    assert idle.reasons == ("idle power changed from 60 W to 90 W",)
+    assert (idle.net_energy_j(work) is None) == changed
+    assert idle.reasons == ((f"idle power changed from 60 W to {after_w:g} W",) if changed else ())
 
 
 @pytest.mark.parametrize("lost", ["before", "after"])

@@ -81,6 +81,12 @@ def test_delay_and_window_of_a_made_sensor(delay_s, window_s, update_s, step_w, 
     assert found.explained > 0.95
 
 
+def test_the_error_of_a_level_is_that_of_its_mean_over_all_cycles():
+    """Some 19 values of 5 W scatter in each of 8 half periods; the error of their mean is known to a third."""
+    found = step_response(made(noise_w=5.0), wave_of())
+    assert found.loaded_error_w == pytest.approx(5 / np.sqrt(8 * 19), rel=0.5)
+
+
 @pytest.mark.parametrize("noise_w", [0.0, 0.3, 20.0])
 def test_sensor_that_does_not_see_the_load_gives_no_numbers(noise_w):
     found = step_response(made(noise_w=noise_w, loaded=False), wave_of())
