@@ -72,6 +72,18 @@ def test_the_tables_of_other_chips_and_versions_are_read_by_their_titles():
     assert parse_table(NO_CHIP_TABLE).powers[1, 0].power_w == 290.4
 
 
+def test_a_device_that_is_told_of_twice_has_no_power():
+    twice = parse_table(WIDE_TABLE_26 + WIDE_TABLE_26).powers
+    assert twice
+    assert [(read.power_w, read.raw) for read in twice.values()] == [(None, "listed twice")] * len(twice)
+    block = "NPU ID : 3\nChip Count : 2\n\n"
+    powers = "".join(
+        f"NPU Real-time Power(W) : {power_w}\nChip ID : {chip}\n\n" for chip, power_w in ((0, 70), (1, 60))
+    )
+    again = "NPU Real-time Power(W) : 80\nChip ID : 0\n"
+    assert {chip: read.power_w for chip, read in parse_blocks(block + powers + again).chips.items()} == {0: None, 1: 60}
+
+
 def test_a_table_cut_anywhere_gives_right_watts_or_none():
     whole = parse_table(WIDE_TABLE_26 + A3_TABLE).powers
     text = WIDE_TABLE_26 + A3_TABLE

@@ -100,6 +100,11 @@ def test_what_the_sensor_says(fake_tool):
         (without(FIELDS, "power.draw.instant"), "instant", 0.025),
         ({**FIELDS, "compute_cap": "8.6", "power.draw.instant [W]": "[N/A]"}, "average_window", 1.0),
         (without(FIELDS, "power.draw.instant", "compute_cap"), "average_window", 1.0),
+        (
+            without({**FIELDS, "power.draw.average [W]": "251.00 W"}, "power.draw.instant", "power.draw"),
+            "average_window",
+            1.0,
+        ),
     ],
 )
 def test_kind_of_the_value_by_driver_and_chip(fake_tool, board, kind, window_s):

@@ -315,3 +315,24 @@ def test_amd_smi_is_read_by_key_and_unit():
     assert metric_rows(wrapped)[0].power_w == 41.0
     assert metric_rows(wrapped[:-5]) == {}
     assert list_addresses('[{"gpu": 0, "bdf": "0000:C4:00.0", "uuid": "00ff1586"}]') == {0: "0000:c4:00.0"}
+
+
+def test_the_average_of_the_board_goes_before_its_current_power_and_other_powers_are_no_cap():
+    lines = (
+        ("Current Socket Graphics Package Power (W)", 200),
+        ("Average Graphics Package Power (W)", 100),
+        ("Max Graphics Package Power (W)", 560),
+        ("Memory Rail Power (W)", 30),
+    )
+    (row,) = rows("".join(f"GPU[0] : {label}: {value}\n" for label, value in lines)).values()
+    assert (row.power_w, row.cap_w) == (100, 560)
+
+
+def test_a_row_with_an_empty_cell_is_read_by_the_places_of_its_values():
+    table = (
+        "DCU     Temp     AvgPwr     PwrCap     VRAM%      DCU%\n"
+        "0       50.0C    110.0W     300.0W     1%         90%\n"
+        "1                120.0W     300.0W     2%         12%\n"
+    )
+    found = rows(table)
+    assert [(row.power_w, row.cap_w, row.utilisation) for row in found.values()] == [(110, 300, 0.9), (120, 300, 0.12)]
