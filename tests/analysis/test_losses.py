@@ -6,7 +6,7 @@ import pandas as pd
 from made_records import make_epoch, make_measurements, make_record, make_stage
 
 from harness.analysis.cells import load_results
-from harness.analysis.quantities.losses import losses_of
+from harness.analysis.quantities.losses import losses_of, not_finite
 
 EPOCHS = ("training_loss", "validation_loss")
 LOSSES = {
@@ -39,3 +39,11 @@ def test_losses_by_epoch(results):
     )
     (cell,) = load_results(results.path).cells
     pd.testing.assert_frame_equal(losses_of(cell), expected.reset_index(), check_exact=True)
+
+
+def test_losses_that_are_not_finite_are_told_by_launch(results):
+    for launch, loss in enumerate((0.5, inf, nan, None)):
+        epochs = [("first", 0.4, loss)]
+        results.add(make_record(launch=launch, measurements=make_measurements(training=stages(epochs))))
+    (cell,) = load_results(results.path).cells
+    assert not_finite(cell) == (1, 2)

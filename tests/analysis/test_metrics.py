@@ -5,6 +5,7 @@ from made_records import (
     make_failure,
     make_measurements,
     make_record,
+    make_scenario,
     make_stage,
     make_window,
 )
@@ -16,6 +17,7 @@ from harness.analysis.summaries import summarise_record
 from harness.frameworks.base import Compile
 from harness.launch.nodes.together import energy_of_all
 from harness.results.record import Energy, Idle, Latency, Memory, Phase, PhaseEnergy
+from harness.scenario.execution import Execution, World
 
 
 def metrics_of(**changes):
@@ -70,6 +72,13 @@ class TestTraining:
         older = metrics_of(training=(make_stage(*EPOCHS),), framework=description)["training_compile_s"]
         assert (older.value, older.reason) == (None, "not told apart")
 
+    def test_what_a_compilation_took_is_not_known_where_no_step_is_left_to_tell_it(self):
+        alone = make_epoch(step_s=(20.0,), data_s=(1.0,), loss=(0.4,)).model_copy(update={"first_calls": (0,)})
+        compiles = (Compile(what="train_step", shape="8", s=20.0, warm=False),)
+        first = EPOCHS[0].model_copy(update={"first_calls": (0,)})
+        values = values_of(training=(make_stage(first, alone),), compiles=compiles)
+        assert (values["training_s"], values["training_compile_s"], values["training_run_s"]) == (44.0, None, None)
+
     def test_no_steady_state_is_no_value(self):
         metric = metrics_of(training=(make_stage(*EPOCHS, steady_from_step=None),))["train_step_s"]
         assert (metric.value, metric.reason) == (None, "steady state never reached")
@@ -104,6 +113,12 @@ class TestInference:
         assert values["inference_first_step_s"] == 3.0
         assert values["inference_rate_samples_per_s"] == pytest.approx(12 / 1.2)
 
+    def test_the_rate_is_that_of_all_devices(self):
+        scenario = make_scenario(execution=Execution(world=World(devices=3)))
+        record = make_record(scenario=scenario, measurements=make_measurements(inference=self.LATENCY))
+        rates = [metric.value for metric in launch_metrics(record) if metric.name == "inference_rate_samples_per_s"]
+        assert rates == [pytest.approx(3 * 12 / 1.2)]
+
     def test_never_steady_is_told(self):
         unsteady = self.LATENCY.model_copy(update={"steady": False})
         measured = make_measurements(inference=unsteady, training=(make_stage(*EPOCHS, steady_from_step=None),))
@@ -129,6 +144,7 @@ TOLD = {"collector": "nvml", "reason": None}
         ({**TOLD, "device_uses": (DeviceUse(device=0, memory_bytes=9 * GIB),)}, 9 * GIB, None),
         ({**TOLD, "device_uses": (DeviceUse(device=0, memory_fraction=0.25),)}, 8 * GIB, None),
         ({**TOLD, "device_uses": (DeviceUse(device=0, utilisation=0.9),)}, None, "nvml does not tell it"),
+        ({**TOLD, "device_uses": (DeviceUse(device=0, memory_bytes=GIB, memory_fraction=0.25),)}, GIB, None),
         (TOLD, None, "nvml does not tell it"),
         ({"collector": None, "reason": "no sensor: nvml"}, None, "no sensor: nvml"),
     ],
@@ -146,6 +162,31 @@ def test_memory_of_a_device_is_told_by_three_who_count_it(energy, value, reason)
     assert (metrics["device_bytes"].value, metrics["device_reserved_bytes"].value) == (7, 8)
     taken = metrics["device_taken_bytes"]
     assert (taken.value, taken.reason, taken.kind) == (value, reason, "size")
+
+
+@pytest.mark.parametrize(
+    ("taken_gib", "sizes_gib", "value"),
+    [
+        (({"memory_bytes": 9 * GIB}, {"memory_bytes": 11 * GIB}), (32, 32), 11 * GIB),
+        (({"memory_bytes": 9 * GIB},), (32, 32), None),
+        (({"memory_bytes": 9 * GIB}, {"utilisation": 0.5}), (32, 32), None),
+        (({"memory_fraction": 0.25}, {"memory_fraction": 0.5}), (32, 32), 16 * GIB),
+        (({"memory_fraction": 0.25}, {"memory_fraction": 0.5}), (32, 64), None),
+    ],
+)
+def test_of_several_devices_the_fullest_counts_where_all_are_told(taken_gib, sizes_gib, value):
+    measured = make_measurements()
+    record = make_record(
+        scenario=make_scenario(execution=Execution(world=World(devices=2))),
+        measurements=measured.model_copy(
+            update={"framework": measured.framework.model_copy(update={"device": "cuda"})}
+        ),
+        environment=make_environment(
+            accelerator={"devices": [{"index": n, "memory_bytes": size * GIB} for n, size in enumerate(sizes_gib)]}
+        ),
+        energy=Energy(**TOLD, device_uses=tuple(DeviceUse(device=n, **use) for n, use in enumerate(taken_gib))),
+    )
+    assert {metric.name: metric.value for metric in launch_metrics(record)}["device_taken_bytes"] == value
 
 
 def test_nothing_is_said_of_a_device_on_the_cpu():
@@ -200,6 +241,38 @@ class TestEnergy:
         for use in energy_uses(record.model_copy(update={"measurements": measured})):
             assert use.valid_windows == 0
             assert use.reasons[0].endswith(": a phase without a step")
+
+    def test_the_whole_training_is_one_run_however_many_its_steps(self):
+        record = make_record(
+            measurements=make_measurements(phases=(Phase(name="training", t0_ns=0, t1_ns=1, steps=6, samples=48),)),
+            energy=Energy(
+                collector="nvml", reason=None, phases=(PhaseEnergy(phase="training", window=self.window(960.0, 30.0)),)
+            ),
+        )
+        (use,) = energy_uses(record)
+        assert (use.unit, use.energy_j, use.step_energy_j, use.sample_energy_j) == ("run", 960.0, 160.0, 20.0)
+
+    def test_the_net_energy_is_the_median_of_epochs_and_none_without_a_power_at_rest(self):
+        def with_rest(power_w, reasons=()):
+            idle = IdlePower(power_w, power_w, power_w, reasons)
+            windows = [self.window(energy_j, 10.0) for energy_j in (9000.0, 1500.0, 1600.0, 5000.0)]
+            made = self.record(*windows, inference=self.window(2000.0, 10.0))
+            entries = tuple(
+                each.model_copy(update={"net_energy_j": idle.net_energy_j(each.window)}) for each in made.energy.phases
+            )
+            energy = made.energy.model_copy(update={"idle": Idle(**idle.to_dict()), "phases": entries})
+            return energy_uses(made.model_copy(update={"energy": energy}))
+
+        training, inference = with_rest(100.0)
+        assert (training.energy_j, training.net_energy_j, inference.net_energy_j) == (1600.0, 600.0, 1000.0 / 50)
+        for use in with_rest(None, ("no idle window after",)):
+            assert use.net_energy_j is None
+            assert use.reasons == ("no net energy: no idle window after",)
+
+    def test_an_energy_below_0_in_any_epoch_is_refused(self):
+        windows = [self.window(energy_j, 10.0) for energy_j in (100.0, 200.0, -5.0, 300.0)]
+        with pytest.raises(ValueError, match="energy of training pretrain of -5 J"):
+            energy_uses(self.record(*windows, inference=self.window(2000.0, 10.0)))
 
     def test_no_sensor(self):
         assert energy_uses(make_record()) == ()

@@ -12,7 +12,7 @@ from harness.analysis.cells import load_results
 from harness.analysis.comparison.baseline import BaselineName
 from harness.analysis.comparison.parity import with_parity
 from harness.commands.parity import parity
-from harness.porting.parity.certificate import Departure, Diagnosis, load
+from harness.porting.parity.certificate import Departure, Diagnosis, Level, load
 from harness.scenario.execution import (
     EAGER,
     GRAPH,
@@ -265,3 +265,16 @@ def test_where_no_command_makes_a_certificate_none_is_printed(results, execution
     found = note(results, execution, execution, every)
     assert (found.certified, found.text.endswith(said)) == (False, True)
     assert "crosscast parity" not in found.text
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "said"),
+    [
+        (("passed", "not applicable"), "same network"),
+        (("passed", "not run"), "incomplete"),
+        (("not run", "failed", "passed"), "departs"),
+    ],
+)
+def test_what_failed_outweighs_what_was_not_run(verdicts, said):
+    made = (Level(name="layers", verdict=verdict, compared=1, departed=0) for verdict in verdicts)
+    assert make_certificate(levels=tuple(made)).verdict == said

@@ -52,6 +52,16 @@ def test_the_chance_is_that_of_simulated_studies():
         assert chance_of_decision(mean, spread, launches) == pytest.approx(simulated, abs=0.02 + ERROR)
 
 
+def test_no_more_is_promised_than_happens_where_both_bounds_are_near():
+    """Each test alone rejects in 60 %: the two together seldom do, and their product would promise 35 %."""
+    simulated = (verdicts(0.0, 0.1, 16, seed=1) == "equivalent").mean()
+    assert chance_of_decision(0.0, 0.1, 16) < simulated + ERROR
+
+
+def test_three_launches_are_enough_where_nothing_scatters():
+    assert launches_to_decide(0.0, 1e-4) == 3
+
+
 def test_more_launches_never_decide_less():
     chances = [chance_of_decision(0.02, 0.05, launches) for launches in range(3, 60)]
     assert chances == sorted(chances)

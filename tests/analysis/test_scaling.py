@@ -10,7 +10,8 @@ from scipy.stats import t as student_t
 
 from harness.analysis.cells import load_results
 from harness.analysis.claims.judging import judge
-from harness.analysis.comparison.scaling import curves, efficiency, speed_up
+from harness.analysis.comparison.kinds import SCALING
+from harness.analysis.comparison.scaling import compared, curves, devices_of, efficiency, speed_up
 from harness.analysis.figures import devices
 from harness.analysis.figures.subject import NotDrawn, subjects
 from harness.analysis.html_report import write_report
@@ -253,3 +254,11 @@ def test_that_it_scales_is_a_claim(folder, number, quantity, more, least, outcom
         assert all(len(evidence.records) == 2 * len(NOISE) for evidence in judged.evidence)
     elif number == 8:
         assert "--devices 1,8" in judged.missing[0].command
+
+
+def test_several_devices_are_no_base(folder):
+    cells = load_results(folder.path).cells
+    four, *_ = (cell for cell in cells if devices_of(cell) == 4)
+    for base in (cell for cell in cells if devices_of(cell) < 4):
+        refusal = compared(four, base, SCALING).refusal
+        assert ("world.devices: 2 in the baseline, which must be 1" in refusal) == (devices_of(base) == 2)

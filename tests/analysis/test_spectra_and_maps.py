@@ -10,6 +10,7 @@ from made_records import make_record
 from made_study import made_errors, made_spectra
 
 from harness.analysis.figures import rendered, rmse_maps, spectra, spectra_by_degree
+from harness.analysis.quantities.spectra import ratio
 
 
 def add(results, *kept, name):
@@ -97,6 +98,13 @@ class TestSpectra:
         add_spectra(results, made_spectra(0.5))
         assert "a variable with values at all points" in one(results, spectra_by_degree).reason
 
+    def test_a_power_that_is_rounding_beside_all_others_has_no_ratio(self):
+        truth = np.ones((2, 1, 17))
+        truth[..., 3] = 1e-16
+        found = ratio(made_spectra(0.5, truth=truth, forecast=0.5 * truth))
+        assert np.flatnonzero(np.isnan(found[1, 0])).tolist() == [3]
+        assert np.nanmin(found) == np.nanmax(found) == 0.5
+
     def test_launches_of_another_layout_are_left_out(self, results):
         add_spectra(results, made_spectra(0.5), made_spectra(0.7, lead_h=np.array([6.0, 12.0])))
         assert set(one(results, spectra).data["launches"]) == {1}
@@ -115,6 +123,11 @@ class TestMaps:
         ]
         assert [mesh.get_array().shape for mesh in meshes[:2]] == [(3, 4), (3, 4)]
         assert meshes[0].get_clim() == meshes[1].get_clim() == (0, pytest.approx(np.sqrt(17)))
+
+    @pytest.mark.parametrize("other", [{"lead_h": np.array([6.0, 12.0])}, {"units": ("K",)}])
+    def test_errors_at_other_lead_times_or_in_other_units_are_not_pooled(self, results, other):
+        add_errors(results, made_errors(3.0), made_errors(5.0, **other))
+        assert one(results, rmse_maps).data["rmse_24h"].iloc[1:].to_numpy() == pytest.approx(3.0)
 
     @pytest.mark.filterwarnings("error")
     def test_where_a_forecast_blew_up_it_is_grey_and_said(self, results):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from harness.analysis.statistics import (
+    Deviation,
     difference,
     equivalence,
     ratio_of_medians,
@@ -225,6 +226,13 @@ class TestEquivalence:
 
     def test_no_pair(self):
         assert relative_deviation({0: 1.0}, {}) is None
+
+    def test_a_baseline_of_0_has_no_relative_deviation(self):
+        assert relative_deviation({0: 1.0}, {0: 0.0}) is None
+        assert relative_deviation({0: 0.0}, {0: 2.0}).mean == -1.0
+
+    def test_bounds_on_the_margin_are_within_it(self):
+        assert equivalence(Deviation(0.0, -0.05, 0.05, 3)) == "equivalent"
 
     def test_difference_is_absolute(self):
         found = difference({0: 0.5, 1: 0.6, 2: 0.7}, {0: 0.4, 1: 0.5, 2: 0.6})
