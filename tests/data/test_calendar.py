@@ -13,6 +13,7 @@ from harness.data.calendar import (
     decode,
     even_step,
     part_of_the_year,
+    seconds_of_day,
     span_text,
     spans,
     step_of_mapping,
@@ -252,3 +253,9 @@ def test_variables_in_two_calendars_are_refused(tmp_path):
         timed(tmp_path / f"{name}.nc", np.arange(4), "days since 2001-01-01", calendar=calendar, fields=fields)
     with pytest.raises(UserError, match=r"q.nc: its time differs from that in .*t.nc"):
         ArchiveSource(mapping(), tmp_path)
+
+
+@pytest.mark.parametrize("calendar", ["noleap", "360_day", "julian"])
+def test_the_time_of_day_is_known_to_the_microsecond(calendar):
+    time = cftime.datetime(2001, 2, 3, 4, 5, 6, 250_000, calendar=calendar)
+    assert seconds_of_day(np.array([time], dtype=object)).tolist() == [4 * 3600 + 5 * 60 + 6.25]

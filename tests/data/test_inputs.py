@@ -169,6 +169,16 @@ class TestResidualScale:
         found = change_deviation(made, np.arange(30), block_bytes=block_bytes)
         np.testing.assert_allclose(found, np.nanstd(whole, axis=(0, 2, 3)), rtol=1e-12)
 
+    @pytest.mark.parametrize("steps_in_block", [1, 5, 10, 30])
+    def test_no_change_is_taken_over_steps_that_are_left_out(self, source, steps_in_block):
+        made = source()
+        first, second = np.arange(10), np.arange(15, 25)
+        values = made.fields.astype(np.float32).astype(float)
+        changes = np.concatenate([np.diff(values[part], axis=0) for part in (first, second)])
+        block_bytes = steps_in_block * 4 * 2 * ROWS * COLUMNS
+        found = change_deviation(made, np.concatenate([first, second]), block_bytes=block_bytes)
+        np.testing.assert_allclose(found, np.nanstd(changes, axis=(0, 2, 3)), rtol=1e-12)
+
     def test_a_channel_that_drifts_evenly_is_refused(self, array_source):
         made = array_source(1000.0 * np.arange(40)[:, None, None, None] + np.zeros((1, 1, 2, 2)))
         with pytest.raises(UserError, match="'c0' changes by the same amount at every training step"):

@@ -371,3 +371,8 @@ class TestLevels:
     def test_level_units_of_the_mapping_count(self, tmp_path):
         profile([1000.0, 500.0], "hPa").to_netcdf(tmp_path / "a.nc")
         assert numbers_of(tmp_path, [50000], level_units="Pa")[0] == [1]
+
+
+def test_a_unit_of_the_mapping_may_have_a_factor_of_its_own():
+    assert conversion("kg kg-1", "1e-3 kg kg-1", "q").factor == pytest.approx(1000)
+    assert conversion("1e-3 kg kg-1", "kg kg-1", "q").factor == pytest.approx(1e-3)

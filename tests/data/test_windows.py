@@ -154,7 +154,9 @@ class TestRollouts:
         rollout = next(windows.rollouts("test", [1, 4], 2))
         np.testing.assert_array_equal(rollout.truth(4)[:, 0, 0, 0], [44_000, 45_000])
         np.testing.assert_array_equal(rollout.persistence()[:, 0, 0, 0], [40_000, 41_000])
-        np.testing.assert_array_equal(rollout.climatology(4), windows.climatology.at(np.array([44, 45])))
+        assert windows.climatology.kind == "hour"
+        means = [1000.0 * np.arange((start + 3) % 4, 30, 4).mean() for start in (40, 41)]
+        assert rollout.climatology(3)[:, 0, 0, 0] == pytest.approx(means)
 
     def test_lead_time_in_hours(self, array_source):
         assert Windows(array_source(numbered(50), step_hours=6), SPLITS).lead_h(4) == 24.0
@@ -179,6 +181,11 @@ class TestClimatology:
     def test_too_few_states_an_hour_give_the_time_mean(self, array_source):
         steps = round((4 * MIN_STATES - 4) / 0.6)
         assert Windows(array_source(numbered(steps)), SPLITS).climatology.kind == "time_mean"
+
+    @pytest.mark.parametrize(("steps", "train", "kind"), [(32, 19, "time_mean"), (33, 20, "hour")])
+    def test_every_hour_must_have_five_states(self, array_source, steps, train, kind):
+        windows = Windows(array_source(numbered(steps)), SPLITS)
+        assert (len(windows.ranges["train"]), windows.climatology.kind) == (train, kind)
 
     def test_years_of_data_give_the_day_of_the_year_with_29_february_as_28(self, array_source):
         days = np.arange(np.datetime64("1999-01-01"), np.datetime64("2009-01-01"))
