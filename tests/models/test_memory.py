@@ -6,7 +6,7 @@ from domains import make_domain
 
 from harness.errors import UserError
 from harness.models import aigoms, fourcastnet, graphcast
-from harness.models.activations import tokens_block
+from harness.models.activations import Activations, Block, Kept, tokens_block
 from harness.models.domain import Domain, plain_channels
 from harness.models.graphcast.memory import edge_counts, group_size
 from harness.models.memory import GIB, RESERVE, fitting, step_memory
@@ -177,3 +177,12 @@ def test_published_presets_take_less_than_20_gib():
     assert 12 * GIB < step_memory(*weather, ranges(32)).total < 18 * GIB
     fitted = fitting(*weather, chip(24), EAGER)
     assert fitted.recompute.unit == "ranges"
+
+
+def test_what_a_block_kept_is_gone_when_the_one_before_it_runs_back():
+    """Bytes of float32: at the loss both blocks' 62 values; then 11 that the first one kept, and 100 of its own."""
+    blocks = tuple(Block(Kept(others=1), Kept(others=kept), working) for kept, working in ((10, 100), (50, 0)))
+    found = Activations(Kept(), blocks, 0)
+    assert found.peak_bytes(steps=1, recomputes=False, offloads=False, low=False) == 4 * (11 + 100)
+    assert found.peak_bytes(steps=1, recomputes=True, offloads=False, low=False) == 4 * (1 + 10 + 100)
+    assert found.peak_bytes(steps=2, recomputes=False, offloads=False, low=False) == 4 * (62 + 11 + 100)

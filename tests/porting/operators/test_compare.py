@@ -65,3 +65,9 @@ def test_inputs_lie_as_those_of_the_network():
 
 def test_complex_inputs_come_as_two_real_ones():
     assert [part.dtype for part in draw(call(spec(-1, 1, "complex64")), 1)] == [np.float32] * 2
+
+
+def test_what_is_beyond_its_tolerance_is_worse_than_what_is_within():
+    assert worst([(0.9, 1.0), (0.5, 0.0)]) == (0.5, 0.0)
+    assert worst([(0.9, 1.0), (2.0, 1.0), (0.99, 1.0)]) == (2.0, 1.0)
+    assert worst([]) == (None, None)

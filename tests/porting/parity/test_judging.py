@@ -125,3 +125,12 @@ def test_what_cannot_be_compared_departs():
     judged = judge(Answer(described=DESCRIBED, deviations={key: None}), reference([key]))
     assert judged[0].departs
     assert levels(judged)[0].worst.deviation is None
+
+
+def test_the_loss_is_held_against_what_rounding_does_to_the_prediction():
+    """PyTorch's own loss happens to be exact here; a port's is off by as much as its prediction may be."""
+    prediction, loss = ComparedArray("prediction").key, ComparedArray("loss").key
+    made = reference({prediction, loss}).model_copy(update={"yardstick": {prediction: 1e-5, loss: 0.0}})
+    for deviation, departs in ((0.9 * FACTOR * 1e-5, False), (1.1 * FACTOR * 1e-5, True)):
+        judged = judge(Answer(described=DESCRIBED, deviations={prediction: 0.0, loss: deviation}), made)
+        assert [each.departs for each in judged] == [False, departs]
