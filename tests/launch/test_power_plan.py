@@ -10,8 +10,8 @@ from collectors.samples import Header, encode, reading_record
 from collectors.sampling.process import SamplerOutcome
 from harness.calibration.store import Calibration, SensorCalibration, load, save
 from harness.launch import watched_node
-from harness.launch.energy import account
-from harness.launch.plan import LaunchPlan
+from harness.launch.energy import account, power_plan
+from harness.launch.plan import LaunchPlan, PowerPlan
 from harness.launch.watched_node import WatchedNode
 from harness.machine.environment import host_digest
 from harness.results.measurements import MeasuredParts
@@ -138,3 +138,11 @@ def test_a_calibration_with_an_impossible_time_is_not_waited_for(tmp_path, name,
     content["sensors"][0][name] = value
     path.write_text(json.dumps(content))
     assert load(tmp_path, "dcu-z100l", "hy-smi") is None
+
+
+def test_windows_suit_the_slowest_sensor_and_nobody_rests_unasked():
+    sensors = [Sensor(name, "card", "instant", update_period_s=update_s) for name, update_s in (("a", 1.0), ("b", 0.1))]
+    assert power_plan(sensors, 0.0) == PowerPlan(idle_s=0.0, min_window_s=20.0)
+    assert power_plan(sensors, 3.0) == PowerPlan(idle_s=20.0, min_window_s=20.0)
+    assert power_plan(sensors, 30.0) == PowerPlan(idle_s=30.0, min_window_s=20.0)
+    assert power_plan([], 30.0) == PowerPlan()

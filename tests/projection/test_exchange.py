@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from harness.projection import exchange
 from harness.projection.exchange import Ring
 
 
@@ -24,3 +25,12 @@ def test_every_rank_has_the_sum(ranks):
     for each in (end for pair in pairs for end in pair):
         each.close()
     assert np.array_equal(found, np.broadcast_to(given.sum(axis=0), given.shape))
+
+
+def test_bandwidth_and_latency_follow_from_the_two_sizes(monkeypatch):
+    """Of four ranks an array passes in 6 messages of a quarter of it each."""
+    monkeypatch.setattr("harness.launch.room.cores", lambda: 4)
+    monkeypatch.setattr(exchange, "_medians", lambda ranks: (0.006, 0.030))
+    found = exchange.measure(4)
+    assert found.latency_s == pytest.approx(0.001)
+    assert found.bandwidth == pytest.approx(6 * (2**23 - 2**10) / 4 / 0.024)

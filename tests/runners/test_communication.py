@@ -54,7 +54,7 @@ class Slowing:
     ranks = SimpleNamespace(rank=RankNumber(0, 2, 0), sum=lambda values: values, texts=lambda text: [text] * 2)
 
     def __init__(self):
-        self.now_s, self.steps, self.sends = 0.0, 0, True
+        self.now_s, self.steps, self.sends, self.restored = 0.0, 0, True, False
 
     def train_step(self, *arguments):
         self.steps += 1
@@ -76,6 +76,7 @@ class Slowing:
 
     def load(self, weights):
         assert weights is None
+        self.restored = True
 
 
 def test_a_machine_that_becomes_slower_meanwhile_has_no_part_in_the_exchange(monkeypatch):
@@ -86,6 +87,7 @@ def test_a_machine_that_becomes_slower_meanwhile_has_no_part_in_the_exchange(mon
     found = communication(framework, windows, make_scenario().training, lambda epoch, random: (), 1)
     assert found.share == pytest.approx(0.25)
     assert framework.steps == framework.rates
+    assert framework.restored
 
 
 def test_which_rank_is_slow_is_told_by_steps_without_the_exchange(monkeypatch):

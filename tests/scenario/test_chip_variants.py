@@ -1,6 +1,7 @@
 """Which variant of a chip a device is, and that no figure of one variant stands for another."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
@@ -166,3 +167,8 @@ def test_a_pattern_that_is_no_expression_is_refused_with_its_place(tmp_path):
     path.write_text(text)
     with pytest.raises(UserError, match=r"own\.yaml:\d+: variants.*no regular expression"):
         catalogue.chip(str(path))
+
+
+def test_a_pattern_is_found_whatever_the_case_of_its_letters():
+    chip = SimpleNamespace(variants=(ChipVariant(name="910 Pro", pattern="910pro"),))
+    assert variant_of(chip, "Ascend910PRO").name == "910 Pro"
