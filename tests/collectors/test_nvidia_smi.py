@@ -88,6 +88,8 @@ def test_what_the_sensor_says(fake_tool):
     assert (first.kind, first.window_s, first.power_cap_w, first.shared) == ("instant", 0.025, 400.0, None)
     assert (first.tool_version, first.driver_version) == ("550.90.12", "550.90.12")
     assert [sensor.id for sensor in NvidiaSmiCollector({"CUDA_VISIBLE_DEVICES": B}).probe().sensors] == [B]
+    turned = NvidiaSmiCollector({"CUDA_VISIBLE_DEVICES": f"{B},{A}"}).probe().sensors
+    assert {sensor.id: sensor.devices for sensor in turned} == {A: (1,), B: (0,)}
     assert "shows no GPU to the job" in str(NvidiaSmiCollector({"CUDA_VISIBLE_DEVICES": ""}).probe().reason)
     assert "power.draw.average" not in tool.calls[1]
 
