@@ -9,6 +9,7 @@ from harness.history.decide import decide
 from harness.history.error_rates import _candidate
 from harness.history.gated import Gated
 from harness.history.sides import SideCell, SideLaunch
+from harness.history.state import State, Watch
 
 STEP = Gated(name="step_s", title="step", unit="s", sort="speed")
 
@@ -50,3 +51,25 @@ def test_the_p_of_a_quantity_is_two_sided_and_beyond_the_margin(factor, alternat
 
 def test_launches_are_simulated_in_the_order_a_b_b_a():
     assert _candidate(4).tolist() == [1, 2, 5, 6]
+
+
+@pytest.mark.parametrize(("fresh", "status"), [((1.0, 1.002, 0.998), "cleared"), ((1.05, 1.048, 1.052), "confirmed")])
+def test_what_old_launches_show_is_confirmed_by_new_ones_alone(fresh, status):
+    """Eight launches of the night before are 5 % slower, so that all together are, whatever the three new ones say."""
+    noise = np.random.default_rng(5).normal(0, 0.002, 8)
+    values = [*(1.05 * np.exp(noise)).tolist(), *fresh]
+    ours = tuple((str(number), value) for number, value in enumerate(values))
+    watch = Watch(
+        cell="cell",
+        quantity="step_s",
+        direction="up",
+        suspected=True,
+        since="2026-03-01",
+        run="first",
+        p_values=(1e-6,),
+        attempts=tuple(map(str, range(8))),
+    )
+    made = Compared("cell", STEP, ours, (1.0,) * 11, True)
+    assert 2 * made.effect.p_above(np.log1p(0.01)) < 0.02
+    (verdict,), _ = decide([made], State(watches=(watch,)), night="2026-03-02", run="second")
+    assert verdict.status == status

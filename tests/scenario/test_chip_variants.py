@@ -172,3 +172,17 @@ def test_a_pattern_that_is_no_expression_is_refused_with_its_place(tmp_path):
 def test_a_pattern_is_found_whatever_the_case_of_its_letters():
     chip = SimpleNamespace(variants=(ChipVariant(name="910 Pro", pattern="910pro"),))
     assert variant_of(chip, "Ascend910PRO").name == "910 Pro"
+
+
+@pytest.mark.parametrize(("idle_w", "refused"), [(399.0, False), (400.0, True), (401.0, True)])
+def test_a_chip_rests_below_its_cap(idle_w, refused):
+    chip = catalogue.chip("rtx3090").model_dump() | {
+        "power_cap_w": {"value": 400.0, "source": "made"},
+        "idle_power_w": {"value": idle_w, "source": "made"},
+        "variants": [],
+    }
+    if refused:
+        with pytest.raises(ValueError, match=f"idle_power_w {idle_w:g} of .* must be below its power_cap_w 400"):
+            ChipConfig.model_validate(chip)
+    else:
+        assert ChipConfig.model_validate(chip).idle_power_w.value == idle_w
