@@ -14,8 +14,8 @@ import signal
 import sys
 import time
 
-STATE, SESSION, FLAGS, ENVIRONMENT_END = 0, 3, 6, 48
-"""Places in /proc/PID/stat after the name of the program: fields 3, 6, 9 and 51 of proc(5)."""
+STATE, SESSION, FLAGS, ENVIRONMENT_START, ENVIRONMENT_END = 0, 3, 6, 47, 48
+"""Places in /proc/PID/stat after the name of the program: fields 3, 6, 9, 50 and 51 of proc(5)."""
 
 OF_THE_KERNEL = 0x00200000
 """The flag PF_KTHREAD of a thread of the kernel, which never has an environment."""
@@ -39,9 +39,9 @@ def _looked_at(mark: bytes, leader: int) -> list[tuple[int, bool | None]]:
 
 
 def _belongs(number: int, mark: bytes, leader: int) -> bool | None:
-    """Whether a process is of a family; None where it has just begun its program and shows no environment yet.
+    """Whether a process is of a family; None where it has an environment, or is about to get one, and shows none yet.
 
-    Whoever started it is told of the start before that.
+    Whoever started it is told of the start before its environment can be read.
     """
     try:
         with open(f"/proc/{number}/stat", "rb") as file:  # noqa: PTH123
@@ -53,7 +53,8 @@ def _belongs(number: int, mark: bytes, leader: int) -> bool | None:
         with open(f"/proc/{number}/environ", "rb") as file:  # noqa: PTH123
             environment = file.read()
         is_of_the_kernel = int(fields[FLAGS]) & OF_THE_KERNEL
-        if not environment and not is_of_the_kernel and int(fields[ENVIRONMENT_END]) == 0:
+        has_one = int(fields[ENVIRONMENT_END]) == 0 or fields[ENVIRONMENT_START] != fields[ENVIRONMENT_END]
+        if not environment and not is_of_the_kernel and has_one:
             return None
         return mark in environment
     except (OSError, ValueError, IndexError):

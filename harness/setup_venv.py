@@ -62,7 +62,7 @@ for distribution in importlib.metadata.distributions():
     try:
         name, version = distribution.metadata["Name"], distribution.version
         needs = [line for line in distribution.requires or () if "extra ==" not in line]
-    except (ValueError, TypeError, OSError):
+    except (LookupError, ValueError, TypeError, OSError):
         continue
     if name and version:
         found.setdefault(name, (version, str(distribution.locate_file("")), needs))

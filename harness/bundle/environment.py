@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.launch.requirements import size_text
-from harness.machine import environment
+from harness.machine import environment, probe
 from harness.machine.availability import cannot_run
 from harness.power.preferences import chips_here, device_files
 from harness.scenario import catalogue
@@ -39,8 +39,9 @@ def _packages() -> dict[str, str]:
     found = {}
     for each in distributions():
         with contextlib.suppress(ValueError, TypeError, OSError):
-            if each.name:
-                found[each.name] = each.version or "unknown"
+            name, version = probe.name_and_version(each)
+            if name:
+                found[name] = version or "unknown"
     return dict(sorted(found.items()))
 
 

@@ -41,20 +41,23 @@ def distributions() -> str:
     listed = set()
     for one in found:
         try:
-            listed.add("{}=={}".format(*_name_and_version(one)))
+            listed.add("{}=={}".format(*name_and_version(one)))
         except ValueError:  # no UTF-8
             listed.add(str(one.locate_file("")))
     return hashlib.sha256("\n".join(sorted(listed)).encode()).hexdigest()
 
 
-def _name_and_version(distribution: Any) -> Any:
-    """As `distribution.metadata` has them; that parses the whole description of a package for two lines of its head."""
+def name_and_version(distribution: Any) -> Any:
+    """Those of an installed package, None where it lacks one. Raises ValueError where they are no UTF-8.
+
+    `distribution.metadata` parses the whole description of a package for two lines of its head.
+    """
     text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     head = text.partition("\n\n")[0]
     told = [re.findall(f"^{field}: *(.+?) *$", head, re.MULTILINE) for field in ("Name", "Version")]
     if all(len(values) == 1 for values in told):
         return [values[0] for values in told]
-    return [distribution.metadata[field] for field in ("Name", "Version")]
+    return [distribution.metadata.get(field) for field in ("Name", "Version")]
 
 
 def sources(root: Path) -> str:

@@ -324,7 +324,12 @@ def test_the_command_says_one_line(results, tmp_path, monkeypatch):
 
 
 def test_the_environment_here_can_be_told(tmp_path, monkeypatch):
-    """Beside packages of which an interrupted installation has left a part, and one whose text is no UTF-8."""
+    """Beside packages of which an interrupted installation has left a part, and one whose text is no UTF-8.
+
+    Packages that import the importlib_metadata of PyPI have it answer in the place of Python's own.
+    """
+    import importlib_metadata  # noqa: F401
+
     from harness.bundle.environment import described
 
     for name, metadata in {

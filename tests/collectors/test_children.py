@@ -183,7 +183,7 @@ def test_a_process_that_has_just_begun_is_ended_with_its_family(monkeypatch):
             alone.setattr(os, "listdir", lambda _, pid=begun.pid: [str(pid)])
             guard.kill_family(mark, -1)
         try:
-            begun.wait(0.5)
+            begun.wait(10)
         except subprocess.TimeoutExpired:
             left.append(number)
             begun.kill()
