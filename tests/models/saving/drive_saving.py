@@ -6,6 +6,7 @@ the resident memory, operator by operator as on a device, and of GraphCast in ti
 tells little: what was freed before may be used again.
 """
 
+import gc
 import importlib
 import json
 import sys
@@ -81,6 +82,7 @@ def counted(name, execution):
     kept = sum(sizes.values())
     del loss
     framework.start_stage(OptimiserConfig(), np.full(2, 1e-3), 1)
+    gc.collect()
     forget_peak()
     before = peak_bytes()
     for _ in range(2):
