@@ -51,13 +51,16 @@ def _reporting(name: str, module: ModuleType, function: FunctionType) -> Callabl
 
 
 def _where(error: Exception, module: ModuleType, function: FunctionType) -> str:
-    """The innermost line of the package that led to an error, that of the function where it was called wrongly."""
+    """The innermost line of the package that led to an error, that of the function where it was called wrongly.
+
+    Of a function that the package has taken from elsewhere it is the innermost line of all.
+    """
     own = Path(module.__file__ or function.__code__.co_filename)
     own = own.parent if hasattr(module, "__path__") else own
     places = [(function.__code__.co_filename, function.__code__.co_firstlineno)]
     places += [(frame.filename, frame.lineno or 0) for frame in traceback.extract_tb(error.__traceback__)]
-    file, line = [place for place in places if Path(place[0]).is_relative_to(own)][-1]
-    return f"{Path(file).relative_to(own.parent)}:{line}"
+    inside = [f"{Path(file).relative_to(own.parent)}:{line}" for file, line in places if Path(file).is_relative_to(own)]
+    return inside[-1] if inside else "{}:{}".format(*places[-1])
 
 
 def _none(found: Any, given: tuple[Any, ...]) -> str | None:

@@ -81,6 +81,13 @@ def test_what_a_function_of_a_package_does_wrong_is_one_line_with_its_place(regi
     assert str(raised.value).endswith("; harness/models/__init__.py says what it takes and gives")
 
 
+def test_a_function_that_a_package_has_taken_from_another_is_told_of_by_the_line_there(registered):
+    others = "\n".join(f"{name} = None" for name in OFFERS if name != "check_grid")
+    registered(f"from harness.models.fourcastnet import check_grid\n{others}")
+    with pytest.raises(UserError, match=r"check_grid failed at \S+config\.py:\d+: AttributeError: 'NoneType' object"):
+        architecture("labnet").check_grid(None, (1, 1))
+
+
 def test_a_refusal_and_a_lack_of_memory_are_passed_on(registered):
     registered(
         "from harness.errors import UserError\n"
