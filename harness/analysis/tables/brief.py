@@ -133,9 +133,14 @@ def notes(parts: Sequence[Part]) -> list[str]:
 
 def name_of(part: Part, parts: Sequence[Part]) -> str:
     """What tells a part from the others: its model, and chip and host where there are several."""
-    subjects = {each.title: each.group.model for each in parts}
-    model = part.group.model if len(set(subjects.values())) == len(subjects) else part.title
+    model = part.group.model if _models_differ(parts) else part.title
     return f"{model}{_place(part, parts)}"
+
+
+def _models_differ(parts: Sequence[Part]) -> bool:
+    """Whether no model has several of the titles of the parts, so that its name alone tells them apart."""
+    titles = {part.title: part.group.model for part in parts}
+    return len(set(titles.values())) == len(titles)
 
 
 def _once(said: Iterable[tuple[Part, str]], parts: Sequence[Part]) -> dict[str, str]:
@@ -143,11 +148,8 @@ def _once(said: Iterable[tuple[Part, str]], parts: Sequence[Part]) -> dict[str, 
     found: dict[str, dict[str, str]] = defaultdict(dict)
     for part, line in said:
         found[line][part.title] = part.group.model
-    subjects = {part.title: part.group.model for part in parts}
-    alone = len(set(subjects.values())) == len(subjects)
-    return {
-        line: "" if len(of) == len(subjects) else ", ".join(of.values() if alone else of) for line, of in found.items()
-    }
+    every, alone = len({part.title for part in parts}), _models_differ(parts)
+    return {line: "" if len(of) == every else ", ".join(of.values() if alone else of) for line, of in found.items()}
 
 
 def _on_chip(part: Part, parts: Sequence[Part]) -> str:
